@@ -1,0 +1,1 @@
+"""Typed settings: one frozen object read once, by entry points only."""

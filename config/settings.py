@@ -1,0 +1,116 @@
+"""What can be set, its default and its meaning; TOML file, then environment, then secret files."""
+
+import tomllib
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+
+class SettingsError(Exception):
+    """A setting cannot be read or is not allowed."""
+
+    code = "settings"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Each key is also the variable `EVIDENCE_` + upper case."""
+
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
+        env_prefix="EVIDENCE_", frozen=True, extra="forbid"
+    )
+
+    data: Path = Field(Path("evidence-data"), description="Folder of everything that is local.")
+    database_url: str = Field(
+        "", description="SQLAlchemy URL of the database; empty: SQLite in `data`."
+    )
+    database_timeout: float = Field(
+        10.0, gt=0, description="Seconds to wait for a lock that another process holds."
+    )
+    store_url: str = Field(
+        "",
+        description="Object store: `file:///folder` or `s3+https://host:port/?prefix=name`; "
+        "empty: the folder `store` in `data`.",
+    )
+    store_access_key_file: Path | None = Field(None, description="File with the S3 access key.")
+    store_secret_key_file: Path | None = Field(None, description="File with the S3 secret key.")
+    origin: str = Field("", description="Name of this ledger in checkpoints; written by `init`.")
+    key_passphrase_file: Path | None = Field(
+        None, description="File with the passphrase of all keys; empty: made by `init`."
+    )
+    lock_days: int = Field(
+        365, ge=0, description="Days an exhibit's object stays locked before the lock is renewed."
+    )
+    extraction_max_bytes: int = Field(
+        1 << 30, ge=0, description="Larger files are identified from their beginning only."
+    )
+    publish_seconds: float = Field(
+        10.0, gt=0, description="How often `serve` and `worker` copy the checkpoint to the store."
+    )
+    replica_store_url: str = Field("", description="Second store. Not built yet: must stay empty.")
+    witness_policy_file: Path | None = Field(
+        None, description="C2SP witness policy. Not built yet: must stay empty."
+    )
+    tsa_urls: tuple[str, ...] = Field(
+        (), description="Time-stamping authorities. Not built yet: must stay empty."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file (`init_settings` carries the file's values)."""
+        return (env_settings, init_settings)
+
+
+def load(data: Path | None = None, config: Path | None = None) -> Settings:
+    """Return the settings of a data folder.
+
+    Args:
+        data: the folder, from the command line; None: environment or default.
+        config: the TOML file; None: `config.toml` in the data folder, if it is there.
+
+    Raises:
+        SettingsError: a file that cannot be read, an unknown key or a value that does not fit.
+    """
+    folder = data or Settings().data
+    values: dict[str, Any] = {}
+    file = config or folder / "config.toml"
+    if config is not None or file.exists():
+        values = _read_toml(file)
+    try:
+        found = Settings(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(f"setting {name}: {first['msg'].lower()}; see {file}") from error
+    unbuilt = [
+        name
+        for name in ("replica_store_url", "witness_policy_file", "tsa_urls")
+        if getattr(found, name)
+    ]
+    if unbuilt:
+        raise SettingsError(
+            f"setting {unbuilt[0]}: this version cannot do that yet; leave it empty"
+        )
+    # The folder named on the command line wins over file and environment.
+    return found.model_copy(update={"data": folder.absolute()})
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text())
+    except OSError as error:
+        raise SettingsError(f"the settings file {file} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"the settings file {file} is not TOML: {error}") from error

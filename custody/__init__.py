@@ -1,0 +1,1 @@
+"""The append-only custody ledger: entries, Merkle tree, signed checkpoints, proofs."""

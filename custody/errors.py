@@ -1,0 +1,77 @@
+"""Every way custody can fail, and the base of all errors of the system."""
+
+
+class EvidenceError(Exception):
+    """The base of every error of the system.
+
+    `code` is a stable slug (the RFC 9457 `type` on HTTP). The docstring of each class is the
+    general sentence; the message names the thing and what to do next.
+    """
+
+    code = "error"
+
+
+class CustodyError(EvidenceError):
+    """The custody ledger cannot do what was asked."""
+
+    code = "custody-error"
+
+
+class NotCanonical(CustodyError):
+    """A value has no canonical form, or bytes are not in it."""
+
+    code = "not-canonical"
+
+
+class MalformedEntry(CustodyError):
+    """An entry breaks the rules of its format or vocabulary."""
+
+    code = "malformed-entry"
+
+
+class MalformedNote(CustodyError):
+    """A signed note, checkpoint, verifier key or proof is not well formed."""
+
+    code = "malformed-note"
+
+
+class BadSignature(CustodyError):
+    """A signature does not verify, or no known key signed."""
+
+    code = "bad-signature"
+
+
+class BadProof(CustodyError):
+    """An inclusion or consistency proof does not verify."""
+
+    code = "bad-proof"
+
+
+class BadOpening(CustodyError):
+    """An opening does not open its commitment, or its key does not fit."""
+
+    code = "bad-opening"
+
+
+class SignerUnavailable(CustodyError):
+    """The signing key cannot be read or used."""
+
+    code = "signer-unavailable"
+
+
+class LedgerUnavailable(CustodyError):
+    """The ledger cannot be written or read now; nothing is served."""
+
+    code = "ledger-unavailable"
+
+
+class LedgerDamaged(CustodyError):
+    """The ledger's stored rows contradict each other."""
+
+    code = "ledger-damaged"
+
+
+class NoSuchEntry(CustodyError):
+    """No entry stands at this index."""
+
+    code = "no-such-entry"

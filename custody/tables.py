@@ -1,0 +1,129 @@
+"""The ledger's insert-only tables and the triggers that refuse change.
+
+The same on SQLite and PostgreSQL. The triggers are a seat belt against accidents: whoever owns
+the database can remove them, and `custody.audit` finds what he then does.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+# On SQLite an INTEGER primary key is the row's own number: no second index.
+POSITION = BigInteger().with_variant(Integer, "sqlite")
+
+entry = Table(
+    "entry",
+    metadata,
+    Column("idx", POSITION, primary_key=True, autoincrement=False),
+    Column("leaf", LargeBinary(32), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("id", String(36), nullable=False, unique=True),
+)
+entry_exhibit = Table(
+    "entry_exhibit",
+    metadata,
+    Column("exhibit", String(36), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("idx", POSITION, primary_key=True, autoincrement=False),
+    UniqueConstraint("exhibit", "seq"),
+)
+tile = Table(
+    "tile",
+    metadata,
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("n", BigInteger, primary_key=True, autoincrement=False),
+    Column("root", LargeBinary(32), nullable=False),
+    Column("hashes", LargeBinary(8192), nullable=False),
+)
+head = Table(
+    "head",
+    metadata,
+    Column("size", POSITION, primary_key=True, autoincrement=False),
+    Column("root", LargeBinary(32), nullable=False),
+    Column("frontier", LargeBinary, nullable=False),
+    Column("note", Text, nullable=True),
+)
+cosignature = Table(
+    "cosignature",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("key_name", String(255), primary_key=True),
+    Column("line", Text, nullable=False),
+    Column("at", String(24), nullable=False),
+)
+timestamp_token = Table(
+    "timestamp_token",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("tsa", String(255), primary_key=True),
+    Column("der", LargeBinary, nullable=False),
+    Column("at", String(24), nullable=False),
+)
+evidence_record = Table(
+    "evidence_record",
+    metadata,
+    Column("lo", BigInteger, primary_key=True, autoincrement=False),
+    Column("hi", BigInteger, primary_key=True, autoincrement=False),
+    Column("der", LargeBinary, nullable=False),
+)
+opening = Table(
+    "opening",
+    metadata,
+    Column("idx", BigInteger, primary_key=True, autoincrement=False),
+    Column("field", String(32), primary_key=True),
+    Column("subject", String(36), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Index("opening_subject", "subject"),
+)
+opening_key = Table(
+    "opening_key",
+    metadata,
+    Column("subject", String(36), primary_key=True),
+    Column("wrapped", LargeBinary, nullable=False),
+)
+
+INSERT_ONLY = (
+    "entry", "entry_exhibit", "tile", "head", "cosignature", "timestamp_token",
+    "evidence_record", "opening",
+)  # fmt: skip
+
+
+def protect(dialect: str) -> list[str]:
+    """Return the statements that make the ledger's tables refuse UPDATE and DELETE."""
+    if dialect == "sqlite":
+        return [
+            f"CREATE TRIGGER {table}_no_{act.lower()} BEFORE {act} ON {table} "
+            f"BEGIN SELECT RAISE(ABORT, 'the custody ledger is append-only: {act} on {table}'); END"
+            for table in INSERT_ONLY
+            for act in ("UPDATE", "DELETE")
+        ]
+    return [
+        (
+            "CREATE FUNCTION ledger_refuses() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            "RAISE EXCEPTION 'the custody ledger is append-only: % on %', TG_OP, TG_TABLE_NAME; "
+            "END $$"
+        ),
+        *(
+            f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuses()"
+            for table in INSERT_ONLY
+        ),
+    ]
+
+
+def as_bytes(value: object) -> bytes:
+    """Return a stored value as bytes, whatever an intruder put there: SQLite types are loose."""
+    if isinstance(value, bytes | memoryview):
+        return bytes(value)
+    return str(value).encode("utf-8", "surrogateescape")

@@ -1,0 +1,1 @@
+"""What someone with more access than he should have can do."""
