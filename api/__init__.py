@@ -1,0 +1,1 @@
+"""The web face: JSON, pages, command line."""

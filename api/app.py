@@ -1,0 +1,67 @@
+"""create_app(repository): blueprints, headers, errors, health."""
+
+from flask import Flask, Response, jsonify, request
+
+from api import cases, custody_log, exhibits, pages, problems
+from api.schema import openapi
+from custody.errors import EvidenceError
+from repository import Repository
+
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": PAGE_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+def create_app(repo: Repository) -> Flask:
+    """Return the application that serves one open repository."""
+    app = Flask("api", static_folder=None)
+    app.extensions["evidence"] = repo
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]  # Flask's default provider
+    for module in (cases, exhibits, custody_log, pages):
+        app.register_blueprint(module.blueprint)
+    problems.install(app)
+    app.after_request(_headers)
+    app.add_url_rule("/api/v1/openapi.json", view_func=_openapi, endpoint="openapi")
+    app.add_url_rule("/healthz", view_func=_healthz, endpoint="healthz")
+    app.add_url_rule("/readyz", view_func=lambda: _readyz(repo), endpoint="readyz")
+    return app
+
+
+def _headers(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if request.method not in {"GET", "HEAD"} and response.status_code >= 400:
+        # What is left of a refused upload is not read, so the connection cannot be used again.
+        response.headers["Connection"] = "close"
+    return response
+
+
+def _openapi() -> Response:
+    return jsonify(openapi())
+
+
+def _healthz() -> Response:
+    return Response("ok\n", content_type="text/plain; charset=utf-8")
+
+
+def _readyz(repo: Repository) -> tuple[Response, int]:
+    found = {"database": "ok", "store": "ok", "checkpoint": 0, "witnesses": "unwitnessed"}
+    try:
+        found["checkpoint"] = repo.ledger.size()
+    except EvidenceError as error:
+        found["database"] = error.code
+    try:
+        repo.store.find("ledger", "readiness")
+    except EvidenceError as error:
+        found["store"] = error.code
+    ready = found["database"] == found["store"] == "ok"
+    return jsonify(ready=ready, **found), 200 if ready else 503

@@ -1,0 +1,60 @@
+"""evidence: the command line. Results on standard output, words for people on standard error."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from api.commands import access, court, house, intake, service
+from api.commands.context import Context, exit_code
+from config.settings import SettingsError
+from custody.errors import EvidenceError
+from repository import software
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--data", type=click.Path(path_type=Path), help="The repository's folder.")
+@click.option("--config", type=click.Path(path_type=Path), help="Settings file (TOML).")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
+@click.option("--as", "person", metavar="PERSON", help="Act as this person (name or id).")
+@click.version_option(software().rpartition(" ")[2], prog_name="evidence")
+@click.pass_context
+def evidence(
+    ctx: click.Context, data: Path | None, config: Path | None, as_json: bool, person: str | None
+) -> None:
+    """Keep evidence unchanged, record every touch, and export what a court can verify.
+
+    Exit codes: 0 done, 1 a check failed, 2 wrong use, 3 unavailable, 4 refused by rule.
+    """
+    ctx.obj = Context(data=data, config=config, as_json=as_json, person=person)
+    ctx.call_on_close(ctx.obj.close)
+
+
+for group in (house, intake, access, court, service):
+    for command in group.COMMANDS:
+        evidence.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with its exit code; errors are one line, no traceback."""
+    try:
+        code = evidence.main(arguments, prog_name="evidence", standalone_mode=False)
+    except click.exceptions.Exit as error:
+        code = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except click.Abort:
+        click.echo("interrupted; what was acknowledged stays, the rest can be run again", err=True)
+        code = 130
+    except (EvidenceError, SettingsError) as error:
+        click.echo(f"evidence: {error}", err=True)
+        code = exit_code(error)
+    except BrokenPipeError:
+        code = 141
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

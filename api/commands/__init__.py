@@ -1,0 +1,1 @@
+"""The commands of `evidence`, grouped by who uses them."""

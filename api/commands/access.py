@@ -1,0 +1,202 @@
+"""list, show, retrieve, receipt: how evidence is looked at and leaves."""
+
+import os
+import re
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+
+from api.commands.context import Context, pass_context
+from custody.errors import CustodyError
+from custody.note import VerifierKey
+from custody.receipt import Receipt
+from repository.consult import Custody, list_exhibits, show_custody, show_exhibit
+from repository.errors import BadRequest, DiskFull, RepositoryError
+from repository.naming import shown
+from repository.retrieve import Reading, Span
+from repository.retrieve import retrieve as open_reading
+
+
+@click.command("list")
+@click.option("--case", "code", required=True, metavar="CODE")
+@pass_context
+def list_(ctx: Context, code: str) -> None:
+    """List the exhibits of a case."""
+    found = list_exhibits(ctx.repo, ctx.caller, code)
+    for one in found:
+        kind = (one.run.mime if one.run else None) or "not looked at yet"
+        ctx.result(
+            one.to_json(),
+            f"{one.exhibit.number}  {one.exhibit.size:>12}  {kind:28}  {shown(one.exhibit.path)}",
+        )
+    if not found:
+        ctx.say(
+            f"case {code} has no exhibits yet; take some in: evidence ingest PATH --case {code}"
+        )
+
+
+@click.command()
+@click.argument("exhibit")
+@click.option("--custody", is_flag=True, help="Every entry of its history.")
+@pass_context
+def show(ctx: Context, exhibit: str, custody: bool) -> None:
+    """Show an exhibit, and with --custody everything that ever happened to it."""
+    if not custody:
+        described, _ = show_exhibit(ctx.repo, ctx.caller, exhibit)
+        found = described.to_json()
+        ctx.result(found, "\n".join(f"{name:14} {_plain(value)}" for name, value in found.items()))
+        return
+    _, history = show_custody(ctx.repo, ctx.caller, exhibit)
+    for one in history:
+        ctx.result(
+            {
+                "index": one.entry.index,
+                "body": one.entry.body.decode(),
+                "proof": one.proof,
+                "opened": one.opened,
+            },
+            _row(one),
+        )
+
+
+def _row(one: Custody) -> str:
+    fields = one.entry.fields
+    who = one.opened.get("actor_name") or f"{fields['actor']['id']} (name withheld)"
+    if fields["actor"]["assurance"] == "system":
+        who = "automatic"
+    purpose = one.opened.get("purpose") or {}
+    words = " ".join(filter(None, (purpose.get("code"), purpose.get("text"))))
+    outcome = fields["outcome"] + (f" ({fields['reason']})" if "reason" in fields else "")
+    return (
+        f"{fields['exhibit']['seq']:4}  {fields['at']}  {fields['type']:28} {outcome:24} "
+        f"{fields['actor']['role']:12} {shown(who)}{'  ' + shown(words) if words else ''}"
+        f"  entry {one.entry.index}"
+    )
+
+
+def _plain(value: object) -> str:
+    return "-" if value is None else shown(value)
+
+
+@click.command()
+@click.argument("exhibit")
+@click.option("--out", required=True, metavar="FILE", help='Where to write; "-": standard output.')
+@click.option("--purpose", help="Why; a code, or 'code: your words'.")
+@click.option("--range", "span", metavar="A-B", help="Zero-based, inclusive.")
+@pass_context
+def retrieve(ctx: Context, exhibit: str, out: str, purpose: str | None, span: str | None) -> None:
+    """Write an exhibit's bytes, each checked against the ledger before it is written."""
+    target = None if out == "-" else Path(out)
+    if target is not None and target.exists():
+        raise BadRequest(f"{target} exists; nothing is overwritten, name another file")
+    wanted = _span(span)
+    reading = open_reading(ctx.repo, ctx.caller, exhibit, purpose=purpose, span=wanted)
+    if target is None:
+        _copy(ctx, reading, sys.stdout.buffer)
+    else:
+        _write(ctx, reading, target)
+    found = {
+        "exhibit": reading.exhibit.number,
+        "sha256": reading.exhibit.sha256,
+        "range": [reading.first, reading.last],
+        "size": reading.length,
+        "path": out,
+        "request_id": reading.request_id,
+    }
+    text = (
+        f"{reading.exhibit.number}  {reading.length} bytes  {reading.exhibit.sha256}  verified, "
+        f"written to {out}"
+    )
+    if target is None:
+        ctx.say(text)
+    else:
+        ctx.result(found, text)
+
+
+def _write(ctx: Context, reading: Reading, target: Path) -> None:
+    """Write beside the target and link, so that a failed check leaves nothing that looks whole."""
+    part = target.with_name(f".{target.name}.partial-{os.getpid()}")
+    try:
+        with part.open("xb") as file:
+            _copy(ctx, reading, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(part, target)
+    except OSError as error:
+        reading.close("aborted", "target-unwritable")
+        if error.errno == 28:
+            raise DiskFull(f"no room for {target}; nothing was left there") from error
+        raise RepositoryError(f"{target} cannot be written: {error.strerror}") from error
+    finally:
+        with suppress(FileNotFoundError):
+            part.unlink()
+
+
+def _copy(ctx: Context, reading: Reading, file: BinaryIO) -> None:
+    blocks = iter(reading)
+    chunks = -(-reading.length // (1 << 20))
+    with ctx.progress(blocks, label=reading.exhibit.number, length=chunks) as verified:
+        for block in verified:
+            file.write(block)
+
+
+def _span(text: str | None) -> Span | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"([0-9]{1,15})-([0-9]{1,15})?", text)
+    if match is None:
+        raise BadRequest("a range is A-B: the first and the last byte, counted from 0")
+    return int(match[1]), int(match[2]) if match[2] else None
+
+
+@click.group()
+def receipt() -> None:
+    """Check receipts, offline."""
+
+
+@receipt.command("check")
+@click.argument("file", type=click.Path(path_type=Path))
+@pass_context
+def receipt_check(ctx: Context, file: Path) -> None:
+    """Check a receipt without the ledger, the database or a network.
+
+    `python verify.py FILE --trust KEYS` does the same without this program.
+    """
+    if not file.is_file():
+        raise BadRequest(f"there is no file {shown(file)}")
+    found = Receipt.parse(file.read_bytes())
+    key = VerifierKey.parse(found.key)
+    signed = found.verify([key])
+    trusted = _trusted(ctx, key)
+    line: dict[str, Any] = {
+        "check": "receipt",
+        "subject": found.exhibit,
+        "outcome": "pass",
+        "sha256": found.sha256,
+        "index": found.index,
+        "tree_size": signed.checkpoint.size,
+        "key_trusted": trusted,
+        "fingerprint": key.fingerprint,
+    }
+    ctx.result(
+        line,
+        f"pass      {found.exhibit}  {found.sha256}  {found.size} bytes\n"
+        f"pass      entry {found.index} of {signed.checkpoint.size} in {signed.checkpoint.origin}\n"
+        f"{trusted:8}  key-trusted: fingerprint {key.fingerprint}"
+        + ("" if trusted == "pass" else "; compare it with one you got another way"),
+    )
+
+
+def _trusted(ctx: Context, key: VerifierKey) -> str:
+    """Say whether the key is this repository's own; elsewhere only a person can compare it."""
+    try:
+        own = ctx.repo.ledger.key
+    except (CustodyError, RepositoryError):
+        return "not-done"  # no repository here: that is what receipts are for
+    return "pass" if own == key else "not-done"
+
+
+COMMANDS = (list_, show, retrieve, receipt)

@@ -1,0 +1,138 @@
+"""What every command shares: the open repository, who acts, how results are written."""
+
+import contextlib
+import json
+import os
+import pwd
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from config.settings import Settings, load
+from custody import errors as custody_errors
+from ingest import errors as ingest_errors
+from repository import Repository, errors, open_repository
+from repository.authorise import Caller
+from repository.errors import UnknownPerson
+from repository.people import find_person, person_of_login
+
+T = TypeVar("T")
+
+# The first row that fits decides; everything else is wrong use.
+EXIT_CODES: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
+    (4, (errors.AccessDenied, errors.SignInRefused)),
+    (
+        3,
+        (
+            errors.StoreError,
+            errors.DiskFull,
+            errors.WrongDatabase,
+            custody_errors.LedgerUnavailable,
+            custody_errors.SignerUnavailable,
+            ingest_errors.SandboxUnavailable,
+            ingest_errors.LibmagicMissing,
+        ),
+    ),
+    (
+        1,
+        (
+            errors.IntegrityError,
+            ingest_errors.SourceChanged,
+            custody_errors.CustodyError,
+        ),
+    ),
+)
+
+
+def exit_code(error: Exception) -> int:
+    """Return the exit code that an error means (docs: 00, command line)."""
+    for code, kinds in EXIT_CODES:
+        if isinstance(error, kinds):
+            return code
+    return 2
+
+
+def worst(codes: Iterable[int]) -> int:
+    """Return the exit code of a batch: the highest of 1, 3, 4; else 2; else 0."""
+    found = set(codes)
+    return max(found & {1, 3, 4}, default=2 if 2 in found else 0)
+
+
+@dataclass
+class Context:
+    """The options of this call, and what is opened on first use."""
+
+    data: Path | None
+    config: Path | None
+    as_json: bool
+    person: str | None
+    _repo: Repository | None = field(default=None)
+
+    @property
+    def settings(self) -> Settings:
+        """Return the settings of the data folder."""
+        return load(self.data, self.config)
+
+    @property
+    def repo(self) -> Repository:
+        """Return the open repository."""
+        if self._repo is None:
+            self._repo = open_repository(self.settings)
+        return self._repo
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if self._repo is not None:
+            self._repo.close()
+
+    @property
+    def caller(self) -> Caller:
+        """Return who acts: the person of `--as`, else the one bound to this account.
+
+        Raises:
+            UnknownPerson: nobody of that name, or this account is nobody's.
+        """
+        with self.repo.database.reading() as session:
+            if self.person is not None:
+                return Caller(find_person(session, self.person), "named")
+            person = person_of_login(session, login())
+        if person is None:
+            raise UnknownPerson(
+                f"nobody here is bound to the account {login()}; say who acts: --as PERSON"
+            )
+        return Caller(person, "os-login")
+
+    def result(self, found: dict[str, Any], text: str) -> None:
+        """Write one result: a JSON line for programs, or its text for people."""
+        click.echo(json.dumps(found, ensure_ascii=False) if self.as_json else text)
+
+    def say(self, text: str) -> None:
+        """Tell a person something on standard error; programs are not told."""
+        if not self.as_json:
+            click.echo(text, err=True)
+
+    @contextlib.contextmanager
+    def progress(
+        self, items: Iterable[T], *, label: str, length: int | None
+    ) -> Iterator[Iterable[T]]:
+        """Yield the items with a progress bar for people at a terminal."""
+        if self.as_json or not sys.stderr.isatty():
+            yield items
+            return
+        with click.progressbar(items, label=label, length=length, file=sys.stderr) as bar:
+            yield bar
+
+
+def login() -> str:
+    """Return the account of the operating system that runs this, not what the environment says."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid-{os.getuid()}"
+
+
+pass_context = click.make_pass_decorator(Context)

@@ -1,0 +1,206 @@
+"""verify and export: what a court relies on."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from api.commands.context import Context, pass_context
+from custody import verify as offline
+from custody.audit import Finding, audit
+from custody.checkpoint import SignedCheckpoint, open_checkpoint
+from custody.entry import Act
+from custody.errors import CustodyError
+from custody.receipt import Receipt
+from repository.access import Right
+from repository.authorise import on_house
+from repository.errors import BadRequest, StoreError
+from repository.exports import export as make_bundle
+from repository.fixity import check_objects
+from repository.ledger_mirror import published
+from repository.naming import shown, split_number
+from repository.reconcile import unfinished
+
+
+@click.command()
+@click.argument("subjects", nargs=-1, metavar="[EXHIBIT…|BUNDLE]")
+@click.option("--ledger", is_flag=True, help="The custody ledger.")
+@click.option("--objects", is_flag=True, help="Every stored object.")
+@click.option("--checkpoint", "checkpoints", multiple=True, type=click.Path(path_type=Path),
+              metavar="FILE", help="A checkpoint kept elsewhere.")  # fmt: skip
+@click.option("--receipt", "receipts", multiple=True, type=click.Path(path_type=Path),
+              metavar="FILE", help="A receipt in someone's hand.")  # fmt: skip
+@pass_context
+def verify(
+    ctx: Context,
+    subjects: tuple[str, ...],
+    ledger: bool,
+    objects: bool,
+    checkpoints: tuple[Path, ...],
+    receipts: tuple[Path, ...],
+) -> None:
+    """Recompute everything and name the first thing that differs; nothing named: everything.
+
+    A BUNDLE (a folder) is checked offline, as its own verify.py does it.
+    """
+    bundles = [Path(subject) for subject in subjects if split_number(subject) is None]
+    exhibits = [subject for subject in subjects if split_number(subject) is not None]
+    findings: list[Finding] = []
+    for bundle in bundles:
+        findings += _bundle(bundle)
+    chosen = bool(ledger or objects or checkpoints or receipts or subjects)
+    if exhibits or objects or ledger or checkpoints or receipts or not chosen:
+        findings += _repository(
+            ctx,
+            exhibits=exhibits,
+            ledger=ledger or bool(checkpoints or receipts) or not chosen,
+            objects=objects or not chosen,
+            checkpoints=checkpoints,
+            receipts=receipts,
+        )
+    _report(ctx, findings)
+
+
+def _bundle(bundle: Path) -> list[Finding]:
+    if not bundle.exists():
+        raise BadRequest(f"{shown(bundle)} is neither an exhibit nor a bundle")
+    return [
+        Finding(found.claim, str(bundle), found.outcome, found.detail)
+        for found in offline.verify_path(bundle, None)
+    ]
+
+
+def _repository(
+    ctx: Context,
+    *,
+    exhibits: Sequence[str],
+    ledger: bool,
+    objects: bool,
+    checkpoints: Sequence[Path],
+    receipts: Sequence[Path],
+) -> list[Finding]:
+    repo = ctx.repo
+    actor = on_house(repo, ctx.caller, Right.GOVERN, attempted=Act.FIXITY_CHECK)
+    findings: list[Finding] = []
+    if ledger:
+        findings += _ledger(ctx, checkpoints, receipts)
+    if objects or exhibits:
+        with ctx.progress([None], label="reading objects", length=None):
+            findings += check_objects(repo, actor, numbers=() if objects else exhibits)
+        waiting = unfinished(repo)
+        if waiting and objects:
+            detail = f"{len(waiting)} files of interrupted submissions were never registered"
+            findings.append(Finding("intake", "interrupted", "not-done", detail))
+    return findings
+
+
+def _ledger(ctx: Context, checkpoints: Sequence[Path], receipts: Sequence[Path]) -> list[Finding]:
+    repo = ctx.repo
+    outside: list[SignedCheckpoint] = []
+    findings: list[Finding] = []
+    try:
+        outside += published(repo)
+    except CustodyError as error:
+        findings.append(Finding("outside", "checkpoints in the store", "fail", str(error)))
+    except StoreError as error:
+        findings.append(Finding("outside", "checkpoints in the store", "not-done", str(error)))
+    for file in checkpoints:
+        try:
+            note = _read(file).decode("utf-8", "replace")
+            outside.append(open_checkpoint(note, [repo.ledger.key]))
+        except CustodyError as error:
+            findings.append(Finding("outside", str(file), "fail", str(error)))
+    held: list[Receipt] = []
+    for file in receipts:
+        try:
+            receipt = Receipt.parse(_read(file))
+            receipt.verify([repo.ledger.key])
+            held.append(receipt)
+        except CustodyError as error:
+            findings.append(Finding("receipt", str(file), "fail", str(error)))
+    return findings + audit(
+        repo.database,
+        keys=[repo.ledger.key],
+        wrapping_key=repo.wrapping_key,
+        outside=outside,
+        receipts=held,
+    )
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise BadRequest(f"{shown(file)} cannot be read: {error.strerror}") from error
+
+
+def _report(ctx: Context, findings: Sequence[Finding]) -> None:
+    counts = dict.fromkeys(("pass", "fail", "not-done"), 0)
+    for found in findings:
+        counts[found.outcome] += 1
+        line = {
+            "check": found.check,
+            "subject": found.subject,
+            "outcome": found.outcome,
+            "detail": found.detail,
+        }
+        ctx.result(
+            line, f"{found.outcome:9} {found.check:14} {found.subject:24} {shown(found.detail)}"
+        )
+    # A bundle's optional claims may stay undone; of a repository every check is required.
+    undone = [f for f in findings if f.outcome == "not-done" and f.check not in OPTIONAL]
+    code = 1 if counts["fail"] else 3 if undone else 0
+    said = ", ".join(f"{count} {word}" for word, count in counts.items())
+    ctx.result({"check": "summary", "exit": code, **counts}, f"{said}")
+    raise click.exceptions.Exit(code)
+
+
+OPTIONAL = frozenset(
+    {"canonical", "registration", "openings", "key-trusted", "witnesses", "time-stamps", "intake"}
+)
+
+
+@click.command()
+@click.argument("exhibits", nargs=-1, metavar="[EXHIBIT…]")
+@click.option("--case", "code", required=True, metavar="CODE")
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR")
+@click.option("--purpose", help="Why; a code, or 'code: your words'.")
+@click.option("--recipient", help="Who gets it.")
+@pass_context
+def export(
+    ctx: Context,
+    exhibits: tuple[str, ...],
+    code: str,
+    out: Path,
+    purpose: str | None,
+    recipient: str | None,
+) -> None:
+    """Write the court bundle: exhibits, custody report, proofs and a verifier."""
+    made = make_bundle(
+        ctx.repo,
+        ctx.caller,
+        code=code,
+        numbers=exhibits,
+        place=out,
+        purpose=purpose,
+        recipient=recipient,
+        progress=lambda step: ctx.say(f"packing {step}"),
+    )
+    found = {
+        "bundle": str(made.place),
+        "report": made.report_id,
+        "exhibits": made.exhibits,
+        "tree_size": made.tree_size,
+        "manifest": made.manifest,
+        "left_out": [{"what": what, "why": why} for what, why in made.left_out],
+    }
+    lines = [
+        f"bundle    {made.place}  {len(made.exhibits)} exhibits",
+        f"manifest  {made.manifest}",
+        *(f"left out  {what}: {why}" for what, why in made.left_out),
+    ]
+    ctx.result(found, "\n".join(lines))
+    ctx.say(f"anyone can check it, without this program: cd {out} && python3 verify.py .")
+
+
+COMMANDS = (verify, export)

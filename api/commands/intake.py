@@ -1,0 +1,209 @@
+"""ingest and quarantine: how evidence comes in."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from api.commands.context import Context, exit_code, pass_context, worst
+from custody.entry import Act
+from ingest.batch import Failure
+from ingest.batch import ingest as take_in
+from ingest.quarantine import held, reject, release
+from ingest.receive import declared_digests
+from ingest.register import Outcome
+from ingest.sources import find, named
+from ingest.workflows import Processors
+from repository.access import Right
+from repository.authorise import on_case, on_house
+from repository.errors import BadRequest
+from repository.ledger_mirror import publish
+from repository.models import Submission
+from repository.naming import recorded_name, shown
+from repository.purpose import parse
+from repository.submissions import FAMILIES, Declaration, complete, open_submission
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH…")
+@click.option("--case", "code", required=True, metavar="CODE")
+@click.option("--purpose", default="investigation", show_default=True)
+@click.option("--collected-by")
+@click.option("--collected-at", metavar="TIME")
+@click.option("--place")
+@click.option("--method")
+@click.option("--authority")
+@click.option("--source")
+@click.option("--digest", "digests", multiple=True, metavar="ALG:HEX", help="Digest at source.")
+@click.option("--sha256", metavar="HEX", help="The same as --digest sha256:HEX.")
+@click.option("--family", type=click.Choice(FAMILIES), default="other", show_default=True)
+@click.option("--submission", "submission_name", metavar="ID", help="Begin or continue this one.")
+@click.option("--no-extract", is_flag=True, help="Leave identification and metadata to a worker.")
+@pass_context
+def ingest(
+    ctx: Context,
+    /,
+    paths: tuple[str, ...],
+    code: str,
+    purpose: str,
+    digests: tuple[str, ...],
+    sha256: str | None,
+    submission_name: str | None,
+    no_extract: bool,
+    **claims: Any,
+) -> None:
+    """Take in files and folders ("-": standard input), unchanged, and give a receipt for each."""
+    declared = declared_digests([*digests, *([f"sha256:{sha256}"] if sha256 else [])])
+    _check_paths(paths, one=bool(declared))
+    declaration = Declaration(purpose=parse(purpose), **claims)
+    repo = ctx.repo
+    actor, case = on_case(repo, ctx.caller, Right.INGEST, code, attempted=Act.SUBMISSION)
+    submission, going_on = open_submission(
+        repo, actor, case, declaration, named=submission_name, sources=named(paths)
+    )
+    ctx.say(f"{'going on with' if going_on else 'submission'} {submission.id}")
+    sources = list(find(paths))
+    results = take_in(repo, actor, case, submission, iter(sources), declared=declared)
+    codes: list[int] = []
+    fresh: list[str] = []
+    try:
+        with ctx.progress(results, label="taking in", length=len(sources)) as shown_results:
+            for result in shown_results:
+                codes.append(_show(ctx, submission, result))
+                if isinstance(result, Outcome) and result.exhibit_id:
+                    fresh.append(result.exhibit_id)
+        if worst(codes) not in {1, 2, 3}:
+            complete(repo, submission)
+    finally:
+        publish(repo)
+    if not no_extract:
+        _extract(ctx, fresh)
+    done = sum(code == 0 for code in codes)
+    ctx.say(f"{done} of {len(codes)} registered in {submission.id}; receipts in {repo.receipts}")
+    if worst(codes):
+        ctx.say(f"to try the rest again: the same command with --submission {submission.id}")
+    raise click.exceptions.Exit(worst(codes))
+
+
+def _check_paths(paths: tuple[str, ...], *, one: bool) -> None:
+    missing = [path for path in paths if path != "-" and not Path(path).exists()]
+    if missing:
+        raise BadRequest(f"there is no file or folder {shown(missing[0])}; nothing was taken in")
+    if one and (len(paths) != 1 or (paths[0] != "-" and Path(paths[0]).is_dir())):
+        raise BadRequest("a digest is declared for one file; name that file alone")
+    if paths.count("-") > 1:
+        raise BadRequest("standard input can be read only once")
+
+
+def _show(ctx: Context, submission: Submission, result: Outcome | Failure) -> int:
+    if isinstance(result, Failure):
+        found = _line(submission, result.path, status="failed", error=result.error.code)
+        ctx.result(found, f"failed  {result.error}")
+        return exit_code(result.error)
+    found = _line(
+        submission,
+        result.path,
+        exhibit=result.number,
+        sha256=result.sha256,
+        size=result.size,
+        entry=result.index,
+        stored=result.at,
+        status=result.status,
+        receipt=str(result.receipt) if result.receipt else None,
+        error=None if result.status == "registered" else "digest-mismatch",
+    )
+    label = result.number or f"quarantined {result.quarantine}"
+    notes = ""
+    if result.quarantine:
+        found["quarantine"] = result.quarantine
+        notes = "  the declared digest is another; kept, without a number"
+    if result.again:
+        notes = "  registered before"
+    if result.known_as:
+        found["known_as"] = list(result.known_as)
+        notes += f"  the same bytes as {', '.join(result.known_as)}"
+    ctx.result(
+        found,
+        f"{label}  {result.sha256}  {result.size} bytes  entry {result.index}  "
+        f"{shown(result.path)}{notes}",
+    )
+    return 0 if result.status == "registered" else 1
+
+
+def _line(submission: Submission, path: bytes, **values: Any) -> dict[str, Any]:
+    empty = dict.fromkeys(
+        ("exhibit", "sha256", "size", "entry", "stored", "status", "receipt", "error")
+    )
+    return {**empty, "submission": submission.id, "path": recorded_name(path), **values}
+
+
+def _extract(ctx: Context, exhibit_ids: list[str]) -> None:
+    if not exhibit_ids:
+        return
+    with Processors(ctx.repo) as processors:
+        runs: Iterator[Any] = processors.map(exhibit_ids)
+        with ctx.progress(runs, label="looking at it", length=len(exhibit_ids)) as bar:
+            outcomes: dict[str, int] = {}
+            for run in bar:
+                word = run.outcome if run else "done before, or refused"
+                outcomes[word] = outcomes.get(word, 0) + 1
+    publish(ctx.repo)
+    said = ", ".join(f"{count} {word}" for word, count in sorted(outcomes.items()))
+    ctx.say(f"identification and metadata: {said}")
+
+
+@click.group()
+def quarantine() -> None:
+    """Decide about bytes whose declared digest differs."""
+
+
+@quarantine.command("list")
+@pass_context
+def quarantine_list(ctx: Context) -> None:
+    """List what waits for a decision."""
+    on_house(ctx.repo, ctx.caller, Right.GOVERN, attempted=Act.CONSULTATION)
+    for kept, code in held(ctx.repo):
+        observed = kept.staged["digests"]["sha256"]
+        ctx.result(
+            {
+                "quarantine": kept.id,
+                "case": code,
+                "submission": kept.submission_id,
+                "path": recorded_name(kept.path),
+                "declared": kept.staged["declared"],
+                "observed": kept.staged["digests"],
+                "entry": kept.index,
+            },
+            f"{kept.id}  {code}  {observed}  entry {kept.index}  {shown(kept.path)}",
+        )
+
+
+@quarantine.command("release")
+@click.argument("quarantine_id", metavar="ID")
+@click.option("--motive", required=True)
+@pass_context
+def quarantine_release(ctx: Context, quarantine_id: str, motive: str) -> None:
+    """Register the bytes after all; the difference stays in the record."""
+    actor = on_house(ctx.repo, ctx.caller, Right.GOVERN, attempted=Act.APPROVAL_GIVEN)
+    outcome = release(ctx.repo, actor, quarantine_id, motive=motive)
+    publish(ctx.repo)
+    ctx.result(
+        {"quarantine": quarantine_id, "exhibit": outcome.number, "entry": outcome.index},
+        f"{outcome.number}  {outcome.sha256}  entry {outcome.index}",
+    )
+
+
+@quarantine.command("reject")
+@click.argument("quarantine_id", metavar="ID")
+@click.option("--motive", required=True)
+@pass_context
+def quarantine_reject(ctx: Context, quarantine_id: str, motive: str) -> None:
+    """Decide that the bytes do not become an exhibit; they stay stored."""
+    actor = on_house(ctx.repo, ctx.caller, Right.GOVERN, attempted=Act.APPROVAL_REFUSED)
+    reject(ctx.repo, actor, quarantine_id, motive=motive)
+    publish(ctx.repo)
+    ctx.result({"quarantine": quarantine_id, "rejected": True}, f"{quarantine_id} is rejected")
+
+
+COMMANDS = (ingest, quarantine)

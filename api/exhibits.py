@@ -1,0 +1,266 @@
+"""Take in, list, describe and retrieve exhibits over HTTP."""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+from typing import Any, BinaryIO, cast
+
+from flask import Blueprint, Response, jsonify, request
+
+from api.problems import problem
+from api.request import caller, evidence_path, purpose, repo
+from custody.entry import Act
+from ingest.receive import receive
+from repository.access import Right
+from repository.authorise import on_case
+from repository.consult import list_exhibits, make_receipt, show_custody, show_exhibit
+from repository.errors import BadRequest, RangeNotSatisfiable
+from repository.purpose import parse
+from repository.retrieve import Reading, Span, retrieve, stated_purpose
+from repository.submissions import Declaration, complete, open_submission
+
+blueprint = Blueprint("exhibits", __name__, url_prefix="/api/v1/exhibits")
+
+PAGE = 100
+MAX_PAGE = 500
+DECLARED = (
+    "family", "collected_by", "collected_at", "place", "method", "authority", "source",
+)  # fmt: skip
+
+
+@blueprint.get("")
+def index() -> Response:
+    """List a case's exhibits, a page at a time."""
+    limit = _limit(request.args.get("limit"))
+    after = _cursor(request.args.get("cursor"))
+    who = caller()
+    found = list_exhibits(repo(), who, _case(), after=after, limit=limit + 1)
+    more = len(found) > limit
+    items = found[:limit]
+    cursor = _encode(items[-1].exhibit.serial) if more else None
+    return jsonify(items=[one.to_json() for one in items], next=cursor)
+
+
+@blueprint.post("")
+def create() -> Response:
+    """Take in one file: the request's body, streamed; 201 and the receipt."""
+    who = caller()
+    house = repo()
+    declared = _repr_digest(request.headers.get("Repr-Digest"))
+    claims: dict[str, Any] = {
+        name: request.args[name] for name in DECLARED if request.args.get(name)
+    }
+    actor, case = on_case(house, who, Right.INGEST, _case(), attempted=Act.SUBMISSION)
+    declaration = Declaration(purpose=parse(purpose() or "investigation"), **claims)
+    named = request.args.get("submission")
+    path = evidence_path()
+    submission, _ = open_submission(
+        house, actor, case, declaration, named=named, sources=[path, house.random(16)]
+    )
+    outcome = receive(
+        house,
+        actor,
+        case,
+        submission,
+        cast("BinaryIO", request.stream),
+        path=path,
+        size=request.content_length,
+        declared=declared,
+    )
+    if not named:
+        complete(house, submission)
+    if outcome.status == "quarantined":
+        return problem(
+            "digest-mismatch",
+            422,
+            "the bytes received do not have the declared digest; they are kept in quarantine",
+            quarantine=outcome.quarantine,
+            index=outcome.index,
+            sha256=outcome.sha256,
+            submission=submission.id,
+        )
+    location = f"/api/v1/exhibits/{outcome.number}"
+    receipt = outcome.receipt.read_text() if outcome.receipt else ""
+    return Response(
+        receipt, 201, {"Location": location, **_digest_headers(outcome.sha256)},
+        content_type="application/json",
+    )  # fmt: skip
+
+
+@blueprint.get("/<number>")
+def show(number: str) -> Response:
+    """Describe an exhibit."""
+    described, _ = show_exhibit(repo(), caller(), number)
+    return jsonify(described.to_json())
+
+
+@blueprint.get("/<number>/receipt")
+def receipt(number: str) -> Response:
+    """Return the receipt, proved in the newest checkpoint."""
+    described, _ = show_exhibit(repo(), caller(), number, reason="receipt")
+    return Response(make_receipt(repo(), described.exhibit), content_type="application/json")
+
+
+@blueprint.get("/<number>/custody")
+def custody(number: str) -> Response:
+    """Return every entry about an exhibit with its proof."""
+    _, history = show_custody(repo(), caller(), number)
+    items = [
+        {
+            "index": one.entry.index,
+            "body": one.entry.body.decode(),
+            "proof": one.proof,
+            "opened": one.opened,
+        }
+        for one in history
+    ]
+    return jsonify(exhibit=number, items=items)
+
+
+@blueprint.get("/<number>/content")
+def content(number: str) -> Response:
+    """Return the bytes, each chunk verified before it is sent; or a single range of them."""
+    who = caller()
+    house = repo()
+    if request.method == "HEAD" or request.headers.get("If-None-Match"):
+        stated_purpose(house, who, purpose(), Act.CONSULTATION)
+        described, _ = show_exhibit(house, who, number, reason="content-headers")
+        exhibit = described.exhibit
+        same = request.if_none_match.contains(exhibit.sha256.replace(":", "-"))
+        if same or request.method == "HEAD":
+            headers = {**_digest_headers(exhibit.sha256), **_content_headers(number)}
+            if not same:
+                headers["Content-Length"] = str(exhibit.size)
+            return Response(status=304 if same else 200, headers=headers, content_type=OCTETS)
+    span = _range(request.headers.get("Range"))
+    if span is not None and request.headers.get("If-Range"):
+        described, _ = show_exhibit(house, who, number, reason="content-headers")
+        if request.headers["If-Range"] != _etag(described.exhibit.sha256):
+            span = None
+    reading = retrieve(house, who, number, purpose=purpose(), span=span)
+    return _send(reading, partial=span is not None)
+
+
+OCTETS = "application/octet-stream"
+
+
+def _send(reading: Reading, *, partial: bool) -> Response:
+    blocks = iter(reading)
+    try:
+        # The first chunk is checked before the status line says that all is well.
+        first = next(blocks, b"")
+    except BaseException:
+        reading.close("aborted", "error")
+        raise
+    headers = {
+        **_digest_headers(reading.exhibit.sha256),
+        **_content_headers(reading.exhibit.number),
+        "Content-Length": str(reading.length),
+    }
+    if partial:
+        last = reading.last
+        headers["Content-Range"] = f"bytes {reading.first}-{last}/{reading.exhibit.size}"
+
+    def body() -> Iterator[bytes]:
+        yield first
+        yield from blocks
+
+    answer = Response(body(), 206 if partial else 200, headers, content_type=OCTETS)
+    answer.call_on_close(blocks.close)  # type: ignore[attr-defined]  # a generator
+    answer.call_on_close(lambda: reading.close("aborted", "connection-closed"))
+    return answer
+
+
+def _content_headers(number: str) -> dict[str, str]:
+    return {
+        "Accept-Ranges": "bytes",
+        "Content-Disposition": f'attachment; filename="{number}.bin"',
+        "Content-Security-Policy": "sandbox; default-src 'none'",
+    }
+
+
+def _digest_headers(sha256: str) -> dict[str, str]:
+    """Return strong ETag and `Repr-Digest` (RFC 9530) of the whole exhibit."""
+    raw = bytes.fromhex(sha256.removeprefix("sha256:"))
+    encoded = base64.b64encode(raw).decode()
+    return {"ETag": _etag(sha256), "Repr-Digest": f"sha-256=:{encoded}:"}
+
+
+def _etag(sha256: str) -> str:
+    return f'"{sha256.replace(":", "-")}"'
+
+
+def _case() -> str:
+    code = request.args.get("case")
+    if not code:
+        raise BadRequest("name the case: ?case=CODE")
+    return code
+
+
+def _range(header: str | None) -> Span | None:
+    """Read a `Range` header: one range of bytes; other units are ignored (RFC 9110 §14.2).
+
+    Raises:
+        RangeNotSatisfiable: several ranges, or one that is none.
+    """
+    if header is None or not header.strip().lower().startswith("bytes="):
+        return None
+    wanted = header.strip()[len("bytes=") :].strip()
+    match = re.fullmatch(r"([0-9]{0,18})-([0-9]{0,18})", wanted)
+    if match is None or wanted == "-":
+        message = "ask for one range: bytes=A-B, bytes=A- or bytes=-N"
+        raise RangeNotSatisfiable(message, size=None)
+    first, last = (int(text) if text else None for text in match.groups())
+    if first is None and last == 0:
+        raise RangeNotSatisfiable("the last 0 bytes are no range", size=None)
+    return first, last
+
+
+def _repr_digest(header: str | None) -> dict[str, str]:
+    """Read the digests a client declares in `Repr-Digest` (RFC 9530); unknown ones are ignored.
+
+    Raises:
+        BadRequest: a digest that is not of its algorithm's length.
+    """
+    found: dict[str, str] = {}
+    for item in (header or "").split(","):
+        name, _, value = item.strip().partition("=")
+        algorithm, length = {"sha-256": ("sha256", 32), "sha-512": ("sha512", 64)}.get(
+            name.lower(), ("", 0)
+        )
+        if not algorithm:
+            continue
+        try:
+            raw = base64.b64decode(value.strip(":"), validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise BadRequest("Repr-Digest is sha-256=:base64:") from error
+        if len(raw) != length or not (value.startswith(":") and value.endswith(":")):
+            raise BadRequest(f"Repr-Digest: {name} has {length} bytes in base64 between colons")
+        found[algorithm] = f"{algorithm}:{raw.hex()}"
+    return found
+
+
+def _limit(text: str | None) -> int:
+    if text is None:
+        return PAGE
+    if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_PAGE:
+        raise BadRequest(f"limit is a number from 1 to {MAX_PAGE}")
+    return int(text)
+
+
+def _encode(serial: int) -> str:
+    return base64.urlsafe_b64encode(f"s{serial}".encode()).decode().rstrip("=")
+
+
+def _cursor(text: str | None) -> int:
+    if text is None:
+        return 0
+    try:
+        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii")
+        match = re.fullmatch(r"s([0-9]{1,15})", raw)
+    except (binascii.Error, ValueError):
+        match = None
+    if match is None:
+        raise BadRequest("this cursor was not given out here")
+    return int(match[1])

@@ -1,0 +1,121 @@
+"""Every error of the system as an RFC 9457 problem: the one table of HTTP statuses."""
+
+import json
+import logging
+from typing import Any
+
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
+
+from custody.errors import EvidenceError
+
+TYPE_PREFIX = "https://evidence.invalid/problems/"
+_LOG = logging.getLogger("evidence")
+
+# code -> status; a test fails if an error of the system is missing here.
+STATUSES: dict[str, int] = {
+    "error": 500,
+    "custody-error": 500,
+    "not-canonical": 400,
+    "malformed-entry": 500,
+    "malformed-note": 500,
+    "bad-signature": 500,
+    "bad-proof": 500,
+    "bad-opening": 500,
+    "signer-unavailable": 503,
+    "ledger-unavailable": 503,
+    "ledger-damaged": 500,
+    "no-such-entry": 404,
+    "repository-error": 500,
+    "wrong-use": 400,
+    "store-error": 503,
+    "store-unavailable": 503,
+    "store-full": 507,
+    "store-unfit": 503,
+    "name-taken": 409,
+    "no-such-object": 500,
+    "integrity-error": 500,
+    "digest-mismatch": 422,
+    "already-initialised": 409,
+    "not-initialised": 503,
+    "wrong-database": 503,
+    "disk-full": 507,
+    "bad-request": 400,
+    "unknown-case": 404,
+    "unknown-exhibit": 404,
+    "unknown-person": 404,
+    "unknown-submission": 404,
+    "unknown-quarantine": 404,
+    "unknown-token": 404,
+    "already-exists": 409,
+    "purpose-required": 400,
+    "purpose-too-long": 400,
+    "range-not-satisfiable": 416,
+    "access-denied": 403,
+    "sign-in-refused": 401,
+    "export-blocked": 409,
+    "glyph-missing": 422,
+    "render-failed": 500,
+    "ingest-error": 500,
+    "sandbox-unavailable": 503,
+    "libmagic-missing": 503,
+    "bad-digest": 400,
+    "source-unreadable": 400,
+    "source-changed": 400,
+    "port-in-use": 503,
+}
+
+
+def problem(
+    code: str, status: int, detail: str, headers: dict[str, str] | None = None, **more: Any
+) -> Response:
+    """Return a problem document (RFC 9457) with a stable type."""
+    title = code.replace("-", " ")
+    body = {"type": TYPE_PREFIX + code, "title": title, "status": status, "detail": detail, **more}
+    return Response(
+        json.dumps(body, ensure_ascii=False),
+        status=status,
+        headers=headers,
+        content_type="application/problem+json",
+    )
+
+
+def of_error(error: EvidenceError) -> Response:
+    """Return the problem of an error of the system."""
+    status = STATUSES.get(error.code, 500)
+    headers: dict[str, str] = {}
+    if status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="evidence"'
+    if status == 503:
+        headers["Retry-After"] = "5"
+    size = getattr(error, "size", None)
+    if status == 416 and size is not None:
+        headers["Content-Range"] = f"bytes */{size}"
+    if status >= 500:
+        _LOG.error("%s: %s", error.code, error)
+    return problem(error.code, status, str(error), headers)
+
+
+def of_http(error: HTTPException) -> Response:
+    """Return the problem of an error of the web framework, keeping its own headers."""
+    answer = error.get_response()
+    kept = {
+        name: value
+        for name, value in answer.headers.items()
+        if name.lower() not in {"content-type", "content-length"}
+    }
+    code = (error.name or "http error").lower().replace(" ", "-").replace("'", "")
+    return problem(code, error.code or 500, error.description or "", kept)
+
+
+def of_crash(error: Exception) -> Response:
+    """Return the problem of an unforeseen error; its text goes to the log alone."""
+    _LOG.error("unforeseen error", exc_info=error)
+    return problem("internal", 500, "this request failed; nothing was served unrecorded")
+
+
+def install(app: Flask) -> None:
+    """Make the application answer every error with a problem."""
+    app.register_error_handler(EvidenceError, of_error)
+    app.register_error_handler(HTTPException, of_http)
+    app.register_error_handler(Exception, of_crash)

@@ -1,0 +1,78 @@
+"""What every view needs: the open repository, the caller, the stated purpose, the JSON body."""
+
+from typing import Any, TypeVar
+from urllib.parse import unquote_to_bytes
+
+from flask import current_app, request
+from pydantic import BaseModel, ValidationError
+
+from api.sign_in import caller_of_token
+from custody.canonical import loads_any
+from custody.errors import NotCanonical
+from repository import Repository
+from repository.authorise import Caller
+from repository.errors import BadRequest
+
+MAX_JSON = 1 << 20
+M = TypeVar("M", bound=BaseModel)
+
+
+def repo() -> Repository:
+    """Return the repository that this application serves."""
+    found: Repository = current_app.extensions["evidence"]
+    return found
+
+
+def caller() -> Caller:
+    """Return who asks.
+
+    Raises:
+        SignInRefused: no token, or one that is not valid; recorded.
+    """
+    return caller_of_token(repo(), request.headers.get("Authorization"))
+
+
+def purpose() -> str | None:
+    """Return the purpose as stated in `Evidence-Purpose`: UTF-8, percent-encoded.
+
+    Raises:
+        BadRequest: not UTF-8.
+    """
+    return _header("Evidence-Purpose")
+
+
+def evidence_path() -> bytes:
+    """Return the original path of an upload from `Evidence-Path`, percent-encoded; any bytes."""
+    return unquote_to_bytes(request.headers.get("Evidence-Path", "")) or b"upload"
+
+
+def json_body(model: type[M]) -> M:
+    """Return the JSON body as a model: strict JSON, no duplicate keys, floats or deep nesting.
+
+    Raises:
+        BadRequest: anything else.
+    """
+    data = request.stream.read(MAX_JSON + 1)
+    if len(data) > MAX_JSON:
+        raise BadRequest(f"a JSON body has at most {MAX_JSON} bytes")
+    try:
+        found: Any = loads_any(data)
+        return model.model_validate(found)
+    except NotCanonical as error:
+        raise BadRequest(f"the body cannot be read: {error}") from error
+    except RecursionError as error:
+        raise BadRequest("the body is nested too deeply") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the body"
+        raise BadRequest(f"{where}: {first['msg']}") from error
+
+
+def _header(name: str) -> str | None:
+    value = request.headers.get(name)
+    if value is None:
+        return None
+    try:
+        return unquote_to_bytes(value).decode()
+    except UnicodeDecodeError as error:
+        raise BadRequest(f"{name} is percent-encoded UTF-8") from error

@@ -1,0 +1,303 @@
+"""Requests and answers as pydantic models; the OpenAPI document made of them."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from repository import software
+
+
+class Strict(BaseModel):
+    """The base of requests: unknown members and loose types are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class NewCase(Strict):
+    """A case to open."""
+
+    code: str = Field(pattern=r"^[A-Z0-9]{2,12}$")
+    title: str = Field(min_length=1, max_length=500)
+
+
+class CaseView(BaseModel):
+    """A case."""
+
+    case: str
+    title: str
+    exhibits: int
+    opened_at: str
+
+
+class CaseList(BaseModel):
+    """The cases the caller takes part in."""
+
+    items: list[CaseView]
+
+
+class Encoded(BaseModel):
+    """A name that is not UTF-8."""
+
+    base64: str
+
+
+class ExhibitView(BaseModel):
+    """An exhibit."""
+
+    exhibit: str
+    case: str
+    submission: str
+    path: str | Encoded
+    sha256: str
+    size: int
+    family: str
+    registered_at: str
+    entry: int
+    type: str | None
+    mismatch: bool | None
+    extraction: str | None
+
+
+class ExhibitList(BaseModel):
+    """A page of exhibits; `next` is the cursor of the following page, if there is one."""
+
+    items: list[ExhibitView]
+    next: str | None
+
+
+class OpeningView(BaseModel):
+    """What reveals one withheld field."""
+
+    salt: str
+    value: Any
+
+
+class ReceiptView(BaseModel):
+    """A receipt (docs/format.md 6)."""
+
+    v: int
+    kind: str
+    submission: str
+    exhibit: str
+    sha256: str
+    size: int
+    index: int
+    body: str
+    proof: str
+    openings: dict[str, OpeningView]
+    witnessed_by: list[str]
+    unwitnessed_since: str | None
+    key: str
+
+
+class EntryView(BaseModel):
+    """One custody entry with its proof and the values the caller may see."""
+
+    index: int
+    body: str
+    proof: str
+    opened: dict[str, Any]
+
+
+class CustodyView(BaseModel):
+    """Everything that ever happened to an exhibit."""
+
+    exhibit: str
+    items: list[EntryView]
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+class Ready(BaseModel):
+    """Whether the service can do its work."""
+
+    ready: bool
+    database: str
+    store: str
+    checkpoint: int
+    witnesses: str
+
+
+_NUMBER = {"name": "number", "in": "path", "required": True, "schema": {"type": "string"}}
+_CODE = {"name": "code", "in": "path", "required": True, "schema": {"type": "string"}}
+_INDEX = {
+    "name": "index",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "integer", "minimum": 0},
+}
+_PURPOSE = {
+    "name": "Evidence-Purpose",
+    "in": "header",
+    "required": True,
+    "description": "`code` or `code: words`, UTF-8, percent-encoded",
+    "schema": {"type": "string"},
+}
+
+
+def _query(name: str, *, required: bool = False, **schema: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "query",
+        "required": required,
+        "schema": schema or {"type": "string"},
+    }
+
+
+# (method, path, summary, answers, parameters, request model or media type)
+Operation = tuple[str, str, str, dict[int, Any], list[dict[str, Any]], Any]
+OPERATIONS: tuple[Operation, ...] = (
+    ("get", "/api/v1/cases", "List your cases", {200: CaseList}, [], None),
+    ("post", "/api/v1/cases", "Open a case", {201: CaseView, 409: Problem}, [], NewCase),
+    ("get", "/api/v1/cases/{code}", "Show a case", {200: CaseView}, [_CODE], None),
+    (
+        "get",
+        "/api/v1/exhibits",
+        "List the exhibits of a case",
+        {200: ExhibitList},
+        [
+            _query("case", required=True),
+            _query("cursor"),
+            _query("limit", type="integer", minimum=1, maximum=500),
+        ],
+        None,
+    ),
+    (
+        "post",
+        "/api/v1/exhibits",
+        "Take in one file: the whole body, streamed",
+        {201: ReceiptView, 422: Problem, 507: Problem},
+        [
+            _query("case", required=True),
+            *(
+                _query(name)
+                for name in (
+                    "family", "submission", "collected_by", "collected_at", "place", "method",
+                    "authority", "source",
+                )
+            ),
+            {"name": "Evidence-Path", "in": "header", "schema": {"type": "string"}},
+            {"name": "Repr-Digest", "in": "header", "schema": {"type": "string"}},
+        ],
+        "application/octet-stream",
+    ),
+    (
+        "get",
+        "/api/v1/exhibits/{number}",
+        "Describe an exhibit",
+        {200: ExhibitView},
+        [_NUMBER],
+        None,
+    ),
+    (
+        "get",
+        "/api/v1/exhibits/{number}/receipt",
+        "The receipt, proved in the newest checkpoint",
+        {200: ReceiptView},
+        [_NUMBER],
+        None,
+    ),
+    (
+        "get",
+        "/api/v1/exhibits/{number}/content",
+        "The bytes, verified; single ranges",
+        {200: "application/octet-stream", 206: "application/octet-stream", 416: Problem},
+        [
+            _NUMBER,
+            _PURPOSE,
+            {"name": "Range", "in": "header", "schema": {"type": "string"}},
+        ],
+        None,
+    ),
+    (
+        "get",
+        "/api/v1/exhibits/{number}/custody",
+        "The custody entries with proofs",
+        {200: CustodyView},
+        [_NUMBER],
+        None,
+    ),
+    (
+        "get",
+        "/api/v1/ledger/checkpoint",
+        "The newest checkpoint (C2SP); public",
+        {200: "text/plain"},
+        [],
+        None,
+    ),
+    (
+        "get",
+        "/api/v1/ledger/proof/{index}",
+        "An inclusion proof (C2SP tlog-proof); public, shows no content",
+        {200: "text/plain"},
+        [_INDEX],
+        None,
+    ),
+    ("get", "/api/v1/openapi.json", "This document", {200: "application/json"}, [], None),
+    ("get", "/healthz", "Whether the process lives", {200: "text/plain"}, [], None),
+    ("get", "/readyz", "Whether it can work", {200: Ready, 503: Ready}, [], None),
+)  # fmt: skip
+
+PUBLIC = frozenset(
+    {
+        "/api/v1/ledger/checkpoint",
+        "/api/v1/ledger/proof/{index}",
+        "/api/v1/openapi.json",
+        "/healthz",
+        "/readyz",
+    }
+)
+
+
+def openapi() -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document."""
+    schemas: dict[str, Any] = {}
+    paths: dict[str, Any] = {}
+    for method, path, summary, answers, parameters, asked in OPERATIONS:
+        operation: dict[str, Any] = {
+            "summary": summary,
+            "operationId": f"{method}{path.replace('/api/v1', '').replace('/', '-')}",
+            "parameters": parameters,
+            "responses": {
+                str(status): _answer(status, kind, schemas) for status, kind in answers.items()
+            },
+            "security": [] if path in PUBLIC else [{"token": []}],
+        }
+        operation["responses"]["default"] = _answer(0, Problem, schemas)
+        if asked is not None:
+            operation["requestBody"] = {"required": True, "content": _content(asked, schemas)}
+        paths.setdefault(path, {})[method] = operation
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Central Evidence Repository",
+            "version": software().rpartition(" ")[2],
+        },
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _answer(status: int, kind: Any, schemas: dict[str, Any]) -> dict[str, Any]:
+    text = "an error (RFC 9457)" if kind is Problem else f"answer {status}"
+    return {"description": text, "content": _content(kind, schemas)}
+
+
+def _content(kind: Any, schemas: dict[str, Any]) -> dict[str, Any]:
+    if isinstance(kind, str):
+        return {kind: {"schema": {} if kind == "application/json" else {"type": "string"}}}
+    schema = kind.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas.update(schema.pop("$defs", {}))
+    schemas[kind.__name__] = schema
+    media = "application/problem+json" if kind is Problem else "application/json"
+    return {media: {"schema": {"$ref": f"#/components/schemas/{kind.__name__}"}}}

@@ -1,0 +1,80 @@
+"""Run the application under gunicorn: two processes, many threads, bodies streamed."""
+
+import errno
+import os
+import socket
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from api.app import create_app
+from config.settings import Settings
+from custody.errors import EvidenceError
+from repository import open_repository
+
+WORKERS = 2
+THREADS = 64
+CONNECTIONS = 2000
+
+
+class PortInUse(EvidenceError):
+    """Another program listens on this address."""
+
+    code = "port-in-use"
+
+
+def claim(host: str, port: int) -> socket.socket:
+    """Return a socket bound to the address, before anything else is started.
+
+    Raises:
+        PortInUse: the address cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(CONNECTIONS)
+    except OSError as error:
+        listener.close()
+        why = (
+            "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
+        )
+        raise PortInUse(f"{host}:{port} {why}; choose another with --port") from error
+    return listener
+
+
+def run(settings: Settings, listener: socket.socket) -> None:
+    """Serve until told to stop."""
+    _Server(settings, listener).run()
+
+
+class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
+    def __init__(self, settings: Settings, listener: socket.socket) -> None:
+        self._settings = settings
+        self._listener = listener
+        super().__init__()
+
+    def load_config(self) -> None:
+        os.set_inheritable(self._listener.fileno(), True)
+        options: dict[str, Any] = {
+            "bind": f"fd://{self._listener.fileno()}",
+            "workers": WORKERS,
+            "worker_class": "gthread",
+            "threads": THREADS,
+            "worker_connections": CONNECTIONS,
+            "graceful_timeout": 30,
+            "timeout": 120,
+            "proc_name": "evidence",
+            "loglevel": "warning",
+            "limit_request_line": 8190,
+            "control_socket_disable": True,
+        }
+        for name, value in options.items():
+            if name in self.cfg.settings:
+                self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        # Opened in each worker process: connections do not survive a fork.
+        return create_app(open_repository(self._settings))

@@ -1,0 +1,102 @@
+// Reads cases and exhibits through the API. Every value is set as text, never as markup.
+const $ = (id) => document.getElementById(id);
+const state = { token: sessionStorage.getItem("token"), code: null, next: null };
+
+// Control and bidirectional characters in names are shown, never obeyed.
+const shown = (text) =>
+  text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (c) => "\\u" + c.codePointAt(0).toString(16).padStart(4, "0"));
+const name = (path) => (typeof path === "string" ? shown(path) : "base64:" + path.base64);
+
+class Refused extends Error {}
+
+async function ask(path) {
+  const answer = await fetch("/api/v1" + path, { headers: { Authorization: "Bearer " + state.token } });
+  if (answer.ok) return answer.json();
+  const problem = await answer.json().catch(() => ({ detail: "The service answered " + answer.status }));
+  throw answer.status === 401 ? new Refused(problem.detail) : new Error(problem.detail);
+}
+
+function show(id) {
+  for (const part of ["sign-in", "cases", "case"]) $(part).hidden = part !== id;
+  $("problem").hidden = true;
+}
+
+function fail(error) {
+  if (error instanceof Refused) {
+    state.token = null;
+    sessionStorage.removeItem("token");
+    show("sign-in");
+  }
+  $("problem").textContent = error.message + ". Nothing was changed.";
+  $("problem").hidden = false;
+}
+
+const element = (tag, text, kind) => {
+  const made = document.createElement(tag);
+  if (text !== undefined) made.textContent = text;
+  if (kind) made.className = kind;
+  return made;
+};
+
+async function cases() {
+  const found = await ask("/cases");
+  const items = found.items.map((one) => {
+    const item = element("li");
+    const open = element("button", one.case + " ", "link");
+    open.type = "button";
+    open.append(element("bdi", shown(one.title)));
+    open.addEventListener("click", () => openCase(one.case, one.title).catch(fail));
+    item.append(open, element("span", " " + one.exhibits + " exhibits", "hint"));
+    return item;
+  });
+  if (!items.length) items.push(element("li", "You take part in no case yet. A custodian can give you a part in one.", "hint"));
+  $("case-list").replaceChildren(...items);
+  show("cases");
+}
+
+async function openCase(code, title) {
+  state.code = code;
+  $("case-title").replaceChildren(code + " ", element("bdi", shown(title)));
+  $("exhibits").replaceChildren();
+  state.next = null;
+  await page();
+  show("case");
+}
+
+async function page() {
+  const cursor = state.next ? "&cursor=" + encodeURIComponent(state.next) : "";
+  const found = await ask("/exhibits?case=" + encodeURIComponent(state.code) + cursor);
+  for (const one of found.items) {
+    const row = element("tr");
+    const path = element("td", undefined, "name");
+    path.append(element("bdi", name(one.path)));
+    const kind = (one.type ?? "not looked at yet") + (one.mismatch ? " (not what its name says)" : "");
+    row.append(
+      element("td", one.exhibit), path, element("td", kind), element("td", String(one.size), "number"),
+      element("td", one.registered_at), element("td", one.sha256.slice(7), "digest"),
+    );
+    $("exhibits").append(row);
+  }
+  state.next = found.next;
+  $("more").hidden = !found.next;
+  const none = !$("exhibits").children.length;
+  $("none").hidden = !none;
+  $("none").textContent = none ? "No exhibits yet. Take some in: evidence ingest PATH --case " + state.code : "";
+}
+
+$("sign-in").addEventListener("submit", (event) => {
+  event.preventDefault();
+  state.token = $("token").value.trim();
+  sessionStorage.setItem("token", state.token);
+  $("token").value = "";
+  cases().catch(fail);
+});
+$("back").addEventListener("click", () => cases().catch(fail));
+$("more").addEventListener("click", () => page().catch(fail));
+
+fetch("/readyz").then((answer) => answer.json()).then((ready) => {
+  $("checkpoint").textContent = ready.checkpoint + " custody entries, " + ready.witnesses;
+}).catch(() => { $("checkpoint").textContent = "The service does not answer."; });
+
+if (state.token) cases().catch(fail);
+else show("sign-in");

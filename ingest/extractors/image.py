@@ -1,0 +1,336 @@
+"""Exif of still pictures, by exifread without maker notes: names, times and places made regular.
+
+Every fact is a claim of the file. A value keeps the text it was read from beside it; what cannot
+be right is marked `suspect` and never becomes a time or a place of ours. Not read: maker notes,
+XMP, IPTC, UserComment (exifread skips it with the maker notes), C2PA.
+"""
+
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from decimal import ROUND_HALF_EVEN, Context
+from fractions import Fraction
+from typing import Any, BinaryIO
+
+import exifread
+
+from ingest.extraction import Fact, Inhibitor, Item
+
+NAME = "image"
+VERSION = f"exifread {exifread.__version__}"
+FORMATS = frozenset(
+    {
+        "image/jpeg", "image/tiff", "image/png", "image/apng", "image/webp", "image/avif",
+        "image/heic", "image/heif", "image/heic-sequence", "image/heif-sequence", "image/jxl",
+        "image/x-adobe-dng", "image/x-canon-cr2", "image/x-nikon-nef", "image/x-sony-arw",
+    }
+)  # fmt: skip
+
+# exifread's words for the directories, and ExifTool's.
+GROUPS = {
+    "Image": "IFD0", "Thumbnail": "IFD1", "EXIF": "ExifIFD", "GPS": "GPS",
+    "Interoperability": "InteropIFD",
+}  # fmt: skip
+# Tags that ExifTool calls otherwise (compared with its output over the samples).
+NAMES = {
+    "BodySerialNumber": "SerialNumber",
+    "CameraOwnerName": "OwnerName",
+    "CVAPattern": "CFAPattern",
+    "DateTime": "ModifyDate",
+    "DateTimeDigitized": "CreateDate",
+    "ExifImageLength": "ExifImageHeight",
+    "ExposureBiasValue": "ExposureCompensation",
+    "FlashPixVersion": "FlashpixVersion",
+    "FocalLengthIn35mmFilm": "FocalLengthIn35mmFormat",
+    "GPSDate": "GPSDateStamp",
+    "ISOSpeedRatings": "ISO",
+    "ImageLength": "ImageHeight",
+    "InteroperabilityIndex": "InteropIndex",
+    "InteroperabilityVersion": "InteropVersion",
+    # Not JPEGInterchangeFormat: ExifTool's ThumbnailOffset counts from the start of the file.
+    "JPEGInterchangeFormatLength": "ThumbnailLength",
+    "LensSpecification": "LensInfo",
+    "RelatedImageLength": "RelatedImageHeight",
+    "Tag 0x001F": "GPSHPositioningError",
+    "Tag 0xA460": "CompositeImage",
+}
+POINTERS = frozenset({"ExifOffset", "GPSInfo", "InteroperabilityOffset", "SubIFDs"})  # no content
+# A time, and the tags that hold its fraction of a second and its distance from UTC.
+TIMES = {
+    "ExifIFD:DateTimeOriginal": ("ExifIFD:SubSecTimeOriginal", "ExifIFD:OffsetTimeOriginal"),
+    "ExifIFD:CreateDate": ("ExifIFD:SubSecTimeDigitized", "ExifIFD:OffsetTimeDigitized"),
+    "IFD0:ModifyDate": ("ExifIFD:SubSecTime", "ExifIFD:OffsetTime"),
+}
+UNKNOWN_ZONE = "unknown"
+NO_EXIF = "no Exif data found, or none that can be read"
+
+_SHOWN_TEXT = 2000  # characters of one value; longer ones are cut and marked
+_UNDEFINED = 7  # the TIFF field type of bytes without a meaning
+_NUMBERS = Context(prec=12, rounding=ROUND_HALF_EVEN)
+_DEGREES = Context(prec=13, rounding=ROUND_HALF_EVEN)
+
+logging.getLogger("exifread").setLevel(logging.CRITICAL + 1)  # hostile text stays out of logs
+
+
+def extract(file: BinaryIO) -> Iterator[Item]:
+    """Yield the Exif facts of a picture, then the times and the place we made of them."""
+    try:
+        # details=True never ends on a crafted maker note (ianare/exif-py issue 182).
+        tags = exifread.process_file(file, details=False, extract_thumbnail=False)
+    except Exception as error:  # noqa: BLE001  (3 % of pictures raise what is undeclared)
+        yield Inhibitor(f"exifread: {type(error).__name__}: {error}"[:200], incomplete=True)
+        return
+    if not tags:
+        yield Inhibitor(NO_EXIF, incomplete=False)
+        return
+    facts: dict[str, Fact] = {}
+    for key, tag in tags.items():
+        found = _fact(key, tag)
+        if found is not None:
+            facts[found.name] = found
+    for name in TIMES:
+        if name in facts:
+            facts.update(_with_zone(name, facts))
+    place = _place(tags)
+    for name in ("GPS:GPSLatitude", "GPS:GPSLongitude"):
+        if name in facts and place is not None and place.suspect:
+            facts[name] = _doubted(facts[name], place.suspect)
+    yield from facts.values()
+    for composite in (place, _altitude(tags), _satellite_time(facts)):
+        if composite is not None and composite.value:
+            yield composite
+
+
+def moment(text: str, *, fraction: str = "", offset: str = "") -> tuple[str, str] | None:
+    """Return an Exif time as ISO 8601 with its zone, or None if it is no time.
+
+    >>> moment("2008:10:22 16:28:39")
+    ('2008-10-22T16:28:39', 'unknown')
+    """
+    found = re.fullmatch(r"([0-9]{4}):([0-9]{2}):([0-9]{2})[ T]([0-9]{2}:[0-9]{2}:[0-9]{2})", text)
+    if not found:
+        return None
+    iso = f"{found[1]}-{found[2]}-{found[3]}T{found[4]}"
+    try:
+        datetime.fromisoformat(iso)
+    except ValueError:
+        return None
+    if re.fullmatch(r"[0-9]{1,9}", fraction.strip(" \0")):
+        iso += f".{fraction.strip()}"
+    zone = re.fullmatch(r"[+-](?:0[0-9]|1[0-4]):[0-5][0-9]|Z", offset.strip(" \0"))
+    return (iso + zone[0], zone[0]) if zone else (iso, UNKNOWN_ZONE)
+
+
+def degrees(parts: list[tuple[int, int]], *, most: int) -> tuple[str, str | None]:
+    """Return degrees, minutes and seconds as one decimal, and why it deserves no trust.
+
+    Args:
+        parts: numerators and denominators, as stored.
+        most: 90 for a latitude, 180 for a longitude.
+
+    The decimal is empty where there is none: not three parts, or a division by zero.
+
+    >>> degrees([(51, 1), (3, 2), (0, 1)], most=90)
+    ('51.025', None)
+    """
+    if len(parts) != 3:
+        return "", "not degrees, minutes and seconds"
+    if any(below == 0 for _, below in parts):
+        return "", "a division by zero (0/0: the device had no position)"
+    whole, minutes, seconds = (Fraction(above, below) for above, below in parts)
+    angle = whole + minutes / 60 + seconds / 3600
+    why = None
+    if min(whole, minutes, seconds) < 0 or minutes >= 60 or seconds >= 60:
+        why = "minutes or seconds out of range"
+    if abs(angle) > most:
+        why = f"beyond {most} degrees"
+    return decimal(angle, _DEGREES), why
+
+
+def position(
+    latitude: list[tuple[int, int]],
+    north_south: str,
+    longitude: list[tuple[int, int]],
+    east_west: str,
+    *,
+    status: str = "",
+) -> tuple[str, str | None]:
+    """Return "latitude longitude" in signed decimal degrees, and why it deserves no trust.
+
+    No reference letter, no coordinate: the text is then empty. So it is for 0/0.
+    """
+    if north_south not in {"N", "S"} or east_west not in {"E", "W"}:
+        return "", "no reference letter (N, S, E, W): no coordinate"
+    lat, bad_lat = degrees(latitude, most=90)
+    lon, bad_lon = degrees(longitude, most=180)
+    why = bad_lat or bad_lon
+    if not lat or not lon:
+        return "", why
+    if lat == lon == "0":
+        why = "exactly 0,0: the device had no position"
+    if status == "V":
+        why = why or "the receiver said its position was void (GPSStatus V)"
+    lat = _signed(lat, negative=north_south == "S")
+    lon = _signed(lon, negative=east_west == "W")
+    return f"{lat} {lon}", why
+
+
+def decimal(number: Fraction, context: Context = _NUMBERS) -> str:
+    """Return a fraction as a plain decimal, exact or rounded to the context's digits."""
+    found = context.divide(
+        context.create_decimal(number.numerator), context.create_decimal(number.denominator)
+    )
+    text = f"{found:f}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in {"", "-0"} else text
+
+
+def _signed(text: str, *, negative: bool) -> str:
+    if not negative or text == "0":
+        return text
+    return text[1:] if text.startswith("-") else f"-{text}"
+
+
+def _fact(key: str, tag: Any) -> Fact | None:
+    name = _name(key)
+    if name is None or not hasattr(tag, "values"):
+        return None
+    value, raw, suspect = _read(tag)
+    # 0000:… times and the like stay as they stand; only the composite is ours.
+    return Fact(name, _cut(value), _cut(raw), f"{VERSION} {key[:100]}", None, suspect)
+
+
+def _name(key: str) -> str | None:
+    directory, _, tag = key.partition(" ")
+    if directory == "IFD":  # "IFD 2 ImageWidth": further pages of a TIFF
+        number, _, tag = tag.partition(" ")
+        group = f"IFD{number}"
+    elif directory in GROUPS:
+        group = GROUPS[directory]
+    else:
+        return None
+    if tag in POINTERS:
+        return None
+    if tag.startswith("Tag 0x001F") and group != "GPS":  # its name depends on the directory
+        return f"{group}:Tag0x001F"
+    name = NAMES.get(tag, tag)
+    return f"{group}:{re.sub('[^A-Za-z0-9_-]+', '', name.replace('/', '-'))}"
+
+
+def _read(tag: Any) -> tuple[str, str, str | None]:
+    """Return value, raw and suspicion of one exifread tag, whose `values` may be anything."""
+    values = tag.values
+    if isinstance(values, bytes):
+        return values.decode("utf-8", "backslashreplace").strip(), values.hex(), "text not in UTF-8"
+    if isinstance(values, str):
+        return values.strip(), values, None
+    items = list(values)
+    if not items and tag.field_length:
+        return "", "", f"not read: {tag.field_length} bytes"
+    ratios = [_parts(item) for item in items]
+    if items and all(part is not None for part in ratios):
+        return _read_ratios([part for part in ratios if part is not None])
+    raw = " ".join(map(_plain, items))
+    if tag.prefer_printable:
+        return str(tag.printable).strip(), raw, None
+    if tag.field_type == _UNDEFINED and items and all(0x20 <= item < 0x7F for item in items):
+        return bytes(items).decode("ascii").strip(), raw, None  # "0100": text all the same
+    return raw, raw, None
+
+
+def _read_ratios(parts: list[tuple[int, int]]) -> tuple[str, str, str | None]:
+    raw = " ".join(f"{above}/{below}" for above, below in parts)
+    if any(below == 0 for _, below in parts):
+        return raw, raw, "a division by zero"
+    return " ".join(decimal(Fraction(*part)) for part in parts), raw, None
+
+
+def _plain(item: Any) -> str:
+    # A float arrives in a tuple of one; repr keeps every digit it has.
+    return " ".join(map(repr, item)) if isinstance(item, tuple) else str(item)
+
+
+def _parts(item: Any) -> tuple[int, int] | None:
+    # Ratio is a Fraction that also carries 0/0; float() of it raises, num and den do not.
+    return (int(item.num), int(item.den)) if hasattr(item, "den") else None
+
+
+def _ratios(tags: Mapping[str, Any], key: str) -> list[tuple[int, int]]:
+    items = getattr(tags.get(key), "values", ())
+    if isinstance(items, str | bytes):
+        return []
+    return [part for part in map(_parts, items) if part is not None]
+
+
+def _text(tags: Mapping[str, Any], key: str) -> str:
+    found = getattr(tags.get(key), "values", "")
+    return found.strip(" \0") if isinstance(found, str) else ""
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN_TEXT else f"{text[:_SHOWN_TEXT]}…[cut: {len(text)}]"
+
+
+def _doubted(fact: Fact, why: str) -> Fact:
+    return Fact(fact.name, fact.value, fact.raw, fact.source, fact.tz, fact.suspect or why)
+
+
+def _with_zone(name: str, facts: Mapping[str, Fact]) -> dict[str, Fact]:
+    """Return a time with its zone, and beside it the time in ISO 8601, if it is one."""
+    fact = facts[name]
+    fraction, offset = (facts[tag].value if tag in facts else "" for tag in TIMES[name])
+    found = moment(fact.value, fraction=fraction, offset=offset)
+    if found is None:
+        why = fact.suspect or "not a time"
+        return {name: Fact(name, fact.value, fact.raw, fact.source, UNKNOWN_ZONE, why)}
+    value, zone = found
+    raw = " ".join(filter(None, (fact.raw, fraction, offset)))
+    composite = f"Composite:{name.partition(':')[2]}"
+    return {
+        name: Fact(name, fact.value, fact.raw, fact.source, zone, fact.suspect),
+        composite: Fact(composite, value, raw, f"from {name}", zone, fact.suspect),
+    }
+
+
+def _place(tags: Mapping[str, Any]) -> Fact | None:
+    """Return the position; its value is empty where there is none, with the reason."""
+    if "GPS GPSLatitude" not in tags and "GPS GPSLongitude" not in tags:
+        return None
+    latitude, north_south = _ratios(tags, "GPS GPSLatitude"), _text(tags, "GPS GPSLatitudeRef")
+    longitude, east_west = _ratios(tags, "GPS GPSLongitude"), _text(tags, "GPS GPSLongitudeRef")
+    value, why = position(
+        latitude, north_south, longitude, east_west, status=_text(tags, "GPS GPSStatus")
+    )
+    numbers = [" ".join(f"{a}/{b}" for a, b in parts) for parts in (latitude, longitude)]
+    raw = f"{numbers[0]} {north_south} {numbers[1]} {east_west}"
+    return Fact("Composite:GPSPosition", value, _cut(raw), "from GPS:GPSLatitude …", None, why)
+
+
+def _altitude(tags: Mapping[str, Any]) -> Fact | None:
+    parts = _ratios(tags, "GPS GPSAltitude")
+    reference = list(getattr(tags.get("GPS GPSAltitudeRef"), "values", []))
+    if len(parts) != 1 or parts[0][1] == 0 or reference not in ([0], [1]):
+        return None
+    above = decimal(Fraction(*parts[0]))
+    value = _signed(above, negative=reference == [1])
+    raw = f"{parts[0][0]}/{parts[0][1]} {reference[0]}"
+    return Fact("Composite:GPSAltitude", value, raw, "from GPS:GPSAltitude …")
+
+
+def _satellite_time(facts: Mapping[str, Fact]) -> Fact | None:
+    date, time = facts.get("GPS:GPSDateStamp"), facts.get("GPS:GPSTimeStamp")
+    if date is None or time is None or time.suspect:
+        return None
+    number = "([0-9]{1,2})"
+    clock = re.fullmatch(rf"{number} {number} {number}(?:\.([0-9]{{1,9}}))?", time.value)
+    if not clock:
+        return None
+    hour, minute, second, fraction = clock.groups(default="")
+    text = f"{date.value} {hour:0>2}:{minute:0>2}:{second:0>2}"
+    found = moment(text, fraction=fraction, offset="Z")
+    if found is None:
+        return None
+    raw = f"{date.raw} {time.raw}"
+    return Fact("Composite:GPSDateTime", found[0], raw, "from GPS:GPSDateStamp …", "UTC")

@@ -1,0 +1,242 @@
+"""The warm process that forks one locked child per evidence file; holds no evidence, no secrets.
+
+Run by `ingest.sandbox` as a program of its own. It loads libmagic and every extractor once, says
+so, and then takes one job at a time over the socket it was started with: a JSON message with two
+descriptors, the evidence (read) and a pipe (write). Per job it
+
+1. forks; the child (a) leaves the session, (b) locks itself, (c) identifies, (d) runs the
+   extractors, writing one JSON line per finding to the pipe;
+2. waits for the child, the time limit or the word to kill;
+3. kills whatever the child left behind, and says how it ended.
+
+It ends when the service's end of the socket closes, or with the thread that started it. A job may
+therefore never outlive its service, and a dead zygote takes its child along.
+"""
+
+import ctypes
+import gc
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ingest import extractors
+from ingest.extraction import Fact, Format, Inhibitor, Item, Limits, Member, shortened, visible
+from ingest.identify import LibmagicUnloadable, identify, version
+
+MESSAGE = 65_536  # bytes of one message over the socket
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_KINDS = {Fact: "fact", Member: "member", Inhibitor: "inhibitor"}  # else a seal
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+
+def main(arguments: list[str]) -> int:
+    """Serve jobs until the service is gone. Arguments: socket, service's pid, more folders."""
+    channel = socket.socket(fileno=int(arguments[0]))
+    die_with_parent(int(arguments[1]))
+    folders = [extractors.HERE, *map(Path, arguments[2:])]
+    try:
+        hello = _warm(folders)
+    except LibmagicUnloadable as error:
+        channel.send(json.dumps({"libmagic": str(error)}).encode()[:MESSAGE])
+        return 1
+    except Exception as error:  # noqa: BLE001  (an extractor that cannot be imported)
+        channel.send(json.dumps({"error": f"{type(error).__name__}: {error}"}).encode()[:MESSAGE])
+        return 1
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # what a child leaves behind comes to us
+    gc.collect()
+    gc.freeze()  # no collection touches these pages again, so the children share them
+    channel.send(json.dumps(hello).encode())
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(channel, MESSAGE, 2)
+        if not message:
+            return 0
+        if len(descriptors) == 2:  # else it is a late word to kill
+            answer = _serve(channel, json.loads(message), descriptors, folders)
+            channel.send(json.dumps(answer).encode())
+
+
+def lock_down(limits: Limits) -> str:
+    """Lock this process for good and return which layers hold.
+
+    The one place for it: Landlock and seccomp come here, after the rlimits.
+    """
+    for which, most in (
+        (resource.RLIMIT_AS, limits.memory_bytes),
+        (resource.RLIMIT_FSIZE, limits.file_bytes),
+        (resource.RLIMIT_NOFILE, limits.open_files),
+        (resource.RLIMIT_NPROC, limits.processes),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(which, (most, most))
+    # At the soft limit SIGXCPU ends the process; who catches it is killed a second later.
+    resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_seconds, limits.cpu_seconds + 1))
+    return "rlimit"
+
+
+def die_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when its parent's thread ends."""
+    _prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    if os.getppid() != parent:  # it ended before we asked
+        os._exit(0)
+
+
+def _warm(folders: list[Path]) -> dict[str, Any]:
+    """Load everything now: once a process is locked, a late import fails."""
+    found = extractors.everything(folders)
+    warm = os.memfd_create("warm")
+    identify(warm, name="warm.jpg")
+    os.close(warm)
+    return {
+        "ready": True,
+        "tools": [version()],
+        "extractors": {each.NAME: each.VERSION for each in found},
+    }
+
+
+def _serve(
+    channel: socket.socket, job: dict[str, Any], descriptors: list[int], folders: list[Path]
+) -> dict[str, Any]:
+    evidence, pipe = descriptors
+    limits = Limits.from_json(job["limits"])
+    me = os.getpid()
+    child = os.fork()  # (1)
+    if child == 0:
+        channel.close()
+        _child(me, evidence, pipe, job, limits, folders)
+    for descriptor in descriptors:
+        os.close(descriptor)
+    try:
+        why = _wait(channel, child, limits.wall_ms / 1000)  # (2)
+    finally:
+        status = _end(child)  # (3)
+    return {"ended": why, "status": os.waitstatus_to_exitcode(status)}
+
+
+def _wait(channel: socket.socket, child: int, seconds: float) -> str:
+    deadline = time.monotonic() + seconds
+    handle = os.pidfd_open(child)
+    poll = select.poll()
+    poll.register(handle, select.POLLIN)
+    poll.register(channel, select.POLLIN)
+    try:
+        left = max(0.0, deadline - time.monotonic())
+        ready = {descriptor for descriptor, _ in poll.poll(left * 1000)}
+    finally:
+        os.close(handle)
+    if handle in ready:
+        return "exit"
+    if not ready:
+        return "time"
+    if not channel.recv(MESSAGE):  # the service is gone: nobody wants the answer
+        _end(child)
+        os._exit(0)
+    return "told"
+
+
+def _end(child: int) -> int:
+    """Kill the child's group and everything else below us; return the child's status."""
+    for whole in (os.killpg, os.kill):  # the group, and the child had it not made one yet
+        _try_kill(whole, child)
+    status = os.waitpid(child, 0)[1]
+    while _left_behind():  # a child that left its group is ours now; its own children follow
+        below = Path("/proc/self/task", str(os.getpid()), "children").read_text()
+        for other in map(int, below.split()):
+            _try_kill(os.kill, other)
+    return status
+
+
+def _left_behind() -> bool:
+    try:
+        os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _try_kill(whole: Callable[[int, int], None], process: int) -> None:
+    try:
+        whole(process, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def _child(  # (1)
+    parent: int,
+    evidence: int,
+    pipe: int,
+    job: dict[str, Any],
+    limits: Limits,
+    folders: list[Path],
+) -> None:
+    code = 1
+    try:
+        gc.disable()
+        os.setsid()  # (a)
+        die_with_parent(parent)
+        try:
+            held = lock_down(limits)  # (b)
+        except (OSError, ValueError) as error:
+            _say(pipe, refused=f"the process could not be locked: {error}"[:200])
+            return
+        _say(pipe, isolation=held)
+        _look(pipe, evidence, job, limits, folders)
+        _say(pipe, end=True)
+        code = 0
+    finally:
+        os._exit(code)  # no clean-up of the zygote's things, no traceback
+
+
+def _look(
+    pipe: int, evidence: int, job: dict[str, Any], limits: Limits, folders: list[Path]
+) -> None:
+    found: Format | None = None
+    try:
+        found = identify(evidence, name=job["name"])  # (c)
+        _say(pipe, format=found.to_json())
+    except Exception as error:  # noqa: BLE001  (top of the child: recorded, not raised)
+        _failed(pipe, "identify", error, limits)
+    if found is None or job["identify_only"]:
+        return
+    with os.fdopen(os.dup(evidence), "rb") as file:
+        for extractor in extractors.for_format(found.mime, folders):  # (d)
+            _say(pipe, extractor=extractor.NAME)
+            try:
+                file.seek(0)
+                for item in extractor.extract(file):
+                    _tell(pipe, item, limits)
+            except Exception as error:  # noqa: BLE001  (as above; the next extractor still runs)
+                _failed(pipe, extractor.NAME, error, limits)
+
+
+def _tell(pipe: int, item: Item, limits: Limits) -> None:
+    plain = {
+        name: shortened(visible(value), limits.text_bytes) if isinstance(value, str) else value
+        for name, value in item.to_json().items()
+    }
+    _say(pipe, **{_KINDS.get(type(item), "seal"): plain})
+
+
+def _failed(pipe: int, what: str, error: Exception, limits: Limits) -> None:
+    reason = f"{what}: {type(error).__name__}: {error}"[:200]
+    _tell(pipe, Inhibitor(reason, incomplete=True), limits)
+
+
+def _say(pipe: int, **line: Any) -> None:
+    left = memoryview(_encode(line).encode() + b"\n")
+    while left:
+        left = left[os.write(pipe, left) :]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,117 @@
+"""The central repository: cases, people, access, storage, verified reads, exports.
+
+>>> repo = open_repository(load(Path("evidence-data")))   # doctest: +SKIP
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+from config.settings import Settings
+from custody.database import Database
+from custody.entry import Clock
+from custody.ledger import Ledger
+from custody.signers import open_signer
+from repository.errors import NotInitialised
+from repository.migrations import check_revision
+from repository.stores import ObjectStore, open_store
+
+SYSTEM_ID = "00000000-0000-7000-8000-000000000000"  # the actor of automatic acts
+
+
+def now() -> datetime:
+    """Return the machine's time in UTC: the clock where none is given."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Repository:
+    """The open repository: everything a function needs to act on it, passed as `repo`."""
+
+    settings: Settings
+    database: Database
+    ledger: Ledger
+    store: ObjectStore
+    clock: Clock
+    random: Callable[[int], bytes]
+    wrapping_key: bytes
+
+    @property
+    def receipts(self) -> Path:
+        """Return the folder of receipts."""
+        return self.settings.data / "receipts"
+
+    def close(self) -> None:
+        """Close the database's connections."""
+        self.database.close()
+
+
+def open_repository(
+    settings: Settings,
+    *,
+    clock: Clock = now,
+    random: Callable[[int], bytes] = os.urandom,
+) -> Repository:
+    """Open the repository that `settings` describe.
+
+    Raises:
+        NotInitialised: `evidence init` was never run there.
+        WrongDatabase: the database was made by another version.
+        SignerUnavailable: the signing key or its passphrase cannot be read.
+        StoreUnavailable: the object store cannot be reached.
+        LedgerUnavailable: the database cannot be opened.
+    """
+    if not settings.origin or not passphrase_file(settings).exists():
+        raise NotInitialised(f"there is no repository in {settings.data}; make one: evidence init")
+    passphrase = passphrase_file(settings).read_bytes().strip()
+    database = Database(database_url(settings), timeout=settings.database_timeout)
+    check_revision(database)
+    signer = open_signer(
+        f"file://{settings.data}/keys/log.pem", name=settings.origin, passphrase=passphrase
+    )
+    key = wrapping_key(passphrase, settings.origin)
+    ledger = Ledger(database, signer, wrapping_key=key, clock=clock, by=software(), random=random)
+    store = open_settings_store(settings)
+    return Repository(settings, database, ledger, store, clock, random, key)
+
+
+def open_settings_store(settings: Settings) -> ObjectStore:
+    """Return the object store that the settings name: by default the folder `store`."""
+    url = settings.store_url or f"file://{settings.data}/store"
+    return open_store(
+        url,
+        access_key=_secret(settings.store_access_key_file),
+        secret_key=_secret(settings.store_secret_key_file),
+    )
+
+
+def database_url(settings: Settings) -> str:
+    """Return the database's URL: by default SQLite in the data folder."""
+    return settings.database_url or f"sqlite:///{settings.data}/evidence.db"
+
+
+def passphrase_file(settings: Settings) -> Path:
+    """Return the file that holds the passphrase of all keys."""
+    return settings.key_passphrase_file or settings.data / "secrets" / "passphrase"
+
+
+def wrapping_key(passphrase: bytes, origin: str) -> bytes:
+    """Return the 32-byte key that wraps the keys of openings (scrypt, RFC 7914)."""
+    return Scrypt(salt=origin.encode(), length=32, n=2**14, r=8, p=1).derive(passphrase)
+
+
+def software() -> str:
+    """Return the name and version that entries carry."""
+    try:
+        return f"central-evidence-repository {version('central-evidence-repository')}"
+    except PackageNotFoundError:
+        return "central-evidence-repository (not installed)"
+
+
+def _secret(file: Path | None) -> str | None:
+    return None if file is None else file.read_text().strip()

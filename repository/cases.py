@@ -1,0 +1,52 @@
+"""Open, find and list cases."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from custody.entry import Act, Actor, Draft, uuid7
+from repository import Repository
+from repository.errors import AlreadyExists, BadRequest
+from repository.models import Case, Grant
+from repository.naming import case_code
+
+MAX_TITLE = 500
+
+
+def open_case(repo: Repository, actor: Actor, *, code: str, title: str) -> Case:
+    """Open a case; who opens it takes part in it, in the role in which it was opened.
+
+    Raises:
+        BadRequest: the code or title cannot be used.
+        AlreadyExists: the code is taken.
+    """
+    case_code(code)
+    if not title.strip() or len(title) > MAX_TITLE:
+        raise BadRequest(f"a case has a title of 1 to {MAX_TITLE} characters")
+    at = repo.clock()
+    case = Case(id=uuid7(at, repo.random), code=code, title=title, exhibits=0, opened_at=at)
+    with repo.database.writing() as session:
+        if find_case(session, code):
+            raise AlreadyExists(f"a case {code} is open already")
+        session.add(case)
+        session.flush()
+        grant = Grant(case_id=case.id, person_id=actor.id, role=actor.role, granted_at=at)
+        session.add(grant)
+        session.flush()
+        withheld = {"case": code, "title": title}
+        draft = Draft(Act.CASE_OPENED, actor, withheld=withheld, subject=case.id)
+        repo.ledger.append(session, [draft])
+    return case
+
+
+def find_case(session: Session, code: str) -> Case | None:
+    """Return the case of a code, whoever asks; see `authorise` for who may know of it."""
+    return session.scalar(select(Case).where(Case.code == code))
+
+
+def visible_cases(session: Session, person_id: str, role: str) -> list[Case]:
+    """Return the cases a person takes part in; a custodian of the house sees all."""
+    query = select(Case).order_by(Case.code)
+    if role != "custodian":
+        granted = select(Grant.case_id).where(Grant.person_id == person_id)
+        query = query.where(Case.id.in_(granted))
+    return list(session.scalars(query))

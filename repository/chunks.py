@@ -1,0 +1,168 @@
+"""Chunks of 1 MiB: their digests, the manifest that lists them, and reads checked against it.
+
+Verification sits once, above the stores: no byte of a chunk is given out before its SHA-256 was
+compared with the manifest, whose root stands in the ledger (docs/format.md 2.3).
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from hashlib import sha256
+from tempfile import SpooledTemporaryFile
+from typing import BinaryIO, Self
+
+from custody.canonical import dumps
+from custody.merkle import Frontier, leaf_hash
+from repository.errors import IntegrityError
+
+CHUNK = 1 << 20
+_IN_MEMORY = 4 << 20  # digests of 128 GiB; beyond, they go to a temporary file
+_DIGEST = 32
+
+Read = Callable[[int, int], AbstractContextManager[BinaryIO]]
+"""read(start, length): the stored bytes from a position."""
+
+
+class ChunkDigests:
+    """The SHA-256 of every chunk, in order, and the root over them; memory is bounded."""
+
+    def __init__(self) -> None:
+        self._digests = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - see close
+        self._frontier = Frontier()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the digests go."""
+        self._digests.close()
+
+    @property
+    def count(self) -> int:
+        """Return how many chunks there are."""
+        return self._frontier.size
+
+    @property
+    def root(self) -> str:
+        """Return the Merkle root over the digests (RFC 6962), `sha256:` and hex."""
+        return f"sha256:{self._frontier.root().hex()}"
+
+    def update(self, block: bytes | memoryview) -> None:
+        """Digest a block that begins where a chunk begins; only the last may end inside one."""
+        view = memoryview(block)
+        for start in range(0, len(view), CHUNK):
+            self.add(sha256(view[start : start + CHUNK]).digest())
+
+    def add(self, digest: bytes) -> None:
+        """Append the 32-byte digest of the next chunk."""
+        self._frontier.append(leaf_hash(digest))
+        self._digests.write(digest)
+
+    def at(self, index: int) -> bytes:
+        """Return the digest of a chunk."""
+        self._digests.seek(index * _DIGEST)
+        return self._digests.read(_DIGEST)
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._digests.seek(0)
+        for _ in range(self.count):
+            yield self._digests.read(_DIGEST)
+
+
+def manifest_blocks(
+    *, exhibit: str, part: int, size: int, digests: Mapping[str, str], chunks: ChunkDigests
+) -> Iterator[bytes]:
+    """Yield the manifest of a part: canonical JSON, piece by piece."""
+    yield b'{"chunk_size":%d,"chunks":[' % CHUNK
+    piece = bytearray()
+    for number, digest in enumerate(chunks):
+        piece += b'%s"%s"' % (b"," if number else b"", digest.hex().encode())
+        if len(piece) > CHUNK:
+            yield bytes(piece)
+            piece.clear()
+    # The members that follow in canonical order: digests, exhibit, part, size, v.
+    rest = {"digests": dict(digests), "exhibit": exhibit, "part": part, "size": size, "v": 1}
+    yield bytes(piece) + b"]," + dumps(rest)[1:]
+
+
+def load(file: BinaryIO, *, root: str, size: int, manifest_digest: str) -> ChunkDigests:
+    """Read a manifest as a stream and return its chunk digests, checked against the ledger.
+
+    Args:
+        file: the manifest object.
+        root: the root that the registration entry records.
+        size: bytes of the part.
+        manifest_digest: the manifest's digest that the registration entry records.
+
+    Raises:
+        IntegrityError: it is not the manifest that was recorded.
+    """
+    chunks = ChunkDigests()
+    try:
+        _read_manifest(file, chunks, manifest_digest)
+        if chunks.root != root or chunks.count != -(-size // CHUNK):
+            raise IntegrityError("the manifest's chunks do not lead to the recorded root")
+    except BaseException:
+        chunks.close()
+        raise
+    return chunks
+
+
+def _read_manifest(file: BinaryIO, chunks: ChunkDigests, manifest_digest: str) -> None:
+    digest = sha256()
+    rest = b""
+    while block := file.read(CHUNK):
+        digest.update(block)
+        found = rest + block
+        cut = found.rfind(b'"')
+        end = found.rfind(b",", 0, cut) + 1 if cut >= 0 else 0
+        for match in re.finditer(rb'"([0-9a-f]{64})"', found[:end]):
+            chunks.add(bytes.fromhex(match[1].decode()))
+        rest = found[end:]
+    for match in re.finditer(rb'"([0-9a-f]{64})"', rest):
+        chunks.add(bytes.fromhex(match[1].decode()))
+    if f"sha256:{digest.hexdigest()}" != manifest_digest:
+        raise IntegrityError("the manifest is not the one that was recorded")
+
+
+def verified(
+    read: Read, chunks: ChunkDigests, *, size: int, first: int, last: int
+) -> Iterator[bytes]:
+    """Yield the bytes from first to last (inclusive), each chunk compared before it is given out.
+
+    Raises:
+        IntegrityError: a chunk differs, is cut short, or the object is longer than recorded.
+    """
+    if last < first:
+        return
+    begin, end = first // CHUNK, last // CHUNK
+    stop = min(size, (end + 1) * CHUNK)
+    extra = 1 if stop == size else 0  # one byte more shows that something was appended
+    with read(begin * CHUNK, stop - begin * CHUNK + extra) as file:
+        for index in range(begin, end + 1):
+            start = index * CHUNK
+            wanted = min(CHUNK, size - start)
+            block = _exactly(file, wanted)
+            if len(block) != wanted or sha256(block).digest() != chunks.at(index):
+                raise IntegrityError(
+                    f"chunk {index} (bytes {start} to {start + wanted - 1}) "
+                    "is not what was recorded"
+                )
+            if extra and index == end and file.read(1):
+                raise IntegrityError(f"the object is longer than the recorded {size} bytes")
+            yield block[max(first - start, 0) : last - start + 1]
+
+
+def _exactly(file: BinaryIO, length: int) -> bytes:
+    block = file.read(length)
+    if len(block) == length or not block:
+        return block
+    pieces = [block]
+    have = len(block)
+    while have < length and (block := file.read(length - have)):
+        pieces.append(block)
+        have += len(block)
+    return b"".join(pieces)

@@ -1,0 +1,164 @@
+"""Look at lists, exhibits and their custody: every look is a `consultation` entry first."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from custody.canonical import dumps
+from custody.entry import Act, Actor, CustodyEntry, Draft, timestamp
+from custody.ledger import checked_values
+from repository import Repository
+from repository.access import Right
+from repository.authorise import Caller, on_case, on_exhibit
+from repository.cases import visible_cases
+from repository.exhibits import exhibits_of, latest_run, ref
+from repository.models import Case, Exhibit, ExtractionRun, Submission
+from repository.naming import recorded_name
+
+DERIVED = "derived"
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """An exhibit as lists and pages show it."""
+
+    exhibit: Exhibit
+    case: str
+    run: ExtractionRun | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the exhibit as the API answers it."""
+        found: dict[str, Any] = {
+            "exhibit": self.exhibit.number,
+            "case": self.case,
+            "submission": self.exhibit.submission_id,
+            "path": recorded_name(self.exhibit.path),
+            "sha256": self.exhibit.sha256,
+            "size": self.exhibit.size,
+            "family": self.exhibit.family,
+            "registered_at": timestamp(self.exhibit.registered_at),
+            "entry": self.exhibit.registration,
+            "type": self.run.mime if self.run else None,
+            "mismatch": self.run.mismatch if self.run else None,
+            "extraction": self.run.outcome if self.run else None,
+        }
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Custody:
+    """One entry of a history with its proof and the values that may be shown."""
+
+    entry: CustodyEntry
+    proof: str
+    opened: dict[str, Any]
+
+
+def list_cases(repo: Repository, caller: Caller) -> list[Case]:
+    """Return the cases the caller takes part in; recorded."""
+    with repo.database.reading() as session:
+        found = visible_cases(session, caller.person.id, caller.person.role)
+    _consulted(repo, caller.actor(), [case.code for case in found], "case-list")
+    return found
+
+
+def show_case(repo: Repository, caller: Caller, code: str) -> Case:
+    """Return a case; recorded.
+
+    Raises:
+        UnknownCase: not for this caller; recorded.
+    """
+    actor, case = on_case(repo, caller, Right.CONSULT, code, attempted=Act.CONSULTATION)
+    _consulted(repo, actor, [case.code], "case", case=case)
+    return case
+
+
+def list_exhibits(
+    repo: Repository, caller: Caller, code: str, *, after: int = 0, limit: int | None = None
+) -> list[Described]:
+    """Return a case's exhibits after a serial number; recorded with the digest of the list.
+
+    Raises:
+        UnknownCase: not for this caller; recorded.
+    """
+    actor, case = on_case(repo, caller, Right.CONSULT, code, attempted=Act.CONSULTATION)
+    with repo.database.reading() as session:
+        exhibits = exhibits_of(session, case, after=after, limit=limit)
+        found = [Described(one, case.code, latest_run(session, one.id)) for one in exhibits]
+    _consulted(repo, actor, [one.exhibit.number for one in found], "exhibit-list", case=case)
+    return found
+
+
+def show_exhibit(
+    repo: Repository, caller: Caller, number: str, *, reason: str = "exhibit"
+) -> tuple[Described, Actor]:
+    """Return an exhibit's description; recorded in its own history.
+
+    Raises:
+        UnknownExhibit: not for this caller; recorded.
+    """
+    actor, case, exhibit = on_exhibit(
+        repo, caller, Right.CONSULT, number, attempted=Act.CONSULTATION
+    )
+    repo.ledger.record(
+        Draft(
+            Act.CONSULTATION,
+            actor,
+            reason=reason,
+            exhibit=ref(exhibit),
+            withheld={"case": case.code},
+        )
+    )
+    with repo.database.reading() as session:
+        return Described(exhibit, case.code, latest_run(session, exhibit.id)), actor
+
+
+def show_custody(repo: Repository, caller: Caller, number: str) -> tuple[Described, list[Custody]]:
+    """Return every entry about an exhibit with its proof; this look is the last of them.
+
+    Raises:
+        UnknownExhibit: not for this caller; recorded.
+        LedgerDamaged: an entry is not what was signed.
+    """
+    described, _ = show_exhibit(repo, caller, number, reason="custody")
+    entries = repo.ledger.history(described.exhibit.id)
+    indexes = [entry.index for entry in entries]
+    proofs = repo.ledger.proofs(indexes)
+    openings = repo.ledger.openings(indexes)
+    return described, [
+        Custody(entry, str(proof), checked_values(entry, openings[entry.index]))
+        for entry, proof in zip(entries, proofs, strict=True)
+    ]
+
+
+def make_receipt(repo: Repository, exhibit: Exhibit) -> str:
+    """Return an exhibit's receipt as text, proved in the newest checkpoint."""
+    entry = repo.ledger.entry(exhibit.registration)
+    proof = repo.ledger.proof(entry.index)
+    return repo.ledger.receipt(entry, proof, submission=exhibit.submission_id).to_text()
+
+
+def submission_of(repo: Repository, exhibit: Exhibit) -> Submission:
+    """Return the submission an exhibit came with."""
+    with repo.database.reading() as session:
+        return session.get_one(Submission, exhibit.submission_id)
+
+
+def _consulted(
+    repo: Repository, actor: Actor, listed: list[str], reason: str, case: Case | None = None
+) -> None:
+    """Store the list that is about to be shown, and record its digest and length."""
+    document = dumps(listed)
+    name = repo.random(32).hex()
+    stored = repo.store.put(
+        [document], bucket=DERIVED, key=f"o/{name[:2]}/{name}", size=len(document)
+    )
+    repo.ledger.record(
+        Draft(
+            Act.CONSULTATION,
+            actor,
+            reason=reason,
+            plain={"count": len(listed), "outputs": [stored.sha256]},
+            withheld={"case": case.code} if case else {},
+            subject=case.id if case else None,
+        )
+    )

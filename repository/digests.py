@@ -1,0 +1,129 @@
+"""Digest a stream once while it passes: the whole, and every chunk.
+
+The digests run on threads of their own (hashlib lets the interpreter go) over a small ring of
+page-aligned buffers, which the store writes from directly; memory does not grow with the file.
+"""
+
+import hashlib
+import mmap
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import BinaryIO, Self
+
+from repository.chunks import ChunkDigests
+
+Update = Callable[[memoryview], None]
+
+BLOCK = 4 << 20
+_BUFFERS = 4
+_SMALL = 1 << 20  # a stream that ends below this is digested without threads
+
+
+class Measure:
+    """Iterate to get the blocks of a stream; afterwards ask for size, digests and chunks.
+
+    A block is valid until the next but two is asked for. Use it as a context manager: it holds
+    buffers and threads.
+    """
+
+    def __init__(self, source: BinaryIO, *, also: Collection[str] = ()) -> None:
+        """Prepare to read a stream once.
+
+        Args:
+            source: anything with `read(size)`; short reads are gathered.
+            also: names of further algorithms (`md5`, `sha1`) beside SHA-256 and SHA-512.
+        """
+        self._source = source
+        self._whole = {name: hashlib.new(name) for name in ("sha256", "sha512", *sorted(also))}
+        self._lanes: list[tuple[ThreadPoolExecutor, Update]] = []
+        self._pending: list[list[Future[None]]] = [[] for _ in range(_BUFFERS)]
+        self.size = 0
+        self.chunks = ChunkDigests()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for lane, _update in self._lanes:
+            lane.shutdown(cancel_futures=True)
+        self.chunks.close()
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Return `algorithm:hex` by algorithm; complete once the iteration ended."""
+        return {name: f"{name}:{whole.hexdigest()}" for name, whole in self._whole.items()}
+
+    @property
+    def chunk_count(self) -> int:
+        """Return the number of chunks."""
+        return self.chunks.count
+
+    @property
+    def chunk_root(self) -> str:
+        """Return the root over the chunk digests."""
+        return self.chunks.root
+
+    def __iter__(self) -> Iterator[memoryview]:
+        """Yield the stream's blocks: 4 MiB each, the last one shorter."""
+        first = memoryview(bytearray(_SMALL))
+        length = self._fill(first)
+        if length < _SMALL:
+            yield from self._small(first[:length])
+            return
+        buffers = [memoryview(mmap.mmap(-1, BLOCK)) for _ in range(_BUFFERS)]
+        buffers[0][:_SMALL] = first
+        length = _SMALL + self._fill(buffers[0][_SMALL:])
+        updates: list[Update] = [whole.update for whole in self._whole.values()]
+        # One thread for each digest keeps its blocks in order.
+        self._lanes = [
+            (ThreadPoolExecutor(1, thread_name_prefix="digest"), update)
+            for update in (*updates, self.chunks.update)
+        ]
+        turn = 0
+        while length:
+            self._digest(buffers[turn][:length], turn)
+            yield buffers[turn][:length]
+            if length < BLOCK:
+                break
+            turn = (turn + 1) % _BUFFERS
+            self._wait(turn)
+            length = self._fill(buffers[turn])
+        for number in range(_BUFFERS):
+            self._wait(number)
+
+    def _small(self, block: memoryview) -> Iterator[memoryview]:
+        if block:
+            self.size = len(block)
+            for whole in self._whole.values():
+                whole.update(block)
+            self.chunks.update(block)
+            yield block
+
+    def _digest(self, block: memoryview, turn: int) -> None:
+        """Hand a block to every digest."""
+        self.size += len(block)
+        self._pending[turn] = [lane.submit(update, block) for lane, update in self._lanes]
+
+    def _wait(self, turn: int) -> None:
+        for job in self._pending[turn]:
+            job.result()
+        self._pending[turn] = []
+
+    def _fill(self, buffer: memoryview) -> int:
+        """Read until the buffer is full or the stream ends; return how much there is."""
+        filled = 0
+        while filled < len(buffer):
+            got = self._into(buffer[filled:])
+            if not got:
+                break
+            filled += got
+        return filled
+
+    def _into(self, buffer: memoryview) -> int:
+        """Read once; straight into the buffer where the stream can do that."""
+        readinto = getattr(self._source, "readinto", None)
+        if readinto is not None:
+            return readinto(buffer) or 0
+        block = self._source.read(len(buffer))
+        buffer[: len(block)] = block
+        return len(block)

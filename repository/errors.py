@@ -1,0 +1,175 @@
+"""What the repository refuses or cannot do."""
+
+from custody.errors import EvidenceError
+
+
+class RepositoryError(EvidenceError):
+    """The repository cannot do what was asked."""
+
+    code = "repository-error"
+
+
+class WrongUse(RepositoryError):
+    """What was asked makes no sense as it was asked."""
+
+    code = "wrong-use"
+
+
+class StoreError(RepositoryError):
+    """The object store cannot do what was asked."""
+
+    code = "store-error"
+
+
+class StoreUnavailable(StoreError):
+    """The object store does not answer, or answers with an error."""
+
+    code = "store-unavailable"
+
+
+class StoreFull(StoreError):
+    """The object store has no room left."""
+
+    code = "store-full"
+
+
+class StoreUnfit(StoreError):
+    """The object store lacks what evidence needs: lock, versioning, or a readable lock."""
+
+    code = "store-unfit"
+
+
+class NameTaken(StoreError):
+    """Other bytes are stored under this name already; nothing was overwritten."""
+
+    code = "name-taken"
+
+
+class NoSuchObject(StoreError):
+    """The object store has no such object or version."""
+
+    code = "no-such-object"
+
+
+class IntegrityError(RepositoryError):
+    """Stored bytes differ from what was recorded; nothing of the differing part was given out."""
+
+    code = "integrity-error"
+
+
+class DigestMismatch(IntegrityError):
+    """The bytes received do not have the digest that was declared."""
+
+    code = "digest-mismatch"
+
+
+class AlreadyInitialised(RepositoryError):
+    """A repository is in this folder already; nothing was changed."""
+
+    code = "already-initialised"
+
+
+class NotInitialised(RepositoryError):
+    """There is no repository in this folder."""
+
+    code = "not-initialised"
+
+
+class WrongDatabase(RepositoryError):
+    """The database was made by another version of this program."""
+
+    code = "wrong-database"
+
+
+class DiskFull(RepositoryError):
+    """There is no room left on the disk of the data folder."""
+
+    code = "disk-full"
+
+
+class BadRequest(WrongUse):
+    """A value does not fit what it is for."""
+
+    code = "bad-request"
+
+
+class UnknownCase(WrongUse):
+    """There is no such case, or you have no part in it."""
+
+    code = "unknown-case"
+
+
+class UnknownExhibit(WrongUse):
+    """There is no such exhibit, or you have no part in its case."""
+
+    code = "unknown-exhibit"
+
+
+class UnknownPerson(WrongUse):
+    """There is no such person."""
+
+    code = "unknown-person"
+
+
+class UnknownSubmission(WrongUse):
+    """There is no such submission in this case."""
+
+    code = "unknown-submission"
+
+
+class UnknownQuarantine(WrongUse):
+    """Nothing with this id is in quarantine."""
+
+    code = "unknown-quarantine"
+
+
+class UnknownToken(WrongUse):
+    """There is no such token."""
+
+    code = "unknown-token"
+
+
+class AlreadyExists(WrongUse):
+    """This code or name is taken."""
+
+    code = "already-exists"
+
+
+class PurposeRequired(WrongUse):
+    """Every access to evidence states a purpose."""
+
+    code = "purpose-required"
+
+
+class PurposeTooLong(WrongUse):
+    """A purpose has at most 2,000 bytes."""
+
+    code = "purpose-too-long"
+
+
+class RangeNotSatisfiable(WrongUse):
+    """The range lies outside the exhibit."""
+
+    code = "range-not-satisfiable"
+
+    def __init__(self, message: str, *, size: int | None) -> None:
+        super().__init__(message)
+        self.size = size
+
+
+class AccessDenied(RepositoryError):
+    """The rules do not allow this act; the refusal was recorded."""
+
+    code = "access-denied"
+
+
+class SignInRefused(RepositoryError):
+    """The credentials do not identify anyone who may act."""
+
+    code = "sign-in-refused"
+
+
+class ExportBlocked(RepositoryError):
+    """The export was not made; nothing that looks complete was left."""
+
+    code = "export-blocked"

@@ -1,0 +1,369 @@
+"""export(): decide, record, report, prove, pack, record.
+
+In order: 1. purpose and authority; 2. opening entries, one per exhibit and one for the house, in
+one transaction: the size of the tree right after it is the size everything is proved in; 3. its
+checkpoint goes to the store; 4. each exhibit through the verified reader; 5. the report, composed
+from entries alone; 6. entries, proofs and openings; 7. the bag gets its name; 8. closing entries
+with the digest of its manifest, or saying that nothing was handed out.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import custody
+from custody.checkpoint import SignedCheckpoint
+from custody.commitment import Opening
+from custody.entry import Act, Actor, CustodyEntry, Draft, timestamp, uuid7
+from custody.errors import EvidenceError
+from custody.ledger import checked_values
+from repository import Repository, software
+from repository.access import Right
+from repository.authorise import Caller, on_case, refuse
+from repository.errors import ExportBlocked, UnknownExhibit
+from repository.exhibits import exhibits_of, find_exhibit, ref
+from repository.exports.bag import Bag
+from repository.exports.verify_text import VERIFY_TEXT
+from repository.ledger_mirror import publish
+from repository.models import Case, Exhibit
+from repository.naming import shown
+from repository.purpose import Purpose
+from repository.retrieve import Recorded, recorded_parts, stated_purpose, verified_bytes
+
+Progress = Callable[[str], None]
+
+SECTIONS_LEFT_OUT = (
+    "sections C, F, G, H, I and J of the custody report",
+    "this version of the program does not make them yet",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A finished bundle: where, of which tree, the digest of its tag manifest, what it lacks."""
+
+    place: Path
+    report_id: str
+    tree_size: int
+    manifest: str
+    exhibits: list[str]
+    left_out: list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Export:
+    """What one export works on."""
+
+    repo: Repository
+    actor: Actor
+    case: Case
+    exhibits: list[Exhibit]
+    purpose: Purpose
+    recipient: str | None
+    request_id: str
+    at: str
+
+    @property
+    def act(self) -> Act:
+        """Return `disclosure` for the duty to the defence, else `dissemination`."""
+        return Act.DISCLOSURE if self.purpose.code == "disclosure" else Act.DISSEMINATION
+
+
+def export(
+    repo: Repository,
+    caller: Caller,
+    *,
+    code: str,
+    numbers: Sequence[str] = (),
+    place: Path,
+    purpose: str | None,
+    recipient: str | None = None,
+    progress: Progress = lambda _: None,
+) -> Exported:
+    """Write the court bundle of exhibits of one case (all of them if none is named).
+
+    Raises:
+        PurposeRequired, UnknownCase, UnknownExhibit, AccessDenied: refused and recorded.
+        ExportBlocked: nothing to export, the place is taken, or something cannot be put in.
+        IntegrityError: an exhibit's stored bytes differ; nothing was handed out.
+    """
+    stated = stated_purpose(repo, caller, purpose, Act.REPORT_GENERATED)  # (1)
+    actor, case = on_case(repo, caller, Right.EXPORT, code, attempted=Act.REPORT_GENERATED)
+    exhibits = _chosen(repo, caller, case, numbers)
+    if not exhibits:
+        raise ExportBlocked(f"case {code} has no exhibits yet; nothing was exported")
+    at = repo.clock()
+    job = _Export(
+        repo,
+        actor,
+        case,
+        exhibits,
+        stated,
+        recipient,
+        request_id=uuid7(at, repo.random),
+        at=timestamp(at),
+    )
+    with Bag(place) as bag:
+        entries = repo.ledger.record(*_drafts(job, "started"))  # (2)
+        try:
+            return _write(job, bag, place, entries[-1].index + 1, progress)
+        except BaseException as error:
+            reason = error.code if isinstance(error, EvidenceError) else "error"
+            repo.ledger.record(*_drafts(job, "aborted", reason=reason))  # (8)
+            raise
+
+
+def _write(job: _Export, bag: Bag, place: Path, size: int, progress: Progress) -> Exported:
+    repo = job.repo
+    signed = repo.ledger.checkpoint_at(size)
+    publish(repo)  # (3)
+    listed = []
+    for exhibit in job.exhibits:  # (4)
+        progress(exhibit.number)
+        parts = recorded_parts(repo, exhibit)
+        files = [_file_name(exhibit, part, len(parts)) for part in parts]
+        for name, part in zip(files, parts, strict=True):
+            bag.add(name, verified_bytes(repo, exhibit, part, 0, part.size - 1))
+        listed.append((exhibit, files))
+    progress("entries")
+    history, openings, last_seq = _entries(job, size)
+    left_out = _left_out(history, openings)
+    rows = [(entry, checked_values(entry, openings[entry.index])) for entry in history]
+    progress("report")
+    left_out.append(SECTIONS_LEFT_OUT)
+    report = _report(job, signed, rows, left_out, listed, bag.files)
+    bag.add("custody-report.pdf", [report])  # (5)
+    bag.add("custody.json", _custody_json(job, size, listed, last_seq, history, openings, left_out))
+    for name, text in _ledger_files(repo, signed).items():
+        bag.add(name, [text.encode()])
+    bag.add("verify.py", [(Path(custody.__file__).parent / "verify.py").read_bytes()])
+    bag.add("VERIFY.txt", [VERIFY_TEXT.encode()])
+    info = [
+        ("Bag-Software-Agent", software()),
+        ("Bagging-Date", job.at[:10]),
+        ("External-Identifier", job.request_id),
+    ]
+    manifest = bag.finish(info=info)  # (7)
+    repo.ledger.record(*_drafts(job, "done", manifest=manifest, left_out=left_out))  # (8)
+    publish(repo)
+    numbers = [exhibit.number for exhibit in job.exhibits]
+    return Exported(place, job.request_id, size, manifest, numbers, left_out)
+
+
+def _chosen(repo: Repository, caller: Caller, case: Case, numbers: Sequence[str]) -> list[Exhibit]:
+    with repo.database.reading() as session:
+        if not numbers:
+            return exhibits_of(session, case)
+        found = [find_exhibit(session, number) for number in dict.fromkeys(numbers)]
+    chosen = []
+    for number, exhibit in zip(dict.fromkeys(numbers), found, strict=True):
+        if exhibit is None or exhibit.case_id != case.id:
+            unknown = UnknownExhibit(f"case {case.code} has no exhibit {shown(number)}")
+            refuse(
+                repo, caller, Act.REPORT_GENERATED, "unknown-exhibit", unknown,
+                asked=number, case=case,
+            )  # fmt: skip
+        chosen.append(exhibit)
+    return sorted(chosen, key=lambda exhibit: exhibit.serial)
+
+
+def _drafts(
+    job: _Export,
+    outcome: str,
+    *,
+    reason: str | None = None,
+    manifest: str | None = None,
+    left_out: Sequence[tuple[str, str]] = (),
+) -> list[Draft]:
+    withheld: dict[str, Any] = {"purpose": job.purpose.to_json(), "case": job.case.code}
+    if job.recipient:
+        withheld["recipient"] = job.recipient
+    house: dict[str, Any] = {**withheld}
+    if left_out:
+        house["detail"] = {"left_out": [what for what, _ in left_out]}
+    plain: dict[str, Any] = {"count": len(job.exhibits)}
+    if manifest is not None:
+        plain["outputs"] = [manifest]
+    drafts = [
+        Draft(
+            job.act,
+            job.actor,
+            outcome,
+            reason=reason,
+            exhibit=ref(exhibit),
+            request_id=job.request_id,
+            withheld=withheld,
+        )
+        for exhibit in job.exhibits
+    ]
+    # The entry of the house comes last: it binds the size of the tree to this export.
+    drafts.append(
+        Draft(
+            Act.REPORT_GENERATED,
+            job.actor,
+            outcome,
+            reason=reason,
+            request_id=job.request_id,
+            plain=plain,
+            withheld=house,
+            subject=job.case.id,
+        )
+    )
+    return drafts
+
+
+def _entries(
+    job: _Export, size: int
+) -> tuple[list[CustodyEntry], dict[int, dict[str, Opening]], dict[str, int]]:
+    """Return every entry of the exhibits and this export's own house entry, with openings."""
+    ledger = job.repo.ledger
+    history: list[CustodyEntry] = [ledger.entry(size - 1)]
+    last_seq: dict[str, int] = {}
+    for exhibit in job.exhibits:
+        entries = ledger.history(exhibit.id, size=size)
+        last_seq[exhibit.id] = len(entries)
+        history.extend(entries)
+    history.sort(key=lambda entry: entry.index)
+    return history, ledger.openings([entry.index for entry in history]), last_seq
+
+
+def _left_out(
+    history: Sequence[CustodyEntry], openings: dict[int, dict[str, Opening]]
+) -> list[tuple[str, str]]:
+    erased = sum(
+        len(set(entry.fields.get("_sd", {})) - set(openings[entry.index])) for entry in history
+    )
+    found = [
+        (
+            "extraction records (metadata read from the exhibits)",
+            "their digests are in the entries metadata_extraction; ask for them separately",
+        ),
+        ("cosignatures of witnesses", "no witness is configured: the checkpoint is unwitnessed"),
+        ("time-stamp tokens", "no time-stamping authority is configured"),
+        (
+            "entries about other exhibits and about the house",
+            "they are not about the exhibits of this bundle",
+        ),
+    ]
+    if erased:
+        what = f"the values of {erased} withheld fields"
+        found.append((what, "their openings were erased; the commitments stay in the entries"))
+    return found
+
+
+def _report(
+    job: _Export,
+    signed: SignedCheckpoint,
+    rows: Sequence[tuple[CustodyEntry, dict[str, Any]]],
+    left_out: Sequence[tuple[str, str]],
+    listed: Sequence[tuple[Exhibit, list[str]]],
+    files: Sequence[tuple[str, str, int]],
+) -> bytes:
+    """Return the custody report as PDF, composed from entries alone."""
+    from repository.exports.pdf import render  # brings a typesetter: on first use
+    from repository.exports.report import ExhibitFacts, Heading, Row, compose
+
+    key = job.repo.ledger.key
+    heading = Heading(
+        report_id=job.request_id,
+        case=job.case.code,
+        case_title=job.case.title,
+        asked_by=job.actor.name or job.actor.id,
+        recipient=job.recipient,
+        purpose=": ".join(filter(None, (job.purpose.code, job.purpose.text))),
+        authority=None,
+        generated_at=job.at,
+        generator=software(),
+        tree_size=signed.checkpoint.size,
+        root=f"sha256:{signed.checkpoint.root.hex()}",
+        key_name=key.name,
+        key_fingerprint=key.fingerprint,
+        checkpoint=signed.note,
+        marking=None,
+    )
+    return render(
+        compose(
+            heading,
+            [ExhibitFacts(one.number, one.id, tuple(names)) for one, names in listed],
+            [Row(entry.index, entry.fields, values) for entry, values in rows],
+            [one for one in left_out if one != SECTIONS_LEFT_OUT],  # the report names each
+            [(path, f"sha256:{hexed}", size) for path, hexed, size in files],
+        )
+    )
+
+
+def _custody_json(
+    job: _Export,
+    size: int,
+    listed: Sequence[tuple[Exhibit, list[str]]],
+    last_seq: dict[str, int],
+    history: Sequence[CustodyEntry],
+    openings: dict[int, dict[str, Opening]],
+    left_out: Sequence[tuple[str, str]],
+) -> Iterator[bytes]:
+    """Yield custody.json piece by piece; its entries may be many. (6)"""
+    head = {
+        "v": 1,
+        "request_id": job.request_id,
+        "tree_size": size,
+        "exhibits": [
+            {
+                "number": exhibit.number,
+                "id": exhibit.id,
+                "sha256": exhibit.sha256,
+                "size": exhibit.size,
+                "last_seq": last_seq[exhibit.id],
+                "registration": exhibit.registration,
+                "files": files,
+            }
+            for exhibit, files in listed
+        ],
+        "left_out": [{"what": what, "why": why} for what, why in left_out],
+    }
+    yield _json(head)[:-1].encode() + b',"entries":['
+    comma = b""
+    for start in range(0, len(history), 256):
+        some = history[start : start + 256]
+        proofs = job.repo.ledger.proofs([entry.index for entry in some], size=size)
+        for entry, proof in zip(some, proofs, strict=True):
+            opened = {name: o.to_json() for name, o in openings[entry.index].items()}
+            yield (
+                comma
+                + _json(
+                    {
+                        "index": entry.index,
+                        "body": entry.body.decode(),
+                        "proof": str(proof),
+                        "openings": opened,
+                    }
+                ).encode()
+            )
+            comma = b",\n"
+    yield b"]}\n"
+
+
+def _ledger_files(repo: Repository, signed: SignedCheckpoint) -> dict[str, str]:
+    key = str(repo.ledger.key)
+    trust = {
+        "v": 1,
+        "kind": "evidence-trust",
+        "origin": signed.checkpoint.origin,
+        "keys": [{"vkey": key, "from": 0, "to": None}],
+        "tsa_roots": [],
+    }
+    return {
+        "ledger/checkpoint": signed.note,
+        "ledger/policy": f"log {key}\nquorum none\n",
+        "ledger/trust": json.dumps(trust, indent=1) + "\n",
+    }
+
+
+def _file_name(exhibit: Exhibit, part: Recorded, parts: int) -> str:
+    middle = f".{part.part}" if parts > 1 else ""
+    return f"data/{exhibit.number}{middle}.bin"
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,177 @@
+"""The report as PDF/A-3a and PDF/UA-1, made by Typst; the one home of typst.
+
+The same data gives the same bytes: fonts are ours alone, and the document's date is the report's.
+Data is handed over as JSON and never becomes markup. Whether the file conforms is Typst's claim;
+no independent PDF/A validator is run here.
+"""
+
+import io
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import segno
+import typst
+
+from repository.errors import RepositoryError
+from repository.exports.glyphs import coverage, display, script_of
+
+ASSETS = Path(__file__).parent / "assets"
+FONTS = ASSETS / "fonts"
+_STANDARDS: "list[typst.PDFStandard]" = ["a-3a", "ua-1"]  # the alias is in the stubs only
+
+_AS_THEY_ARE = frozenset({"kind", "form", "forms", "state", "id", "name", "outcome", "language"})
+_NO_GLYPH = re.compile(r"the text `?\"(.*)\"`? could not be displayed")
+_NAMED = 12  # how many code points the list of what is left out names
+_TALL = re.compile("[\u0590-\u1dff]")  # Hebrew, Arabic and everything Indic or South-East Asian
+_KEPT = 10  # Typst keeps what it laid out until it has made this many other documents
+_SHORT = 60  # characters of case and marking in the running heads
+_PACKAGES = dict.fromkeys(("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO"), "fonts-noto-cjk")
+
+
+class GlyphMissing(RepositoryError):
+    """The report's fonts lack a letter; the report is not made rather than printed with gaps."""
+
+    code = "glyph-missing"
+
+
+class RenderFailed(RepositoryError):
+    """The report cannot be made into a PDF."""
+
+    code = "render-failed"
+
+
+def render(report: Mapping[str, Any]) -> bytes:
+    """Return the PDF of a report that `report.compose` made.
+
+    Characters that are not printed as themselves are shown as code points, and the list of what
+    is left out says so.
+
+    Raises:
+        GlyphMissing: a letter of a script that no font in `assets/fonts` has.
+        RenderFailed: Typst refuses the document or warns about it, or the report is not one.
+    """
+    covered = coverage(FONTS)
+    seen: Counter[str] = Counter()
+    try:
+        at = datetime.fromisoformat(report["heading"]["generated_at"])
+        prepared = _prepared({**report, "running": _running(report)}, covered, seen)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RenderFailed(f"this is no report that can be printed: {error!r}") from error
+    if seen:
+        prepared["left_out"] = [*prepared["left_out"], _code_points(report["words"], seen)]
+    fonts = typst.Fonts(
+        include_system_fonts=False, include_embedded_fonts=False, font_paths=[FONTS]
+    )
+    prepared["fonts"] = fonts.families()
+    prepared["date"] = {
+        part: getattr(at, part) for part in ("year", "month", "day", "hour", "minute", "second")
+    }
+    return _compiled(prepared, fonts, int(at.timestamp()))
+
+
+def _compiled(prepared: Mapping[str, Any], fonts: typst.Fonts, timestamp: int) -> bytes:
+    try:
+        pdf, warnings = typst.compile_with_warnings(
+            ASSETS / "report.typ",
+            root=ASSETS,
+            font_paths=fonts,
+            ignore_system_fonts=True,
+            format="pdf",
+            sys_inputs={"report": json.dumps(prepared, ensure_ascii=False)},
+            pdf_standards=_STANDARDS,
+            timestamp=timestamp,
+        )
+        _forget(fonts)
+    except typst.TypstError as error:
+        found = _NO_GLYPH.search(error.message)
+        if found:
+            raise GlyphMissing(f"no font can show the text {found[1][:80]!r} as spelt") from error
+        raise RenderFailed(f"Typst refuses the report: {error.message[:400]}") from error
+    if warnings:
+        raise RenderFailed(f"Typst warns about the report: {warnings[0].message[:400]}")
+    if not isinstance(pdf, bytes):
+        raise RenderFailed("Typst made no single document")
+    return pdf
+
+
+def _forget(fonts: typst.Fonts) -> None:
+    """Let Typst drop what it kept of this report, so that memory does not grow report by report."""
+    for _ in range(_KEPT + 1):
+        typst.compile(b"", font_paths=fonts, ignore_system_fonts=True)
+
+
+def _prepared(value: Any, covered: frozenset[int], seen: Counter[str]) -> Any:
+    """Return the data with every text as it may be printed."""
+    if isinstance(value, str):
+        return _printed(value, covered, seen)
+    if isinstance(value, Mapping):
+        found = {
+            key: inner if key in _AS_THEY_ARE else _prepared(inner, covered, seen)
+            for key, inner in value.items()
+            if not (value.get("kind") == "qr" and key in {"content", "alt"})
+        }
+        if value.get("kind") == "qr":
+            found |= {"svg": _qr(value["content"]), "alt": value["alt"]}
+        return found
+    if isinstance(value, list | tuple):
+        return [_prepared(inner, covered, seen) for inner in value]
+    if value is None or isinstance(value, bool | int):
+        return value
+    raise TypeError(f"{type(value).__name__} is not data of a report")
+
+
+def _printed(text: str, covered: frozenset[int], seen: Counter[str]) -> str | dict[str, Any]:
+    shown = display(text, covered)
+    if shown.missing:
+        raise _missing(text, shown.missing)
+    seen.update(shown.escaped)
+    tall = bool(_TALL.search(text))
+    if shown.plain and not tall:
+        return text
+    return {"rtl": shown.from_right, "tall": tall, "pieces": shown.pieces}
+
+
+def _missing(text: str, letters: tuple[str, ...]) -> GlyphMissing:
+    script = script_of(letters[0])
+    package = _PACKAGES.get(script.split()[0], "fonts-noto-core or fonts-noto-extra")
+    some = "".join(dict.fromkeys(letters))[:40]
+    return GlyphMissing(
+        f"no font of the report has {some!r} ({script}) in {text[:80]!r}; "
+        f"put a font of that script, from the package {package}, into {FONTS}"
+    )
+
+
+def _running(report: Mapping[str, Any]) -> dict[str, str]:
+    """Return what stands on every page, cut where a line would overflow."""
+    words, heading = report["words"], report["heading"]
+    return {
+        "title": words["title"],
+        "report": f"{words['report']} {_cut(heading['report_id'])}",
+        "case": _cut(heading["case"]),
+        "marking": _cut(heading["marking"] or ""),
+    }
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHORT else text[:_SHORT] + "…"
+
+
+def _code_points(words: Mapping[str, str], seen: Counter[str]) -> dict[str, str]:
+    named = [f"{sign} ({count}×)" for sign, count in sorted(seen.items())[:_NAMED]]
+    if len(seen) > _NAMED:
+        named.append(words["more"].format(count=len(seen) - _NAMED))
+    return {
+        "what": words["code_points"].format(signs=", ".join(named)),
+        "why": words["why.code_points"],
+    }
+
+
+def _qr(content: str) -> str:
+    picture = io.BytesIO()
+    segno.make(content, error="m", micro=False).save(picture, kind="svg", border=4, svgclass=None)
+    return picture.getvalue().decode()

@@ -1,0 +1,264 @@
+"""One custody entry as the report prints it: every field it has, and which are withheld.
+
+An entry of an unknown type, or with unknown fields, is printed as it is.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from repository.exports.report_words import TYPES, WORDS
+
+Fact = dict[str, Any]
+
+_ACTOR = ("actor_name", "organisation", "country")
+_PLAIN = (  # the order in which the fields of a body are printed
+    "verification", "instrument", "parts", "inputs", "outputs", "location", "ranges", "count",
+    "handling", "corrects",
+)  # fmt: skip
+_OPENED = (
+    "case", "title", "purpose", "authority", "recipient", "name", "path", "source", "collected_by",
+    "place", "method", "asked", "motive", "detail", "note",
+)  # fmt: skip
+_NAMES = frozenset({"name", "path", "asked", "title"})
+_ELSEWHERE = frozenset(  # printed in the block's head or record line, or not for reading
+    {"v", "id", "at", "occurred_at", "type", "attempted", "outcome", "reason", "actor",
+     "request_id", "by", "clock", "exhibit", "salt", "_sd"}
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One custody entry as the report may show it.
+
+    `body` is the parsed body (format.md section 2), `openings` the values that may be shown by
+    field, already opened and checked.
+    """
+
+    index: int
+    body: Mapping[str, Any]
+    openings: Mapping[str, Any]
+
+    @property
+    def type(self) -> str:
+        """Return the type of the entry, known or not."""
+        return str(self.body.get("type", ""))
+
+    @property
+    def at(self) -> str:
+        """Return when it was recorded."""
+        return str(self.body.get("at", ""))
+
+    @property
+    def exhibit(self) -> Mapping[str, Any]:
+        """Return what the entry says of its exhibit; empty for acts on the house."""
+        found: Mapping[str, Any] = self.body.get("exhibit") or {}
+        return found
+
+    @property
+    def withheld(self) -> list[str]:
+        """Return the fields that are committed to but not opened here."""
+        return sorted(set(self.body.get("_sd", {})) - set(self.openings))
+
+
+@dataclass(frozen=True, slots=True)
+class ExhibitFacts:
+    """Which exhibit the report is about, and its files in the bundle; the rest is in the rows."""
+
+    number: str
+    id: str
+    files: tuple[str, ...]
+
+
+def by_exhibit(rows: Iterable[Row]) -> dict[str | None, list[Row]]:
+    """Return the rows by the id of their exhibit; those of the house under None."""
+    found: dict[str | None, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row.exhibit.get("id"), []).append(row)
+    return found
+
+
+def entry_block(row: Row) -> dict[str, Any]:
+    """Return an entry with all it may show, in the order people read it."""
+    body = row.body
+    facts = [
+        *_given("occurred_at", body.get("occurred_at")),
+        *_given("attempted", body.get("attempted")),
+        *_given("reason", body.get("reason")),
+        *_actor(row),
+    ]
+    opened = (*_OPENED, *sorted(set(row.openings) - {*_OPENED, *_ACTOR}))
+    facts.extend(_opened(name, row.openings[name]) for name in opened if name in row.openings)
+    for name in (*_PLAIN, *sorted(set(body) - {*_PLAIN, *_ELSEWHERE})):
+        if name in body:
+            facts.extend(_SHAPES.get(name, _as_it_is)(name, body[name]))
+    facts.append(_record(body))
+    outcome = str(body.get("outcome", ""))
+    return {
+        "kind": "entry",
+        "index": row.index,
+        "seq": row.exhibit.get("seq"),
+        "at": row.at,
+        "type": row.type,
+        "label": TYPES.get(row.type, (row.type, ""))[0],
+        "outcome": outcome,
+        "said": WORDS.get(f"outcome.{outcome}", outcome),
+        "facts": facts,
+        "withheld": row.withheld,
+        "withheld_text": word("list").join(_label(name) for name in row.withheld) or word("none"),
+        "withheld_label": word("field.withheld"),
+    }
+
+
+def word(name: str, /, **values: object) -> str:
+    """Return one of the report's own texts, filled in."""
+    return WORDS[name].format(**values)
+
+
+def fact(label: str, *values: str | None, form: str = "code", note: str = "") -> Fact:
+    """Return a field with its values; without any it is not recorded."""
+    given = [value if value else word("empty") for value in values if value is not None]
+    name = label.removeprefix("field.")
+    return {
+        "name": name,
+        "label": TYPES[name[5:]][0] if name.startswith("type.") else WORDS.get(label, name),
+        "state": "given" if given else "not-recorded",
+        "form": form,
+        "values": given,
+        "note": note,
+    }
+
+
+def not_recorded(label: str) -> Fact:
+    """Return a field no entry has."""
+    return fact(label)
+
+
+def withheld(label: str) -> Fact:
+    """Return a field that an entry has but that may not be shown."""
+    return {**fact(label), "state": "withheld"}
+
+
+def is_withheld(row: Row, field: str) -> bool:
+    """Say whether the entry has the field without showing it."""
+    return field in row.withheld
+
+
+def time_and_index(row: Row) -> str:
+    """Return how another part of the report names an entry."""
+    return word("where", index=row.index, at=row.at)
+
+
+def lines(value: object) -> list[str]:
+    """Return any value of an entry as lines of text."""
+    if value is None:
+        return []
+    if isinstance(value, str):
+        return value.split("\n")
+    if isinstance(value, bool):
+        return [WORDS["hold.yes"] if value else WORDS["hold.no"]]
+    if isinstance(value, Mapping):
+        return [f"{name}: {line}" for name, inner in value.items() for line in lines(inner)]
+    if isinstance(value, list | tuple):
+        return [line for inner in value for line in lines(inner)]
+    return [str(value)]
+
+
+def name_of(value: object) -> str:
+    """Return a name of evidence: text on one line, or what says that it is not UTF-8."""
+    if isinstance(value, Mapping) and set(value) == {"base64"}:
+        return word("not-utf-8", base64=value["base64"])
+    return value if isinstance(value, str) else word("list").join(lines(value))
+
+
+def _given(name: str, value: str | None) -> list[Fact]:
+    return [] if value is None else [fact(f"field.{name}", value)]
+
+
+def _label(name: str) -> str:
+    return WORDS.get(f"field.{'actor' if name == 'actor_name' else name}", name)
+
+
+def _actor(row: Row) -> list[Fact]:
+    actor = row.body.get("actor", {})
+    name = name_of(row.openings["actor_name"]) if "actor_name" in row.openings else None
+    unnamed = word("withheld" if is_withheld(row, "actor_name") else "not-recorded")
+    role, known = (str(actor.get(key) or word("role-none")) for key in ("role", "assurance"))
+    said = word("actor", role=role, id=actor.get("id", word("role-none")), assurance=known)
+    facts = [fact("field.actor", name or unnamed, said, form="name")]
+    more = [field for field in ("organisation", "country") if field in row.openings]
+    return [*facts, *[_opened(field, row.openings[field]) for field in more]]
+
+
+def _opened(name: str, value: object) -> Fact:
+    if name in _NAMES:
+        return fact(f"field.{name}", name_of(value), form="name")
+    if isinstance(value, Mapping) and set(value) == {"code", "text"}:
+        said = [str(value["code"]), *(str(value["text"]).split("\n") if value["text"] else [])]
+        return fact(f"field.{name}", *said, form="text")
+    return fact(f"field.{name}", *(lines(value) or [""]), form="text")
+
+
+def _record(body: Mapping[str, Any]) -> Fact:
+    nothing = word("none")
+    said = word(
+        "field.record-value", id=body.get("id", nothing), request=body.get("request_id", nothing),
+        by=body.get("by", nothing), clock=body.get("clock", {}).get("source", nothing),
+    )  # fmt: skip
+    return {**fact("field.record", said), "form": "small"}
+
+
+def _as_it_is(name: str, value: object) -> list[Fact]:
+    return [fact(f"field.{name}", *lines(value))]
+
+
+def _verification(_: str, value: Mapping[str, Any]) -> list[Fact]:
+    expected, observed = (list(value.get(side, [])) for side in ("expected", "observed"))
+    facts = [fact("field.expected", *expected), fact("field.observed", *observed)]
+    algorithms = {digest.split(":")[0] for digest in expected}
+    same = set(expected) <= set(observed)
+    comparable = expected and algorithms <= {digest.split(":")[0] for digest in observed}
+    said = ("equal" if same else "different") if comparable else "not-compared"
+    return [*facts, fact("field.comparison", word(said), form="text")]
+
+
+def _parts(_: str, value: list[Mapping[str, Any]]) -> list[Fact]:
+    facts = []
+    for part in value:
+        chunks, stored = part.get("chunks"), part.get("stored")
+        said = list(part.get("digests", {}).values())
+        if chunks:
+            said.append(word("field.chunks", **chunks))
+        if stored:
+            said.append(
+                word(
+                    "field.stored", place=_place(stored), sha256=stored.get("sha256"),
+                    size=stored.get("size"), until=stored.get("retain_until", word("none")),
+                    hold=word("hold.yes" if stored.get("hold") else "hold.no"),
+                )
+            )  # fmt: skip
+        label = word("field.part", part=part.get("part"))
+        facts.append({**fact("field.part", *said), "label": label})
+    return facts
+
+
+def _location(name: str, value: Mapping[str, Any]) -> list[Fact]:
+    return [fact(f"field.{name}", _place(value))]
+
+
+def _place(value: Mapping[str, Any]) -> str:
+    said = [f"{key} {value[key]}" for key in ("store", "bucket", "key", "version") if key in value]
+    return ", ".join(said) or word("none")
+
+
+def _ranges(name: str, value: list[list[int]]) -> list[Fact]:
+    said = [word("range", first=first, last=last, count=last - first + 1) for first, last in value]
+    return [fact(f"field.{name}", *(said or [word("none")]))]
+
+
+_SHAPES: Mapping[str, Callable[[str, Any], list[Fact]]] = {
+    "verification": _verification,
+    "parts": _parts,
+    "location": _location,
+    "ranges": _ranges,
+}

@@ -1,0 +1,92 @@
+"""Make a repository: folder, keys, database, store and the first person, all or nothing."""
+
+import base64
+import errno
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+from config.settings import Settings
+from custody.database import Database
+from custody.entry import Clock
+from custody.note import valid_name
+from custody.signers import file as file_signer
+from repository import Repository, database_url, now, open_repository, open_settings_store
+from repository.errors import AlreadyInitialised, BadRequest, DiskFull, RepositoryError
+from repository.ledger_mirror import publish
+from repository.migrations import upgrade
+from repository.people import SYSTEM, new_person
+
+
+def initialise(
+    settings: Settings,
+    *,
+    login: str,
+    clock: Clock = now,
+    random: Callable[[int], bytes] = os.urandom,
+) -> Repository:
+    """Make the repository that the settings describe and return it open.
+
+    Everything local is built in a folder beside the final one and renamed at the end, so an
+    interrupted run leaves nothing that looks like a repository.
+
+    Args:
+        settings: `data` is the folder to make; `origin` may be empty.
+        login: the operating system's account; becomes the first person, a custodian.
+        clock: gives aware times.
+        random: n random bytes.
+
+    Raises:
+        AlreadyInitialised: the folder holds anything.
+        BadRequest: the origin cannot name a ledger.
+        RepositoryError: the folder cannot be made.
+    """
+    data = settings.data
+    if data.exists() and (not data.is_dir() or any(data.iterdir())):
+        raise AlreadyInitialised(f"{data} is not empty; nothing was changed")
+    origin = settings.origin or f"evidence.invalid/{uuid4()}"
+    if not valid_name(origin) or len(origin) > 200:
+        raise BadRequest("an origin is a name like evidence.example/ledger: no spaces, no plus")
+    building = data.with_name(f".{data.name}.init-{os.getpid()}")
+    made = settings.model_copy(update={"data": building, "origin": origin})
+    try:
+        _build(made, origin)
+        building.rename(data)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull(f"no room to make {data}; nothing was left behind") from error
+        raise RepositoryError(f"{data} cannot be made: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    repo = open_repository(made.model_copy(update={"data": data}), clock=clock, random=random)
+    new_person(repo, SYSTEM, name=login, role="custodian", login=login)
+    publish(repo)
+    return repo
+
+
+def _build(settings: Settings, origin: str) -> None:
+    folder = settings.data
+    folder.mkdir(parents=True, mode=0o700)
+    for name in ("keys", "secrets", "receipts", "work"):
+        (folder / name).mkdir(mode=0o700)
+    passphrase = _passphrase(settings, folder / "secrets" / "passphrase")
+    file_signer.create(folder / "keys" / "log.pem", name=origin, passphrase=passphrase)
+    (folder / "config.toml").write_text(
+        f'# Settings of this repository; see docs/operate.md for all keys.\norigin = "{origin}"\n'
+    )
+    database = Database(database_url(settings), timeout=settings.database_timeout)
+    upgrade(database)
+    database.close()
+    open_settings_store(settings).prepare()
+
+
+def _passphrase(settings: Settings, file: Path) -> bytes:
+    if settings.key_passphrase_file is not None:
+        return settings.key_passphrase_file.read_bytes().strip()
+    passphrase = base64.b64encode(os.urandom(32))
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as out:
+        out.write(passphrase + b"\n")
+    return passphrase

@@ -1,0 +1,50 @@
+"""One Alembic history for all tables; `upgrade` brings a database to the newest revision."""
+
+from pathlib import Path
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from custody.database import Database
+from custody.errors import LedgerUnavailable
+from repository.errors import WrongDatabase
+
+_FOLDER = Path(__file__).parent
+
+
+def newest() -> str:
+    """Return the revision this program needs: files are named `NNNN_subject.py`."""
+    return max(file.name[:4] for file in (_FOLDER / "versions").glob("[0-9]*.py"))
+
+
+def upgrade(database: Database) -> None:
+    """Bring the database to the newest revision, making it if it is empty."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_FOLDER))
+    with database.writing() as session:
+        config.attributes["connection"] = session.connection()
+        command.upgrade(config, "head")
+
+
+def check_revision(database: Database) -> None:
+    """Refuse a database of another revision than this program's.
+
+    Raises:
+        WrongDatabase: older or newer, or no repository at all.
+        LedgerUnavailable: it cannot be opened.
+    """
+    try:
+        with database.reading() as session:
+            found = session.scalar(text("SELECT version_num FROM alembic_version"))
+    except (DBAPIError, LedgerUnavailable) as error:
+        if "alembic_version" not in str(error):
+            raise LedgerUnavailable(f"the database cannot be opened: {error}") from error
+        found = None
+    if found != newest():
+        raise WrongDatabase(
+            f"the database is at revision {found or 'none'}, this program needs {newest()}; "
+            "use the program version that made it, or upgrade"
+        )

@@ -1,0 +1,201 @@
+"""The mapped tables: Person, Case, Grant, Token, Submission, Intake, Exhibit, Part and more.
+
+Rows say how things are now and may change. What happened stands in the custody ledger, whose
+tables share this database (`custody.tables`).
+"""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Dialect,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from custody import tables
+from custody.entry import timestamp
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware time, kept as RFC 3339 text in UTC: the same on every database."""
+
+    impl = String(24)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
+        """Write the text form."""
+        return None if value is None else timestamp(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
+        """Read the text form as an aware time."""
+        return None if value is None else datetime.fromisoformat(value)
+
+
+UUID = String(36)
+DIGEST = String(71)
+
+
+class Model(DeclarativeBase):
+    """The base of all mapped tables; shares its metadata with the ledger's tables."""
+
+    metadata = tables.metadata
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        str: Text,
+        int: BigInteger,
+        bytes: LargeBinary,
+        datetime: Moment,
+        dict[str, Any]: JSON,
+    }
+
+
+class Person(Model):
+    """Someone who acts: the pseudonymous id stands in the ledger, the rest only here."""
+
+    __tablename__ = "person"
+    id: Mapped[str] = mapped_column(UUID, primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    role: Mapped[str] = mapped_column(String(32))
+    organisation: Mapped[str | None]
+    country: Mapped[str | None]
+    login: Mapped[str | None] = mapped_column(unique=True)
+    created_at: Mapped[datetime]
+
+
+class Token(Model):
+    """An API token; only the digest of its secret is kept."""
+
+    __tablename__ = "token"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    person_id: Mapped[str] = mapped_column(UUID, ForeignKey("person.id"))
+    secret_sha256: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class Case(Model):
+    """An investigation or proceeding; exhibit numbers are counted per case."""
+
+    __tablename__ = "case_file"
+    id: Mapped[str] = mapped_column(UUID, primary_key=True)
+    code: Mapped[str] = mapped_column(String(12), unique=True)
+    title: Mapped[str]
+    exhibits: Mapped[int] = mapped_column(default=0)  # numbers given so far
+    opened_at: Mapped[datetime]
+
+
+class Grant(Model):
+    """A person's role on one case."""
+
+    __tablename__ = "case_grant"
+    case_id: Mapped[str] = mapped_column(UUID, ForeignKey("case_file.id"), primary_key=True)
+    person_id: Mapped[str] = mapped_column(UUID, ForeignKey("person.id"), primary_key=True)
+    role: Mapped[str] = mapped_column(String(32), primary_key=True)
+    granted_at: Mapped[datetime]
+
+
+class Submission(Model):
+    """One act of handing over, with its declarations."""
+
+    __tablename__ = "submission"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    case_id: Mapped[str] = mapped_column(UUID, ForeignKey("case_file.id"))
+    person_id: Mapped[str] = mapped_column(UUID, ForeignKey("person.id"))
+    declared: Mapped[dict[str, Any]]
+    fingerprint: Mapped[str] = mapped_column(String(64))  # of who, where and what was named
+    opened_at: Mapped[datetime]
+    completed_at: Mapped[datetime | None]
+    __table_args__ = (Index("submission_fingerprint", "fingerprint"),)
+
+
+class Intake(Model):
+    """The durable intent to store one file: names its object before a byte is written."""
+
+    __tablename__ = "intake"
+    exhibit_id: Mapped[str] = mapped_column(UUID, primary_key=True)
+    submission_id: Mapped[str] = mapped_column(String(40), ForeignKey("submission.id"))
+    path: Mapped[bytes]
+    path_sha256: Mapped[str] = mapped_column(String(64))
+    key: Mapped[str]
+    started_at: Mapped[datetime]
+    state: Mapped[str] = mapped_column(String(16))  # open, registered, quarantined, abandoned
+    __table_args__ = (Index("intake_path", "submission_id", "path_sha256"),)
+
+
+class Exhibit(Model):
+    """One registered exhibit as lists show it; what counts in court is in the ledger."""
+
+    __tablename__ = "exhibit"
+    id: Mapped[str] = mapped_column(UUID, primary_key=True)
+    number: Mapped[str] = mapped_column(String(24), unique=True)
+    case_id: Mapped[str] = mapped_column(UUID, ForeignKey("case_file.id"))
+    serial: Mapped[int]
+    submission_id: Mapped[str] = mapped_column(String(40), ForeignKey("submission.id"))
+    path: Mapped[bytes]
+    path_sha256: Mapped[str] = mapped_column(String(64))
+    sha256: Mapped[str] = mapped_column(DIGEST)
+    size: Mapped[int]
+    family: Mapped[str] = mapped_column(String(16))
+    registered_at: Mapped[datetime]
+    registration: Mapped[int]  # ledger index
+    processed_at: Mapped[datetime | None]
+    __table_args__ = (
+        UniqueConstraint("case_id", "serial"),
+        Index("exhibit_sha256", "sha256"),
+        Index("exhibit_submission", "submission_id", "path_sha256", "sha256"),
+        Index("exhibit_unprocessed", "processed_at"),
+    )
+
+
+class Part(Model):
+    """One part of an exhibit and where its bytes are."""
+
+    __tablename__ = "part"
+    exhibit_id: Mapped[str] = mapped_column(UUID, ForeignKey("exhibit.id"), primary_key=True)
+    part: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    size: Mapped[int]
+    digests: Mapped[dict[str, Any]]
+    chunk_count: Mapped[int]
+    chunk_root: Mapped[str] = mapped_column(DIGEST)
+    stored: Mapped[dict[str, Any]]
+    manifest: Mapped[dict[str, Any]]  # the stored manifest object
+
+
+class Quarantined(Model):
+    """Bytes kept without an exhibit number: their declared digest is another."""
+
+    __tablename__ = "quarantined"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    exhibit_id: Mapped[str] = mapped_column(UUID, unique=True)  # becomes the exhibit's on release
+    case_id: Mapped[str] = mapped_column(UUID, ForeignKey("case_file.id"))
+    submission_id: Mapped[str] = mapped_column(String(40), ForeignKey("submission.id"))
+    path: Mapped[bytes]
+    staged: Mapped[dict[str, Any]]  # everything registration needs
+    index: Mapped[int]  # of its `quarantine` entry
+    at: Mapped[datetime]
+    state: Mapped[str] = mapped_column(String(16))  # held, released, rejected
+
+
+class ExtractionRun(Model):
+    """One run of identification and extraction over a part; the record itself is an object."""
+
+    __tablename__ = "extraction_run"
+    exhibit_id: Mapped[str] = mapped_column(UUID, ForeignKey("exhibit.id"), primary_key=True)
+    run: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    outcome: Mapped[str] = mapped_column(String(16))
+    mime: Mapped[str | None]
+    mismatch: Mapped[bool]
+    facts: Mapped[int]
+    record: Mapped[dict[str, Any]]  # the stored object
+    record_sha256: Mapped[str] = mapped_column(DIGEST)
+    index: Mapped[int]  # of its `metadata_extraction` entry
+    at: Mapped[datetime]

@@ -1,0 +1,290 @@
+"""Authorise, record, then stream verified bytes; record how it ended.
+
+Retrieval, in order:
+1. the purpose is stated;  2. `decide`;  3. the opening entry is committed;
+4. the part's manifest is checked against the root in its registration entry;
+5. every chunk is hashed and compared before a byte of it is given out;
+6. the closing entry says what was sent, or that a check failed.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+from custody.entry import Act, Actor, Draft, uuid7
+from custody.errors import LedgerDamaged
+from repository import Repository, chunks
+from repository.access import Right
+from repository.authorise import Caller, on_exhibit, refuse
+from repository.errors import (
+    BadRequest,
+    IntegrityError,
+    PurposeRequired,
+    PurposeTooLong,
+    RangeNotSatisfiable,
+    StoreError,
+)
+from repository.exhibits import parts_of, ref
+from repository.models import Case, Exhibit
+from repository.purpose import Purpose, parse
+from repository.stores import Stored
+
+Span = tuple[int | None, int | None]
+"""First and last byte, zero-based and inclusive: (A, B), (A, None) to the end, (None, N) last N."""
+
+MEMORY_COPY = 64 << 20  # larger working copies go to an unnamed file
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One part as its registration entry recorded it: sizes, digests and where it is stored."""
+
+    part: int
+    size: int
+    digests: dict[str, str]
+    root: str
+    manifest_sha256: str
+    stored: Stored
+    manifest: Stored
+
+
+@dataclass(slots=True)
+class Reading:
+    """One open retrieval: iterate it to get verified bytes; it records how it ended."""
+
+    repo: Repository
+    actor: Actor
+    case: Case
+    exhibit: Exhibit
+    purpose: Purpose
+    request_id: str
+    recorded: Recorded
+    first: int
+    last: int  # inclusive; -1 for an empty exhibit
+    sent: int = 0
+    closed: bool = field(default=False)
+
+    @property
+    def length(self) -> int:
+        """Return how many bytes will be sent."""
+        return self.last - self.first + 1
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield verified bytes; the closing entry is written when the iteration ends or is left.
+
+        Raises:
+            IntegrityError: a stored byte differs; recorded, and the chunk is not given out.
+            StoreUnavailable: the store stopped answering; recorded.
+        """
+        try:
+            for block in verified_bytes(
+                self.repo, self.exhibit, self.recorded, self.first, self.last
+            ):
+                yield block
+                self.sent += len(block)
+            self.close("done")
+        except IntegrityError as error:
+            self.close("aborted", "integrity-failure", failure=str(error))
+            raise
+        except StoreError:
+            self.close("aborted", "store-unavailable")
+            raise
+        finally:
+            self.close("aborted", "connection-closed")
+
+    def close(self, outcome: str, reason: str | None = None, *, failure: str | None = None) -> None:
+        """Record the end of this reading once; later calls do nothing."""
+        if self.closed:
+            return
+        self.closed = True
+        drafts = [self._closing(outcome, reason)]
+        if failure is not None:
+            drafts.append(integrity_failure(self.exhibit, self.actor, self.request_id, failure))
+        self.repo.ledger.record(*drafts)
+
+    def _closing(self, outcome: str, reason: str | None) -> Draft:
+        ranges = [[self.first, self.first + self.sent - 1]] if self.sent else []
+        return Draft(
+            Act.RETRIEVAL,
+            self.actor,
+            outcome,
+            reason=reason,
+            exhibit=ref(self.exhibit),
+            request_id=self.request_id,
+            plain={"ranges": ranges},
+            withheld={"purpose": self.purpose.to_json(), "case": self.case.code},
+        )
+
+
+def stated_purpose(repo: Repository, caller: Caller, stated: str | None, attempted: Act) -> Purpose:
+    """Return the purpose of an access, or record the refusal.
+
+    Raises:
+        PurposeRequired, PurposeTooLong, BadRequest: no usable purpose; recorded.
+    """
+    try:
+        return parse(stated)
+    except (PurposeRequired, PurposeTooLong, BadRequest) as error:
+        refuse(repo, caller, attempted, error.code, error)
+
+
+def retrieve(
+    repo: Repository,
+    caller: Caller,
+    number: str,
+    *,
+    purpose: str | None,
+    span: Span | None = None,
+) -> Reading:
+    """Open a retrieval: everything up to the committed opening entry.
+
+    Args:
+        repo: the repository.
+        caller: who asks.
+        number: exhibit number.
+        purpose: as stated.
+        span: the bytes wanted; None: everything.
+
+    Raises:
+        PurposeRequired, PurposeTooLong: no usable purpose; recorded.
+        UnknownExhibit, AccessDenied: not for this caller; recorded.
+        RangeNotSatisfiable: the range lies outside the exhibit; recorded.
+        LedgerUnavailable: nothing could be recorded, so nothing is given out.
+    """
+    stated = stated_purpose(repo, caller, purpose, Act.RETRIEVAL)  # (1)
+    actor, case, exhibit = on_exhibit(  # (2)
+        repo, caller, Right.RETRIEVE, number, attempted=Act.RETRIEVAL
+    )
+    try:
+        first, last = _span(span, exhibit.size)
+    except RangeNotSatisfiable as error:
+        refuse(repo, caller, Act.RETRIEVAL, error.code, error, case=case, exhibit=exhibit)
+    request_id = uuid7(repo.clock(), repo.random)
+    withheld = {"purpose": stated.to_json(), "case": case.code}
+    opening = Draft(
+        Act.RETRIEVAL,
+        actor,
+        "started",
+        exhibit=ref(exhibit),
+        request_id=request_id,
+        withheld=withheld,
+    )
+    repo.ledger.record(opening)  # (3)
+    reading = Reading(repo, actor, case, exhibit, stated, request_id, _UNREAD, first, last)
+    try:
+        reading.recorded = recorded_parts(repo, exhibit)[0]
+    except LedgerDamaged as error:
+        reading.close("aborted", "integrity-failure", failure=str(error))
+        raise IntegrityError(f"the record of {number} does not hold: {error}") from error
+    return reading
+
+
+def recorded_parts(repo: Repository, exhibit: Exhibit) -> list[Recorded]:
+    """Return what the ledger recorded of an exhibit's parts, proved against its signed head.
+
+    Raises:
+        LedgerDamaged: the registration entry is not what was signed, or not this exhibit's.
+    """
+    fields = repo.ledger.entry(exhibit.registration).fields
+    about = fields.get("exhibit", {})
+    if fields.get("type") != Act.REGISTRATION or about.get("id") != exhibit.id:
+        raise LedgerDamaged(
+            f"entry {exhibit.registration} is not the registration of {exhibit.number}"
+        )
+    with repo.database.reading() as session:
+        manifests = {part.part: part.manifest for part in parts_of(session, exhibit.id)}
+    return [_recorded(part, manifests) for part in fields["parts"]]
+
+
+def verified_bytes(
+    repo: Repository, exhibit: Exhibit, recorded: Recorded, first: int, last: int
+) -> Iterator[bytes]:
+    """Yield a byte range of a part, each chunk checked before it is given out; records nothing.
+
+    Raises:
+        IntegrityError: manifest or chunk differ from what the ledger recorded.
+        StoreUnavailable: the store does not answer.
+    """
+    try:
+        with repo.store.open(recorded.manifest) as file:  # (4)
+            listed = chunks.load(
+                file,
+                root=recorded.root,
+                size=recorded.size,
+                manifest_digest=recorded.manifest_sha256,
+            )
+        with listed:
+            yield from chunks.verified(  # (5)
+                lambda start, length: repo.store.open(recorded.stored, start, length),
+                listed,
+                size=recorded.size,
+                first=first,
+                last=last,
+            )
+    except IntegrityError as error:
+        raise IntegrityError(f"{exhibit.number}: {error}") from error
+
+
+def working_copy(repo: Repository, exhibit: Exhibit, recorded: Recorded, *, limit: int) -> BinaryIO:
+    """Return a private, verified, unnamed copy of a part's first `limit` bytes for extraction.
+
+    Raises:
+        IntegrityError, StoreUnavailable: as `verified_bytes`.
+    """
+    size = min(recorded.size, limit)
+    if size <= MEMORY_COPY:
+        copy: BinaryIO = os.fdopen(os.memfd_create("exhibit", os.MFD_CLOEXEC), "w+b", buffering=0)
+    else:
+        copy = tempfile.TemporaryFile(dir=repo.settings.data / "work", buffering=0)  # noqa: SIM115
+    try:
+        for block in verified_bytes(repo, exhibit, recorded, 0, size - 1):
+            copy.write(block)
+        copy.seek(0)
+    except BaseException:
+        copy.close()
+        raise
+    return copy
+
+
+def integrity_failure(exhibit: Exhibit, actor: Actor, request_id: str | None, detail: str) -> Draft:
+    """Return the entry that says stored bytes differ from what was recorded."""
+    return Draft(
+        Act.INTEGRITY_FAILURE,
+        actor,
+        "fail",
+        reason="digest-differs",
+        exhibit=ref(exhibit),
+        request_id=request_id,
+        withheld={"detail": detail},
+    )
+
+
+def _span(span: Span | None, size: int) -> tuple[int, int]:
+    if span is None:
+        return 0, size - 1
+    first, last = span
+    if first is None:
+        first, last = max(0, size - (last or 0)), None
+    if first >= size or (last is not None and last < first):
+        raise RangeNotSatisfiable(f"the exhibit has {size} bytes", size=size)
+    return first, size - 1 if last is None else min(last, size - 1)
+
+
+def _recorded(part: dict[str, Any], manifests: dict[int, dict[str, Any]]) -> Recorded:
+    stored = Stored.from_json(part["stored"])
+    manifest = Stored.from_json(manifests[part["part"]])
+    return Recorded(
+        part=part["part"],
+        size=stored.size,
+        digests=part["digests"],
+        root=part["chunks"]["root"],
+        manifest_sha256=part["chunks"]["manifest"],
+        stored=stored,
+        manifest=manifest,
+    )
+
+
+_NOWHERE = Stored("", "", "", "", "", 0, None, hold=False)
+_UNREAD = Recorded(0, 0, {}, "", "", _NOWHERE, _NOWHERE)

@@ -1,0 +1,171 @@
+"""One act of handing over: its declarations, and how far it has come."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from custody.canonical import dumps
+from custody.entry import Act, Actor, Draft, timestamp, uuid7
+from repository import Repository
+from repository.errors import BadRequest, UnknownSubmission
+from repository.models import Case, Exhibit, Submission
+from repository.naming import name_digest, submission_id
+from repository.purpose import Purpose
+
+FAMILIES = ("mobile", "social", "heritage", "other")
+MAX_TEXT = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """What the submitter says about everything in the submission; all of it claims."""
+
+    purpose: Purpose
+    family: str = "other"
+    collected_by: str | None = None
+    collected_at: str | None = None  # as given: a date or time, with or without zone
+    place: str | None = None
+    method: str | None = None
+    authority: str | None = None
+    source: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.family not in FAMILIES:
+            raise BadRequest(f"a family is one of {', '.join(FAMILIES)}")
+        for name in ("collected_by", "collected_at", "place", "method", "authority", "source"):
+            value = getattr(self, name)
+            if value is not None and (not value.strip() or len(value) > MAX_TEXT):
+                raise BadRequest(f"{name.replace('_', ' ')} has 1 to {MAX_TEXT} characters")
+        self.occurred_at  # noqa: B018 - refuses what is no time
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the declaration as the table keeps it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> "Declaration":
+        """Read what `to_json` wrote."""
+        return cls(**{**found, "purpose": Purpose(**found["purpose"])})
+
+    @property
+    def collection(self) -> dict[str, Any]:
+        """Return what was declared of the collection, as withheld fields."""
+        names = ("collected_by", "place", "method", "authority", "source")
+        found = {name: value for name in names if (value := getattr(self, name)) is not None}
+        if self.collected_at is not None:
+            found["detail"] = {"collected_at": self.collected_at}
+        return found
+
+    @property
+    def occurred_at(self) -> str | None:
+        """Return the time of collection, if it was declared with a zone; zones are never guessed.
+
+        Raises:
+            BadRequest: what was declared is no time.
+        """
+        if self.collected_at is None:
+            return None
+        try:
+            found = datetime.fromisoformat(self.collected_at)
+        except ValueError as error:
+            raise BadRequest(
+                "the time of collection is written like 2026-11-20T14:05:00+01:00, or a date"
+            ) from error
+        return None if found.tzinfo is None else timestamp(found)
+
+
+def open_submission(
+    repo: Repository,
+    actor: Actor,
+    case: Case,
+    declared: Declaration,
+    *,
+    named: str | None = None,
+    sources: list[bytes],
+) -> tuple[Submission, bool]:
+    """Return the submission to work on, and whether it goes on where an earlier run stopped.
+
+    A named submission is continued or begun under that id. Without a name, the newest one of the
+    same person, case and sources is continued if it was interrupted; a completed one is not.
+
+    Raises:
+        BadRequest: the id is malformed.
+        UnknownSubmission: the id belongs to another case.
+    """
+    fingerprint = _fingerprint(actor, case, declared, sources)
+    with repo.database.writing() as session:
+        found = _existing(session, case, named, fingerprint)
+        if found is not None:
+            return found, True
+        at = repo.clock()
+        submission = Submission(
+            id=submission_id(named) if named else f"SUB-{uuid7(at, repo.random)}",
+            case_id=case.id,
+            person_id=actor.id,
+            declared=declared.to_json(),
+            fingerprint=fingerprint,
+            opened_at=at,
+            completed_at=None,
+        )
+        session.add(submission)
+        session.flush()
+        withheld: dict[str, Any] = {
+            "case": case.code,
+            "purpose": declared.purpose.to_json(),
+            **declared.collection,
+            "detail": {
+                "submission": submission.id,
+                "family": declared.family,
+                "collected_at": declared.collected_at,
+            },
+        }
+        draft = Draft(Act.SUBMISSION, actor, "started", withheld=withheld, subject=case.id)
+        repo.ledger.append(session, [draft])
+    return submission, False
+
+
+def complete(repo: Repository, submission: Submission) -> None:
+    """Note that everything named was dealt with; a later run begins a new submission."""
+    with repo.database.writing() as session:
+        row = session.get_one(Submission, submission.id)
+        if row.completed_at is None:
+            row.completed_at = repo.clock()
+
+
+def registered(session: Session, submission: Submission, path: bytes) -> list[Exhibit]:
+    """Return what this submission has registered under a path."""
+    query = (
+        select(Exhibit)
+        .where(
+            Exhibit.submission_id == submission.id,
+            Exhibit.path_sha256 == name_digest(path),
+        )
+        .order_by(Exhibit.serial)
+    )
+    return [exhibit for exhibit in session.scalars(query) if exhibit.path == path]
+
+
+def _existing(
+    session: Session, case: Case, named: str | None, fingerprint: str
+) -> Submission | None:
+    if named:
+        found = session.get(Submission, submission_id(named))
+        if found is not None and found.case_id != case.id:
+            raise UnknownSubmission(f"{submission_id(named)} belongs to another case")
+        return found
+    return session.scalar(
+        select(Submission)
+        .where(Submission.fingerprint == fingerprint, Submission.completed_at.is_(None))
+        .order_by(Submission.opened_at.desc())
+        .limit(1)
+    )
+
+
+def _fingerprint(actor: Actor, case: Case, declared: Declaration, sources: list[bytes]) -> str:
+    named = [source.hex() for source in sources]
+    return sha256(dumps([actor.id, case.id, declared.to_json(), named])).hexdigest()

@@ -1,0 +1,136 @@
+"""A repository in a temporary folder with one person of each role, for all upper tests."""
+
+import io
+import json
+from collections.abc import Iterable
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from api.cli import main
+from api.commands.context import login
+from config.settings import Settings, load
+from custody.entry import Actor, CustodyEntry
+from repository import Repository, open_repository
+from repository.authorise import Caller
+from repository.cases import open_case
+from repository.initialise import initialise
+from repository.people import find_person, grant, new_person
+
+CODE = "KRN"
+ROLES = ("investigator", "analyst", "prosecutor")
+
+
+@dataclass
+class Said:
+    """What a command answered."""
+
+    code: int
+    out: str
+    err: str
+    lines: list[Any] = field(default_factory=list)
+
+
+@dataclass
+class House:
+    """An open repository and shortcuts for tests."""
+
+    repo: Repository
+    data: Path
+
+    def caller(self, name: str) -> Caller:
+        with self.repo.database.reading() as session:
+            return Caller(find_person(session, name), "named")
+
+    @property
+    def custodian(self) -> Actor:
+        """Return the first person, who acts where nobody is named."""
+        return self.caller(login()).actor()
+
+    def entries(self) -> list[CustodyEntry]:
+        return list(self.repo.ledger.entries())
+
+    def types(self) -> list[str]:
+        return [f"{e.fields['type']}/{e.fields['outcome']}" for e in self.entries()]
+
+    def last(self, kind: str) -> dict[str, Any]:
+        """Return the fields of the newest entry of a type."""
+        return [e.fields for e in self.entries() if e.fields["type"] == kind][-1]
+
+    def evidence(self, *arguments: object, person: str | None = None) -> Said:
+        """Run a command on this repository, with --json."""
+        options = ["--data", str(self.data), "--json"]
+        if person is not None:
+            options += ["--as", person]
+        return run(*options, *arguments)
+
+    def ingest(self, *paths: object, person: str = "investigator", **options: str) -> list[Any]:
+        words = [
+            w for name, value in options.items() for w in (f"--{name.replace('_', '-')}", value)
+        ]
+        said = self.evidence("ingest", *paths, "--case", CODE, *words, person=person)
+        assert said.code == 0, said.err
+        return said.lines
+
+    def stored_file(self, number: str) -> Path:
+        """Return where the bytes of an exhibit are in the local store."""
+        from repository.exhibits import find_exhibit, parts_of
+
+        with self.repo.database.reading() as session:
+            exhibit = find_exhibit(session, number)
+            assert exhibit is not None
+            stored = parts_of(session, exhibit.id)[0].stored
+        return self.data / "store" / stored["bucket"] / stored["key"]
+
+    def flip(self, number: str, position: int = 0) -> None:
+        """Change one bit of a stored object, as whoever runs the storage could."""
+        file = self.stored_file(number)
+        file.chmod(0o600)
+        data = bytearray(file.read_bytes())
+        data[position] ^= 0x01
+        file.write_bytes(data)
+
+
+def make_house(folder: Path, **settings: Any) -> House:
+    """Make a repository with a case KRN and an investigator, an analyst and a prosecutor on it."""
+    data = folder / "data"
+    made = load(data).model_copy(update={"database_timeout": 1.0, **settings})
+    repo = initialise(made, login=login())
+    house = House(repo, data)
+    custodian = house.custodian
+    case = open_case(repo, custodian, code=CODE, title="The bridge")
+    open_case(repo, custodian, code="OTHER", title="Another case")
+    for role in ROLES:
+        person = new_person(repo, custodian, name=role, role=role, organisation="Unit")
+        grant(repo, custodian, case=case, person=person, role=role)
+    new_person(repo, custodian, name="stranger", role="analyst")
+    return house
+
+
+def reopen(settings: Settings) -> Repository:
+    """Open the same repository again, as another process would."""
+    return open_repository(settings)
+
+
+def run(*arguments: object, stdin: bytes | None = None) -> Said:
+    """Run the command line in this process."""
+    import sys
+
+    out, err = io.StringIO(), io.StringIO()
+    before = sys.stdin
+    if stdin is not None:
+        sys.stdin = io.TextIOWrapper(io.BytesIO(stdin))
+    code = 0
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            main([str(argument) for argument in arguments])
+    except SystemExit as error:
+        code = int(error.code or 0)
+    finally:
+        sys.stdin = before
+    return Said(code, out.getvalue(), err.getvalue(), _lines(out.getvalue().splitlines()))
+
+
+def _lines(lines: Iterable[str]) -> list[Any]:
+    return [json.loads(line) for line in lines if line.startswith("{")]

@@ -1,0 +1,175 @@
+"""The report as PDF: complete, the same every time, and it stops rather than print gaps."""
+
+import io
+import json
+import re
+from contextlib import suppress
+
+import pikepdf
+import pytest
+from pypdf import PdfReader
+
+from repository.errors import RepositoryError
+from repository.exports.glyphs import coverage, display
+from repository.exports.pdf import FONTS, GlyphMissing, RenderFailed, render
+from tests.repository.report_rows import SHA256, SHA512, history, report, row
+from tests.shared import shared
+
+
+def text_of(pdf):
+    """Return the text of all pages without white space (lines break anywhere)."""
+    pages = "".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages)
+    return squeezed(pages)
+
+
+def squeezed(text):
+    return re.sub(r"[\s\u200b\u2066\u2069]", "", text)
+
+
+def with_name(name):
+    return report([row(1, "receipt", opened={"name": name})])
+
+
+@pytest.fixture(scope="module")
+def pdf():
+    return render(report(history()))
+
+
+def test_the_same_data_gives_the_same_bytes(pdf):
+    again = json.loads(json.dumps(report(history())))
+    assert render(again) == pdf
+
+
+def test_the_file_claims_pdf_a_3a_and_pdf_ua_1_and_is_tagged(pdf):
+    with pikepdf.open(io.BytesIO(pdf)) as found, found.open_metadata() as metadata:
+        assert metadata.pdfa_status == "3A"
+        assert metadata["pdfuaid:part"] == "1"
+        assert found.Root.MarkInfo.Marked
+        assert str(found.Root.Lang) == "en"
+        assert metadata["dc:title"] == "Custody report"
+
+
+def test_the_date_is_the_reports_own(pdf):
+    assert PdfReader(io.BytesIO(pdf)).metadata.creation_date.isoformat() == (
+        "2026-11-20T22:26:53+00:00"
+    )
+
+
+def test_every_label_and_latin_value_of_the_report_is_in_the_pdf(pdf):
+    found = text_of(pdf)
+    data = report(history())
+    wanted = [some["what"] for some in data["left_out"]]
+    for section in data["sections"]:
+        wanted.append(section["title"])
+        for block in section["blocks"]:
+            wanted += [block[key] for key in ("text", "label", "at", "type") if key in block]
+            wanted += block.get("lines", []) + block.get("head", [])
+            wanted += [cell for cells in block.get("rows", []) for cell in cells]
+            for fact in block.get("facts", []):
+                wanted += [fact["label"], fact["note"], *fact["values"]]
+    latin = [text for text in wanted if not re.search("[\u0530-\u1dff]", text)]
+    assert len(latin) > 300
+    assert [text for text in latin if squeezed(text) not in found] == []
+
+
+def test_every_page_has_its_number_the_report_the_case_and_the_marking(pdf):
+    pages = PdfReader(io.BytesIO(pdf)).pages
+    for number, page in enumerate(pages, 1):
+        found = squeezed(page.extract_text())
+        assert f"Page{number}of{len(pages)}" in found
+        assert "018f0000-0000-7000-8000-000000000063" in found
+        assert "KRN" in found
+        assert "CONFIDENTIAL" in found
+
+
+def test_long_digests_stay_whole_in_the_text(pdf):
+    assert SHA256 in text_of(pdf)
+    assert SHA512 in text_of(pdf)
+
+
+def test_a_direction_override_is_printed_as_its_code_point_and_listed():
+    found = text_of(render(with_name("evidence\u202egpj.exe")))
+    assert "evidenceU+202Egpj.exe" in found
+    assert "charactersprintedascodepointsinabox:U+202E(2×)" in found
+
+
+def test_an_emoji_is_printed_as_its_code_point():
+    assert "U+1F600" in text_of(render(with_name("holiday 😀.jpg")))
+
+
+def test_a_report_without_such_characters_does_not_mention_them(pdf):
+    assert "codepoints" not in text_of(pdf)
+
+
+@pytest.mark.parametrize(
+    ("name", "package"), [("王.jpg", "fonts-noto-cjk"), ("ꡀ", "fonts-noto-extra")]
+)
+def test_a_letter_without_a_font_stops_the_report_and_names_what_is_missing(name, package):
+    with pytest.raises(GlyphMissing, match=package) as raised:
+        render(with_name(name))
+    assert name[0] in str(raised.value)
+    assert raised.value.code == "glyph-missing"
+    assert issubclass(GlyphMissing, RepositoryError)
+
+
+def test_markup_in_a_name_stays_text():
+    name = '#panic("x") $x$ *b* = h <a> @b `c` \\u{41} #read("/etc/passwd") // c'
+    assert squeezed(name) in text_of(render(with_name(name)))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["x" * 10_000, "ص" * 10_000, "😀" * 2_000, "မောင်" * 2_000, "a " * 5_000, "e" + "\u0301" * 9_999,
+     "", " ", "\u202e" * 500],
+    ids=["latin", "arabic", "emoji", "burmese", "words", "accents", "empty", "space", "override"],
+)  # fmt: skip
+def test_very_long_and_empty_names_are_printed(name):
+    pdf = render(with_name(name))
+    reader = PdfReader(io.BytesIO(pdf))
+    assert len(reader.pages) >= 2
+
+
+def test_a_long_name_does_not_leave_the_page():
+    def visit(text, matrix, text_matrix, *_):
+        if text.strip():
+            places.append(text_matrix[4] * matrix[0] + matrix[4])
+
+    places = []
+    for page in PdfReader(io.BytesIO(render(with_name("x" * 3_000 + "y")))).pages:
+        page.extract_text(visitor_text=visit)
+    assert places
+    assert max(places) < 595 - 50  # A4 less the margin, in points
+
+
+def test_zero_rows_make_a_pdf():
+    assert "Noentryofthisexhibitisinthisreport." in text_of(render(report([])))
+
+
+def test_hostile_names_are_printed_or_named_as_missing_never_anything_else():
+    names = json.loads(shared("hostile", "strings", "blns.json").read_text())
+    assert len(names) > 500
+    stopped = [name for name in names if display(name, coverage(FONTS)).missing]
+    assert 0 < len(stopped) < 30
+    for name in stopped:
+        with pytest.raises(GlyphMissing):
+            render(with_name(name))
+    printed = [name for name in names if name not in stopped]
+    rows = [row(n, "receipt", seq=n, opened={"name": name}) for n, name in enumerate(printed, 1)]
+    assert render(report(rows)).startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [{}, {"heading": {}}, {"heading": {"generated_at": "yesterday"}},
+     {**report([]), "sections": [{"id": "A", "title": 1.5, "blocks": []}]},
+     {**report([]), "sections": []}],
+)  # fmt: skip
+def test_what_is_no_report_is_refused_with_a_typed_error(broken):
+    with pytest.raises(RenderFailed):
+        render(broken)
+
+
+def test_a_combination_no_font_can_spell_is_never_a_crash():
+    for name in ("\u0627\u0301\u0302", "\u1000\u0301", "\u05d0\u0e48", "\u1780\u17d2\u0915"):
+        with suppress(GlyphMissing):
+            render(with_name(name))
