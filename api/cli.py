@@ -15,19 +15,25 @@ from repository import software
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("--data", type=click.Path(path_type=Path), help="The repository's folder.")
-@click.option("--config", type=click.Path(path_type=Path), help="Settings file (TOML).")
+@click.option(
+    "--config", "settings_file", type=click.Path(path_type=Path), help="Settings file (TOML)."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
 @click.option("--as", "person", metavar="PERSON", help="Act as this person (name or id).")
 @click.version_option(software().rpartition(" ")[2], prog_name="evidence")
 @click.pass_context
 def evidence(
-    ctx: click.Context, data: Path | None, config: Path | None, as_json: bool, person: str | None
+    ctx: click.Context,
+    data: Path | None,
+    settings_file: Path | None,
+    as_json: bool,
+    person: str | None,
 ) -> None:
     """Keep evidence unchanged, record every touch, and export what a court can verify.
 
     Exit codes: 0 done, 1 a check failed, 2 wrong use, 3 unavailable, 4 refused by rule.
     """
-    ctx.obj = Context(data=data, config=config, as_json=as_json, person=person)
+    ctx.obj = Context(data=data, settings_file=settings_file, as_json=as_json, person=person)
     ctx.call_on_close(ctx.obj.close)
 
 

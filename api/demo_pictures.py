@@ -13,7 +13,7 @@ from math import cos, pi, sin, sqrt
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
 SIZE = (1600, 1200)
-CAPTION = "DEMONSTRATION – drawn, fictional, no real object or place"
+CAPTION = "DEMONSTRATION: drawn, fictional, no real object or place"
 
 _PATCHES = ("#735244", "#c29682", "#627a9d", "#576c43", "#d67e2c", "#505ba6", "#c15a63", "#e7c71f")
 _GREYS = ("#f3f3f2", "#c8c8c8", "#a0a0a0", "#7a7a79", "#555555", "#343434")
@@ -36,9 +36,9 @@ def relief() -> Image.Image:
     _break_off(carve, level=20)
     _carve_bearer(carve)
     _carve_tree(carve)
-    for x in range(350, 1270, 46):
-        _wedges(carve, shake_128(f"relief {x}".encode()).digest(8), (x, 830), 62, level=60)
-    carve.line([(300, 640), (420, 600), (470, 640), (610, 585), (640, 600)], fill=50, width=5)
+    for x in range(350, 1240, 66):
+        _wedges(carve, shake_128(f"relief {x}".encode()).digest(8), (x, 824), 74, level=40)
+    carve.line([(300, 640), (420, 600), (470, 640), (610, 585), (640, 600)], fill=30, width=7)
     mask = Image.new("L", SIZE, 0)
     ImageDraw.Draw(mask).polygon(slab, fill=255)
     picture = _laid_on_table(height, mask, stone="#c9b994", word="limestone", table="#5d6266")
@@ -51,7 +51,9 @@ def shrine() -> Image.Image:
     wide = SIZE[0]
     sky = Image.linear_gradient("L").resize(SIZE)
     picture = _coloured(sky, "#5b7fa6", "#f3cf9c")
-    smoke = _grain("smoke", SIZE, 200, cell=90).filter(ImageFilter.GaussianBlur(30))
+    smoke = (
+        _grain("smoke", (3200, 1200), 84, cell=80).resize(SIZE).filter(ImageFilter.GaussianBlur(30))
+    )
     picture = ImageChops.soft_light(picture, smoke.convert("RGB"))
     draw = ImageDraw.Draw(picture)
     hills = [(x, 800 + 40 * sin(x / 210) + 22 * sin(x / 67)) for x in range(0, wide + 20, 20)]
@@ -87,7 +89,7 @@ def tablet() -> Image.Image:
         for column, x in enumerate(range(182, 700, 62)):
             sign = shake_128(f"tablet {row} {column}".encode()).digest(8)
             if sign[7] > 24:
-                _wedges(carve, sign, (x, y), 48, level=84)
+                _wedges(carve, sign, (x, y), 52, level=62)
     crack = [(520, 150), (545, 290), (500, 420), (560, 560), (610, 640), (800, 700)]
     carve.line(crack, fill=40, width=6, joint="curve")
     carve.polygon([(600, 950), (650, 850), (720, 820), (800, 790), (800, 950)], fill=48)
@@ -132,7 +134,7 @@ def _laid_on_table(
 ) -> Image.Image:
     """Light a height map from the upper left and lay it, with its shadow, on a table."""
     rough = ImageChops.overlay(
-        _grain(word, SIZE, 40, cell=3), _grain(word + " spots", SIZE, 90, cell=40)
+        _grain(word, SIZE, 20, cell=3), _grain(word + " spots", SIZE, 70, cell=40)
     )
     height = ImageChops.add(height.filter(ImageFilter.GaussianBlur(2.2)), rough, 1.0, -128)
     height = height.filter(ImageFilter.GaussianBlur(1.1))
@@ -227,13 +229,10 @@ def _draw_minaret(draw: ImageDraw.ImageDraw) -> None:
     draw.polygon([(205, 1000), *top, (385, 1000)], fill=lit)
     draw.polygon([(318, 280), (330, 300), (352, 345), (385, 1000), (318, 1000)], fill=dark)
     for y in range(372, 985, 30):
-        lean = (1000 - y) * 0.066
-        half = 52 + (y - 330) * 0.058
-        middle = 258 + lean
-        draw.line([(middle - half + 6, y), (middle + half - 2, y)], fill="#8f6d52", width=3)
+        left = 205 + (1000 - y) * 45 / 670
+        draw.line([(left + 3, y), (316, y)], fill="#8f6d52", width=3)
         if (y // 30) % 4 == 0:
-            for step in range(7):
-                x = middle - half + 14 + step * half / 3.6
+            for x in range(int(left) + 14, 312, 18):
                 draw.polygon([(x, y - 18), (x + 9, y - 9), (x, y), (x - 9, y - 9)], fill="#a98561")
     hole = [(272, 560), (318, 532), (352, 575), (338, 640), (296, 655), (262, 612)]
     draw.polygon(hole, fill="#2c2220")
@@ -245,10 +244,12 @@ def _draw_minaret(draw: ImageDraw.ImageDraw) -> None:
 def _draw_shrine(draw: ImageDraw.ImageDraw) -> None:
     """A low court, a drum and a fluted cone; one flank of the cone has fallen in."""
     wall, shade, dark = "#c7a77c", "#95795a", "#3a2d27"
-    draw.polygon([(600, 1000), (600, 760), (1290, 760), (1290, 1000)], fill=wall)
-    draw.polygon([(1130, 760), (1290, 760), (1290, 1000), (1130, 1000)], fill=shade)
-    draw.rectangle((590, 742, 1300, 764), fill="#b29169")
-    draw.polygon([(1210, 735), (1310, 735), (1310, 860), (1262, 830), (1240, 780)], fill="#a08d86")
+    draw.polygon([(600, 1000), (600, 760), (1130, 760), (1130, 1000)], fill=wall)
+    draw.polygon(
+        [(1130, 760), (1222, 760), (1230, 792), (1252, 806), (1262, 850), (1290, 868),
+         (1290, 1000), (1130, 1000)], fill=shade,
+    )  # fmt: skip
+    draw.polygon([(590, 742), (1206, 742), (1224, 764), (590, 764)], fill="#b29169")
     for x in (660, 1010):
         draw.rectangle((x, 850, x + 74, 1000), fill=dark)
         draw.pieslice((x, 812, x + 74, 890), 180, 360, fill=dark)
@@ -265,7 +266,7 @@ def _draw_shrine(draw: ImageDraw.ImageDraw) -> None:
     draw.line([(870, 240), (870, 172)], fill="#6b5a3a", width=6)
     for y, size in ((214, 11), (192, 8), (172, 6)):
         draw.ellipse((870 - size, y - size, 870 + size, y + size), fill="#b9923f")
-    breach = [(906, 430), (958, 470), (992, 560), (1012, 660), (930, 655), (905, 600), (925, 530)]
+    breach = [(906, 430), (938, 445), (976, 560), (1004, 650), (930, 655), (905, 600), (925, 530)]
     draw.polygon(breach, fill=dark)
     draw.line([(906, 430), (890, 372), (896, 330)], fill=dark, width=4)
     for x, y in ((690, 790), (760, 830), (985, 800), (1090, 830), (1160, 900), (1180, 810)):
@@ -298,7 +299,8 @@ def _scale_card(picture: Image.Image, at: tuple[int, int], label: str) -> None:
     draw.text((x + 20, y + 50), "0", _INK, font=_font(20))
     draw.text((x + 418, y + 50), "10 cm", _INK, font=_font(20))
     for n, tone in enumerate((*_PATCHES, *_GREYS)):
-        draw.rectangle((x + 490 + n * 35, y + 20, x + 523 + n * 35, y + 66), fill=tone)
+        patch = (x + 490 + n * 35, y + 20, x + 523 + n * 35, y + 66)
+        draw.rectangle(patch, fill=tone, outline="#b5b1a8")
     draw.text((x + 20, y + 80), label, _INK, font=_font(26))
     draw.text((x + 20, y + 112), CAPTION, "#a02020", font=_font(20))
 
@@ -314,7 +316,7 @@ def _ledger_page(picture: Image.Image) -> None:
     """A ruled inventory page, one line of it marked."""
     page = Image.new("RGB", (640, 820), "#efe6cf")
     draw = ImageDraw.Draw(page)
-    draw.text((40, 30), "House of Tablets – Inventory, leaf 14", _INK, font=_font(28))
+    draw.text((40, 30), "House of Tablets, inventory, leaf 14", _INK, font=_font(28))
     for x, head in ((40, "No."), (130, "Object"), (400, "Found"), (530, "Shelf")):
         draw.text((x, 86), head, "#6b5a3a", font=_font(22))
         draw.line([(x - 12, 80), (x - 12, 790)], fill="#c9a9a0", width=2)

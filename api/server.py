@@ -9,19 +9,13 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from api.app import create_app
+from api.errors import PortInUse
 from config.settings import Settings
-from custody.errors import EvidenceError
 from repository import open_repository
 
 WORKERS = 2
 THREADS = 64
 CONNECTIONS = 2000
-
-
-class PortInUse(EvidenceError):
-    """Another program listens on this address."""
-
-    code = "port-in-use"
 
 
 def claim(host: str, port: int) -> socket.socket:

@@ -73,20 +73,21 @@ class Settings(BaseSettings):
         return (env_settings, init_settings)
 
 
-def load(data: Path | None = None, config: Path | None = None) -> Settings:
+def load(data: Path | None = None, file: Path | None = None) -> Settings:
     """Return the settings of a data folder.
 
     Args:
         data: the folder, from the command line; None: environment or default.
-        config: the TOML file; None: `config.toml` in the data folder, if it is there.
+        file: the TOML file; None: `config.toml` in the data folder, if it is there.
 
     Raises:
         SettingsError: a file that cannot be read, an unknown key or a value that does not fit.
     """
     folder = data or Settings().data
     values: dict[str, Any] = {}
-    file = config or folder / "config.toml"
-    if config is not None or file.exists():
+    named = file is not None
+    file = file or folder / "config.toml"
+    if named or file.exists():
         values = _read_toml(file)
     try:
         found = Settings(**values)

@@ -14,9 +14,9 @@ from ingest.sources import Source, Watch, opened
 from ingest.staging import Staged, abandon, intend, stage
 from repository import Repository
 from repository.errors import NameTaken, StoreError
-from repository.models import Case, Exhibit, Intake, Submission
+from repository.models import Case, Exhibit, Intake, Quarantined, Submission
 from repository.naming import shown
-from repository.submissions import registered
+from repository.submissions import held_back, registered
 
 BATCH_FILES = 64
 BATCH_BYTES = 32 << 20
@@ -53,7 +53,7 @@ def ingest(
     with ThreadPoolExecutor(THREADS, thread_name_prefix="intake") as pool:
         for group in _groups(sources):
             results: list[Outcome | Failure | None] = [
-                _before(repo, submission, source, seen) for source in group
+                _before(repo, submission, source, declared, seen) for source in group
             ]
             waiting = [n for n, result in enumerate(results) if result is None]
             intents = intend(repo, submission, [group[n].path for n in waiting])
@@ -93,7 +93,11 @@ def _groups(sources: Iterator[Source]) -> Iterator[list[Source]]:
 
 
 def _before(
-    repo: Repository, submission: Submission, source: Source, seen: Counter[tuple[bytes, str]]
+    repo: Repository,
+    submission: Submission,
+    source: Source,
+    declared: Mapping[str, str],
+    seen: Counter[tuple[bytes, str]],
 ) -> Outcome | Failure | None:
     """Return the result of an earlier run, or the problem found while looking, else None."""
     if source.problem is not None:
@@ -102,7 +106,8 @@ def _before(
         return None  # a stream is read once; see _stage
     with repo.database.reading() as session:
         known = registered(session, submission, source.path)
-    if not known:
+        kept = held_back(session, submission, source.path)
+    if not known and not kept:
         return None
     try:
         with opened(source) as file:
@@ -112,12 +117,29 @@ def _before(
     except EvidenceError as error:
         return Failure(source.path, error)
     wanted = f"sha256:{digest.hexdigest()}"
+    for one in kept:
+        if one.staged["digests"]["sha256"] == wanted and one.staged["declared"] == dict(declared):
+            return _quarantined_again(repo, submission, one)
     same = [exhibit for exhibit in known if exhibit.sha256 == wanted]
     turn = seen[source.path, wanted]
     if turn >= len(same):
         return None
     seen[source.path, wanted] += 1
     return _again(repo, submission, same[turn])
+
+
+def _quarantined_again(repo: Repository, submission: Submission, kept: Quarantined) -> Outcome:
+    return Outcome(
+        "quarantined",
+        kept.path,
+        kept.staged["digests"]["sha256"],
+        kept.staged["size"],
+        submission.id,
+        kept.index,
+        repo.ledger.entry(kept.index).fields["at"],
+        quarantine=kept.id,
+        again=True,
+    )
 
 
 def _unreadable(source: Source, why: str) -> Failure:

@@ -55,7 +55,7 @@ class _Plain:
         """
         if not isinstance(found, dict):
             raise NotARecord(f"a {cls.__name__} is an object")
-        known = _kinds(cls)
+        known = _kinds(cls)  # type: ignore[arg-type]  # a class can be hashed
         if found.keys() != known.keys():
             raise NotARecord(f"a {cls.__name__} has exactly the fields {', '.join(known)}")
         return cls(**{name: _typed(cls, name, known[name], found[name]) for name in known})

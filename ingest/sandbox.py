@@ -47,8 +47,7 @@ NOT_WHOLE = "larger than the limit: identified from its beginning only, not read
 
 _START_SECONDS = 20.0
 _GRACE_SECONDS = 0.5  # what a zygote may take beyond the limit before it counts as hung
-_MESSAGE = 65_536
-_BLOCK = 65_536
+_MESSAGE = _BLOCK = 65_536
 _KINDS: dict[str, type[Fact | Seal | Member | Inhibitor]] = {
     "fact": Fact, "seal": Seal, "member": Member, "inhibitor": Inhibitor,
 }  # fmt: skip
@@ -144,12 +143,13 @@ class Sandbox:
         except NotARecord as error:
             # Who breaks the form is not our code any more: nothing it said counts.
             outcome, found = "crash", _Findings(remarks=[f"malformed output: {error}"])
-        what = found.format
-        if what is not None:
-            what = replace(
-                what, claimed_extension=extension, agreement="single", tools=run.tools, puid=None
-            )
-        ran = [f"{name}: {run.extractors[name]}" for name in found.ran]
+        what = found.format and replace(
+            found.format,
+            claimed_extension=extension,
+            agreement="single",
+            tools=run.tools,
+            puid=None,
+        )
         return Extraction(
             outcome=outcome,
             format=what,
@@ -157,7 +157,7 @@ class Sandbox:
             seals=tuple(found.seals),
             members=tuple(found.members),
             inhibitors=tuple(found.remarks),
-            extractors=tuple(ran),
+            extractors=tuple(f"{name}: {run.extractors[name]}" for name in found.ran),
             tools=(*run.tools, *dict.fromkeys(run.extractors[name] for name in found.ran)),
             sandbox=found.isolation or "none",
             limits=self._limits,
@@ -247,21 +247,20 @@ class _Zygote:
             answer = self._hear(deadline - time.monotonic())
         except SandboxUnavailable:
             return _Run(lost="hung")
-        if answer is None:
+        if answer is None or not isinstance(answer.get("status"), int):
             return _Run(lost="died")
-        return _Run(output, overflow, str(answer["ended"]), int(answer["status"]))
+        return _Run(output, overflow, str(answer.get("ended")), answer["status"])
 
     def _hear(self, seconds: float) -> dict[str, Any] | None:
-        """Return the zygote's next message; None: it died."""
+        """Return the zygote's next message; None: it died, or is no longer our code."""
         self._channel.settimeout(max(0.01, seconds))
         try:
-            message = self._channel.recv(_MESSAGE)
+            heard = json.loads(self._channel.recv(_MESSAGE))
         except TimeoutError as error:
             raise SandboxUnavailable("the sandbox does not answer") from error
-        except OSError:
+        except (OSError, ValueError, RecursionError):
             return None
-        heard: dict[str, Any] | None = json.loads(message) if message else None
-        return heard
+        return heard if isinstance(heard, dict) else None
 
 
 @dataclass(slots=True)
@@ -299,8 +298,8 @@ class _Findings:
             elif key == "format" and self.format is None:
                 self.format = Format.from_json(value)
                 self.format = replace(self.format, description=_bounded(self.format.description))
-            elif key == "extractor" and value in run.extractors:
-                self.ran.append(str(value))
+            elif key == "extractor" and isinstance(value, str) and value in run.extractors:
+                self.ran.append(value)
             elif key in {"isolation", "refused"} and isinstance(value, str):
                 setattr(self, key, _bounded(value))
             elif key == "end" and value is True:
@@ -327,9 +326,6 @@ class _Findings:
                 self.remarks.append(item.reason)
                 self.incomplete = self.incomplete or item.incomplete
 
-    def something(self) -> bool:
-        return bool(self.facts or self.seals or self.members)
-
 
 def _outcome(run: _Run, found: _Findings, identify_only: bool, limits: Limits) -> str:
     """Return the outcome word, adding to the remarks what the word does not say."""
@@ -352,7 +348,8 @@ def _outcome(run: _Run, found: _Findings, identify_only: bool, limits: Limits) -
         why, word = f"ended early with exit code {run.status}", "crash"
     if word:
         found.remarks.append(why)
-        return "partial" if word in {"timeout", "crash"} and found.something() else word
+        something = found.facts or found.seals or found.members
+        return "partial" if word in {"timeout", "crash"} and something else word
     if identify_only:
         found.remarks.append(NOT_WHOLE)
         return "refused"
@@ -396,7 +393,8 @@ def _bounded(text: str) -> str:
 
 
 def _not_ready(hello: dict[str, Any] | None) -> SandboxUnavailable | LibmagicMissing:
-    if hello is not None and "libmagic" in hello:
-        return LibmagicMissing(visible(str(hello["libmagic"])).replace("\n", " "))
-    why = str(hello["error"]) if hello is not None else "it ended at once; is `ingest` installed?"
-    return SandboxUnavailable(f"the sandbox cannot be started: {visible(why)}".replace("\n", " "))
+    said = hello or {"error": "it ended at once; is `ingest` installed?"}
+    if "libmagic" in said:
+        return LibmagicMissing(_bounded(str(said["libmagic"])).replace("\n", " "))
+    why = _bounded(str(said.get("error"))).replace("\n", " ")
+    return SandboxUnavailable(f"the sandbox cannot be started: {why}")

@@ -92,11 +92,15 @@ def die_with_parent(parent: int) -> None:
 
 
 def _warm(folders: list[Path]) -> dict[str, Any]:
-    """Load everything now: once a process is locked, a late import fails."""
+    """Load and try everything now: in a locked process a late import fails, and costs time."""
     found = extractors.everything(folders)
-    warm = os.memfd_create("warm")
-    identify(warm, name="warm.jpg")
-    os.close(warm)
+    for extractor in found:
+        with os.fdopen(os.memfd_create("warm"), "w+b") as file:
+            file.write(extractor.SAMPLE)
+            file.flush()
+            identify(file.fileno(), name="warm")
+            for item in extractor.extract(file):
+                json.dumps(item.to_json())
     return {
         "ready": True,
         "tools": [version()],

@@ -13,7 +13,7 @@ from custody.canonical import dumps
 from custody.entry import Act, Actor, Draft, timestamp, uuid7
 from repository import Repository
 from repository.errors import BadRequest, UnknownSubmission
-from repository.models import Case, Exhibit, Submission
+from repository.models import Case, Exhibit, Quarantined, Submission
 from repository.naming import name_digest, submission_id
 from repository.purpose import Purpose
 
@@ -148,6 +148,16 @@ def registered(session: Session, submission: Submission, path: bytes) -> list[Ex
         .order_by(Exhibit.serial)
     )
     return [exhibit for exhibit in session.scalars(query) if exhibit.path == path]
+
+
+def held_back(session: Session, submission: Submission, path: bytes) -> list[Quarantined]:
+    """Return what of this submission and path waits in quarantine."""
+    query = select(Quarantined).where(
+        Quarantined.submission_id == submission.id,
+        Quarantined.path == path,
+        Quarantined.state == "held",
+    )
+    return list(session.scalars(query))
 
 
 def _existing(

@@ -14,8 +14,9 @@ from config.settings import Settings, load
 from custody.entry import Actor, CustodyEntry
 from repository import Repository, open_repository
 from repository.authorise import Caller
-from repository.cases import open_case
+from repository.cases import find_case, open_case
 from repository.initialise import initialise
+from repository.models import Case
 from repository.people import find_person, grant, new_person
 
 CODE = "KRN"
@@ -47,6 +48,14 @@ class House:
     def custodian(self) -> Actor:
         """Return the first person, who acts where nobody is named."""
         return self.caller(login()).actor()
+
+    @property
+    def case(self) -> Case:
+        """Return the case KRN."""
+        with self.repo.database.reading() as session:
+            found = find_case(session, CODE)
+        assert found is not None
+        return found
 
     def entries(self) -> list[CustodyEntry]:
         return list(self.repo.ledger.entries())

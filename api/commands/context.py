@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
+from api.errors import PortInUse
 from config.settings import Settings, load
 from custody import errors as custody_errors
 from ingest import errors as ingest_errors
@@ -28,6 +29,7 @@ EXIT_CODES: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
     (
         3,
         (
+            PortInUse,
             errors.StoreError,
             errors.DiskFull,
             errors.WrongDatabase,
@@ -67,7 +69,7 @@ class Context:
     """The options of this call, and what is opened on first use."""
 
     data: Path | None
-    config: Path | None
+    settings_file: Path | None
     as_json: bool
     person: str | None
     _repo: Repository | None = field(default=None)
@@ -75,7 +77,7 @@ class Context:
     @property
     def settings(self) -> Settings:
         """Return the settings of the data folder."""
-        return load(self.data, self.config)
+        return load(self.data, self.settings_file)
 
     @property
     def repo(self) -> Repository:

@@ -67,22 +67,24 @@ def ingest(
     results = take_in(repo, actor, case, submission, iter(sources), declared=declared)
     codes: list[int] = []
     fresh: list[str] = []
+    failed = False
     try:
         with ctx.progress(results, label="taking in", length=len(sources)) as shown_results:
             for result in shown_results:
                 codes.append(_show(ctx, submission, result))
+                failed = failed or isinstance(result, Failure)
                 if isinstance(result, Outcome) and result.exhibit_id:
                     fresh.append(result.exhibit_id)
-        if worst(codes) not in {1, 2, 3}:
-            complete(repo, submission)
     finally:
         publish(repo)
     if not no_extract:
         _extract(ctx, fresh)
     done = sum(code == 0 for code in codes)
     ctx.say(f"{done} of {len(codes)} registered in {submission.id}; receipts in {repo.receipts}")
-    if worst(codes):
+    if failed:
         ctx.say(f"to try the rest again: the same command with --submission {submission.id}")
+    else:
+        complete(repo, submission)  # last: until here the same command goes on with it
     raise click.exceptions.Exit(worst(codes))
 
 

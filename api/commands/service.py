@@ -105,8 +105,8 @@ def serve(ctx: Context, host: str, port: int) -> None:
     settings = ctx.settings
     ctx.close()
     beside = [sys.executable, "-P", "-m", "api.cli", "--data", str(settings.data)]
-    if ctx.config:
-        beside += ["--config", str(ctx.config.absolute())]
+    if ctx.settings_file:
+        beside += ["--config", str(ctx.settings_file.absolute())]
     working = subprocess.Popen([*beside, "worker"], stdin=subprocess.DEVNULL)
     ctx.say(f"serving http://{host}:{port}/ from {settings.data}; stop with Ctrl-C")
     try:
@@ -124,7 +124,7 @@ def demo(ctx: Context, out: Path | None) -> None:
     from api.demo import run_demo
 
     check_libmagic()
-    run_demo(out, say=click.echo, settings_file=ctx.config)
+    run_demo(out, say=click.echo, settings_file=ctx.settings_file)
 
 
 def _instrument(tool: str) -> dict[str, object]:

@@ -6,6 +6,7 @@ on first use. It defines
 - `NAME`, the name of the file;
 - `VERSION`, the tool it relies on and that tool's version;
 - `FORMATS`, the media types it reads;
+- `SAMPLE`, a small sound file of our own, read once before any process is locked;
 - `extract(file)`, a generator, so that a crash or time limit keeps what was already found.
 
 It imports the standard library, its own parser and `ingest.extraction`, and all of them at the
@@ -31,6 +32,7 @@ class Extractor(Protocol):
     NAME: str
     VERSION: str
     FORMATS: frozenset[str]
+    SAMPLE: bytes
 
     def extract(self, file: BinaryIO) -> Iterator[Item]:
         """Yield what the file says. May raise anything: the sandbox records it."""

@@ -5,6 +5,7 @@ be right is marked `suspect` and never becomes a time or a place of ours. Not re
 XMP, IPTC, UserComment (exifread skips it with the maker notes), C2PA.
 """
 
+import base64
 import logging
 import re
 from collections.abc import Iterator, Mapping
@@ -26,6 +27,15 @@ FORMATS = frozenset(
         "image/x-adobe-dng", "image/x-canon-cr2", "image/x-nikon-nef", "image/x-sony-arw",
     }
 )  # fmt: skip
+# A TIFF of our own without pixels: camera, time with zone, place (tests/contract makes it).
+SAMPLE = base64.b64decode(
+    "SUkqAAgAAAAFAA8BAgAFAAAASgAAABIBAwABAAAAAQAAABoBBQABAAAAUAAAAGmHBAABAAAAWAAAACWIBAABAAAAngAA"
+    "AAAAAABXYXJtAABIAAAAAQAAAAMAA5ACABQAAACCAAAAEZACAAcAAACWAAAAkZICAAMAAAAyNAAAAAAAADIwMDg6MTA6"
+    "MjIgMTY6Mjg6MzkAKzAyOjAwAAAIAAEAAgACAAAATgAAAAIABQADAAAABAEAAAMAAgACAAAARQAAAAQABQADAAAAHAEA"
+    "AAUAAwABAAAAAAAAAAYABQABAAAANAEAAAcABQADAAAAPAEAAB0AAgALAAAAVAEAAAAAAAArAAAAAQAAABwAAAABAAAA"
+    "GQEAAGQAAAALAAAAAQAAADUAAAABAAAAhQIAAGQAAABUAQAAAQAAAA4AAAABAAAAGwAAAAEAAADUAgAAZAAAADIwMDg6"
+    "MTA6MjMAAA=="
+)
 
 # exifread's words for the directories, and ExifTool's.
 GROUPS = {

@@ -10,8 +10,9 @@ Nothing here needs the institution that made it, its program, or a network.
        python3 -I verify.py .
 
    (-I keeps Python from loading anything else that lies here; a copy of verify.py that you got
-   another way is better still.) It prints one line per claim: pass, fail or not-done. A check that could not be made is
-   not-done, never a pass. It ends with 0 if nothing failed and everything required was done.
+   another way is better still.) It prints one line per claim: pass, fail or not-done. A check
+   that could not be made is not-done, never a pass. It ends with 0 if nothing failed and
+   everything required was done.
 
 2. The key. verify.py prints the fingerprint of the key that signed the checkpoint. Compare it
    with one you got another way: by telephone, from an earlier bundle or receipt, in court.

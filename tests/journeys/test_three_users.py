@@ -100,7 +100,7 @@ def test_an_independent_reader_accepts_the_bag(taken, house, tmp_path):
     house.evidence("export", "--case", CODE, "--out", bundle, "--purpose", "court")
     bag = bagit.Bag(str(bundle))
     assert bag.validate()
-    assert bag.version == "1.0"
+    assert bag.version_info == (1, 0)
 
 
 def test_everything_verifies_afterwards(taken, house):

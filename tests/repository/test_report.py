@@ -286,7 +286,7 @@ def test_an_act_without_its_closing_entry_is_named():
 def test_the_last_section_tells_commands_checkpoint_files_and_types():
     blocks = section(report(history()), "K")
     code = [block["lines"] for block in blocks if block["kind"] == "code"]
-    assert ["python verify.py ."] in code
+    assert ["python3 -I verify.py ."] in code
     assert ["sha256sum -c manifest-sha256.txt", "sha256sum -c tagmanifest-sha256.txt"] in code
     assert ["d" * 64] in code
     assert "\n".join(code[-1]) + "\n" == heading().checkpoint

@@ -1,0 +1,440 @@
+"""Whatever a file does to the process that reads it, the record says so; the next file is read."""
+
+import contextlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from custody.canonical import dumps
+from ingest.errors import LibmagicMissing, SandboxUnavailable
+from ingest.extraction import OUTCOMES, Extraction, Limits, NotARecord
+from ingest.extractors import image
+from ingest.sandbox import Sandbox, _Findings, _Run, check_libmagic
+from tests.ingest.pictures import taken
+from tests.shared import shared
+
+FAULTS = Path(__file__).parent / "faults"
+QUICK = Limits(wall_ms=700, cpu_seconds=2)
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+ROOT = os.geteuid() == 0
+
+
+def noon():
+    return NOON
+
+
+@pytest.fixture(scope="module")
+def faulty():
+    with Sandbox(clock=noon, limits=QUICK, extractors=[FAULTS / "every"]) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with Sandbox(clock=noon) as sandbox:
+        yield sandbox
+
+
+def look(sandbox, content, name="evidence.txt", **more):
+    with tempfile.TemporaryFile() as file:
+        file.write(content if isinstance(content, bytes) else content.encode())
+        started = time.monotonic()
+        record = sandbox.extract(file, name_hint=name, **more)
+        file.seek(0)
+        assert time.monotonic() - started < 5
+    assert Extraction.from_json(json.loads(dumps(record.to_json()))) == record
+    return record
+
+
+def values(record):
+    return {fact.name: fact.value for fact in record.facts}
+
+
+# --- how a run ends ---
+
+
+def test_a_sound_picture_is_ok(sandbox):
+    record = look(sandbox, image.SAMPLE, "a.tif")
+    assert record.outcome == "ok"
+    assert values(record)["Composite:DateTimeOriginal"] == "2008-10-22T16:28:39.24+02:00"
+    assert record.extractors == (f"image: {image.VERSION}",)
+    assert (record.sandbox, record.inhibitors) == ("rlimit", ())
+    assert record.started == record.ended == "2026-11-20T12:00:00+00:00"
+
+
+def test_a_format_nobody_reads_is_unsupported_and_still_identified(sandbox):
+    record = look(sandbox, b"%PDF-1.7\n", "a.pdf")
+    assert (record.outcome, record.format.mime) == ("unsupported", "application/pdf")
+
+
+def test_a_picture_without_exif_is_ok_and_says_so(sandbox):
+    record = look(
+        sandbox, b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0\xff\xd9", "a.jpg"
+    )
+    assert (record.outcome, record.facts) == ("ok", ())
+    assert record.inhibitors == (image.NO_EXIF,)
+
+
+def test_a_file_that_is_not_whole_is_named_but_not_read(sandbox):
+    record = look(sandbox, image.SAMPLE, "a.tif", identify_only=True)
+    assert (record.outcome, record.format.mime, record.facts) == ("refused", "image/tiff", ())
+
+
+def test_an_empty_file_is_an_outcome(sandbox):
+    record = look(sandbox, b"", "a.jpg")
+    assert (record.outcome, record.format.mime) == ("unsupported", "inode/x-empty")
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome", "why"),
+    [
+        ("fine", "ok", None),
+        ("spin", "timeout", "time limit: 700 ms"),
+        ("sleep", "timeout", "time limit: 700 ms"),
+        ("find_then_spin", "partial", "time limit: 700 ms"),
+        ("crash", "crash", "ended by signal 11"),
+        ("find_then_crash", "partial", "ended by signal 11"),
+        ("allocate", "partial", "fault: MemoryError"),
+        ("recurse", "partial", "fault: RecursionError"),
+        ("recurse_in_c", "crash", "ended by signal 11"),
+        ("leave", "crash", "ended early with exit code 0"),
+        ("raise", "partial", "fault: RuntimeError"),
+        ("flood", "partial", "output limit"),
+        ("many", "partial", "output limit"),
+        ("write_too_much", "partial", "fault: OSError: [Errno 27]"),
+        ("write_evidence", "partial", "fault: OSError: [Errno 9]"),
+        ("kill_zygote", "crash", "the sandbox died on this file, twice"),
+        ("stop_zygote", "timeout", "the sandbox hung on this file, twice"),
+    ],
+)
+def test_every_end_is_a_recorded_outcome_and_the_next_file_is_read(faulty, fault, outcome, why):
+    record = look(faulty, fault)
+    assert record.outcome == outcome, record.inhibitors
+    assert why is None or any(each.startswith(why) for each in record.inhibitors)
+    assert bool(record.facts) == (
+        outcome == "ok" or fault in {"find_then_spin", "find_then_crash", "raise", "flood", "many"}
+    )
+    assert look(faulty, image.SAMPLE, "next.tif").outcome == "ok"
+
+
+def test_the_processor_limit_ends_a_run(tmp_path):
+    limits = Limits(wall_ms=4000, cpu_seconds=1)
+    with Sandbox(clock=noon, limits=limits, extractors=[FAULTS / "every"]) as sandbox:
+        record = look(sandbox, "spin")
+        assert (record.outcome, record.inhibitors) == ("timeout", ("processor limit: 1 s",))
+        assert look(sandbox, "burn").outcome == "crash"  # it caught SIGXCPU: killed a second later
+
+
+def test_a_process_that_cannot_be_locked_does_not_look(tmp_path):
+    impossible = Limits(open_files=1 << 40)
+    with Sandbox(clock=noon, limits=impossible) as sandbox:
+        record = look(sandbox, image.SAMPLE)
+    assert (record.outcome, record.sandbox, record.format) == ("refused", "none", None)
+    assert "could not be locked" in record.inhibitors[0]
+
+
+def test_a_run_leaves_no_process_behind(faulty):
+    if not ROOT:
+        pytest.skip("an ordinary user's child cannot fork at all (RLIMIT_NPROC)")
+    assert look(faulty, "leave_a_daemon").outcome == "ok"
+    zygote = faulty._zygote._process.pid
+    assert Path(f"/proc/{zygote}/task/{zygote}/children").read_text() == ""
+
+
+def test_an_ordinary_users_child_cannot_fork(faulty):
+    if ROOT:
+        pytest.skip("RLIMIT_NPROC does not hold root")
+    assert any("BlockingIOError" in each for each in look(faulty, "leave_a_daemon").inhibitors)
+
+
+# --- what the child says ---
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "no json", "[]", "{}", '{"fact":null}', '{"fact":{"name":"IFD0:Make"}}', '{"end":1}',
+        '{"fact":{"name":"x","value":"","raw":"","source":"","tz":null,"suspect":null}}',
+        '{"fact":{"name":"A:B","value":1,"raw":"","source":"","tz":null,"suspect":null}}',
+        '{"fact":{"name":"A:B","value":0.5,"raw":"","source":"","tz":null,"suspect":null}}',
+        '{"extractor":[]}', '{"extractor":{"a":1}}', '{"fact":[1]}', '{"format":{"mime":[]}}',
+        '{"isolation":"landlock+seccomp"}', '{"refused":"no"}', '{"extractor":"authentic"}',
+        '{"format":{"mime":"<b>"}}', '{"seal":{"kind":"E01","verdict":"good","detail":""}}',
+        '{"end":true}\n{"inhibitor":{"reason":"","incomplete":false}}', "[" * 100_000,
+        '{"member":{"path":"a","size":-1,"modified_at":null,"sha256":null}}',
+        '{"member":{"path":"a","size":9007199254740992,"modified_at":null,"sha256":null}}',
+        '{"end":true,"fact":true}', '{"fact":{"name":"A:B","value":NaN}}', "9" * 5000,
+    ],
+)  # fmt: skip
+def test_a_child_that_breaks_the_form_is_a_crash_and_nothing_it_said_counts(faulty, line):
+    record = look(faulty, f"lie {line}")
+    assert record.outcome == "crash", record
+    assert record.inhibitors[0].startswith("malformed output")
+    assert (record.format, record.facts) == (None, ())
+
+
+_LINES = st.lists(
+    st.one_of(
+        st.binary(max_size=60),
+        st.sampled_from([b'{"isolation":"rlimit"}', b'{"end":true}', b'{"extractor":"image"}']),
+        st.dictionaries(st.sampled_from(["fact", "format", "end", "seal"]), st.text(max_size=20))
+        .map(json.dumps).map(str.encode),
+    ),
+    max_size=6,
+)  # fmt: skip
+
+
+@given(_LINES)
+def test_any_output_is_read_or_refused(lines):
+    output = b"".join(line + b"\n" for line in lines)
+    found = _Findings()
+    with contextlib.suppress(NotARecord):
+        found.read(_Run(output, extractors={"image": "1"}), Limits())
+    assert found.facts == []
+
+
+def test_a_lie_within_the_form_is_kept_within_the_limits(faulty):
+    long = "x" * 5000
+    line = json.dumps({"fact": dict.fromkeys(("tz", "suspect"), None) | {
+        "name": "A:B", "value": long, "raw": "", "source": ""}})  # fmt: skip
+    record = look(faulty, f"lie {line}")
+    assert (record.outcome, len(record.facts)) == ("partial", 1)
+    assert record.inhibitors == ("output limit: a text of more than 4096 bytes",)
+
+
+def test_a_lone_surrogate_never_reaches_the_record(faulty):
+    line = '{"inhibitor":{"reason":"\\ud800\\u202e","incomplete":false}}'
+    record = look(faulty, f"lie {line}")
+    assert "⟦U+D800⟧⟦U+202E⟧" in record.inhibitors
+
+
+def test_a_long_text_is_cut_and_what_cannot_be_seen_is_shown(faulty):
+    assert len(values(look(faulty, "long"))["IFD0:Make"].encode()) <= 4096
+    shown = values(look(faulty, "unseen"))["IFD0:Make"]
+    assert shown == "photo⟦U+202E⟧gpj.exe⟦U+0000⟧⟦U+001B⟧[31m"
+
+
+def test_the_record_is_never_larger_than_its_limit(faulty):
+    assert len(dumps(look(faulty, "flood").to_json())) < 2 * QUICK.output_bytes
+
+
+def test_the_claimed_name_never_reaches_the_child_or_the_plain_instrument(sandbox):
+    record = look(sandbox, image.SAMPLE, "Name of a witness.pdf")
+    assert "witness" not in json.dumps(record.to_json())
+    assert record.format.mismatch
+    assert record.instrument()["version"] == f"{record.format.tools[0]}; {image.VERSION}"
+    dumps(record.instrument())
+
+
+# --- what the child can reach ---
+
+
+def test_the_limits_hold_in_the_child(faulty):
+    found = values(look(faulty, "limits"))
+    assert found == {
+        "Test:RLIMIT_AS": str(1 << 30), "Test:RLIMIT_CPU": "2", "Test:RLIMIT_CORE": "0",
+        "Test:RLIMIT_FSIZE": str(16 << 20), "Test:RLIMIT_NOFILE": "64", "Test:RLIMIT_NPROC": "0",
+    }  # fmt: skip
+
+
+def test_no_variable_of_the_service_reaches_the_child(faulty):
+    names = values(look(faulty, "environment"))["IFD0:Make"]
+    assert "HOME" not in names
+    assert "PYTEST" not in names
+
+
+def test_the_child_has_the_evidence_and_one_pipe_and_nothing_else_of_ours(faulty):
+    reached = list(values(look(faulty, "descriptors")).values())
+    assert not any(each.startswith("socket:") for each in reached)
+    assert sum(each.startswith("pipe:") for each in reached) == 1
+
+
+def test_the_child_cannot_move_or_change_the_callers_file(faulty):
+    with tempfile.TemporaryFile() as file:
+        file.write(b"move_evidence and some more")
+        file.seek(3)
+        assert faulty.extract(file, name_hint="").outcome == "ok"
+        assert file.tell() == 3
+
+
+# --- the zygote ---
+
+
+def test_a_dead_zygote_is_replaced_within_a_second(sandbox):
+    look(sandbox, image.SAMPLE)
+    os.kill(sandbox._zygote._process.pid, signal.SIGKILL)
+    started = time.monotonic()
+    assert look(sandbox, image.SAMPLE).outcome == "ok"
+    assert time.monotonic() - started < 1
+
+
+@pytest.mark.parametrize("content", ["fine", "sleep"])
+def test_a_dead_service_leaves_no_process_behind(tmp_path, content):
+    (tmp_path / "evidence").write_text(content)
+    code = f"""if True:
+        import datetime, os, signal, threading, time
+        from pathlib import Path
+        from ingest.sandbox import Sandbox
+        sandbox = Sandbox(clock=lambda: datetime.datetime.now(datetime.UTC),
+                          extractors=[Path({str(FAULTS / "every")!r})])
+        file = open({str(tmp_path / "evidence")!r}, "rb")
+        threading.Timer(1, os.kill, (os.getpid(), signal.SIGKILL)).start()
+        threading.Timer(.7, lambda: print(sandbox._zygote._process.pid, flush=True)).start()
+        sandbox.extract(file, name_hint="")
+        time.sleep(60)
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+    zygote = int(done.stdout)
+    for _ in range(100):
+        if not _alive(zygote):
+            return
+        time.sleep(0.02)
+    pytest.fail("the zygote outlived its service")
+
+
+def test_two_sandboxes_run_at_the_same_time():
+    def run(words):
+        with Sandbox(clock=noon, limits=QUICK, extractors=[FAULTS / "every"]) as sandbox:
+            ended.extend(look(sandbox, word).outcome for word in words)
+
+    ended = []
+    threads = [threading.Thread(target=run, args=[["sleep"] * 3]) for _ in range(2)]
+    started = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert ended == ["timeout"] * 6
+    assert time.monotonic() - started < 3.5  # one after the other it were 4.2
+
+
+def test_a_thread_may_hand_its_sandbox_to_another():
+    with Sandbox(clock=noon) as sandbox:
+        first = threading.Thread(target=look, args=(sandbox, image.SAMPLE))
+        first.start()
+        first.join()  # Linux ends the zygote with this thread
+        assert look(sandbox, image.SAMPLE).outcome == "ok"
+
+
+def test_many_runs_leak_no_descriptor_and_no_process(sandbox):
+    look(sandbox, image.SAMPLE)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(30):
+        look(sandbox, image.SAMPLE)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+# --- when it cannot be started ---
+
+
+def broken_python(tmp_path, module, text):
+    """Return an interpreter before whose packages stands a broken one."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / f"{module}.py").write_text(text)
+    start = tmp_path / "python"
+    site = tmp_path / "site"
+    start.write_text(f'#!/bin/sh\nPYTHONPATH={site} exec {sys.executable} "$@"\n')
+    start.chmod(0o755)
+    return (str(start), "-P")
+
+
+def test_a_missing_libmagic_is_one_clear_line(tmp_path):
+    python = broken_python(tmp_path, "magic", "raise ImportError('failed to find libmagic')")
+    with pytest.raises(LibmagicMissing, match=r"libmagic cannot be loaded .* install") as caught:
+        check_libmagic(python)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(LibmagicMissing), Sandbox(clock=noon, python=python) as sandbox:
+        look(sandbox, image.SAMPLE)
+
+
+def test_an_extractor_that_cannot_be_imported_is_one_clear_line(tmp_path):
+    python = broken_python(tmp_path, "exifread", "raise ImportError('no exifread')")
+    with pytest.raises(SandboxUnavailable, match="ImportError: no exifread"):
+        check_libmagic(python)
+
+
+@pytest.mark.parametrize("python", [("/nonexistent/python",), ("/bin/false",)])
+def test_a_missing_interpreter_is_one_clear_line(python):
+    with pytest.raises(SandboxUnavailable, match="cannot be started"):
+        check_libmagic(python)
+
+
+def test_libmagic_is_here_and_the_check_loads_nothing_into_the_service():
+    code = (
+        "import sys; from ingest.sandbox import check_libmagic; check_libmagic();"
+        "print([m for m in ('magic', 'pylibmagic', 'exifread') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_stream_without_a_descriptor_is_refused(sandbox):
+    with pytest.raises(io.UnsupportedOperation):
+        sandbox.extract(io.BytesIO(b""), name_hint="")
+
+
+# --- real files ---
+
+
+def test_every_sample_and_hostile_file_ends_with_an_outcome_in_bounded_time(sandbox):
+    """04 section 8: every sample, malformed ones included, ends with an outcome class."""
+    rows = shared("samples", "MANIFEST.jsonl").read_text().splitlines()
+    files = [shared("samples", row["group"], row["path"]) for row in map(json.loads, rows)]
+    assert len(files) == 299
+    files += sorted(shared("hostile", "photos").iterdir())
+    files += sorted(shared("hostile", "hanging").iterdir())
+    ended = {}
+    for path in files:
+        started = time.monotonic()
+        with path.open("rb") as file:
+            record = sandbox.extract(file, name_hint=path.name)
+        assert time.monotonic() - started < 5, path
+        assert record.outcome in OUTCOMES
+        assert record.format is not None, path
+        dumps(record.to_json())
+        ended.setdefault(record.outcome, []).append(path.name)
+    assert set(ended) == {"ok", "partial", "unsupported"}
+    assert len(ended["ok"]) >= 130
+    assert len(ended["partial"]) <= 6
+
+
+def test_a_hanging_maker_note_ends_in_time_and_the_basic_pass_keeps_its_tags():
+    """hostile/README: maker notes end as a recorded timeout, the basic pass gives its tags."""
+    files = sorted(shared("hostile", "hanging").iterdir())
+    with Sandbox(clock=noon, limits=QUICK, extractors=[FAULTS / "slow"]) as sandbox:
+        for path in files:
+            record = look(sandbox, path.read_bytes(), path.name)
+            assert "time limit: 700 ms" in record.inhibitors, path
+            assert record.outcome == "partial"
+            assert len(record.facts) >= 8
+        assert look(sandbox, taken(b"2008:10:22 16:28:39\0"), "next.tif").outcome == "ok"
+
+
+def test_a_maker_note_bomb_is_read_in_under_a_second(sandbox):
+    """04 section 8."""
+    for path in sorted(shared("hostile", "hanging").iterdir()):
+        started = time.monotonic()
+        with path.open("rb") as file:
+            assert sandbox.extract(file, name_hint=path.name).outcome in {"ok", "partial"}
+        assert time.monotonic() - started < 1
+
+
+def _alive(process):
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
