@@ -22,11 +22,11 @@ def upgrade(database: Database) -> None:
     from alembic import command
     from alembic.config import Config
 
-    config = Config()
-    config.set_main_option("script_location", str(_FOLDER))
+    settings = Config()
+    settings.set_main_option("script_location", str(_FOLDER))
     with database.writing() as session:
-        config.attributes["connection"] = session.connection()
-        command.upgrade(config, "head")
+        settings.attributes["connection"] = session.connection()
+        command.upgrade(settings, "head")
 
 
 def check_revision(database: Database) -> None:

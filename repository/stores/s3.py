@@ -223,7 +223,7 @@ class S3Store:
 
     def _configure(self, bucket: str, name: str) -> None:
         if bucket in LOCKED:
-            default = ObjectLockConfig(GOVERNANCE, DEFAULT_LOCK_DAYS, DAYS)
+            default = ObjectLockConfig(self._mode, DEFAULT_LOCK_DAYS, DAYS)
             self._client.set_object_lock_config(name, default)
         else:
             self._client.set_bucket_versioning(name, VersioningConfig(ENABLED))

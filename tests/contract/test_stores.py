@@ -207,14 +207,14 @@ def test_a_locked_version_cannot_be_deleted(key):
     from minio import Minio
     from minio.error import S3Error
 
-    url, keys = ceph_url(prefix="locked-")  # COMPLIANCE
+    url, keys = ceph_url(prefix="worm-")  # COMPLIANCE
     store = open_store(url, **keys)
     store.prepare()
     until = datetime.now(UTC) + timedelta(days=2)
     stored = store.put([b"x"], bucket="evidence", key=key, retain_until=until)
     client = Minio(url.split("//")[1].split("/")[0], secure=False, **keys)
     with pytest.raises(S3Error):
-        client.remove_object("locked-evidence", key, version_id=stored.version)
+        client.remove_object("worm-evidence", key, version_id=stored.version)
     assert read(store, stored) == b"x"
 
 
