@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -255,14 +256,14 @@ def body_of(
     return body
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CustodyEntry:
     """One entry as it stands in the ledger: its index and its exact bytes."""
 
     index: int
     body: bytes
 
-    @property
+    @cached_property
     def fields(self) -> dict[str, Any]:
         """Return the parsed body.
 

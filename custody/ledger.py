@@ -19,7 +19,7 @@ from custody.commitment import Opening, Random, new_key, seal, unseal, unwrap_ke
 from custody.database import Database
 from custody.entry import MAX_BODY, Clock, CustodyEntry, Draft, body_of
 from custody.errors import BadOpening, CustodyError, LedgerDamaged, MalformedEntry, NoSuchEntry
-from custody.merkle import Frontier, inclusion_proof, leaf_hash
+from custody.merkle import Frontier, inclusion_proof, leaf_hash, verify_inclusion
 from custody.note import VerifierKey
 from custody.receipt import Proof, Receipt
 from custody.signers import Signer, sign_note
@@ -126,13 +126,15 @@ class Ledger:
             NoSuchEntry: no entry at this index.
             LedgerDamaged: the stored bytes are not those that were signed.
         """
-        with self._database.reading() as session:
-            head = _last_head(session)
-            body = _body(session, index)
-            proof = self._proof(index, head, Nodes(session, head.size))
-        entry = CustodyEntry(index, body)
-        self._check(proof, entry)
-        return entry
+        return self.proved([index])[0]
+
+    def proved(self, indexes: Sequence[int]) -> list[CustodyEntry]:
+        """Return entries, their bytes checked against the latest signed head; tiles are read once.
+
+        Raises:
+            NoSuchEntry, LedgerDamaged: as `entry`.
+        """
+        return [entry for entry, _ in self._prove(indexes, None)]
 
     def entries(self, start: int = 0, stop: int | None = None) -> Iterator[CustodyEntry]:
         """Yield the entries from start to before stop as stored; nothing is verified."""
@@ -184,14 +186,7 @@ class Ledger:
         Raises:
             NoSuchEntry, LedgerDamaged: as `proof`.
         """
-        with self._database.reading() as session:
-            head = _last_head(session) if size is None else _head(session, size)
-            nodes = Nodes(session, head.size)
-            proofs = [self._proof(index, head, nodes) for index in indexes]
-            bodies = [_body(session, index) for index in indexes]
-        for proof, body in zip(proofs, bodies, strict=True):
-            self._check(proof, CustodyEntry(proof.index, body))
-        return proofs
+        return [proof for _, proof in self._prove(indexes, size)]
 
     def receipt(self, entry: CustodyEntry, proof: Proof, *, submission: str) -> Receipt:
         """Return the receipt of a registration with its proof."""
@@ -327,25 +322,40 @@ class Ledger:
 
     # --- proving ---
 
-    def _proof(self, index: int, head: Head, nodes: Nodes) -> Proof:
-        if not 0 <= index < head.size:
-            raise NoSuchEntry(f"the ledger of {head.size} entries has no entry {index}")
-        path = inclusion_proof(index, head.size, nodes.node)
-        return Proof(index, tuple(path), head.note or "")
+    def _prove(self, indexes: Sequence[int], size: int | None) -> list[tuple[CustodyEntry, Proof]]:
+        with self._database.reading() as session:
+            head = _last_head(session) if size is None else _head(session, size)
+            nodes = Nodes(session, head.size)
+            found = []
+            for index in indexes:
+                if not 0 <= index < head.size:
+                    raise NoSuchEntry(f"the ledger of {head.size} entries has no entry {index}")
+                path = inclusion_proof(index, head.size, nodes.node)
+                proof = Proof(index, tuple(path), head.note or "")
+                found.append((CustodyEntry(index, _body(session, index)), proof))
+        if found:
+            checkpoint = self._open(head).checkpoint
+            for entry, proof in found:
+                _check(entry, proof, checkpoint)
+        return found
 
     def _open(self, head: Head) -> SignedCheckpoint:
         if head.note is None:
             raise LedgerDamaged(f"the head of size {head.size} was never signed")
-        return open_checkpoint(head.note, [self.key])
-
-    def _check(self, proof: Proof, entry: CustodyEntry) -> None:
         try:
-            proof.verify(entry.body, [self.key])
+            return open_checkpoint(head.note, [self.key])
         except CustodyError as error:
             raise LedgerDamaged(
-                f"entry {entry.index} is not what was signed ({error}); "
-                "run: evidence verify --ledger"
+                f"the head of size {head.size} is not signed by this ledger: {error}"
             ) from error
+
+
+def _check(entry: CustodyEntry, proof: Proof, head: Checkpoint) -> None:
+    leaf = leaf_hash(entry.body)
+    if not verify_inclusion(leaf, entry.index, head.size, proof.path, head.root):
+        raise LedgerDamaged(
+            f"entry {entry.index} is not what was signed; run: evidence verify --ledger"
+        )
 
 
 def checked_values(entry: CustodyEntry, openings: Mapping[str, Opening]) -> dict[str, Any]:

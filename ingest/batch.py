@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 
+from sqlalchemy import select
+
 from custody.entry import Actor
 from custody.errors import EvidenceError
 from ingest.errors import SourceUnreadable
@@ -15,12 +17,12 @@ from ingest.staging import Staged, abandon, intend, stage
 from repository import Repository
 from repository.errors import NameTaken, StoreError
 from repository.models import Case, Exhibit, Intake, Quarantined, Submission
-from repository.naming import shown
+from repository.naming import name_digest, shown
 from repository.submissions import held_back, registered
 
 BATCH_FILES = 64
 BATCH_BYTES = 32 << 20
-THREADS = 2
+THREADS = 4  # they mostly wait for the disk
 _BLOCK = 4 << 20
 
 
@@ -52,8 +54,9 @@ def ingest(
     seen: Counter[tuple[bytes, str]] = Counter()
     with ThreadPoolExecutor(THREADS, thread_name_prefix="intake") as pool:
         for group in _groups(sources):
+            touched = _touched(repo, submission, group)
             results: list[Outcome | Failure | None] = [
-                _before(repo, submission, source, declared, seen) for source in group
+                _before(repo, submission, source, declared, seen, touched) for source in group
             ]
             waiting = [n for n, result in enumerate(results) if result is None]
             intents = intend(repo, submission, [group[n].path for n in waiting])
@@ -92,18 +95,31 @@ def _groups(sources: Iterator[Source]) -> Iterator[list[Source]]:
         yield group
 
 
+def _touched(repo: Repository, submission: Submission, group: list[Source]) -> set[str]:
+    """Return the digests of those paths that this submission has met before."""
+    query = select(Intake.path_sha256).where(
+        Intake.submission_id == submission.id,
+        Intake.path_sha256.in_([name_digest(source.path) for source in group]),
+    )
+    with repo.database.reading() as session:
+        return set(session.scalars(query))
+
+
 def _before(
     repo: Repository,
     submission: Submission,
     source: Source,
     declared: Mapping[str, str],
     seen: Counter[tuple[bytes, str]],
+    touched: set[str],
 ) -> Outcome | Failure | None:
     """Return the result of an earlier run, or the problem found while looking, else None."""
     if source.problem is not None:
         return _unreadable(source, source.problem)
     if source.file is None:
         return None  # a stream is read once; see _stage
+    if name_digest(source.path) not in touched:
+        return None
     with repo.database.reading() as session:
         known = registered(session, submission, source.path)
         kept = held_back(session, submission, source.path)

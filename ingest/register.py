@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from custody.entry import Act, Actor, CustodyEntry, Draft, ExhibitRef, uuid7
@@ -79,6 +79,7 @@ def register(
                 exhibit = _register(session, row, submission, declaration, one, at)
                 drafts.extend(_history(actor, row, declaration, one, exhibit))
                 marks.append((one, exhibit, len(drafts) - 1))
+        _settle(session, marks)
         session.flush()
         entries = repo.ledger.append(session, drafts)
         for _, made, position in marks:
@@ -169,8 +170,15 @@ def _register(
     )
     session.add(exhibit)
     session.add(_part(staged))
-    session.get_one(Intake, staged.exhibit_id).state = "registered"
     return exhibit
+
+
+def _settle(session: Session, marks: Sequence[tuple[Staged, Exhibit | Quarantined, int]]) -> None:
+    """Note in the intents what became of them."""
+    for state, kind in (("registered", Exhibit), ("quarantined", Quarantined)):
+        ids = [one.exhibit_id for one, made, _ in marks if isinstance(made, kind)]
+        if ids:
+            session.execute(update(Intake).where(Intake.exhibit_id.in_(ids)).values(state=state))
 
 
 def _release(session: Session, actor: Actor, case: Case, staged: Staged, motive: str) -> Draft:
@@ -288,7 +296,6 @@ def _quarantine(
         state="held",
     )
     session.add(kept)
-    session.get_one(Intake, staged.exhibit_id).state = "quarantined"
     withheld = {
         "name": recorded_name(staged.path),
         "case": case.code,

@@ -62,16 +62,17 @@ class Staged:
 
 def intend(repo: Repository, submission: Submission, paths: Sequence[bytes]) -> list[Intake]:
     """Return the durable intents for paths; those of an interrupted run are used again. (1)"""
+    digests = [name_digest(path) for path in paths]
+    query = select(Intake).where(
+        Intake.submission_id == submission.id,
+        Intake.path_sha256.in_(digests),
+        Intake.state == "open",
+    )
     with repo.database.writing() as session:
+        open_ones = {intent.path_sha256: intent for intent in session.scalars(query)}
         found = []
-        for path in paths:
-            intent = session.scalar(
-                select(Intake).where(
-                    Intake.submission_id == submission.id,
-                    Intake.path_sha256 == name_digest(path),
-                    Intake.state == "open",
-                )
-            )
+        for path, digest in zip(paths, digests, strict=True):
+            intent = open_ones.get(digest)
             if intent is None:
                 intent = _new_intent(repo, submission, path)
                 session.add(intent)
@@ -98,7 +99,7 @@ def stage(
     retain_until = None
     if repo.settings.lock_days:
         retain_until = repo.clock() + timedelta(days=repo.settings.lock_days)
-    with Measure(source, also=set(declared) - {"sha256", "sha512"}) as measure:
+    with Measure(source, size=size, also=set(declared) - {"sha256", "sha512"}) as measure:
 
         def blocks() -> Iterator[Any]:
             yield from measure

@@ -2,9 +2,11 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Self
+
+from sqlalchemy import select
 
 from ingest.extract import extract
 from ingest.sandbox import Sandbox
@@ -15,6 +17,9 @@ from repository.models import Exhibit, ExtractionRun
 
 THREADS = 2
 _BATCH = 64
+TOGETHER = 16  # exhibits whose outcomes commit in one transaction
+
+Runs = list[ExtractionRun | None]
 
 
 def process(repo: Repository, sandbox: Sandbox, exhibit_id: str) -> ExtractionRun | None:
@@ -23,11 +28,23 @@ def process(repo: Repository, sandbox: Sandbox, exhibit_id: str) -> ExtractionRu
     Raises:
         StoreUnavailable, LedgerUnavailable: nothing was recorded; try again later.
     """
+    return process_all(repo, sandbox, [exhibit_id])[0]
+
+
+def process_all(
+    repo: Repository, sandbox: Sandbox, exhibit_ids: Sequence[str]
+) -> list[ExtractionRun | None]:
+    """Do the same for several exhibits, whose outcomes commit together; None where done already.
+
+    Raises:
+        StoreUnavailable, LedgerUnavailable: nothing was recorded; try again later.
+    """
     with repo.database.reading() as session:
-        exhibit = session.get_one(Exhibit, exhibit_id)
-    if exhibit.processed_at is not None:
-        return None
-    return extract(repo, sandbox, exhibit)
+        found = session.scalars(select(Exhibit).where(Exhibit.id.in_(exhibit_ids)))
+        waiting = [exhibit for exhibit in found if exhibit.processed_at is None]
+    runs = extract(repo, sandbox, waiting) if waiting else []
+    done = {exhibit.id: run for exhibit, run in zip(waiting, runs, strict=True)}
+    return [done.get(exhibit_id) for exhibit_id in exhibit_ids]
 
 
 class Processors:
@@ -49,16 +66,22 @@ class Processors:
         for sandbox in self._sandboxes:
             sandbox.close()
 
-    def map(self, exhibit_ids: list[str]) -> Iterator[ExtractionRun | None]:
+    def submit(self, exhibit_ids: Sequence[str]) -> list["Future[Runs]"]:
+        """Begin with exhibits; the results come in groups, in order."""
+        groups = [exhibit_ids[n : n + TOGETHER] for n in range(0, len(exhibit_ids), TOGETHER)]
+        return [self._pool.submit(self._process, group) for group in groups]
+
+    def map(self, exhibit_ids: Sequence[str]) -> Iterator[ExtractionRun | None]:
         """Yield the run of each exhibit, in order, as they are done."""
-        return self._pool.map(self._process, exhibit_ids)
+        for group in self.submit(exhibit_ids):
+            yield from group.result()
 
     def _prepare(self) -> None:
         self._local.sandbox = Sandbox(clock=self._repo.clock)
         self._sandboxes.append(self._local.sandbox)
 
-    def _process(self, exhibit_id: str) -> ExtractionRun | None:
-        return process(self._repo, self._local.sandbox, exhibit_id)
+    def _process(self, exhibit_ids: Sequence[str]) -> Runs:
+        return process_all(self._repo, self._local.sandbox, exhibit_ids)
 
 
 def work(

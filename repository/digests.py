@@ -26,14 +26,18 @@ class Measure:
     buffers and threads.
     """
 
-    def __init__(self, source: BinaryIO, *, also: Collection[str] = ()) -> None:
+    def __init__(
+        self, source: BinaryIO, *, size: int | None = None, also: Collection[str] = ()
+    ) -> None:
         """Prepare to read a stream once.
 
         Args:
             source: anything with `read(size)`; short reads are gathered.
+            size: how many bytes to expect, if known; a small one needs less memory.
             also: names of further algorithms (`md5`, `sha1`) beside SHA-256 and SHA-512.
         """
         self._source = source
+        self._first = _SMALL if size is None else min(_SMALL, size + 1)
         self._whole = {name: hashlib.new(name) for name in ("sha256", "sha512", *sorted(also))}
         self._lanes: list[tuple[ThreadPoolExecutor, Update]] = []
         self._pending: list[list[Future[None]]] = [[] for _ in range(_BUFFERS)]
@@ -65,14 +69,14 @@ class Measure:
 
     def __iter__(self) -> Iterator[memoryview]:
         """Yield the stream's blocks: 4 MiB each, the last one shorter."""
-        first = memoryview(bytearray(_SMALL))
+        first = memoryview(bytearray(self._first))
         length = self._fill(first)
-        if length < _SMALL:
+        if length < len(first):
             yield from self._small(first[:length])
             return
         buffers = [memoryview(mmap.mmap(-1, BLOCK)) for _ in range(_BUFFERS)]
-        buffers[0][:_SMALL] = first
-        length = _SMALL + self._fill(buffers[0][_SMALL:])
+        buffers[0][:length] = first
+        length += self._fill(buffers[0][length:])
         updates: list[Update] = [whole.update for whole in self._whole.values()]
         # One thread for each digest keeps its blocks in order.
         self._lanes = [

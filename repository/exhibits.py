@@ -1,6 +1,6 @@
 """Register, find and list exhibits."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -23,9 +23,11 @@ def find_exhibit(session: Session, number: str) -> Exhibit | None:
     return session.scalar(select(Exhibit).where(Exhibit.number == number))
 
 
-def parts_of(session: Session, exhibit_id: str) -> list[Part]:
-    """Return an exhibit's parts in order."""
-    query = select(Part).where(Part.exhibit_id == exhibit_id).order_by(Part.part)
+def parts_of(session: Session, exhibit_ids: Sequence[str]) -> list[Part]:
+    """Return the parts of exhibits, those of each in order."""
+    query = (
+        select(Part).where(Part.exhibit_id.in_(exhibit_ids)).order_by(Part.exhibit_id, Part.part)
+    )
     return list(session.scalars(query))
 
 

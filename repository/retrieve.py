@@ -9,11 +9,11 @@ Retrieval, in order:
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from custody.entry import Act, Actor, Draft, uuid7
+from custody.entry import Act, Actor, CustodyEntry, Draft, uuid7
 from custody.errors import LedgerDamaged
 from repository import Repository, chunks
 from repository.access import Right
@@ -187,15 +187,36 @@ def recorded_parts(repo: Repository, exhibit: Exhibit) -> list[Recorded]:
     Raises:
         LedgerDamaged: the registration entry is not what was signed, or not this exhibit's.
     """
-    fields = repo.ledger.entry(exhibit.registration).fields
+    return recorded(repo, [exhibit])[exhibit.id]
+
+
+def recorded(repo: Repository, exhibits: Sequence[Exhibit]) -> dict[str, list[Recorded]]:
+    """Return the same for several exhibits, by id; the proofs share what they read.
+
+    Raises:
+        LedgerDamaged: one of the entries is not what was signed, or not its exhibit's.
+    """
+    entries = repo.ledger.proved([exhibit.registration for exhibit in exhibits])
+    manifests: dict[tuple[str, int], dict[str, Any]] = {}
+    with repo.database.reading() as session:
+        for part in parts_of(session, [exhibit.id for exhibit in exhibits]):
+            manifests[part.exhibit_id, part.part] = part.manifest
+    return {
+        exhibit.id: _parts(exhibit, entry, manifests)
+        for exhibit, entry in zip(exhibits, entries, strict=True)
+    }
+
+
+def _parts(
+    exhibit: Exhibit, entry: CustodyEntry, manifests: Mapping[tuple[str, int], dict[str, Any]]
+) -> list[Recorded]:
+    fields = entry.fields
     about = fields.get("exhibit", {})
     if fields.get("type") != Act.REGISTRATION or about.get("id") != exhibit.id:
         raise LedgerDamaged(
             f"entry {exhibit.registration} is not the registration of {exhibit.number}"
         )
-    with repo.database.reading() as session:
-        manifests = {part.part: part.manifest for part in parts_of(session, exhibit.id)}
-    return [_recorded(part, manifests) for part in fields["parts"]]
+    return [_recorded(part, manifests[exhibit.id, part["part"]]) for part in fields["parts"]]
 
 
 def verified_bytes(
@@ -272,9 +293,9 @@ def _span(span: Span | None, size: int) -> tuple[int, int]:
     return first, size - 1 if last is None else min(last, size - 1)
 
 
-def _recorded(part: dict[str, Any], manifests: dict[int, dict[str, Any]]) -> Recorded:
+def _recorded(part: dict[str, Any], manifest_row: dict[str, Any]) -> Recorded:
     stored = Stored.from_json(part["stored"])
-    manifest = Stored.from_json(manifests[part["part"]])
+    manifest = Stored.from_json(manifest_row)
     return Recorded(
         part=part["part"],
         size=stored.size,

@@ -89,7 +89,7 @@ class House:
         with self.repo.database.reading() as session:
             exhibit = find_exhibit(session, number)
             assert exhibit is not None
-            stored = parts_of(session, exhibit.id)[0].stored
+            stored = parts_of(session, [exhibit.id])[0].stored
         return self.data / "store" / stored["bucket"] / stored["key"]
 
     def flip(self, number: str, position: int = 0) -> None:

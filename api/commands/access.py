@@ -40,17 +40,17 @@ def list_(ctx: Context, code: str) -> None:
 
 @click.command()
 @click.argument("exhibit")
-@click.option("--custody", is_flag=True, help="Every entry of its history.")
+@click.option("--custody", "history", is_flag=True, help="Every entry of its history.")
 @pass_context
-def show(ctx: Context, exhibit: str, custody: bool) -> None:
+def show(ctx: Context, exhibit: str, history: bool) -> None:
     """Show an exhibit, and with --custody everything that ever happened to it."""
-    if not custody:
+    if not history:
         described, _ = show_exhibit(ctx.repo, ctx.caller, exhibit)
         found = described.to_json()
         ctx.result(found, "\n".join(f"{name:14} {_plain(value)}" for name, value in found.items()))
         return
-    _, history = show_custody(ctx.repo, ctx.caller, exhibit)
-    for one in history:
+    _, entries = show_custody(ctx.repo, ctx.caller, exhibit)
+    for one in entries:
         ctx.result(
             {
                 "index": one.entry.index,

@@ -1,8 +1,9 @@
 """ingest and quarantine: how evidence comes in."""
 
-from collections.abc import Iterator
+from collections import Counter
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import click
 
@@ -14,7 +15,7 @@ from ingest.quarantine import held, reject, release
 from ingest.receive import declared_digests
 from ingest.register import Outcome
 from ingest.sources import find, named
-from ingest.workflows import Processors
+from ingest.workflows import TOGETHER, Processors, Runs
 from repository.access import Right
 from repository.authorise import on_case, on_house
 from repository.errors import BadRequest
@@ -66,19 +67,17 @@ def ingest(
     sources = list(find(paths))
     results = take_in(repo, actor, case, submission, iter(sources), declared=declared)
     codes: list[int] = []
-    fresh: list[str] = []
     failed = False
-    try:
-        with ctx.progress(results, label="taking in", length=len(sources)) as shown_results:
-            for result in shown_results:
-                codes.append(_show(ctx, submission, result))
-                failed = failed or isinstance(result, Failure)
-                if isinstance(result, Outcome) and result.exhibit_id:
-                    fresh.append(result.exhibit_id)
-    finally:
-        publish(repo)
-    if not no_extract:
-        _extract(ctx, fresh)
+    with Background(ctx, on=not no_extract) as background:
+        try:
+            with ctx.progress(results, label="taking in", length=len(sources)) as shown_results:
+                for result in shown_results:
+                    codes.append(_show(ctx, submission, result))
+                    failed = failed or isinstance(result, Failure)
+                    background.add(result)
+        finally:
+            publish(repo)
+        background.finish()
     done = sum(code == 0 for code in codes)
     ctx.say(f"{done} of {len(codes)} registered in {submission.id}; receipts in {repo.receipts}")
     if failed:
@@ -140,19 +139,48 @@ def _line(submission: Submission, path: bytes, **values: Any) -> dict[str, Any]:
     return {**empty, "submission": submission.id, "path": recorded_name(path), **values}
 
 
-def _extract(ctx: Context, exhibit_ids: list[str]) -> None:
-    if not exhibit_ids:
-        return
-    with Processors(ctx.repo) as processors:
-        runs: Iterator[Any] = processors.map(exhibit_ids)
-        with ctx.progress(runs, label="looking at it", length=len(exhibit_ids)) as bar:
-            outcomes: dict[str, int] = {}
-            for run in bar:
-                word = run.outcome if run else "done before, or refused"
-                outcomes[word] = outcomes.get(word, 0) + 1
-    publish(ctx.repo)
-    said = ", ".join(f"{count} {word}" for word, count in sorted(outcomes.items()))
-    ctx.say(f"identification and metadata: {said}")
+class Background:
+    """Looks at what was registered while the rest is still coming in."""
+
+    def __init__(self, ctx: Context, *, on: bool) -> None:
+        self._ctx = ctx
+        self._processors = Processors(ctx.repo) if on else None
+        self._waiting: list[str] = []
+        self._groups: list[Future[Runs]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._processors is not None:
+            self._processors.__exit__()
+
+    def add(self, result: Outcome | Failure) -> None:
+        """Hand over a result; exhibits are looked at in groups."""
+        if self._processors is None or isinstance(result, Failure) or not result.exhibit_id:
+            return
+        self._waiting.append(result.exhibit_id)
+        if len(self._waiting) >= TOGETHER:
+            self._groups += self._processors.submit(self._waiting)
+            self._waiting = []
+
+    def finish(self) -> None:
+        """Wait for the rest and say what came of it."""
+        if self._processors is None:
+            return
+        self._groups += self._processors.submit(self._waiting)
+        if not self._groups:
+            return
+        outcomes: Counter[str] = Counter()
+        with self._ctx.progress(
+            self._groups, label="looking at it", length=len(self._groups)
+        ) as groups:
+            for group in groups:
+                for run in group.result():
+                    outcomes[run.outcome if run else "done before, or damaged"] += 1
+        publish(self._ctx.repo)
+        said = ", ".join(f"{count} {word}" for word, count in sorted(outcomes.items()))
+        self._ctx.say(f"identification and metadata: {said}")
 
 
 @click.group()

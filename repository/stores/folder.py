@@ -66,6 +66,7 @@ class FolderStore:
             self._settle(written, stored, path)
             if retain_until is not None or hold:
                 self._lock(stored, path)
+            _sync_folder(path.parent)  # one for both names
         return self.stat(stored)
 
     def open(self, stored: Stored, start: int = 0, length: int | None = None) -> BinaryIO:
@@ -189,16 +190,15 @@ class _Written:
         self._direct = on
 
     def link(self, path: Path) -> None:
-        """Link it to its name, which must be free, and make the name durable."""
+        """Link it to its name, which must be free; the folder is synced afterwards."""
+        if self._temporary is not None:
+            os.link(self._temporary, path)
+            return
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            if self._temporary is not None:
-                os.link(self._temporary, path)
-            else:
-                # With a directory descriptor Python calls linkat(2), which follows the proc link.
-                source = f"/proc/self/fd/{self._descriptor}"
-                os.link(source, path.name, src_dir_fd=folder, dst_dir_fd=folder)
-            os.fsync(folder)
+            # With a directory descriptor Python calls linkat(2), which follows the proc link.
+            source = f"/proc/self/fd/{self._descriptor}"
+            os.link(source, path.name, src_dir_fd=folder, dst_dir_fd=folder)
         finally:
             os.close(folder)
 

@@ -1,0 +1,74 @@
+"""All real samples go in by one command: stored, hashed, in the ledger, byte-exact on exit."""
+
+import json
+from collections import Counter
+from hashlib import sha256
+
+import pytest
+
+from repository.exhibits import latest_run
+from repository.models import ExtractionRun
+from repository.retrieve import retrieve
+from tests.house import CODE
+from tests.shared import shared
+
+SAMPLES = 299
+
+
+@pytest.fixture(scope="module")
+def manifest():
+    rows = shared("samples", "MANIFEST.jsonl").read_text().splitlines()
+    found = [json.loads(row) for row in rows]
+    assert len(found) == SAMPLES
+    return found
+
+
+def test_every_sample_comes_in_is_looked_at_and_comes_out_as_it_was(house, manifest):
+    folder = shared("samples")
+    paths = [folder / row["group"] / row["path"] for row in manifest]
+    said = house.evidence("ingest", *paths, "--case", CODE)
+    assert said.code == 0, said.err
+    assert len(said.lines) == SAMPLES
+    assert [line["sha256"] for line in said.lines] == [f"sha256:{r['sha256']}" for r in manifest]
+    assert len({line["exhibit"] for line in said.lines}) == SAMPLES
+    registered = [e for e in house.entries() if e.fields["type"] == "registration"]
+    assert len(registered) == SAMPLES
+    _byte_exact(house, said.lines)
+    _looked_at(house)
+    again = house.evidence(
+        "ingest", *paths, "--case", CODE, "--submission", said.lines[0]["submission"]
+    )
+    assert [line["exhibit"] for line in again.lines] == [line["exhibit"] for line in said.lines]
+    assert house.evidence("verify").code == 0
+
+
+def _byte_exact(house, lines):
+    analyst = house.caller("analyst")
+    for line in lines:
+        digest = sha256()
+        for block in retrieve(house.repo, analyst, line["exhibit"], purpose="analysis"):
+            digest.update(block)
+        assert f"sha256:{digest.hexdigest()}" == line["sha256"]
+
+
+def _looked_at(house):
+    with house.repo.database.reading() as session:
+        runs = list(session.query(ExtractionRun))
+        assert latest_run(session, runs[0].exhibit_id) is not None
+    assert len(runs) == SAMPLES
+    outcomes = Counter(run.outcome for run in runs)
+    assert set(outcomes) <= {"ok", "partial", "unsupported", "timeout", "crash"}
+    assert outcomes["ok"] > 100
+    entries = [e.fields for e in house.entries() if e.fields["type"] == "metadata_extraction"]
+    assert Counter(e["reason"] for e in entries) == outcomes
+    assert all(e["instrument"]["parameters"]["isolation"] == "rlimit" for e in entries)
+
+
+def test_hanging_photographs_are_bounded_and_their_tags_still_read(house):
+    files = sorted(shared("hostile", "hanging").glob("*.jpg"))
+    said = house.evidence("ingest", *files, "--case", CODE)
+    assert said.code == 0
+    listed = house.evidence("list", "--case", CODE).lines
+    assert {line["extraction"] for line in listed} <= {"ok", "partial"}
+    with house.repo.database.reading() as session:
+        assert all(run.facts > 5 for run in session.query(ExtractionRun))
