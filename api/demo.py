@@ -43,6 +43,15 @@ PEOPLE = (
 Say = Callable[[str], object]
 
 
+def _program() -> str:
+    """Return how this very program is called, for people to copy."""
+    beside = Path(sys.executable).with_name("evidence")
+    if not beside.exists():
+        return "evidence"
+    here = Path.cwd()
+    return str(beside.relative_to(here) if beside.is_relative_to(here) else beside)
+
+
 @dataclass(slots=True)
 class _Demo:
     folder: Path
@@ -141,7 +150,7 @@ def _take_in(demo: _Demo, repo: Repository, case: Case) -> list[Outcome]:
             for one in taken
         ),
         f"files       {folder}",
-        f"receipts    {repo.receipts}   (check one: evidence receipt check FILE)",
+        f"receipts    {repo.receipts}   (check one: {_program()} receipt check FILE)",
     )
     return taken
 
@@ -211,7 +220,7 @@ def _retrieve(demo: _Demo, repo: Repository, taken: list[Outcome]) -> None:
         f"The analyst retrieves {number}; every chunk is checked before it is written",
         f"written     {target}",
         f"The investigator, who may hand in but not take out, tried the same and {refused}.",
-        f"history     evidence --data {repo.settings.data} show {number} --custody",
+        f"history     {_program()} --data {repo.settings.data} show {number} --custody",
     )
 
 
@@ -254,7 +263,7 @@ def _verify(demo: _Demo, repo: Repository) -> None:
     findings = _everything(repo)
     demo.tell(
         "The repository checks itself: every entry, every stored object",
-        f"$ evidence --data {repo.settings.data} verify",
+        f"$ {_program()} --data {repo.settings.data} verify",
         *_told(findings),
     )
     if any(found.outcome != "pass" for found in findings):
@@ -280,7 +289,7 @@ def _damage(demo: _Demo, settings: Settings, taken: list[Outcome]) -> None:
         "Now someone with full access changes a copy: one bit of an object, one ledger row",
         f"object      {changed} ({victim.number})",
         f"ledger row  {taken[0].index} ({taken[0].number}: its digest), triggers removed",
-        f"$ evidence --data {copy} verify",
+        f"$ {_program()} --data {copy} verify",
         *_told(found),
     )
     if not {"object", "entries"} <= checks:
@@ -352,7 +361,7 @@ def _end(demo: _Demo, token: str) -> None:
         f"token       {token}   (ends in one day)",
         "address     http://127.0.0.1:8080/",
     )
-    demo.say(f"\nevidence --data {demo.folder / 'data'} serve")
+    demo.say(f"\n{_program()} --data {demo.folder / 'data'} serve")
 
 
 def _caller(repo: Repository, name: str) -> Caller:

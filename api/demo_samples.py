@@ -29,12 +29,12 @@ from PIL import Image
 from PIL.ExifTags import GPS, IFD, Base
 from PIL.TiffImagePlugin import IFDRational
 
+from api.demo_phones import android_backup as _android_backup
+from api.demo_phones import ios_backup as _ios_backup
 from api.demo_pictures import CAPTION, footage, relief, shrine, tablet
 
 _LOOPBACK = "127.0.0.1"
 _FIXED = datetime(2025, 3, 20, 6, 0, tzinfo=UTC)  # the time inside archives and backups
-_COCOA = datetime(2001, 1, 1, tzinfo=UTC)  # where iOS counts its nanoseconds from
-_UDID = "00009999-000000000000DE30"
 _TEAM = "Heritage team of the demonstration (fictional)"
 _MONITOR = "Monitor of the demonstration (fictional)"
 _EXAMINER = "Examiner of the demonstration (fictional)"
@@ -336,7 +336,7 @@ def _serving(
         def date_time_string(self, timestamp: float | None = None) -> str:
             return format_datetime(clock().astimezone(UTC), usegmt=True)
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, *_: object) -> None:
             """Keep the demonstration's own output clean."""
 
     with TCPServer((_LOOPBACK, 0), Page) as server:
@@ -355,7 +355,8 @@ def _video_information(video: bytes, *, frames: int) -> dict[str, object]:
         "id": "fx-7Q2m", "_type": "video", "title": "سوق النور بعد القصف (خيالي)",
         "fulltitle": "سوق النور بعد القصف (خيالي)", "description": f"{_ARABIC}\n{_UKRAINIAN}",
         "uploader": "راصد تجريبي", "uploader_id": "@rasad_demo", "channel": "راصد تجريبي",
-        "channel_url": "https://video.example/@rasad_demo", "tags": ["fictional", "خيالي", "вигадка"],
+        "channel_url": "https://video.example/@rasad_demo",
+        "tags": ["fictional", "خيالي", "вигадка"],
         "timestamp": 1742315980, "upload_date": "20250318", "epoch": int(_FIXED.timestamp()),
         "webpage_url": "https://video.example/watch/fx-7Q2m", "webpage_url_domain": "video.example",
         "extractor": "video.example", "extractor_key": "VideoExample", "availability": "public",

@@ -9,6 +9,7 @@ blueprint = Blueprint("pages", __name__)
 STATIC = {
     "front.js": "text/javascript; charset=utf-8",
     "front.css": "text/css; charset=utf-8",
+    "icon.svg": "image/svg+xml",
 }
 
 

@@ -62,6 +62,7 @@ STATUSES: dict[str, int] = {
     "bad-digest": 400,
     "source-unreadable": 400,
     "source-changed": 400,
+    "source-incomplete": 400,
     "port-in-use": 503,
 }
 

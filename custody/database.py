@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.orm import Session
 
 from custody.errors import LedgerUnavailable
@@ -73,11 +73,15 @@ class Database:
             ):
                 yield session
                 session.flush()
-        except OperationalError as error:
+        except DatabaseError as error:
+            # Broken rules (IntegrityError and its like) are the caller's; a database that cannot
+            # be used, or is none, is not.
+            if type(error) not in (DatabaseError, OperationalError):
+                raise
             raise LedgerUnavailable(_explain(error, self.timeout)) from error
 
 
-def _explain(error: OperationalError, timeout: float) -> str:
+def _explain(error: DatabaseError, timeout: float) -> str:
     text = str(error.orig)
     if "locked" in text or "busy" in text:
         return f"the database is locked by another process for more than {timeout:g} s; try again"
@@ -120,6 +124,3 @@ def _begin_sqlite(connection: Connection) -> None:
     # A transaction that begins as a read and upgrades later fails with "busy" at once.
     write = connection.get_execution_options().get("evidence_write", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
-
-
-__all__ = ["DBAPIError", "Database"]

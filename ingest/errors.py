@@ -37,3 +37,9 @@ class SourceChanged(IngestError):
     """A file changed while it was being taken in."""
 
     code = "source-changed"
+
+
+class SourceIncomplete(IngestError):
+    """Fewer or more bytes came in than were announced."""
+
+    code = "source-incomplete"

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 from sqlalchemy import select
 
 from custody.entry import Act, Actor, Draft, uuid7
+from ingest.errors import SourceIncomplete
 from repository import Repository, chunks
 from repository.digests import Measure
 from repository.models import Intake, Submission
@@ -94,6 +95,7 @@ def stage(
 
     Raises:
         NameTaken: other bytes stand under the name from an interrupted run; see `abandon`.
+        SourceIncomplete: other than `size` bytes came; not stored.
         StoreFull, StoreUnavailable: not stored.
     """
     retain_until = None
@@ -104,6 +106,10 @@ def stage(
         def blocks() -> Iterator[Any]:
             yield from measure
             unchanged(measure.size)
+            if size is not None and measure.size != size:
+                raise SourceIncomplete(
+                    f"{measure.size} of {size} bytes arrived; nothing was registered, send it again"
+                )
 
         stored = repo.store.put(
             blocks(),

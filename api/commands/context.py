@@ -44,6 +44,7 @@ EXIT_CODES: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
         (
             errors.IntegrityError,
             ingest_errors.SourceChanged,
+            ingest_errors.SourceIncomplete,
             custody_errors.CustodyError,
         ),
     ),

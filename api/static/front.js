@@ -27,7 +27,8 @@ function fail(error) {
     sessionStorage.removeItem("token");
     show("sign-in");
   }
-  $("problem").textContent = error.message + ". Nothing was changed.";
+  const said = error.message.charAt(0).toUpperCase() + error.message.slice(1);
+  $("problem").textContent = said + ". Nothing was changed.";
   $("problem").hidden = false;
 }
 
@@ -73,7 +74,7 @@ async function page() {
     const kind = (one.type ?? "not looked at yet") + (one.mismatch ? " (not what its name says)" : "");
     row.append(
       element("td", one.exhibit), path, element("td", kind), element("td", String(one.size), "number"),
-      element("td", one.registered_at), element("td", one.sha256.slice(7), "digest"),
+      element("td", one.registered_at, "time"), element("td", one.sha256.slice(7), "digest"),
     );
     $("exhibits").append(row);
   }

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ProgrammingError
 
 from custody.database import Database
 from custody.errors import LedgerUnavailable
@@ -39,10 +39,12 @@ def check_revision(database: Database) -> None:
     try:
         with database.reading() as session:
             found = session.scalar(text("SELECT version_num FROM alembic_version"))
-    except (DBAPIError, LedgerUnavailable) as error:
-        if "alembic_version" not in str(error):
-            raise LedgerUnavailable(f"the database cannot be opened: {error}") from error
+    except LedgerUnavailable as error:
+        if "no such table" not in str(error):
+            raise
         found = None
+    except ProgrammingError:
+        found = None  # PostgreSQL's word for a table that is not there
     if found != newest():
         raise WrongDatabase(
             f"the database is at revision {found or 'none'}, this program needs {newest()}; "

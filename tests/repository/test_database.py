@@ -1,0 +1,83 @@
+"""The database: the migration makes what the models say; another version's is refused."""
+
+import sqlite3
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import text
+
+from custody.database import Database
+from custody.errors import LedgerUnavailable
+from repository.errors import WrongDatabase
+from repository.migrations import check_revision, newest, upgrade
+from repository.models import Model
+from tests.house import run
+
+
+@pytest.fixture
+def database(tmp_path):
+    found = Database(f"sqlite:///{tmp_path}/x.db", timeout=0.3)
+    yield found
+    found.close()
+
+
+def test_the_first_migration_makes_exactly_the_models(database):
+    upgrade(database)
+    check_revision(database)
+    with database.reading() as session:
+        context = MigrationContext.configure(session.connection(), opts={"compare_type": True})
+        changes = [c for c in compare_metadata(context, Model.metadata) if c[0] != "modify_type"]
+    assert [c for c in changes if "alembic_version" not in str(c)] == []
+
+
+def test_migrating_again_changes_nothing(database):
+    upgrade(database)
+    upgrade(database)
+    check_revision(database)
+
+
+def test_a_newer_or_foreign_database_is_refused_in_one_line(database, house):
+    with pytest.raises(WrongDatabase, match=newest()):
+        check_revision(database)
+    with house.repo.database.writing() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    said = run("--data", house.data, "list", "--case", "KRN")
+    assert said.code == 3
+    assert len(said.err.splitlines()) == 1
+    assert "9999" in said.err
+
+
+def test_a_damaged_database_is_said_in_one_line(house):
+    house.repo.close()
+    (house.data / "evidence.db").write_bytes(b"this is no database" * 1000)
+    for name in ("evidence.db-wal", "evidence.db-shm"):
+        (house.data / name).unlink(missing_ok=True)
+    said = run("--data", house.data, "list", "--case", "KRN")
+    assert said.code == 3, said.err
+    assert len(said.err.splitlines()) == 1
+
+
+def test_commits_are_durable_and_enforced_by_settings(database):
+    upgrade(database)
+    with database.reading() as session:
+        assert session.scalar(text("PRAGMA synchronous")) == 2
+        assert session.scalar(text("PRAGMA journal_mode")) == "wal"
+
+
+def test_a_reader_sees_one_snapshot_while_a_writer_commits(database):
+    upgrade(database)
+    with database.reading() as reader:
+        before = reader.scalar(text("SELECT count(*) FROM person"))
+        with database.writing() as writer:
+            writer.execute(
+                text("INSERT INTO person (id, name, role, created_at) VALUES ('1','n','r','t')")
+            )
+        assert reader.scalar(text("SELECT count(*) FROM person")) == before
+
+
+def test_a_writer_that_waits_too_long_gives_up_cleanly(database):
+    upgrade(database)
+    with database.writing(), pytest.raises(LedgerUnavailable, match="busy"):
+        database.writing().__enter__()
+    assert sqlite3.sqlite_version_info >= (3, 35)
