@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -20,7 +20,7 @@ from custody.errors import LedgerUnavailable
 class Database:
     """The connection pool of one database, and the only way to begin a transaction in it."""
 
-    def __init__(self, url: str, *, timeout: float = 10.0) -> None:
+    def __init__(self, url: str | URL, *, timeout: float = 10.0) -> None:
         """Prepare the pool; nothing is opened yet.
 
         Args:
@@ -90,8 +90,9 @@ def _explain(error: DatabaseError, timeout: float) -> str:
     return f"the database cannot be used: {text}"
 
 
-def _engine(url: str, timeout: float) -> Engine:
-    if not url.startswith("sqlite"):
+def _engine(url: str | URL, timeout: float) -> Engine:
+    url = make_url(url)
+    if url.get_backend_name() != "sqlite":
         return create_engine(url, isolation_level="READ COMMITTED", pool_size=16, max_overflow=48)
     engine = create_engine(
         url,

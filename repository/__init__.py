@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+from sqlalchemy import URL
 
 from config.settings import Settings
 from custody.database import Database
@@ -72,7 +73,9 @@ def open_repository(
     database = Database(database_url(settings), timeout=settings.database_timeout)
     check_revision(database)
     signer = open_signer(
-        f"file://{settings.data}/keys/log.pem", name=settings.origin, passphrase=passphrase
+        (settings.data / "keys" / "log.pem").as_uri(),
+        name=settings.origin,
+        passphrase=passphrase,
     )
     key = wrapping_key(passphrase, settings.origin)
     ledger = Ledger(database, signer, wrapping_key=key, clock=clock, by=software(), random=random)
@@ -82,7 +85,7 @@ def open_repository(
 
 def open_settings_store(settings: Settings) -> ObjectStore:
     """Return the object store that the settings name: by default the folder `store`."""
-    url = settings.store_url or f"file://{settings.data}/store"
+    url = settings.store_url or (settings.data / "store").as_uri()
     return open_store(
         url,
         access_key=_secret(settings.store_access_key_file),
@@ -90,9 +93,10 @@ def open_settings_store(settings: Settings) -> ObjectStore:
     )
 
 
-def database_url(settings: Settings) -> str:
-    """Return the database's URL: by default SQLite in the data folder."""
-    return settings.database_url or f"sqlite:///{settings.data}/evidence.db"
+def database_url(settings: Settings) -> str | URL:
+    """Return the database's URL: by default SQLite in the data folder, whatever its name."""
+    file = settings.data / "evidence.db"
+    return settings.database_url or URL.create("sqlite", database=str(file))
 
 
 def passphrase_file(settings: Settings) -> Path:

@@ -18,6 +18,8 @@ from repository.errors import IntegrityError
 CHUNK = 1 << 20
 _IN_MEMORY = 4 << 20  # digests of 128 GiB; beyond, they go to a temporary file
 _DIGEST = 32
+_LISTED = 67  # bytes of a digest in the manifest: two quotes, 64 digits, a comma
+_AROUND = 64 << 10  # more than the other members of a manifest ever take
 
 Read = Callable[[int, int], AbstractContextManager[BinaryIO]]
 """read(start, length): the stored bytes from a position."""
@@ -101,9 +103,10 @@ def load(file: BinaryIO, *, root: str, size: int, manifest_digest: str) -> Chunk
         IntegrityError: it is not the manifest that was recorded.
     """
     chunks = ChunkDigests()
+    wanted = -(-size // CHUNK)
     try:
-        _read_manifest(file, chunks, manifest_digest)
-        if chunks.root != root or chunks.count != -(-size // CHUNK):
+        _read_manifest(file, chunks, manifest_digest, wanted=wanted)
+        if chunks.root != root or chunks.count != wanted:
             raise IntegrityError("the manifest's chunks do not lead to the recorded root")
     except BaseException:
         chunks.close()
@@ -111,11 +114,17 @@ def load(file: BinaryIO, *, root: str, size: int, manifest_digest: str) -> Chunk
     return chunks
 
 
-def _read_manifest(file: BinaryIO, chunks: ChunkDigests, manifest_digest: str) -> None:
+def _read_manifest(
+    file: BinaryIO, chunks: ChunkDigests, manifest_digest: str, *, wanted: int
+) -> None:
     digest = sha256()
     rest = b""
+    longest = wanted * _LISTED + _AROUND  # more is no manifest, and is not read to its end
     while block := file.read(CHUNK):
         digest.update(block)
+        longest -= len(block)
+        if longest < 0 or len(rest) > _AROUND:
+            raise IntegrityError("the manifest is longer than one of that many chunks")
         found = rest + block
         cut = found.rfind(b'"')
         end = found.rfind(b",", 0, cut) + 1 if cut >= 0 else 0
@@ -137,6 +146,8 @@ def verified(
         IntegrityError: a chunk differs, is cut short, or the object is longer than recorded.
     """
     if last < first:
+        if size == 0:
+            _nothing(read)
         return
     begin, end = first // CHUNK, last // CHUNK
     stop = min(size, (end + 1) * CHUNK)
@@ -154,6 +165,12 @@ def verified(
             if extra and index == end and file.read(1):
                 raise IntegrityError(f"the object is longer than the recorded {size} bytes")
             yield block[max(first - start, 0) : last - start + 1]
+
+
+def _nothing(read: Read) -> None:
+    with read(0, 1) as file:
+        if file.read(1):
+            raise IntegrityError("the object is longer than the recorded 0 bytes")
 
 
 def _exactly(file: BinaryIO, length: int) -> bytes:

@@ -4,6 +4,7 @@ The digests run on threads of their own (hashlib lets the interpreter go) over a
 page-aligned buffers, which the store writes from directly; memory does not grow with the file.
 """
 
+import errno
 import hashlib
 import mmap
 from collections.abc import Callable, Collection, Iterator
@@ -127,7 +128,10 @@ class Measure:
         """Read once; straight into the buffer where the stream can do that."""
         readinto = getattr(self._source, "readinto", None)
         if readinto is not None:
-            return readinto(buffer) or 0
+            got: int | None = readinto(buffer)
+            if got is None:  # not the end: the bytes that follow must not be lost
+                raise BlockingIOError(errno.EAGAIN, "the source gave no bytes and did not end")
+            return got
         block = self._source.read(len(buffer))
         buffer[: len(block)] = block
         return len(block)

@@ -14,16 +14,25 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from custody.entry import timestamp
-from repository.errors import NameTaken, NoSuchObject, StoreError, StoreFull, StoreUnavailable
+from repository.errors import (
+    BadRequest,
+    NameTaken,
+    NoSuchObject,
+    StoreError,
+    StoreFull,
+    StoreUnavailable,
+)
 from repository.stores import BUCKETS, Block, Stored
 
 NAME = "folder"
 VERSION = "1"
+LOCK = ".lock"
 DIRECT_FROM = 1 << 20  # blocks from this size on go past the page cache
 _ALIGN = mmap.PAGESIZE
 _READ = 4 << 20
@@ -57,10 +66,16 @@ class FolderStore:
     ) -> Stored:
         """Write once; see `ObjectStore.put`."""
         path = self._path(bucket, key)
+        if retain_until is not None and retain_until.tzinfo is None:
+            raise BadRequest("a lock needs a time with a zone")
         with _explained(path):
             folder = self._folder(path.parent)
         written, hashed = _write(folder, path, blocks, hashing=digest is None)
-        found = digest() if digest is not None else hashed
+        try:
+            found = digest() if digest is not None else hashed
+        except BaseException:
+            written.close()
+            raise
         stored = Stored(NAME, bucket, key, VERSION, found, written.size, retain_until, hold)
         with _explained(path):
             self._settle(written, stored, path)
@@ -70,10 +85,10 @@ class FolderStore:
         return self.stat(stored)
 
     def open(self, stored: Stored, start: int = 0, length: int | None = None) -> BinaryIO:
-        """Open the object's file at a position; the reader stops at `length`."""
+        """Open the object's file at a position; it ends after `length` bytes."""
         path = self._path(stored.bucket, stored.key)
         with _explained(path):
-            file = path.open("rb", buffering=0)
+            file = _Span(path, length)
             file.seek(start)
         return file
 
@@ -88,38 +103,45 @@ class FolderStore:
     def find(self, bucket: str, key: str) -> Stored | None:
         """Return the object under a name, hashed, or None."""
         path = self._path(bucket, key)
-        if not path.is_file():
-            return None
         with _explained(path):
+            if not path.is_file():
+                return None
             until, hold = _read_lock(path)
             digest, size = _digest(path)
         return Stored(NAME, bucket, key, VERSION, digest, size, until, hold)
 
     def versions(self, bucket: str, prefix: str = "") -> Iterator[Stored]:
         """Yield objects whose key begins with a prefix, in the order of their names."""
-        base = self._path(bucket, "")
-        start = self._path(bucket, prefix.rpartition("/")[0])
-        for path in sorted(start.rglob("*")) if start.is_dir() else []:
-            key = path.relative_to(base).as_posix()
-            if path.is_file() and key.startswith(prefix) and path.suffix != ".lock":
-                with _explained(path):
-                    until, hold = _read_lock(path)
-                    size = path.stat().st_size
+        base = self._bucket(bucket)
+        with _explained(base):
+            for key in _keys(base, "", prefix) if base.is_dir() else ():
+                until, hold = _read_lock(base / key)
+                size = (base / key).stat().st_size
                 yield Stored(NAME, bucket, key, VERSION, "", size, until, hold)
 
+    def _bucket(self, bucket: str) -> Path:
+        if bucket not in BUCKETS:
+            raise StoreError(f"there is no bucket {bucket}")
+        return self.root / bucket
+
     def _path(self, bucket: str, key: str) -> Path:
-        if bucket not in BUCKETS or ".." in key.split("/") or key.startswith("/"):
-            raise StoreError(f"{bucket}/{key} is no name for an object")
-        return self.root / bucket / key
+        """Return where an object lies; hidden names and locks are the store's own."""
+        words = key.split("/")
+        if any(not word or word.startswith(".") or "\0" in word for word in words):
+            raise StoreError(f"{bucket}/{key!r} is no name for an object")
+        if key.endswith(LOCK):
+            raise StoreError(f"{bucket}/{key} is the name of a lock record")
+        return self._bucket(bucket) / key
 
     def _folder(self, folder: Path) -> Path:
         """Make a folder durably, once."""
         if folder not in self._known:
-            missing = [p for p in (folder, *folder.parents) if not p.exists()]
-            for path in reversed(missing):
+            ours = [p for p in (folder, *folder.parents) if self.root in p.parents]
+            missing = [p for p in (self.root, *self.root.parents) if not p.exists()]
+            for path in (*reversed(missing), *reversed(ours)):
                 with suppress(FileExistsError):
                     path.mkdir(mode=0o755)
-                _sync_folder(path.parent)
+                _sync_folder(path.parent)  # also of one that is there: its maker may have died
             self._known.add(folder)
         return folder
 
@@ -139,13 +161,42 @@ class FolderStore:
     def _lock(self, stored: Stored, path: Path) -> None:
         until = timestamp(stored.retain_until) if stored.retain_until else None
         text = json.dumps({"retain_until": until, "hold": stored.hold}).encode()
-        lock = path.with_name(path.name + ".lock")
+        lock = path.with_name(path.name + LOCK)
         if lock.exists():
             return
         written, _ = _write(path.parent, lock, [text], hashing=False)
         with suppress(FileExistsError):
             written.link(lock)
         written.close()
+
+
+class _Span(FileIO):
+    """A file that ends after a number of bytes from where it is read first."""
+
+    def __init__(self, path: Path, length: int | None) -> None:
+        super().__init__(path, "rb")
+        self._left = length
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Return up to size bytes."""
+        if self._left is None:
+            return super().read(size)
+        wanted = self._left if size is None or size < 0 else min(size, self._left)
+        block = super().read(wanted)
+        self._left -= len(block)
+        return block
+
+    def readall(self) -> bytes:
+        """Return the rest."""
+        return self.read()
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer as far as there are bytes."""
+        view = memoryview(buffer).cast("B")
+        got = super().readinto(view if self._left is None else view[: self._left]) or 0
+        if self._left is not None:
+            self._left -= got
+        return got
 
 
 class _Written:
@@ -210,9 +261,37 @@ class _Written:
 
 
 def open_store(url: str, *, access_key: str | None, secret_key: str | None) -> FolderStore:
-    """Return the store of `file:///folder`; credentials are not used."""
+    """Return the store of `file:///folder`; credentials are not used.
+
+    Raises:
+        BadRequest: the URL names no absolute folder of this machine.
+    """
     del access_key, secret_key
-    return FolderStore(Path(unquote(urlsplit(url).path)))
+    parts = urlsplit(url)
+    folder = Path(unquote(parts.path))
+    # A `#` or `?` that is not quoted would name another folder than the one meant.
+    if parts.netloc or parts.query or "#" in url or "?" in url or not folder.is_absolute():
+        raise BadRequest(f"{url} names no folder; write file:///folder, as Path.as_uri() gives it")
+    return FolderStore(folder)
+
+
+def _keys(base: Path, folder: str, prefix: str) -> Iterator[str]:
+    """Yield the keys below a folder ("" or ending in "/") in the order of their bytes.
+
+    One folder's names are in memory at a time; hidden names are unfinished writes.
+    """
+    with os.scandir(base / folder) as entries:
+        names = sorted(
+            entry.name + "/" if entry.is_dir() else entry.name
+            for entry in entries
+            if not entry.name.startswith(".") and not entry.name.endswith(LOCK)
+        )
+    for key in (folder + name for name in names):
+        if not key.endswith("/"):
+            if key.startswith(prefix):
+                yield key
+        elif key.startswith(prefix) or prefix.startswith(key):
+            yield from _keys(base, key, prefix)
 
 
 def _write(
@@ -257,7 +336,7 @@ def _digest(path: Path) -> tuple[str, int]:
 
 def _read_lock(path: Path) -> tuple[datetime | None, bool]:
     try:
-        found = json.loads(path.with_name(path.name + ".lock").read_bytes())
+        found = json.loads(path.with_name(path.name + LOCK).read_bytes())
         until = found["retain_until"]
         return datetime.fromisoformat(until) if until else None, bool(found["hold"])
     except FileNotFoundError:

@@ -9,7 +9,8 @@ becomes one of the store's own, in bounded time.
 import io
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, BinaryIO, cast
 from urllib.parse import parse_qs, urlsplit
@@ -18,6 +19,7 @@ import urllib3
 from minio import Minio
 from minio.commonconfig import COMPLIANCE, ENABLED, GOVERNANCE
 from minio.error import MinioException, S3Error
+from minio.helpers import check_bucket_name
 from minio.objectlockconfig import DAYS, ObjectLockConfig
 from minio.retention import Retention
 from minio.versioningconfig import VersioningConfig
@@ -82,18 +84,16 @@ class S3Store:
         """Write once, lock, read back; see `ObjectStore.put`."""
         if size is not None and size > _PART * _MAX_PARTS:
             raise StoreUnfit(f"an object of {size} bytes needs more than {_MAX_PARTS} parts")
+        until = _seconds(retain_until)
         taken = self._newest(bucket, key)
         source = _Stream(blocks)
         if taken is not None:
-            return self._again(taken, source, digest)
-        version = self._upload(bucket, key, source, size)
+            # A writer may have died between upload and lock: a retry locks what it finds.
+            return self._lock(self._again(taken, source, digest), until, hold=hold)
+        version = self._upload(bucket, key, source)
         found = digest() if digest is not None else source.sha256
-        stored = Stored(NAME, bucket, key, version, found, source.size, retain_until, hold)
-        self._lock(stored)
-        held = self.stat(stored)
-        as_set = retain_until is None or held.retain_until == _seconds(retain_until)
-        if not as_set or held.hold != hold:
-            raise StoreUnfit(f"{bucket}/{key} is stored, but its lock did not read back as set")
+        stored = Stored(NAME, bucket, key, version, found, source.size, until, hold)
+        held = self._lock(stored, until, hold=hold)
         if held.size != source.size or self._digest(held) != found:
             raise StoreUnfit(f"{bucket}/{key} did not read back as it was written")
         return held
@@ -110,7 +110,7 @@ class S3Store:
                 name,
                 stored.key,
                 offset=start,
-                length=0 if length is None else min(length, stored.size - start),
+                length=length or 0,  # not cut at the recorded size: a longer object must show
                 version_id=stored.version,
             )
         try:
@@ -121,21 +121,19 @@ class S3Store:
 
     def stat(self, stored: Stored) -> Stored:
         """Return size and lock of the version, as the server has them."""
+        return self._state(stored)[0]
+
+    def _state(self, stored: Stored) -> tuple[Stored, str | None]:
+        """Return the version's size and lock, and the mode of the lock."""
         with _explained(f"{stored.bucket}/{stored.key}"):
             found = self._client.stat_object(
                 self._bucket(stored.bucket), stored.key, version_id=stored.version
             )
-        metadata = {name.lower(): value for name, value in (found.metadata or {}).items()}
-        return Stored(
-            NAME,
-            stored.bucket,
-            stored.key,
-            stored.version,
-            stored.sha256,
-            found.size or 0,
-            _until(metadata.get("x-amz-object-lock-retain-until-date")),
-            metadata.get("x-amz-object-lock-legal-hold") == "ON",
-        )
+            metadata = {name.lower(): value for name, value in (found.metadata or {}).items()}
+            until = _until(metadata.get("x-amz-object-lock-retain-until-date"))
+        held = metadata.get("x-amz-object-lock-legal-hold") == "ON"
+        mode = metadata.get("x-amz-object-lock-mode")
+        return replace(stored, size=found.size or 0, retain_until=until, hold=held), mode
 
     def find(self, bucket: str, key: str) -> Stored | None:
         """Return the newest version under a name, read and hashed, or None."""
@@ -143,7 +141,7 @@ class S3Store:
         if found is None:
             return None
         held = self.stat(found)
-        return _with_digest(held, self._digest(held))
+        return replace(held, sha256=self._digest(held))
 
     def versions(self, bucket: str, prefix: str = "") -> Iterator[Stored]:
         """Yield every version under a prefix, in the order of names; delete markers are not."""
@@ -163,23 +161,23 @@ class S3Store:
                         hold=False,
                     )
 
-    def _upload(self, bucket: str, key: str, source: "_Stream", size: int | None) -> str:
-        with _explained(f"{bucket}/{key}"):
-            try:
+    def _upload(self, bucket: str, key: str, source: "_Stream") -> str:
+        try:
+            with _explained(f"{bucket}/{key}"):
+                # Never told the length: the client would stop there, and neither what follows nor
+                # the end of the source (its digests, its last check) would be seen.
                 result = self._client.put_object(
                     self._bucket(bucket),
                     key,
                     cast("BinaryIO", source),
-                    length=-1 if size is None or size > _PART else size,
+                    length=-1,
                     part_size=_PART,
                     num_parallel_uploads=1,
                 )
-            except Exception:
-                if source.error is not None:  # the source failed: its error is the one that counts
-                    raise source.error from None
-                raise
-        if source.error is not None:
-            raise source.error
+        except Exception:
+            if source.error is not None:  # the source failed: its error is the one that counts
+                raise source.error from None
+            raise
         if not result.version_id:
             raise StoreUnfit(f"the bucket of {bucket} keeps no versions")
         return str(result.version_id)
@@ -188,27 +186,32 @@ class S3Store:
         """Compare with what stands under the name; nothing is uploaded."""
         while source.read(_BLOCK):
             continue
-        if source.error is not None:
-            raise source.error
         wanted = digest() if digest is not None else source.sha256
         held = self.stat(taken)
         if held.size != source.size or self._digest(held) != wanted:
             raise NameTaken(
                 f"other bytes are stored as {taken.bucket}/{taken.key}; nothing was changed"
             )
-        return _with_digest(held, wanted)
+        return replace(held, sha256=wanted)
 
-    def _lock(self, stored: Stored) -> None:
-        name = self._bucket(stored.bucket)
+    def _lock(self, stored: Stored, until: datetime | None, *, hold: bool) -> Stored:
+        """Lock at least until then, never shorter than it is, and return what reads back."""
+        where = (self._bucket(stored.bucket), stored.key)
+        held, mode = self._state(stored)
         with _explained(f"{stored.bucket}/{stored.key}"):
-            if stored.retain_until is not None:
-                until = _seconds(stored.retain_until)
-                assert until is not None
-                self._client.set_object_retention(
-                    name, stored.key, Retention(self._mode, until), version_id=stored.version
-                )
-            if stored.hold:
-                self._client.enable_object_legal_hold(name, stored.key, version_id=stored.version)
+            if until is not None and not _covers(held, mode, until, self._mode):
+                longest = max(until, held.retain_until or until)
+                retention = Retention(self._mode, longest)
+                self._client.set_object_retention(*where, retention, version_id=stored.version)
+            if hold and not held.hold:
+                self._client.enable_object_legal_hold(*where, version_id=stored.version)
+        held, mode = self._state(stored)
+        locked = until is None or _covers(held, mode, until, self._mode)
+        if not locked or (hold and not held.hold):
+            raise StoreUnfit(
+                f"{stored.bucket}/{stored.key} is stored, but its lock did not read back as set"
+            )
+        return held
 
     def _newest(self, bucket: str, key: str) -> Stored | None:
         same = [found for found in self.versions(bucket, key) if found.key == key]
@@ -260,9 +263,11 @@ class _Stream(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         """Return up to size bytes; empty at the end, or when the source failed."""
-        if not self._rest:
+        while not self._rest:  # an empty block is not the end
             try:
-                self._rest = memoryview(next(self._blocks, b""))
+                self._rest = memoryview(next(self._blocks))
+            except StopIteration:
+                return b""
             except BaseException as error:
                 self.error = error
                 raise
@@ -300,20 +305,28 @@ def open_store(url: str, *, access_key: str | None, secret_key: str | None) -> S
     if not parts.netloc or mode not in (COMPLIANCE, GOVERNANCE):
         raise BadRequest("an S3 store is s3+https://host:port/?prefix=name")
     secure = parts.scheme.endswith("https")
+    for bucket in BUCKETS:
+        try:
+            check_bucket_name(f"{query.get('prefix', '')}{bucket}", strict=True)
+        except ValueError as error:
+            raise BadRequest(f"prefix= of an S3 store makes no bucket's name: {error}") from error
     pool = urllib3.PoolManager(
         timeout=urllib3.Timeout(connect=5.0, read=_TIMEOUT),
         retries=urllib3.Retry(total=1, backoff_factor=0.2, status_forcelist=(502, 503, 504)),
         maxsize=16,
         cert_reqs="CERT_REQUIRED" if secure else "CERT_NONE",
     )
-    client = Minio(
-        parts.netloc,
-        access_key=access_key,
-        secret_key=secret_key,
-        secure=secure,
-        region=query.get("region", "us-east-1"),
-        http_client=pool,
-    )
+    try:
+        client = Minio(
+            parts.netloc,
+            access_key=access_key,
+            secret_key=secret_key,
+            secure=secure,
+            region=query.get("region", "us-east-1"),
+            http_client=pool,
+        )
+    except ValueError as error:
+        raise BadRequest(f"{parts.netloc} is no address of an S3 store: {error}") from error
     return S3Store(client, query.get("prefix", ""), mode)
 
 
@@ -330,6 +343,8 @@ def _explained(name: str) -> Iterator[None]:
         raise StoreUnavailable(f"the store refused {name}: {error.code}") from error
     except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
         raise StoreUnavailable(f"the store does not answer about {name}: {error}") from error
+    except ValueError as error:  # the client's word for names it refuses and answers it cannot read
+        raise StoreError(f"the store cannot be asked about {name}: {error}") from error
 
 
 def _until(text: str | None) -> datetime | None:
@@ -341,12 +356,19 @@ def _until(text: str | None) -> datetime | None:
 
 
 def _seconds(at: datetime | None) -> datetime | None:
-    """Return a time in whole seconds, as servers keep it."""
-    return None if at is None else at.astimezone(UTC).replace(microsecond=0)
+    """Return a time in whole seconds, as servers keep it, and never earlier than asked.
+
+    Raises:
+        BadRequest: the time names no zone.
+    """
+    if at is None:
+        return None
+    if at.tzinfo is None:
+        raise BadRequest("a lock needs a time with a zone")
+    return (at.astimezone(UTC) + timedelta(microseconds=999_999)).replace(microsecond=0)
 
 
-def _with_digest(stored: Stored, digest: str) -> Stored:
-    return Stored(
-        NAME, stored.bucket, stored.key, stored.version, digest, stored.size,
-        stored.retain_until, stored.hold,
-    )  # fmt: skip
+def _covers(held: Stored, mode: str | None, until: datetime, wanted: str) -> bool:
+    """Say whether a lock that was read back is at least what is wanted."""
+    strong = mode in (wanted, COMPLIANCE)
+    return strong and held.retain_until is not None and held.retain_until >= until

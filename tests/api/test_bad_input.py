@@ -402,6 +402,20 @@ def test_unknown_settings_are_refused(house):
         assert one_line(said)
 
 
+@pytest.mark.parametrize("name", ["with space", "a#b", "what?", "100%", "%41", "ملف", "a'b"])
+def test_a_data_folder_may_be_called_anything(tmp_path, name):
+    data = tmp_path / name / "data"
+    data.parent.mkdir()
+    assert run("--data", data, "init").code == 0
+    assert run("--data", data, "case", "new", "KRN", "--title", "T").code == 0
+    (tmp_path / "file").write_bytes(b"content")
+    assert run("--data", data, "ingest", tmp_path / "file", "--case", "KRN").code == 0
+    assert run("--data", data, "verify").code == 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(["file", name])
+    assert (data / "evidence.db").exists()
+    assert len(list((data / "store" / "evidence").rglob("*.manifest"))) == 1
+
+
 def test_a_batch_ends_with_the_highest_code_of_its_files(house, files):
     from api.commands.context import worst
 

@@ -1,23 +1,27 @@
 """The contract of every object store: a local folder, and a real S3 server with Object Lock."""
 
+import errno
+import io
 import os
 import random
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from repository.digests import Measure
 from repository.errors import (
     BadRequest,
     NameTaken,
     NoSuchObject,
     StoreError,
+    StoreFull,
     StoreUnavailable,
     StoreUnfit,
 )
@@ -157,6 +161,192 @@ def test_versions_are_listed_by_prefix_in_the_order_of_names(store):
         store.put([b"%d" % n], bucket="ledger", key=f"{folder}/{n:020d}", retain_until=None)
     found = [stored.key for stored in store.versions("ledger", f"{folder}/")]
     assert found == [f"{folder}/{n:020d}" for n in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "the disk of the source"), ValueError("no")])
+@pytest.mark.parametrize("size", [None, 1000])
+def test_an_error_of_the_source_is_never_blamed_on_the_store(store, key, error, size):
+    def broken():
+        yield b"x" * 100
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        store.put(broken(), bucket="evidence", key=key, size=size)
+    assert caught.value is error
+    assert store.find("evidence", key) is None
+
+
+@pytest.mark.parametrize("told", [1, 8 << 20, 16 << 20, 40 << 20])
+def test_a_source_that_changed_its_length_is_stored_whole(store, key, told):
+    """The length told is a hint: a growing file is never cut, and its last check is run."""
+    data = random.Random(told).randbytes(20 << 20)
+    ended = []
+
+    def source():
+        yield from blocks(data, 4 << 20)
+        ended.append(True)
+
+    stored = store.put(source(), bucket="evidence", key=key, size=told)
+    assert ended
+    assert (stored.size, stored.sha256) == (len(data), f"sha256:{sha256(data).hexdigest()}")
+
+
+@pytest.mark.parametrize("size", [1 << 20, 16 << 20])
+def test_the_measuring_is_complete_before_its_digest_is_asked(store, key, size):
+    data = os.urandom(size)
+    seen = []
+    with Measure(io.BytesIO(data)) as measure:
+
+        def source():
+            yield from measure
+            seen.append("end")
+
+        def digest() -> str:
+            seen.append("digest")
+            return measure.digests["sha256"]
+
+        store.put(source(), bucket="evidence", key=key, size=size, digest=digest)
+    assert seen == ["end", "digest"]
+
+
+def test_an_empty_block_is_not_the_end(store, key):
+    stored = store.put([b"one ", b"", b"two"], bucket="evidence", key=key)
+    assert read(store, stored) == b"one two"
+
+
+def test_a_stream_opened_for_a_length_ends_there(store, key):
+    stored = store.put([b"0123456789"], bucket="evidence", key=key)
+    for start, length, wanted in ((2, 3, b"234"), (8, 10, b"89"), (0, 0, b""), (10, 1, b"")):
+        with store.open(stored, start, length) as file:
+            assert file.read() == wanted
+
+
+def test_a_retry_after_a_crash_before_the_lock_locks(store, key):
+    """The writer died after the upload: what the retry finds is there, but unlocked."""
+    store.put([b"x"], bucket="evidence", key=key)
+    later = datetime.now(UTC) + timedelta(days=30)
+    stored = store.put([b"x"], bucket="evidence", key=key, retain_until=later, hold=True)
+    assert stored.retain_until is not None
+    assert stored.retain_until >= later.replace(microsecond=later.microsecond // 1000 * 1000)
+    assert stored.hold
+
+
+def test_a_lock_is_never_shorter_than_asked(store, key):
+    until = datetime(2030, 1, 2, 3, 4, 5, 999_000, tzinfo=UTC)
+    stored = store.put([b"x"], bucket="evidence", key=key, retain_until=until)
+    assert stored.retain_until >= until
+
+
+def test_a_lock_without_a_time_zone_is_refused_and_nothing_is_stored(store, key):
+    with pytest.raises(BadRequest):
+        store.put([b"x"], bucket="evidence", key=key, retain_until=datetime(2030, 1, 1))
+    assert store.find("evidence", key) is None
+
+
+def test_names_are_listed_in_the_order_of_their_bytes(store):
+    folder = os.urandom(8).hex()
+    names = [f"{folder}/{name}" for name in ("q/b", "q-b", "q0", "q/a/z", "r")]
+    for name in names:
+        store.put([b"x"], bucket="derived", key=name)
+    assert [found.key for found in store.versions("derived", f"{folder}/")] == sorted(names)
+    assert [found.key for found in store.versions("derived", f"{folder}/q/")] == [
+        f"{folder}/q/a/z", f"{folder}/q/b",
+    ]  # fmt: skip
+
+
+@pytest.mark.ceph
+def test_a_lock_of_a_weaker_mode_is_not_taken_for_the_one_asked(key):
+    url, keys = ceph_url(prefix="contract-", mode="GOVERNANCE")
+    weaker = open_store(url, **keys)
+    weaker.prepare()
+    until = datetime.now(UTC) + timedelta(days=2)
+    weaker.put([b"x"], bucket="evidence", key=key, retain_until=until)
+    stricter = open_store(url.replace("GOVERNANCE", "COMPLIANCE"), **keys)
+    with pytest.raises(StoreError):  # Ceph 16.2 turns no GOVERNANCE into COMPLIANCE
+        stricter.put([b"x"], bucket="evidence", key=key, retain_until=until)
+
+
+@pytest.mark.parametrize(
+    "url", ["file://store", "file://host/x", "file:x", "file:///a#b/store", "file:///a?b/store",
+            "s3+http://127.0.0.1/?prefix=UPPER_", "s3+http://127.0.0.1:99999/?prefix=x"],
+)  # fmt: skip
+def test_a_url_that_names_another_place_than_it_seems_is_refused(url):
+    with pytest.raises(BadRequest):
+        open_store(url)
+
+
+def test_a_folder_with_an_awkward_name_is_the_folder_meant(tmp_path):
+    folder = tmp_path / "50% a#b?c"
+    store = open_store(folder.as_uri())
+    store.prepare()
+    assert (folder / "evidence").is_dir()
+
+
+@pytest.mark.parametrize("bad", ["", ".", "a/", "a//b", "a/./b", "a/.hidden", "a\0b", "a.lock"])
+def test_names_that_the_folder_keeps_for_itself_are_refused(tmp_path, bad):
+    store = open_store(f"file://{tmp_path}/store")
+    store.prepare()
+    with pytest.raises(StoreError):
+        store.put([b"x"], bucket="evidence", key=bad)
+
+
+def test_an_unfinished_write_is_no_object(tmp_path):
+    store = open_store(f"file://{tmp_path}/store")
+    store.prepare()
+    stored = store.put([b"x"], bucket="evidence", key="o/aa/1", hold=True)
+    (tmp_path / "store/evidence/o/aa/.2.17.0badcafe.part").write_bytes(b"half")
+    assert [found.key for found in store.versions("evidence")] == [stored.key]
+
+
+def test_without_unnamed_files_the_contract_holds(tmp_path, monkeypatch, key):
+    monkeypatch.setattr(os, "O_TMPFILE", os.O_DIRECTORY)  # EISDIR, as file systems without it say
+    store = open_store(f"file://{tmp_path}/store")
+    store.prepare()
+    stored = store.put([b"x" * (2 << 20)], bucket="evidence", key=key)
+    assert read(store, stored) == b"x" * (2 << 20)
+    with pytest.raises(NameTaken):
+        store.put([b"other"], bucket="evidence", key=key)
+    files = [path for path in (tmp_path / "store/evidence").rglob("*") if path.is_file()]
+    assert [path.name for path in files] == [Path(key).name]
+
+
+def test_a_digest_that_cannot_be_given_leaves_nothing_open(tmp_path):
+    store = open_store(f"file://{tmp_path}/store")
+    store.prepare()
+
+    def broken() -> str:
+        raise RuntimeError
+
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(RuntimeError):
+        store.put([b"x"], bucket="evidence", key="o/aa/1", digest=broken)
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert store.find("evidence", "o/aa/1") is None
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Path]:
+    place = tmp_path / "disk"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("there is no mount command")
+    if done.returncode:
+        pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.mark.parametrize("block", [64 << 10, 1 << 20, 8 << 20])
+def test_a_full_disk_says_so_and_leaves_nothing(small_disk, block):
+    store = open_store(f"file://{small_disk}/store")
+    store.prepare()
+    with pytest.raises(StoreFull):
+        store.put(blocks(bytes(8 << 20), block), bucket="evidence", key="o/aa/1")
+    assert store.find("evidence", "o/aa/1") is None
+    assert store.put([b"fits"], bucket="evidence", key="o/aa/2").size == 4
 
 
 @pytest.mark.parametrize("bad", ["../x", "/x", "a/../../x"])

@@ -203,6 +203,22 @@ def test_a_manifest_of_another_number_of_chunks_than_the_size_is_refused():
             load(io.BytesIO(text), root=chunks.root, size=size, manifest_digest=sha(text))
 
 
+@pytest.mark.parametrize(
+    "piece", [b"0", b'"%s",' % (b"0" * 64), b'"'], ids=["zeros", "digests", "quotes"]
+)
+def test_a_manifest_replaced_by_something_endless_is_not_read_to_its_end(piece):
+    class Endless:
+        given = 0
+
+        def read(self, size: int) -> bytes:
+            self.given += size
+            assert self.given < 8 << 20
+            return (piece * (size // len(piece) + 1))[:size]
+
+    with pytest.raises(IntegrityError):
+        load(Endless(), root=many(1).root, size=1, manifest_digest=sha(b"recorded"))
+
+
 # --- reading -----------------------------------------------------------------------------------
 
 
@@ -283,6 +299,12 @@ def test_short_reads_of_a_store_change_nothing():
 
 def test_an_empty_part_has_nothing_to_give():
     assert given_out(reader(b""), chunks_of(b""), size=0, last=-1) == (b"", None)
+
+
+def test_an_empty_part_that_has_bytes_is_refused():
+    out, error = given_out(reader(b"x"), chunks_of(b""), size=0, last=-1)
+    assert out == b""
+    assert error is not None
 
 
 @pytest.mark.parametrize(

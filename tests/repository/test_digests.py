@@ -118,6 +118,20 @@ def test_an_error_of_the_source_passes_through_and_leaves_no_thread(size):
     assert threading.active_count() == before
 
 
+def test_a_source_that_has_nothing_yet_is_not_taken_for_one_that_ended():
+    """A non-blocking stream answers None: what follows must not be cut off silently."""
+
+    class NotYet(io.RawIOBase):
+        answers = [5, None, 5, 0]  # noqa: RUF012
+
+        def readinto(self, buffer) -> int | None:
+            return self.answers.pop(0)
+
+    with pytest.raises(BlockingIOError), Measure(NotYet()) as measure:
+        for _ in measure:
+            pass
+
+
 def test_leaving_early_leaves_no_thread():
     before = threading.active_count()
     with Measure(io.BytesIO(bytes(6 * BLOCK))) as measure:
