@@ -8,7 +8,9 @@ from api.commands.context import Context, login, pass_context
 from custody.entry import Act, Draft, timestamp
 from repository.access import ROLES, Right
 from repository.authorise import on_case, on_house
-from repository.cases import open_case, visible_cases
+from repository.cases import open_case
+from repository.consult import list_cases
+from repository.consult import show_case as consult_case
 from repository.errors import BadRequest
 from repository.initialise import initialise
 from repository.naming import shown
@@ -64,12 +66,7 @@ def case_new(ctx: Context, code: str, title: str) -> None:
 @pass_context
 def case_list(ctx: Context) -> None:
     """List the cases you take part in."""
-    caller = ctx.caller
-    with ctx.repo.database.reading() as session:
-        found = visible_cases(session, caller.person.id, caller.person.role)
-    ctx.repo.ledger.record(
-        Draft(Act.CONSULTATION, caller.actor(), plain={"count": len(found)}, reason="case-list")
-    )
+    found = list_cases(ctx.repo, ctx.caller)
     for one in found:
         ctx.result(
             {"case": one.code, "title": one.title, "exhibits": one.exhibits},
@@ -82,10 +79,7 @@ def case_list(ctx: Context) -> None:
 @pass_context
 def case_show(ctx: Context, code: str) -> None:
     """Show a case."""
-    actor, found = on_case(ctx.repo, ctx.caller, Right.CONSULT, code, attempted=Act.CONSULTATION)
-    ctx.repo.ledger.record(
-        Draft(Act.CONSULTATION, actor, reason="case", withheld={"case": code}, subject=found.id)
-    )
+    found = consult_case(ctx.repo, ctx.caller, code)
     opened = timestamp(found.opened_at)
     ctx.result(
         {"case": code, "title": found.title, "exhibits": found.exhibits, "opened_at": opened},

@@ -8,7 +8,7 @@ from typing import Any, Self
 import click
 
 from api.commands.context import Context, exit_code, pass_context, worst
-from custody.entry import Act
+from custody.entry import Act, Draft
 from ingest.batch import Failure
 from ingest.batch import ingest as take_in
 from ingest.quarantine import held, reject, release
@@ -192,8 +192,12 @@ def quarantine() -> None:
 @pass_context
 def quarantine_list(ctx: Context) -> None:
     """List what waits for a decision."""
-    on_house(ctx.repo, ctx.caller, Right.GOVERN, attempted=Act.CONSULTATION)
-    for kept, code in held(ctx.repo):
+    actor = on_house(ctx.repo, ctx.caller, Right.GOVERN, attempted=Act.CONSULTATION)
+    waiting = held(ctx.repo)
+    ctx.repo.ledger.record(
+        Draft(Act.CONSULTATION, actor, reason="quarantine-list", plain={"count": len(waiting)})
+    )
+    for kept, code in waiting:
         observed = kept.staged["digests"]["sha256"]
         ctx.result(
             {
