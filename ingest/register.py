@@ -67,7 +67,7 @@ def register(
     drafts: list[Draft] = []
     marks: list[tuple[Staged, Exhibit | Quarantined, int]] = []
     with repo.database.writing() as session:
-        row = session.get_one(Case, case.id)
+        row = session.get_one(Case, case.id, with_for_update=True)  # its numbers are counted
         for one in staged:
             motive = (released or {}).get(one.exhibit_id)
             if motive is not None:

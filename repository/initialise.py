@@ -16,7 +16,7 @@ from custody.signers import file as file_signer
 from repository import Repository, database_url, now, open_repository, open_settings_store
 from repository.errors import AlreadyInitialised, BadRequest, DiskFull, RepositoryError
 from repository.ledger_mirror import publish
-from repository.migrations import upgrade
+from repository.migrations import revision, upgrade
 from repository.people import SYSTEM, new_person
 
 
@@ -77,6 +77,10 @@ def _build(settings: Settings, origin: str) -> None:
         f'# Settings of this repository; see docs/operate.md for all keys.\norigin = "{origin}"\n'
     )
     database = Database(database_url(settings), timeout=settings.database_timeout)
+    if revision(database) is not None:
+        raise AlreadyInitialised(
+            "the database of `database_url` holds a repository already; nothing was changed"
+        )
     upgrade(database)
     database.close()
     open_settings_store(settings).prepare()

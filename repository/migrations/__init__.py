@@ -29,6 +29,23 @@ def upgrade(database: Database) -> None:
         command.upgrade(settings, "head")
 
 
+def revision(database: Database) -> str | None:
+    """Return the revision of the database, or None if it holds no repository.
+
+    Raises:
+        LedgerUnavailable: it cannot be opened.
+    """
+    try:
+        with database.reading() as session:
+            return session.scalar(text("SELECT version_num FROM alembic_version"))
+    except LedgerUnavailable as error:
+        if "no such table" not in str(error):
+            raise
+        return None
+    except ProgrammingError:
+        return None  # PostgreSQL's word for a table that is not there
+
+
 def check_revision(database: Database) -> None:
     """Refuse a database of another revision than this program's.
 
@@ -36,15 +53,7 @@ def check_revision(database: Database) -> None:
         WrongDatabase: older or newer, or no repository at all.
         LedgerUnavailable: it cannot be opened.
     """
-    try:
-        with database.reading() as session:
-            found = session.scalar(text("SELECT version_num FROM alembic_version"))
-    except LedgerUnavailable as error:
-        if "no such table" not in str(error):
-            raise
-        found = None
-    except ProgrammingError:
-        found = None  # PostgreSQL's word for a table that is not there
+    found = revision(database)
     if found != newest():
         raise WrongDatabase(
             f"the database is at revision {found or 'none'}, this program needs {newest()}; "
