@@ -59,6 +59,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = exit_code(error)
     except BrokenPipeError:
         code = 141
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        click.echo(
+            f"evidence: {error.strerror or error}{where}; nothing acknowledged is lost", err=True
+        )
+        code = 3
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -37,7 +37,8 @@ def revision(database: Database) -> str | None:
     """
     try:
         with database.reading() as session:
-            return session.scalar(text("SELECT version_num FROM alembic_version"))
+            found: str | None = session.scalar(text("SELECT version_num FROM alembic_version"))
+            return found
     except LedgerUnavailable as error:
         if "no such table" not in str(error):
             raise
