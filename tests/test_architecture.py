@@ -129,9 +129,18 @@ def test_every_module_says_what_it_is_and_the_map_repeats_it():
             assert f"| `{name}` | {said} |" in text, f"docs/architecture.md lacks: {name} | {said}"
 
 
+LONGER = {
+    "custody/verify.py": 900,  # one file by its nature; 500 is the aim (docs/decisions/0005)
+}
+
+
 def test_no_module_outgrows_its_purpose():
     long = {f.relative_to(ROOT).as_posix(): len(f.read_text().splitlines()) for f in files()}
-    assert not {n: c for n, c in long.items() if c > 450 and "migrations/versions" not in n}
+    assert not {
+        name: count
+        for name, count in long.items()
+        if count > LONGER.get(name, 450) and "migrations/versions" not in name
+    }
 
 
 @pytest.mark.parametrize("word", ["admissible", "authentic", "tamper-proof"])
