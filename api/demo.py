@@ -335,7 +335,7 @@ def _everything(repo: Repository) -> list[Finding]:
         wrapping_key=repo.wrapping_key,
         outside=published(repo),
     )
-    return findings + check_objects(repo, _caller(repo, login()).actor())
+    return [*findings, *check_objects(repo, _caller(repo, login()).actor())]
 
 
 def _told(findings: Iterable[Finding]) -> list[str]:

@@ -1,6 +1,6 @@
 """Read stored objects again, compare with what the ledger recorded, say what was found."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import select
 
@@ -14,40 +14,33 @@ from repository.models import Exhibit
 from repository.naming import shown
 from repository.retrieve import Recorded, integrity_failure, recorded_parts, verified_bytes
 
-Progress = Callable[[Exhibit], None]
-
 
 def check_objects(
-    repo: Repository,
-    actor: Actor,
-    *,
-    numbers: Sequence[str] = (),
-    progress: Progress = lambda _: None,
-) -> list[Finding]:
-    """Re-read exhibits (all, if none is named) and return one finding each; findings are entries.
+    repo: Repository, actor: Actor, *, numbers: Sequence[str] = ()
+) -> Iterator[Finding]:
+    """Re-read exhibits (all, if none is named) and yield one finding each; findings are entries.
 
     A damaged or missing object is a `fail`; a store that does not answer is `not-done`.
     """
-    findings: list[Finding] = []
-    for exhibit in _exhibits(repo, numbers, findings):
-        findings.append(_check(repo, actor, exhibit))
-        progress(exhibit)
-    return findings
-
-
-def _exhibits(repo: Repository, numbers: Sequence[str], findings: list[Finding]) -> list[Exhibit]:
-    with repo.database.reading() as session:
-        if not numbers:
-            return list(session.scalars(select(Exhibit).order_by(Exhibit.number)))
-        found = []
-        for number in numbers:
+    for number in _numbers(repo, numbers):
+        with repo.database.reading() as session:
             exhibit = find_exhibit(session, number)
-            if exhibit is None:
-                detail = "there is no such exhibit"
-                findings.append(Finding("object", shown(number), "fail", detail))
-            else:
-                found.append(exhibit)
-        return found
+        if exhibit is None:
+            yield Finding("object", shown(number), "fail", "there is no such exhibit")
+        else:
+            yield _check(repo, actor, exhibit)
+
+
+def count(repo: Repository, numbers: Sequence[str] = ()) -> int:
+    """Return how many exhibits `check_objects` would read."""
+    return len(_numbers(repo, numbers))
+
+
+def _numbers(repo: Repository, numbers: Sequence[str]) -> Sequence[str]:
+    if numbers:
+        return numbers
+    with repo.database.reading() as session:
+        return list(session.scalars(select(Exhibit.number).order_by(Exhibit.number)))
 
 
 def _check(repo: Repository, actor: Actor, exhibit: Exhibit) -> Finding:

@@ -5,7 +5,7 @@ import json
 import os
 import pwd
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -128,6 +128,15 @@ class Context:
             return
         with click.progressbar(items, label=label, length=length, file=sys.stderr) as bar:
             yield bar
+
+    @contextlib.contextmanager
+    def meter(self, label: str, length: int) -> Iterator[Callable[[int], None]]:
+        """Yield a function that is told how far a long check has come, for people at a terminal."""
+        if self.as_json or not sys.stderr.isatty():
+            yield lambda _: None
+            return
+        with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
+            yield lambda done: bar.update(done - bar.pos)
 
 
 def login() -> str:

@@ -16,7 +16,7 @@ from repository.access import Right
 from repository.authorise import on_house
 from repository.errors import BadRequest, StoreError
 from repository.exports import export as make_bundle
-from repository.fixity import check_objects
+from repository.fixity import check_objects, count
 from repository.ledger_mirror import published
 from repository.naming import shown, split_number
 from repository.reconcile import unfinished
@@ -85,8 +85,10 @@ def _repository(
     if ledger:
         findings += _ledger(ctx, checkpoints, receipts)
     if objects or exhibits:
-        with ctx.progress([None], label="reading objects", length=None):
-            findings += check_objects(repo, actor, numbers=() if objects else exhibits)
+        numbers = () if objects else exhibits
+        checks = check_objects(repo, actor, numbers=numbers)
+        with ctx.progress(checks, label="reading objects", length=count(repo, numbers)) as bar:
+            findings += bar
         waiting = unfinished(repo)
         if waiting and objects:
             detail = f"{len(waiting)} files of interrupted submissions were never registered"
@@ -118,13 +120,16 @@ def _ledger(ctx: Context, checkpoints: Sequence[Path], receipts: Sequence[Path])
             held.append(receipt)
         except CustodyError as error:
             findings.append(Finding("receipt", str(file), "fail", str(error)))
-    return findings + audit(
-        repo.database,
-        keys=[repo.ledger.key],
-        wrapping_key=repo.wrapping_key,
-        outside=outside,
-        receipts=held,
-    )
+    with ctx.meter("reading the ledger", repo.ledger.size()) as meter:
+        findings += audit(
+            repo.database,
+            keys=[repo.ledger.key],
+            wrapping_key=repo.wrapping_key,
+            outside=outside,
+            receipts=held,
+            progress=meter,
+        )
+    return findings
 
 
 def _read(file: Path) -> bytes:
