@@ -184,7 +184,7 @@ def _submit(repo: Repository, case: Case, folder: Path, samples: list[Sample]) -
 
 
 def _look(demo: _Demo, repo: Repository, taken: list[Outcome]) -> None:
-    ids = [one.exhibit_id for one in taken if one.exhibit_id]
+    ids = [one.exhibit_id for one in taken]
     with Processors(repo) as processors:
         runs = list(processors.map(ids))
     lines = [
@@ -278,7 +278,7 @@ def _damage(demo: _Demo, settings: Settings, taken: list[Outcome]) -> None:
     victim = taken[-1]
     with repo.database.reading() as session:
         case = find_case(session, CODE)
-    if case is None or victim.number is None or victim.exhibit_id is None:
+    if case is None or victim.number is None:
         raise RepositoryError("the copy lacks the case")
     changed = _flip(copy, repo, victim)
     _rewrite_row(copy / "evidence.db", taken[0].index)

@@ -81,6 +81,8 @@ class Ledger:
         Raises:
             MalformedEntry: a draft breaks the vocabulary; nothing is appended.
         """
+        if not drafts:
+            return []
         for draft in drafts:
             draft.check()
         if session.get_bind().dialect.name == "postgresql":

@@ -11,12 +11,12 @@ from sqlalchemy import select
 from custody.entry import Actor
 from custody.errors import EvidenceError
 from ingest.errors import SourceUnreadable
-from ingest.register import Outcome, register
+from ingest.register import Outcome, quarantined_before, register, registered_before
 from ingest.sources import Source, Watch, opened
 from ingest.staging import Staged, abandon, intend, stage
 from repository import Repository
 from repository.errors import NameTaken, StoreError
-from repository.models import Case, Exhibit, Intake, Quarantined, Submission
+from repository.models import Case, Intake, Submission
 from repository.naming import name_digest, shown
 from repository.submissions import held_back, registered
 
@@ -135,48 +135,17 @@ def _before(
     wanted = f"sha256:{digest.hexdigest()}"
     for one in kept:
         if one.staged["digests"]["sha256"] == wanted and one.staged["declared"] == dict(declared):
-            return _quarantined_again(repo, submission, one)
+            return quarantined_before(repo, one)
     same = [exhibit for exhibit in known if exhibit.sha256 == wanted]
     turn = seen[source.path, wanted]
     if turn >= len(same):
         return None
     seen[source.path, wanted] += 1
-    return _again(repo, submission, same[turn])
-
-
-def _quarantined_again(repo: Repository, submission: Submission, kept: Quarantined) -> Outcome:
-    return Outcome(
-        "quarantined",
-        kept.path,
-        kept.staged["digests"]["sha256"],
-        kept.staged["size"],
-        submission.id,
-        kept.index,
-        repo.ledger.entry(kept.index).fields["at"],
-        quarantine=kept.id,
-        again=True,
-    )
+    return registered_before(repo, same[turn])
 
 
 def _unreadable(source: Source, why: str) -> Failure:
     return Failure(source.path, SourceUnreadable(f"{shown(source.path)}: {why}"))
-
-
-def _again(repo: Repository, submission: Submission, exhibit: Exhibit) -> Outcome:
-    entry = repo.ledger.entry(exhibit.registration)
-    return Outcome(
-        "registered",
-        exhibit.path,
-        exhibit.sha256,
-        exhibit.size,
-        submission.id,
-        exhibit.registration,
-        entry.fields["at"],
-        number=exhibit.number,
-        exhibit_id=exhibit.id,
-        receipt=repo.receipts / f"{exhibit.number}.json",
-        again=True,
-    )
 
 
 def _stage(
@@ -218,7 +187,7 @@ def _stream_again(repo: Repository, actor: Actor, intent: Intake, staged: Staged
     if not same:
         return None
     abandon(repo, actor, intent, reason="already-registered")
-    return _again(repo, submission, same[0])
+    return registered_before(repo, same[0])
 
 
 def _store(repo: Repository, source: Source, intent: Intake, declared: Mapping[str, str]) -> Staged:

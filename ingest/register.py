@@ -13,7 +13,7 @@ from custody.entry import Act, Actor, CustodyEntry, Draft, ExhibitRef, uuid7
 from custody.receipt import Receipt
 from ingest.staging import Staged
 from repository import Repository
-from repository.errors import UnknownQuarantine
+from repository.errors import UnknownQuarantine, UnknownSubmission
 from repository.exhibits import known_as, part_json
 from repository.models import Case, Exhibit, Grant, Intake, Part, Quarantined, Submission
 from repository.naming import exhibit_number, name_digest, recorded_name
@@ -32,8 +32,8 @@ class Outcome:
     submission: str
     index: int
     at: str
+    exhibit_id: str
     number: str | None = None
-    exhibit_id: str | None = None
     quarantine: str | None = None
     receipt: Path | None = None
     known_as: tuple[str, ...] = field(default=())
@@ -68,7 +68,10 @@ def register(
     marks: list[tuple[Staged, Exhibit | Quarantined, int]] = []
     with repo.database.writing() as session:
         row = session.get_one(Case, case.id, with_for_update=True)  # its numbers are counted
+        waiting = _waiting(session, staged, released or {})
         for one in staged:
+            if one.exhibit_id not in waiting:
+                continue
             motive = (released or {}).get(one.exhibit_id)
             if motive is not None:
                 drafts.append(_release(session, actor, row, one, motive))
@@ -89,7 +92,61 @@ def register(
             else:
                 made.index = index
         session.flush()
-    return _acknowledge(repo, actor, submission, marks, entries)
+    done = {o.exhibit_id: o for o in _acknowledge(repo, actor, submission, marks, entries)}
+    return [done.get(one.exhibit_id) or _finished(repo, one) for one in staged]
+
+
+def registered_before(repo: Repository, exhibit: Exhibit) -> Outcome:
+    """Return the outcome of a file that an earlier run has registered."""
+    return Outcome(
+        "registered",
+        exhibit.path,
+        exhibit.sha256,
+        exhibit.size,
+        exhibit.submission_id,
+        exhibit.registration,
+        repo.ledger.entry(exhibit.registration).fields["at"],
+        exhibit_id=exhibit.id,
+        number=exhibit.number,
+        receipt=repo.receipts / f"{exhibit.number}.json",
+        again=True,
+    )
+
+
+def quarantined_before(repo: Repository, kept: Quarantined) -> Outcome:
+    """Return the outcome of a file that an earlier run has put into quarantine."""
+    return Outcome(
+        "quarantined",
+        kept.path,
+        kept.staged["digests"]["sha256"],
+        kept.staged["size"],
+        kept.submission_id,
+        kept.index,
+        repo.ledger.entry(kept.index).fields["at"],
+        exhibit_id=kept.exhibit_id,
+        quarantine=kept.id,
+        again=True,
+    )
+
+
+def _waiting(session: Session, staged: Sequence[Staged], released: Mapping[str, str]) -> set[str]:
+    """Return which of the files nobody else has registered or quarantined meanwhile."""
+    ids = [one.exhibit_id for one in staged]
+    rows = session.scalars(select(Intake).where(Intake.exhibit_id.in_(ids)).with_for_update())
+    return {row.exhibit_id for row in rows if row.state == "open" or row.exhibit_id in released}
+
+
+def _finished(repo: Repository, staged: Staged) -> Outcome:
+    """Return what another process, working on the same submission, made of a file."""
+    with repo.database.reading() as session:
+        exhibit = session.get(Exhibit, staged.exhibit_id)
+        query = select(Quarantined).where(Quarantined.exhibit_id == staged.exhibit_id)
+        kept = session.scalar(query)
+    if exhibit is not None:
+        return registered_before(repo, exhibit)
+    if kept is None:
+        raise UnknownSubmission("this submission was changed by somebody else; run it again")
+    return quarantined_before(repo, kept)
 
 
 def _acknowledge(
@@ -120,6 +177,7 @@ def _acknowledge(
             "index": entry.index,
             "at": entry.fields["at"],
             "known_as": known[one.exhibit_id],
+            "exhibit_id": one.exhibit_id,
         }
         if isinstance(made, Quarantined):
             outcomes.append(Outcome("quarantined", quarantine=made.id, **common))
@@ -129,7 +187,6 @@ def _acknowledge(
             Outcome(
                 "registered",
                 number=made.number,
-                exhibit_id=made.id,
                 receipt=write_receipt(repo, receipt),
                 **common,
             )

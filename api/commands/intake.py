@@ -157,7 +157,7 @@ class Background:
 
     def add(self, result: Outcome | Failure) -> None:
         """Hand over a result; exhibits are looked at in groups."""
-        if self._processors is None or isinstance(result, Failure) or not result.exhibit_id:
+        if self._processors is None or isinstance(result, Failure) or not result.number:
             return
         self._waiting.append(result.exhibit_id)
         if len(self._waiting) >= TOGETHER:
