@@ -222,10 +222,11 @@ class Extraction:
 
     def instrument(self) -> dict[str, Any]:
         """Return what an entry may say of the tools in plain: nothing of the file's content."""
+        limits = " ".join(f"{name}={value}" for name, value in self.limits.to_json().items())
         return {
             "tool": "extraction sandbox",
             "version": "; ".join(self.tools),
-            "parameters": {"isolation": self.sandbox, "limits": self.limits.to_json()},
+            "parameters": {"isolation": self.sandbox, "limits": limits},
         }
 
 
