@@ -156,7 +156,9 @@ def _report(ctx: Context, findings: Sequence[Finding]) -> None:
     undone = [f for f in findings if f.outcome == "not-done" and f.check not in OPTIONAL]
     code = 1 if counts["fail"] else 3 if undone else 0
     said = ", ".join(f"{count} {word}" for word, count in counts.items())
-    ctx.result({"check": "summary", "exit": code, **counts}, f"{said}")
+    outcome = {0: "pass", 1: "fail", 3: "not-done"}[code]
+    line = {"check": "summary", "subject": "all", "outcome": outcome, "detail": said}
+    ctx.result({**line, "exit": code, **counts}, said)
     raise click.exceptions.Exit(code)
 
 

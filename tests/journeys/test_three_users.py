@@ -187,3 +187,33 @@ def test_only_who_may_know_the_other_is_told(taken, house, files):
     grant(house.repo, custodian, case=other, person=stranger, role="investigator")
     said = house.evidence("ingest", files / "a.txt", "--case", "OTHER", person="stranger")
     assert said.lines[0]["known_as"] == ["OTHER-000001"]
+
+
+def test_a_ledger_cut_by_its_operator_is_found_with_the_checkpoint_in_the_store(taken, house):
+    import sqlite3
+
+    size = house.repo.ledger.size()
+    house.repo.close()
+    with sqlite3.connect(house.data / "evidence.db") as raw:
+        for [name] in raw.execute("SELECT name FROM sqlite_master WHERE type='trigger'").fetchall():
+            raw.execute(f"DROP TRIGGER {name}")
+        cut = raw.execute("SELECT max(size) FROM head WHERE size < ?", (size,)).fetchone()[0]
+        for table in ("entry", "entry_exhibit", "opening"):
+            raw.execute(f"DELETE FROM {table} WHERE idx >= ?", (cut,))
+        raw.execute("DELETE FROM head WHERE size > ?", (cut,))
+    said = house.evidence("verify", "--ledger")
+    assert said.code == 1
+    [found] = [line for line in said.lines[:-1] if line["outcome"] == "fail"]
+    assert found["check"] == "outside"
+    assert f"entry {cut}" in found["detail"]
+
+
+def test_a_receipt_in_someones_hand_exposes_a_rewritten_ledger(taken, house):
+    receipt = taken["in/a.txt"]["receipt"]
+    assert house.evidence("verify", "--receipt", receipt).code == 0
+    checkpoint = house.data / "kept"
+    checkpoint.write_text(house.evidence("ledger", "checkpoint").lines[0]["checkpoint"])
+    assert house.evidence("verify", "--checkpoint", checkpoint).code == 0
+    checkpoint.write_text(checkpoint.read_text().replace("test", "rest").replace("\n2", "\n3"))
+    said = house.evidence("verify", "--checkpoint", checkpoint)
+    assert said.code == 1
