@@ -1,6 +1,6 @@
 """create_app(repository): blueprints, headers, errors, health."""
 
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, jsonify
 
 from api import cases, custody_log, exhibits, pages, problems
 from api.schema import openapi
@@ -39,9 +39,6 @@ def create_app(repo: Repository) -> Flask:
 def _headers(response: Response) -> Response:
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
-    if request.method not in {"GET", "HEAD"} and response.status_code >= 400:
-        # What is left of a refused upload is not read, so the connection cannot be used again.
-        response.headers["Connection"] = "close"
     return response
 
 
