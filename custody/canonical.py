@@ -15,7 +15,7 @@ from custody.errors import NotCanonical
 MAX_INTEGER = 2**53 - 1
 MAX_DEPTH = 32
 
-_encode_string = json.JSONEncoder(ensure_ascii=False).encode
+_encode_string = json.encoder.encode_basestring  # escapes what RFC 8785 §3.2.2.2 says, no more
 
 
 def dumps(value: Any) -> bytes:
@@ -25,10 +25,8 @@ def dumps(value: Any) -> bytes:
         NotCanonical: the value holds a float, a large integer, a lone surrogate, a key that is no
             string, a type JSON does not know, or is nested deeper than 32.
     """
-    parts: list[str] = []
-    _write(value, parts.append, 0)
     try:
-        return "".join(parts).encode()
+        return _text(value, 0).encode()
     except UnicodeEncodeError as error:
         raise NotCanonical("a string holds a lone surrogate; store such names as base64") from error
 
@@ -67,48 +65,44 @@ def loads_any(data: bytes) -> Any:
         raise NotCanonical("nested too deeply") from error
 
 
-def _write(value: Any, out: Any, depth: int) -> None:
-    if depth > MAX_DEPTH:
-        raise NotCanonical(f"nested deeper than {MAX_DEPTH}")
+def _text(value: Any, depth: int) -> str:
     kind = type(value)
-    if kind is str or isinstance(value, str):
-        out(_encode_string(str(value)))
-    elif value is None:
-        out("null")
-    elif kind is bool:
-        out("true" if value else "false")
-    elif kind is int:
+    if kind is str:
+        return _encode_string(value)
+    if kind is dict:
+        return _object(value, depth)
+    if value is None:
+        return "null"
+    if kind is bool:
+        return "true" if value else "false"
+    if kind is int:
         if not -MAX_INTEGER <= value <= MAX_INTEGER:
             raise NotCanonical(f"integer {value} is beyond 2^53-1; store it as a string")
-        out(str(value))
-    elif isinstance(value, dict):
-        _write_object(value, out, depth)
-    elif isinstance(value, list | tuple):
-        out("[")
-        for number, item in enumerate(value):
-            if number:
-                out(",")
-            _write(item, out, depth + 1)
-        out("]")
-    else:
-        raise NotCanonical(f"{kind.__name__} has no canonical form here")
+        return str(value)
+    if isinstance(value, str):
+        return _encode_string(str(value))
+    if isinstance(value, list | tuple):
+        if depth >= MAX_DEPTH:
+            raise NotCanonical(f"nested deeper than {MAX_DEPTH}")
+        return "[" + ",".join([_text(item, depth + 1) for item in value]) + "]"
+    if isinstance(value, dict):
+        return _object(value, depth)
+    raise NotCanonical(f"{kind.__name__} has no canonical form here")
 
 
-def _write_object(value: dict[Any, Any], out: Any, depth: int) -> None:
-    if any(not isinstance(key, str) for key in value):
-        raise NotCanonical("an object key is not a string")
-    out("{")
-    for number, key in enumerate(sorted(value, key=_utf16)):
-        if number:
-            out(",")
-        out(_encode_string(key))
-        out(":")
-        _write(value[key], out, depth + 1)
-    out("}")
+def _object(value: dict[Any, Any], depth: int) -> str:
+    if depth >= MAX_DEPTH:
+        raise NotCanonical(f"nested deeper than {MAX_DEPTH}")
+    try:
+        # For ASCII the order by code point is the order by UTF-16 code unit, and much cheaper.
+        keys = sorted(value) if "".join(value).isascii() else sorted(value, key=_utf16)
+    except TypeError as error:
+        raise NotCanonical("an object key is not a string") from error
+    members = [f"{_encode_string(key)}:{_text(value[key], depth + 1)}" for key in keys]
+    return "{" + ",".join(members) + "}"
 
 
-def _utf16(key: str) -> str | bytes:
-    # For ASCII the order by code point is the order by UTF-16 code unit, and much cheaper.
+def _utf16(key: str) -> bytes:
     return key.encode("utf-16-be", "surrogatepass")
 
 

@@ -8,7 +8,7 @@ without it (the idea of SD-JWT).
 import hmac
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
@@ -27,14 +27,21 @@ Random = Callable[[int], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What reveals one withheld field: its salt (16 bytes) and its value."""
+    """What reveals one withheld field: its salt (16 bytes) and its value.
+
+    `canonical_value` is made once, for it is hashed and then sealed.
+    """
 
     salt: bytes
     value: Any
+    canonical_value: bytes = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "canonical_value", dumps(self.value))
 
     def commitment(self) -> str:
         """Return the commitment that stands in the body: `sha256:` and 64 hex digits."""
-        return "sha256:" + sha256(self.salt + dumps(self.value)).hexdigest()
+        return "sha256:" + sha256(self.salt + self.canonical_value).hexdigest()
 
     def opens(self, commitment: str) -> bool:
         """Say whether this opening belongs to the commitment."""
@@ -90,7 +97,9 @@ def seal(
 ) -> bytes:
     """Return the opening encrypted (AES-256-GCM) and bound to its place in the ledger."""
     nonce = random(_NONCE_SIZE)
-    return nonce + AESGCM(key).encrypt(nonce, dumps(opening.to_json()), _place(index, field))
+    # The canonical form of `to_json`, put together from what was serialised for the commitment.
+    plain = b'{"salt":"%s","value":%s}' % (opening.salt.hex().encode(), opening.canonical_value)
+    return nonce + AESGCM(key).encrypt(nonce, plain, _place(index, field))
 
 
 def unseal(sealed: bytes, key: bytes, *, index: int, field: str) -> Opening:

@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
-from uuid import UUID
 
 from custody.canonical import loads
 from custody.commitment import Opening, Random, commit
@@ -108,6 +107,8 @@ REQUIRED: Mapping[Act, frozenset[str]] = {
     Act.DISCLOSURE: frozenset({"exhibit", "purpose", "request_id"}),
     Act.REPORT_GENERATED: frozenset({"request_id"}),
     Act.CORRECTION: frozenset({"corrects"}),
+    Act.KEY_ROTATION: frozenset({"key"}),
+    Act.CHECKPOINT_ANCHORED: frozenset({"anchor", "inputs", "outputs"}),
     Act.CASE_OPENED: frozenset({"case"}),
     Act.ACCESS_GRANT: frozenset({"case"}),
     Act.APPROVAL_GIVEN: frozenset({"attempted", "motive"}),
@@ -125,7 +126,7 @@ PERSONAL = frozenset({"actor_name", "organisation", "country"})  # sealed under 
 PLAIN = frozenset(
     {
         "attempted", "occurred_at", "parts", "instrument", "inputs", "outputs", "verification",
-        "location", "ranges", "count", "handling", "corrects",
+        "location", "ranges", "count", "handling", "corrects", "key", "anchor",
     }
 )  # fmt: skip
 
@@ -290,6 +291,7 @@ def parse_body(body: bytes) -> dict[str, Any]:
     return found
 
 
+@lru_cache(maxsize=16)  # all entries of one transaction have one time
 def timestamp(at: datetime) -> str:
     """Return an aware time as RFC 3339 in UTC with milliseconds.
 
@@ -308,4 +310,5 @@ def uuid7(at: datetime, random: Random) -> str:
     value = (milliseconds << 80) | int.from_bytes(random(10))
     value = value & ~(0xF << 76) | (0x7 << 76)
     value = value & ~(0x3 << 62) | (0x2 << 62)
-    return str(UUID(int=value))
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -65,6 +65,12 @@ class LedgerUnavailable(CustodyError):
     code = "ledger-unavailable"
 
 
+class LedgerBehind(LedgerUnavailable):
+    """The ledger is shorter than one that was given out before; nothing is appended."""
+
+    code = "ledger-behind"
+
+
 class LedgerDamaged(CustodyError):
     """The ledger's stored rows contradict each other."""
 

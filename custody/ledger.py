@@ -4,38 +4,37 @@ Insert-only. Every append reads the last head under the write lock, carries the 
 frontier and writes entries, full tiles and one signed head; nothing signed leaves before COMMIT.
 """
 
+import base64
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from custody import tables
-from custody.canonical import dumps
+from custody.append import Appender, OpenKey, Outside, Prepared, prepare, take_lock
 from custody.checkpoint import Checkpoint, SignedCheckpoint, open_checkpoint
-from custody.commitment import Opening, Random, new_key, seal, unseal, unwrap_key
+from custody.commitment import Opening, Random, unseal, unwrap_key
 from custody.database import Database
-from custody.entry import MAX_BODY, Clock, CustodyEntry, Draft, body_of
-from custody.errors import BadOpening, CustodyError, LedgerDamaged, MalformedEntry, NoSuchEntry
-from custody.merkle import Frontier, inclusion_proof, leaf_hash, verify_inclusion
+from custody.entry import Act, Actor, Clock, CustodyEntry, Draft
+from custody.errors import (
+    BadOpening,
+    CustodyError,
+    LedgerDamaged,
+    LedgerUnavailable,
+    MalformedEntry,
+    NoSuchEntry,
+)
+from custody.heads import Head, head_of, last_head
+from custody.keys import KeyState, TrustedKey, events, history, keys_for, statement
+from custody.merkle import inclusion_proof, leaf_hash, verify_inclusion
 from custody.note import VerifierKey
 from custody.receipt import Proof, Receipt
-from custody.signers import Signer, sign_note
-from custody.tables import as_bytes
-from custody.tiles import Nodes, write_tiles
-
-_LOCK = 0x45564944  # "EVID": PostgreSQL's advisory lock of this log
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """A stored head: size, root, frontier, and its note once it is signed."""
-
-    size: int
-    frontier: Frontier
-    note: str | None
+from custody.recorder import Recorder
+from custody.signers import Signer
+from custody.tables import as_bytes, insert_rows
+from custody.tiles import Nodes
 
 
 class Ledger:
@@ -50,28 +49,46 @@ class Ledger:
         clock: Clock,
         by: str,
         random: Random = os.urandom,
+        open_key: OpenKey | None = None,
+        outside: Outside | None = None,
     ) -> None:
         """Bind the ledger to its database.
 
         Args:
             database: where the ledger's tables are.
-            signer: the log's key; its name is the origin.
+            signer: the log's first key; its name is the origin.
             wrapping_key: 32 bytes that wrap the keys of openings.
             clock: gives the aware time of recording.
             by: software name and version, written in every entry.
             random: n random bytes.
+            open_key: returns the signer of a key that was added later.
+            outside: told the size before the first append; raises `LedgerBehind` if memory
+                outside the database is longer.
         """
-        self._database = database
-        self._signer = signer
+        self.database = database
+        self._first_key = signer.key
         self._wrapping_key = wrapping_key
-        self._clock = clock
-        self._by = by
         self._random = random
+        self._appender = Appender(
+            signer, wrapping_key=wrapping_key, clock=clock, by=by, random=random,
+            open_key=open_key, outside=outside,
+        )  # fmt: skip
+        self._recorder = Recorder(self._commit)
+
+    @property
+    def origin(self) -> str:
+        """Return the ledger's name in checkpoints."""
+        return self._first_key.name
 
     @property
     def key(self) -> VerifierKey:
-        """Return the log's verifier key."""
-        return self._signer.key
+        """Return the verifier key that signs now."""
+        return [known.key for known in self.keys() if known.stop is None][-1]
+
+    def keys(self) -> list[TrustedKey]:
+        """Return every signing key the log ever had, with the sizes each may sign."""
+        with self.database.reading() as session:
+            return history([self._first_key], events(session))
 
     def append(self, session: Session, drafts: Sequence[Draft]) -> list[CustodyEntry]:
         """Append entries inside the caller's write transaction, as its last statements.
@@ -80,36 +97,72 @@ class Ledger:
 
         Raises:
             MalformedEntry: a draft breaks the vocabulary; nothing is appended.
+            LedgerBehind: this ledger is shorter than one given out before.
         """
         if not drafts:
             return []
-        for draft in drafts:
-            draft.check()
-        if session.get_bind().dialect.name == "postgresql":
-            session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-        last = _last_head(session)
-        entries = self._write_entries(session, drafts, last.size)
-        leaves = [leaf_hash(entry.body) for entry in entries]
-        for leaf in leaves:
-            last.frontier.append(leaf)
-        write_tiles(session, last.size, leaves)
-        self._write_head(session, last.frontier)
-        return entries
+        return self._appender.append(session, [prepare(one, self._random) for one in drafts])
 
     def record(self, *drafts: Draft) -> list[CustodyEntry]:
-        """Append entries in a transaction of their own; return only after COMMIT.
+        """Append entries durably, grouped with what other threads record; return after COMMIT.
 
         Raises:
             LedgerUnavailable: the entries could not be committed; the act must not go on.
+            LedgerBehind: this ledger is shorter than one given out before.
             MalformedEntry: a draft breaks the vocabulary.
         """
-        with self._database.writing() as session:
-            return self.append(session, drafts)
+        return self._recorder.record([prepare(one, self._random) for one in drafts])
+
+    def refuse(self, error: LedgerUnavailable) -> None:
+        """Append nothing more in this process: memory outside is longer, or contradicts it."""
+        self._appender.refuse(error)
+
+    def change_key(
+        self,
+        actor: Actor,
+        key: VerifierKey,
+        state: KeyState,
+        *,
+        uri: str | None = None,
+        size: int | None = None,
+    ) -> CustodyEntry:
+        """Record that a key of the log was added, retired or compromised.
+
+        Args:
+            actor: who decides it.
+            key: the key it is about.
+            state: what happened to it.
+            uri: where a key that is added can be opened.
+            size: from which tree size on; by default the size after this entry's own head.
+
+        Raises:
+            MalformedEntry: the key belongs to another log.
+            LedgerUnavailable: it could not be committed.
+        """
+        if key.name != self.origin:
+            raise MalformedEntry(f"a key of this log is named {self.origin}, not {key.name}")
+        with self.database.writing() as session:
+            take_lock(session)
+            head = last_head(session).size + 1  # of this entry
+            since = head + 1 if size is None else size
+            voucher = self._appender.signer_for(session, head)
+            signature = voucher.sign(statement(self.origin, state, key, since))
+            about = {
+                "vkey": str(key),
+                "state": str(state),
+                "size": since,
+                "by": str(voucher.key),
+                "signature": base64.b64encode(signature).decode(),
+            }
+            [entry] = self.append(session, [Draft(Act.KEY_ROTATION, actor, plain={"key": about})])
+            row = (entry.index, str(key), str(state), since, uri)
+            insert_rows(session, tables.key_event, [row])
+        return entry
 
     def checkpoint(self) -> SignedCheckpoint | None:
         """Return the latest signed head, or None for an empty ledger."""
-        with self._database.reading() as session:
-            head = _last_head(session)
+        with self.database.reading() as session:
+            head = last_head(session)
         return self._open(head) if head.size else None
 
     def checkpoint_at(self, size: int) -> SignedCheckpoint:
@@ -118,8 +171,8 @@ class Ledger:
         Raises:
             NoSuchEntry: no head of this size was ever made.
         """
-        with self._database.reading() as session:
-            return self._open(_head(session, size))
+        with self.database.reading() as session:
+            return self._open(head_of(session, size))
 
     def entry(self, index: int) -> CustodyEntry:
         """Return the entry at an index, its bytes checked against the latest signed head.
@@ -143,7 +196,7 @@ class Ledger:
         position = start
         while stop is None or position < stop:
             upto = position + 1_000 if stop is None else min(position + 1_000, stop)
-            with self._database.reading() as session:
+            with self.database.reading() as session:
                 rows = session.execute(
                     select(tables.entry.c.idx, tables.entry.c.body)
                     .where(tables.entry.c.idx >= position, tables.entry.c.idx < upto)
@@ -156,7 +209,7 @@ class Ledger:
 
     def size(self) -> int:
         """Return the number of entries under the latest head, as stored; nothing is verified."""
-        with self._database.reading() as session:
+        with self.database.reading() as session:
             return session.scalar(select(func.max(tables.head.c.size))) or 0
 
     def history(self, exhibit: str, *, size: int | None = None) -> list[CustodyEntry]:
@@ -169,7 +222,7 @@ class Ledger:
         )
         if size is not None:
             query = query.where(tables.entry.c.idx < size)
-        with self._database.reading() as session:
+        with self.database.reading() as session:
             rows = session.execute(query).all()
         return [CustodyEntry(index, as_bytes(body)) for index, body in rows]
 
@@ -217,7 +270,7 @@ class Ledger:
             BadOpening: a stored opening is damaged.
         """
         found: dict[int, dict[str, Opening]] = {index: {} for index in indexes}
-        with self._database.reading() as session:
+        with self.database.reading() as session:
             for start in range(0, len(indexes), 500):
                 rows = session.execute(
                     select(tables.opening, tables.opening_key.c.wrapped)
@@ -242,91 +295,11 @@ class Ledger:
         openings = self.openings([entry.index])[entry.index]
         return checked_values(entry, openings)
 
-    # --- writing ---
-
-    def _write_entries(
-        self, session: Session, drafts: Sequence[Draft], start: int
-    ) -> list[CustodyEntry]:
-        at = self._clock()
-        next_seq = _next_seqs(session, {d.exhibit.id for d in drafts if d.exhibit})
-        entries, rows, exhibits = [], [], []
-        openings: list[tuple[int, str, str, Opening]] = []
-        for index, draft in enumerate(drafts, start):
-            seq = None
-            if draft.exhibit is not None:
-                seq = next_seq[draft.exhibit.id]
-                next_seq[draft.exhibit.id] += 1
-                exhibits.append({"exhibit": draft.exhibit.id, "seq": seq, "idx": index})
-            opened = draft.openings(self._random)
-            fields = body_of(draft, opened, at=at, seq=seq, by=self._by, random=self._random)
-            body = dumps(fields)
-            if len(body) > MAX_BODY:
-                raise MalformedEntry(f"an entry of {len(body)} bytes is longer than {MAX_BODY}")
-            entries.append(CustodyEntry(index, body))
-            rows.append({"idx": index, "leaf": leaf_hash(body), "body": body, "id": fields["id"]})
-            openings.extend(
-                (index, name, draft.subject_of(name), opening) for name, opening in opened.items()
-            )
-        session.execute(insert(tables.entry), rows)
-        if exhibits:
-            session.execute(insert(tables.entry_exhibit), exhibits)
-        self._write_openings(session, openings)
-        return entries
-
-    def _write_openings(
-        self, session: Session, openings: Sequence[tuple[int, str, str, Opening]]
-    ) -> None:
-        if not openings:
-            return
-        keys = self._opening_keys(session, {subject for _, _, subject, _ in openings})
-        session.execute(
-            insert(tables.opening),
-            [
-                {
-                    "idx": index,
-                    "field": name,
-                    "subject": subject,
-                    "sealed": seal(
-                        opening, keys[subject], index=index, field=name, random=self._random
-                    ),
-                }
-                for index, name, subject, opening in openings
-            ],
-        )
-
-    def _opening_keys(self, session: Session, subjects: set[str]) -> dict[str, bytes]:
-        found = {
-            row.subject: unwrap_key(self._wrapping_key, as_bytes(row.wrapped))
-            for row in session.execute(
-                select(tables.opening_key).where(tables.opening_key.c.subject.in_(subjects))
-            )
-        }
-        fresh = []
-        for subject in sorted(subjects - set(found)):
-            found[subject], wrapped = new_key(self._wrapping_key, self._random)
-            fresh.append({"subject": subject, "wrapped": wrapped})
-        if fresh:
-            session.execute(insert(tables.opening_key), fresh)
-        return found
-
-    def _write_head(self, session: Session, frontier: Frontier) -> None:
-        root = frontier.root()
-        checkpoint = Checkpoint(self._signer.key.name, frontier.size, root)
-        session.execute(
-            insert(tables.head),
-            {
-                "size": frontier.size,
-                "root": root,
-                "frontier": frontier.to_bytes(),
-                "note": sign_note(checkpoint.text(), self._signer),
-            },
-        )
-
     # --- proving ---
 
     def _prove(self, indexes: Sequence[int], size: int | None) -> list[tuple[CustodyEntry, Proof]]:
-        with self._database.reading() as session:
-            head = _last_head(session) if size is None else _head(session, size)
+        with self.database.reading() as session:
+            head = last_head(session) if size is None else head_of(session, size)
             nodes = Nodes(session, head.size)
             found = []
             for index in indexes:
@@ -341,11 +314,32 @@ class Ledger:
                 _check(entry, proof, checkpoint)
         return found
 
+    def open_checkpoint(self, note: str) -> SignedCheckpoint:
+        """Return the checkpoint of a note that a key of this log, valid for its size, signed.
+
+        Raises:
+            MalformedNote: not a checkpoint.
+            BadSignature: no such key signed it.
+        """
+        return open_checkpoint(note, keys_for(note, self.keys()))
+
+    def check_receipt(self, receipt: Receipt) -> SignedCheckpoint:
+        """Return the checkpoint that vouches for a receipt of this ledger.
+
+        Raises:
+            MalformedEntry, MalformedNote, BadSignature, BadProof: it does not verify.
+        """
+        return receipt.verify(keys_for(Proof.parse(receipt.proof).note, self.keys()))
+
+    def _commit(self, prepared: Sequence[Prepared]) -> list[CustodyEntry]:
+        with self.database.writing() as session:
+            return self._appender.append(session, prepared)
+
     def _open(self, head: Head) -> SignedCheckpoint:
         if head.note is None:
             raise LedgerDamaged(f"the head of size {head.size} was never signed")
         try:
-            return open_checkpoint(head.note, [self.key])
+            return self.open_checkpoint(head.note)
         except CustodyError as error:
             raise LedgerDamaged(
                 f"the head of size {head.size} is not signed by this ledger: {error}"
@@ -373,39 +367,8 @@ def checked_values(entry: CustodyEntry, openings: Mapping[str, Opening]) -> dict
     return {name: opening.value for name, opening in openings.items()}
 
 
-def _last_head(session: Session) -> Head:
-    row = session.execute(
-        select(tables.head).order_by(tables.head.c.size.desc()).limit(1)
-    ).one_or_none()
-    return _to_head(row) if row else Head(0, Frontier(), None)
-
-
-def _head(session: Session, size: int) -> Head:
-    row = session.execute(select(tables.head).where(tables.head.c.size == size)).one_or_none()
-    if row is None:
-        raise NoSuchEntry(f"no checkpoint of size {size} was ever made")
-    return _to_head(row)
-
-
-def _to_head(row: Any) -> Head:
-    try:
-        return Head(row.size, Frontier.from_bytes(row.size, as_bytes(row.frontier)), row.note)
-    except ValueError as error:
-        raise LedgerDamaged(f"the head of size {row.size} is damaged: {error}") from error
-
-
 def _body(session: Session, index: int) -> bytes:
     body = session.scalar(select(tables.entry.c.body).where(tables.entry.c.idx == index))
     if body is None:
         raise NoSuchEntry(f"the ledger has no entry {index}")
     return as_bytes(body)
-
-
-def _next_seqs(session: Session, exhibits: set[str]) -> dict[str, int]:
-    rows = session.execute(
-        select(tables.entry_exhibit.c.exhibit, func.max(tables.entry_exhibit.c.seq))
-        .where(tables.entry_exhibit.c.exhibit.in_(exhibits))
-        .group_by(tables.entry_exhibit.c.exhibit)
-    )
-    found = {exhibit: seq + 1 for exhibit, seq in rows}
-    return {exhibit: found.get(exhibit, 1) for exhibit in exhibits}

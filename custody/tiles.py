@@ -6,13 +6,13 @@ proof needs of a partial one is read from the entries (level 0) or from the tile
 
 from collections.abc import Sequence
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from custody import tables
 from custody.errors import LedgerDamaged
 from custody.merkle import HASH_SIZE, node_hash, root_of
-from custody.tables import as_bytes
+from custody.tables import as_bytes, insert_rows
 
 TILE = 256
 
@@ -36,10 +36,8 @@ def write_tiles(session: Session, start: int, leaves: Sequence[bytes]) -> None:
             else:
                 before = _leaves(session, low, min(start, low + TILE)) if low < start else []
                 hashes = [*before, *leaves[max(low - start, 0) : low + TILE - start]]
-            rows.append(
-                {"level": level, "n": n, "root": root_of(hashes), "hashes": b"".join(hashes)}
-            )
-        session.execute(insert(tables.tile), rows)
+            rows.append((level, n, root_of(hashes), b"".join(hashes)))
+        insert_rows(session, tables.tile, rows)
         level, first, last = level + 1, first // TILE, last // TILE
 
 

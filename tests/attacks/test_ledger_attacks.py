@@ -162,7 +162,7 @@ def rewrite(kept, index):
         frontier.append(leaf_hash(new if position == index else one))
         if frontier.size in sizes:
             text = Checkpoint(kept.ledger.key.name, frontier.size, frontier.root()).text()
-            note = sign_note(text, kept.ledger._signer)
+            note = sign_note(text, kept.signer)
             values = (frontier.root(), frontier.to_bytes(), note, frontier.size)
             statements.append(
                 ("UPDATE head SET root = ?, frontier = ?, note = ? WHERE size = ?", values)

@@ -10,6 +10,10 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+PROTECTED = (
+    "entry", "entry_exhibit", "tile", "head", "cosignature", "timestamp_token",
+    "evidence_record", "opening",
+)  # fmt: skip
 POSITION = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
@@ -263,5 +267,5 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("exhibit_id", "part"),
     )
-    for statement in protect(op.get_bind().dialect.name):
+    for statement in protect(op.get_bind().dialect.name, PROTECTED):
         op.execute(statement)

@@ -1,0 +1,97 @@
+"""A PostgreSQL server of its own for tests and benchmarks: Debian's binaries, a fresh folder.
+
+Skips with a reason on a machine without the server; fails under CI=true, where it must be there.
+"""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: int(p.parent.name))
+
+
+def find_or_skip() -> Path:
+    """Return the folder of the server's programs, or skip the test."""
+    if BINARIES:
+        return BINARIES[-1]
+    if os.environ.get("CI") == "true":
+        pytest.fail("CI needs PostgreSQL's server (Debian: postgresql)")
+    pytest.skip("PostgreSQL's server is not installed (Debian: postgresql)")
+
+
+def _as_postgres() -> dict[str, int]:
+    # The server refuses to run as root; Debian's package made this account.
+    if os.getuid() != 0:
+        return {}
+    account = pwd.getpwnam("postgres")
+    return {"user": account.pw_uid, "group": account.pw_gid}
+
+
+class Server:
+    """One server: its URL; `kill` and `start` are for the fault tests."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.programs = BINARIES[-1]
+        self.port = _free_port()
+        # A socket's path is at most 107 bytes long: TCP on loopback instead.
+        self.url = f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/postgres"
+
+    def make(self) -> None:
+        self.folder.mkdir(parents=True)
+        account = _as_postgres()
+        if account:
+            shutil.chown(self.folder, account["user"], account["group"])
+            for parent in self.folder.parents:
+                if parent.owner() == "root" and not parent.stat().st_mode & 0o001:
+                    parent.chmod(parent.stat().st_mode | 0o011)
+        self._run("initdb", "-D", str(self.folder / "data"), "-A", "trust", "-U", "postgres", "-N")
+
+    def start(self, **settings: str) -> None:
+        words = [f"-c {name}={value}" for name, value in settings.items()]
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= "
+        options += "-c max_connections=200 " + " ".join(words)
+        self._run(
+            "pg_ctl", "-D", str(self.folder / "data"), "-l", str(self.folder / "log"),
+            "-w", "-t", "60", "-o", options, "start",
+        )  # fmt: skip
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "-D", str(self.folder / "data"), "-m", "immediate", "-w", "stop")
+
+    def pid(self) -> int:
+        return int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+
+    def _run(self, program: str, *words: str) -> None:
+        subprocess.run(
+            [str(self.programs / program), *words],
+            check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd="/", timeout=120,
+            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}, **_as_postgres(),
+        )  # fmt: skip
+
+
+@contextmanager
+def postgres_server(folder: Path, **settings: str) -> Iterator[str]:
+    """Yield the URL of a fresh server; it is stopped at the end."""
+    find_or_skip()
+    server = Server(folder)
+    server.make()
+    server.start(**settings)
+    try:
+        yield server.url
+    finally:
+        server.stop()
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
