@@ -2,14 +2,15 @@
 
 Insert-only. The last head is read under the write lock, the new leaves are carried into its
 frontier, and the signed head goes into the same transaction: nothing signed leaves before COMMIT.
-What needs no lock (checking a draft, committing to its withheld values) is `prepare`d before.
+What needs no lock, the commitments to withheld values, is `prepare`d before.
 """
 
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select, text
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from custody import tables
@@ -23,7 +24,7 @@ from custody.keys import KeyEvent, KeyState, events
 from custody.merkle import Frontier, leaf_hash
 from custody.note import VerifierKey
 from custody.signers import Signer, sign_note
-from custody.tables import as_bytes, insert_rows
+from custody.tables import as_bytes, fetch, insert_rows
 from custody.tiles import write_tiles
 
 _LOCK = 0x45564944  # "EVID": PostgreSQL's advisory lock of this log
@@ -34,21 +35,10 @@ Outside = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A draft that fits the vocabulary, and fresh openings of what it withholds."""
+    """A draft and fresh openings of what it withholds."""
 
     draft: Draft
     openings: dict[str, Opening]
-
-
-def prepare(draft: Draft, random: Random) -> Prepared:
-    """Check a draft and commit to its withheld values; no lock is needed.
-
-    Raises:
-        MalformedEntry: the draft breaks the vocabulary.
-        NotCanonical: a withheld value has no canonical form.
-    """
-    draft.check()
-    return Prepared(draft, draft.openings(random))
 
 
 def take_lock(session: Session) -> None:
@@ -109,6 +99,14 @@ class Appender:
                 self._outside(last_head(session).size)
                 self._outside = None
 
+    def prepare(self, drafts: Sequence[Draft]) -> list[Prepared]:
+        """Commit to what drafts withhold; needs no lock.
+
+        Raises:
+            NotCanonical: a withheld value has no canonical form.
+        """
+        return [Prepared(draft, draft.openings(self._random)) for draft in drafts]
+
     def append(self, session: Session, prepared: Sequence[Prepared]) -> list[CustodyEntry]:
         """Append inside the caller's write transaction; see `Ledger.append`."""
         self.admit(session)
@@ -153,12 +151,13 @@ class Appender:
         self, session: Session, openings: Sequence[tuple[int, str, str, Opening]]
     ) -> None:
         keys = self._opening_keys(session, {subject for _, _, subject, _ in openings})
+        ciphers = {subject: AESGCM(key) for subject, key in keys.items()}
         rows = [
             (
                 index,
                 name,
                 subject,
-                seal(opening, keys[subject], index=index, field=name, random=self._random),
+                seal(opening, ciphers[subject], index=index, field=name, random=self._random),
             )
             for index, name, subject, opening in openings
         ]
@@ -171,15 +170,14 @@ class Appender:
         """
         if not subjects:
             return {}
-        found = {
-            subject: unwrap_key(self._wrapping_key, as_bytes(wrapped))
-            for subject, wrapped in session.execute(
-                select(tables.opening_key.c.subject, tables.opening_key.c.wrapped).where(
-                    tables.opening_key.c.subject.in_(subjects)
-                )
-            )
-        }
-        fresh = []
+        found: dict[str, bytes] = {}
+        names, fresh = sorted(subjects), []
+        for start in range(0, len(names), 500):
+            some = names[start : start + 500]
+            marks = ", ".join("?" * len(some))
+            query = f"SELECT subject, wrapped FROM opening_key WHERE subject IN ({marks})"  # noqa: S608 - marks only
+            for row in fetch(session, query, some):
+                found[row.subject] = unwrap_key(self._wrapping_key, as_bytes(row.wrapped))
         for subject in sorted(subjects - set(found)):
             found[subject], wrapped = new_key(self._wrapping_key, self._random)
             fresh.append((subject, wrapped))
@@ -221,13 +219,13 @@ def _next_seqs(session: Session, exhibits: set[str]) -> dict[str, int]:
     """Return the next sequence number of each exhibit; each found by one step into the index."""
     found = dict.fromkeys(exhibits, 1)
     names = sorted(exhibits)
-    mark = "?" if session.get_bind().dialect.name == "sqlite" else "%s"
     for start in range(0, len(names), 500):
         some = names[start : start + 500]
-        rows = session.connection().exec_driver_sql(
-            "SELECT column1, (SELECT max(seq) FROM entry_exhibit WHERE exhibit = column1) "  # noqa: S608 - marks only
-            f"FROM (VALUES {', '.join([f'({mark})'] * len(some))}) AS asked",
-            tuple(some),
+        rows = fetch(
+            session,
+            "SELECT column1, (SELECT max(seq) FROM entry_exhibit WHERE exhibit = column1) AS last "  # noqa: S608 - marks only
+            f"FROM (VALUES {', '.join(['(?)'] * len(some))}) AS asked",
+            some,
         )
-        found.update((exhibit, seq + 1) for exhibit, seq in rows if seq is not None)
+        found.update((row.column1, row.last + 1) for row in rows if row.last is not None)
     return found

@@ -93,13 +93,21 @@ def unwrap_key(wrapping_key: bytes, wrapped: bytes) -> bytes:
 
 
 def seal(
-    opening: Opening, key: bytes, *, index: int, field: str, random: Random = os.urandom
+    opening: Opening, cipher: AESGCM, *, index: int, field: str, random: Random = os.urandom
 ) -> bytes:
-    """Return the opening encrypted (AES-256-GCM) and bound to its place in the ledger."""
+    """Return the opening encrypted (AES-256-GCM) and bound to its place in the ledger.
+
+    Args:
+        opening: what to seal.
+        cipher: made of the subject's key, once for all its openings.
+        index: the entry's index.
+        field: the field's name.
+        random: n random bytes.
+    """
     nonce = random(_NONCE_SIZE)
     # The canonical form of `to_json`, put together from what was serialised for the commitment.
     plain = b'{"salt":"%s","value":%s}' % (opening.salt.hex().encode(), opening.canonical_value)
-    return nonce + AESGCM(key).encrypt(nonce, plain, _place(index, field))
+    return nonce + cipher.encrypt(nonce, plain, _place(index, field))
 
 
 def unseal(sealed: bytes, key: bytes, *, index: int, field: str) -> Opening:

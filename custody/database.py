@@ -5,6 +5,8 @@ SQLite: WAL, `synchronous=FULL`, writers begin IMMEDIATE and queue behind one lo
 its own advisory lock.
 """
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
@@ -15,6 +17,8 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.orm import Session
 
 from custody.errors import LedgerUnavailable
+
+_RETRY = 0.001  # seconds between tries for a lock that another process holds
 
 
 class Database:
@@ -65,9 +69,10 @@ class Database:
 
     @contextmanager
     def _session(self, *, write: bool) -> Iterator[Session]:
+        wait = self.timeout if write else None
         try:
             with (
-                self.engine.connect().execution_options(evidence_write=write) as connection,
+                self.engine.connect().execution_options(evidence_write=wait) as connection,
                 connection.begin(),
                 Session(connection, expire_on_commit=False) as session,
             ):
@@ -93,7 +98,9 @@ def _explain(error: DatabaseError, timeout: float) -> str:
 def _engine(url: str | URL, timeout: float) -> Engine:
     url = make_url(url)
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, isolation_level="READ COMMITTED", pool_size=16, max_overflow=48)
+        engine = create_engine(url, isolation_level="READ COMMITTED", pool_size=16, max_overflow=48)
+        event.listen(engine, "connect", _check_postgres)
+        return engine
     engine = create_engine(
         url,
         connect_args={"timeout": timeout, "check_same_thread": False},
@@ -103,6 +110,20 @@ def _engine(url: str | URL, timeout: float) -> Engine:
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _check_postgres(connection: Any, _record: Any) -> None:
+    """Refuse a server that may lose what it acknowledged; the session's own switch is set right."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit TO on")
+        for name in ("fsync", "full_page_writes"):
+            value = cursor.execute(f"SHOW {name}").fetchone()[0]
+            if value != "on":
+                raise LedgerUnavailable(
+                    f"PostgreSQL runs with {name}={value} and could lose committed entries; "
+                    f"set {name}=on in postgresql.conf and restart it"
+                )
+    connection.commit()
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
@@ -123,5 +144,24 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     # A transaction that begins as a read and upgrades later fails with "busy" at once.
-    write = connection.get_execution_options().get("evidence_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+    timeout = connection.get_execution_options().get("evidence_write")
+    if timeout is None:
+        connection.exec_driver_sql("BEGIN")
+        return
+    driver: Any = connection.connection.driver_connection
+    end = time.monotonic() + timeout
+    # We wait ourselves: SQLite sleeps up to 0.1 s between its tries, and of many processes some
+    # would starve.
+    driver.execute("PRAGMA busy_timeout = 0")
+    try:
+        while True:
+            try:
+                driver.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() >= end:
+                    raise OperationalError("BEGIN IMMEDIATE", None, error) from error
+                time.sleep(_RETRY)
+            else:
+                return
+    finally:
+        driver.execute(f"PRAGMA busy_timeout = {int(timeout * 1000)}")

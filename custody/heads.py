@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from custody import tables
 from custody.errors import LedgerDamaged, NoSuchEntry
 from custody.merkle import Frontier
-from custody.tables import as_bytes
+from custody.tables import as_bytes, fetch
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,8 @@ def last_head(session: Session) -> Head:
     Raises:
         LedgerDamaged: its frontier does not fit its size.
     """
-    row = session.execute(
-        select(tables.head).order_by(tables.head.c.size.desc()).limit(1)
-    ).one_or_none()
-    return _to_head(row) if row else Head(0, Frontier(), None)
+    rows = fetch(session, "SELECT size, root, frontier, note FROM head ORDER BY size DESC LIMIT 1")
+    return _to_head(rows[0]) if rows else Head(0, Frontier(), None)
 
 
 def head_of(session: Session, size: int) -> Head:

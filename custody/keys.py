@@ -9,13 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from custody import tables
 from custody.checkpoint import Checkpoint
 from custody.errors import MalformedEntry, MalformedNote
 from custody.note import ED25519, Note, VerifierKey
+from custody.tables import fetch
 
 
 class KeyState(StrEnum):
@@ -58,7 +57,7 @@ def statement(origin: str, state: KeyState, key: VerifierKey, size: int) -> byte
 
 def events(session: Session) -> list[KeyEvent]:
     """Return every event, the oldest first."""
-    rows = session.execute(select(tables.key_event).order_by(tables.key_event.c.idx))
+    rows = fetch(session, "SELECT idx, vkey, state, size, uri FROM key_event ORDER BY idx")
     return [
         KeyEvent(row.idx, VerifierKey.parse(row.vkey), KeyState(row.state), row.size, row.uri)
         for row in rows

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from custody import tables
-from custody.append import Appender, OpenKey, Outside, Prepared, prepare, take_lock
+from custody.append import Appender, OpenKey, Outside, take_lock
 from custody.checkpoint import Checkpoint, SignedCheckpoint, open_checkpoint
 from custody.commitment import Opening, Random, unseal, unwrap_key
 from custody.database import Database
@@ -68,7 +68,6 @@ class Ledger:
         self.database = database
         self._first_key = signer.key
         self._wrapping_key = wrapping_key
-        self._random = random
         self._appender = Appender(
             signer, wrapping_key=wrapping_key, clock=clock, by=by, random=random,
             open_key=open_key, outside=outside,
@@ -101,7 +100,9 @@ class Ledger:
         """
         if not drafts:
             return []
-        return self._appender.append(session, [prepare(one, self._random) for one in drafts])
+        for one in drafts:
+            one.check()
+        return self._appender.append(session, self._appender.prepare(drafts))
 
     def record(self, *drafts: Draft) -> list[CustodyEntry]:
         """Append entries durably, grouped with what other threads record; return after COMMIT.
@@ -111,7 +112,9 @@ class Ledger:
             LedgerBehind: this ledger is shorter than one given out before.
             MalformedEntry: a draft breaks the vocabulary.
         """
-        return self._recorder.record([prepare(one, self._random) for one in drafts])
+        for one in drafts:
+            one.check()  # in the caller's own thread: what is malformed spoils nobody's batch
+        return self._recorder.record(drafts)
 
     def refuse(self, error: LedgerUnavailable) -> None:
         """Append nothing more in this process: memory outside is longer, or contradicts it."""
@@ -331,7 +334,8 @@ class Ledger:
         """
         return receipt.verify(keys_for(Proof.parse(receipt.proof).note, self.keys()))
 
-    def _commit(self, prepared: Sequence[Prepared]) -> list[CustodyEntry]:
+    def _commit(self, drafts: Sequence[Draft]) -> list[CustodyEntry]:
+        prepared = self._appender.prepare(drafts)  # before the lock that all processes share
         with self.database.writing() as session:
             return self._appender.append(session, prepared)
 

@@ -9,20 +9,19 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from custody.append import Prepared
-from custody.entry import CustodyEntry
+from custody.entry import CustodyEntry, Draft
 from custody.errors import LedgerUnavailable
 
 MAX_BATCH = 1_024
 
-Commit = Callable[[Sequence[Prepared]], list[CustodyEntry]]
+Commit = Callable[[Sequence[Draft]], list[CustodyEntry]]
 
 
 @dataclass(slots=True, eq=False)
 class _Request:
     """What one caller wants recorded, and how it ended."""
 
-    prepared: Sequence[Prepared]
+    drafts: Sequence[Draft]
     turn: threading.Lock = field(default_factory=threading.Lock)
     leads: bool = False
     entries: list[CustodyEntry] | None = None
@@ -42,13 +41,13 @@ class Recorder:
         self._waiting: deque[_Request] = deque()
         self._led = False
 
-    def record(self, prepared: Sequence[Prepared]) -> list[CustodyEntry]:
+    def record(self, drafts: Sequence[Draft]) -> list[CustodyEntry]:
         """Return the entries once the transaction that holds them is committed.
 
         Raises:
             LedgerUnavailable: they could not be committed.
         """
-        request = _Request(prepared)
+        request = _Request(drafts)
         request.turn.acquire()
         with self._mutex:
             self._waiting.append(request)
@@ -95,15 +94,15 @@ class Recorder:
         """Return the requests of one transaction; the leader's own is the first of them."""
         with self._mutex:
             batch = [self._waiting.popleft()]
-            count = len(batch[0].prepared)
-            while self._waiting and count + len(self._waiting[0].prepared) <= MAX_BATCH:
+            count = len(batch[0].drafts)
+            while self._waiting and count + len(self._waiting[0].drafts) <= MAX_BATCH:
                 batch.append(self._waiting.popleft())
-                count += len(batch[-1].prepared)
+                count += len(batch[-1].drafts)
         return batch
 
     def _commit_all(self, batch: Sequence[_Request]) -> None:
         try:
-            entries = self._commit([one for request in batch for one in request.prepared])
+            entries = self._commit([one for request in batch for one in request.drafts])
         except Exception as error:  # noqa: BLE001 - raised again in each caller's own thread
             if len(batch) == 1 or isinstance(error, LedgerUnavailable):
                 _fail(batch, error)
@@ -115,13 +114,13 @@ class Recorder:
             raise
         start = 0
         for request in batch:
-            request.entries = entries[start : start + len(request.prepared)]
-            start += len(request.prepared)
+            request.entries = entries[start : start + len(request.drafts)]
+            start += len(request.drafts)
 
     def _one_by_one(self, batch: Sequence[_Request]) -> None:
         for request in batch:
             try:
-                request.entries = self._commit(request.prepared)
+                request.entries = self._commit(request.drafts)
             except Exception as error:  # noqa: BLE001 - raised again in the caller's own thread
                 request.error = error
 

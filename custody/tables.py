@@ -15,6 +15,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Row,
     String,
     Table,
     Text,
@@ -138,16 +139,38 @@ def protect(dialect: str, only: Sequence[str] = INSERT_ONLY) -> list[str]:
     ]
 
 
+def fetch(session: Session, query: str, values: Sequence[Any] = ()) -> Sequence[Row[Any]]:
+    """Return the rows of a query with `?` for its values, straight through the driver.
+
+    For the few queries of every append; building statements took a third of a small one.
+    """
+    connection = session.connection()
+    if connection.dialect.name != "sqlite":
+        query = query.replace("?", "%s")
+    return connection.exec_driver_sql(query, tuple(values)).all()
+
+
 def insert_rows(session: Session, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
     """Insert rows given as tuples in the order of the table's columns.
 
     Straight through the driver: building a statement's parameters row by row was a fifth of an
     append.
     """
-    if rows:
-        connection = session.connection()
-        mark = "?" if connection.dialect.name == "sqlite" else "%s"
-        connection.exec_driver_sql(_insert(table, mark), list(rows))
+    connection = session.connection()
+    if connection.dialect.name == "sqlite" and rows:
+        connection.exec_driver_sql(_insert(table, "?"), list(rows))
+    elif len(rows) == 1:
+        connection.exec_driver_sql(_insert(table, "%s"), rows[0])
+    elif rows:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        names = ", ".join(column.name for column in table.columns)
+        with (
+            driver.cursor() as cursor,
+            cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as to,
+        ):
+            for row in rows:
+                to.write_row(row)
 
 
 @lru_cache(maxsize=64)
