@@ -13,7 +13,8 @@ from pathlib import Path
 from api.commands.context import login
 from api.demo_samples import Sample, make_samples
 from config.settings import Settings, load
-from custody.audit import Finding, audit
+from custody.audit import audit
+from custody.findings import Finding
 from ingest.batch import Failure, ingest
 from ingest.register import Outcome
 from ingest.sources import find
@@ -331,7 +332,7 @@ def _rewrite_row(database: Path, index: int) -> None:
 def _everything(repo: Repository) -> list[Finding]:
     findings = audit(
         repo.database,
-        keys=[repo.ledger.key],
+        keys=repo.ledger.keys(),
         wrapping_key=repo.wrapping_key,
         outside=published(repo),
     )

@@ -109,9 +109,15 @@ key_event = Table(
     Column("uri", Text, nullable=True),
 )
 
+published = Table(
+    "published",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+)
+
 INSERT_ONLY = (
     "entry", "entry_exhibit", "tile", "head", "cosignature", "timestamp_token",
-    "evidence_record", "opening", "key_event",
+    "evidence_record", "opening", "key_event", "published",
 )  # fmt: skip
 
 
@@ -145,9 +151,21 @@ def fetch(session: Session, query: str, values: Sequence[Any] = ()) -> Sequence[
     For the few queries of every append; building statements took a third of a small one.
     """
     connection = session.connection()
-    if connection.dialect.name != "sqlite":
-        query = query.replace("?", "%s")
-    return connection.exec_driver_sql(query, tuple(values)).all()
+    if connection.dialect.name == "sqlite":
+        return connection.exec_driver_sql(query, tuple(values)).all()
+    return connection.exec_driver_sql(query.replace("?", "%s"), tuple(values)).all()
+
+
+def fetch_plain(
+    session: Session, query: str, values: Sequence[Any] = ()
+) -> Sequence[tuple[Any, ...]]:
+    """Return the rows as bare tuples, on PostgreSQL in its binary form: for millions of rows."""
+    connection = session.connection()
+    driver: Any = connection.connection.driver_connection
+    if connection.dialect.name == "sqlite":
+        return driver.execute(query, tuple(values)).fetchall()  # type: ignore[no-any-return]
+    with driver.cursor(binary=True) as cursor:
+        return cursor.execute(query.replace("?", "%s"), tuple(values)).fetchall()  # type: ignore[no-any-return]
 
 
 def insert_rows(session: Session, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:

@@ -16,7 +16,9 @@ from sqlalchemy import URL
 from config.settings import Settings
 from custody.database import Database
 from custody.entry import Clock
+from custody.errors import LedgerBehind
 from custody.ledger import Ledger
+from custody.note import VerifierKey
 from custody.signers import open_signer
 from repository.errors import NotInitialised
 from repository.migrations import check_revision
@@ -78,9 +80,50 @@ def open_repository(
         passphrase=passphrase,
     )
     key = wrapping_key(passphrase, settings.origin)
-    ledger = Ledger(database, signer, wrapping_key=key, clock=clock, by=software(), random=random)
     store = open_settings_store(settings)
+    ledger = Ledger(
+        database,
+        signer,
+        wrapping_key=key,
+        clock=clock,
+        by=software(),
+        random=random,
+        open_key=lambda event: open_signer(
+            event.uri or default_key(settings, event.key).as_uri(),
+            name=settings.origin,
+            passphrase=passphrase,
+        ),
+        outside=lambda size: compare(store, size),
+    )
     return Repository(settings, database, ledger, store, clock, random, key)
+
+
+def compare(store: ObjectStore, size: int) -> None:
+    """Refuse a ledger that is shorter than a checkpoint in the store.
+
+    Raises:
+        LedgerBehind: the store keeps a checkpoint of a larger size.
+        StoreUnavailable: the store does not answer, so nothing can be compared.
+    """
+    prefix = "checkpoint/"
+    for stored in store.versions("ledger", prefix, after=prefix + checkpoint_name(size)):
+        larger = int(stored.key.removeprefix(prefix).replace("/", ""))
+        raise LedgerBehind(
+            f"this ledger has {size} entries, but a checkpoint of {larger} was given out: the "
+            "database was restored from an older copy; nothing is recorded until it is brought "
+            "forward with: evidence ledger rebuild"
+        )
+
+
+def checkpoint_name(size: int) -> str:
+    """Return a tree size as 20 digits (docs/format.md 8); the last three apart: small folders."""
+    text = f"{size:020d}"
+    return f"{text[:17]}/{text[17:]}"
+
+
+def default_key(settings: Settings, key: VerifierKey) -> Path:
+    """Return the file of a key of the log that was added later."""
+    return settings.data / "keys" / f"log-{key.key_id.hex()}.pem"
 
 
 def open_settings_store(settings: Settings) -> ObjectStore:

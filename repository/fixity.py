@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from sqlalchemy import select
 
-from custody.audit import Finding
 from custody.entry import Act, Actor, Draft
 from custody.errors import EvidenceError, LedgerDamaged
+from custody.findings import Finding
 from repository import Repository
 from repository.errors import IntegrityError, NoSuchObject, StoreError
 from repository.exhibits import find_exhibit, ref

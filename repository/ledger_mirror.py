@@ -1,20 +1,34 @@
-"""Keep the ledger's checkpoints in the object store, outside the database.
+"""Mirror the ledger to the object store, and rebuild it from there.
 
-A cut tail of the ledger shows only against memory outside it; the newest checkpoint in the
-write-once store is that memory until witnesses are.
+A cut tail of the ledger shows only against memory outside it: the write-once store is such memory.
+Names are those of docs/format.md 8; nothing is ever replaced. A checkpoint is written last, so a
+checkpoint that is there has everything it needs beside it.
 """
 
-from custody.checkpoint import SignedCheckpoint, open_checkpoint
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+from sqlalchemy import func, select
+
+from custody import tables
+from custody.checkpoint import Checkpoint, SignedCheckpoint
+from custody.database import Database
 from custody.errors import LedgerDamaged
-from repository import Repository
+from custody.heads import last_head
+from custody.note import Note, VerifierKey
+from custody.rebuild import rebuild as rebuild_ledger
+from custody.static_log import ENTRIES, TileName, bodies, bundle, names, parse_bundle, read_tile
+from custody.tables import fetch, insert_rows
+from custody.tiles import TILE
+from repository import Repository, checkpoint_name
 from repository.errors import NameTaken
+from repository.stores import ObjectStore, Stored
 
 BUCKET = "ledger"
-PREFIX = "checkpoint/"
 
 
 def publish(repo: Repository) -> SignedCheckpoint | None:
-    """Write the newest checkpoint to the store; return it, or None for an empty ledger.
+    """Write the newest checkpoint and all it covers to the store; None for an empty ledger.
 
     Raises:
         LedgerDamaged: another checkpoint of the same size was given out before: a fork.
@@ -23,27 +37,114 @@ def publish(repo: Repository) -> SignedCheckpoint | None:
     signed = repo.ledger.checkpoint()
     if signed is None:
         return None
-    note = signed.note.encode()
-    key = f"{PREFIX}{signed.checkpoint.size:020d}"
+    size = signed.checkpoint.size
+    with repo.database.reading() as session:
+        before = session.scalar(select(func.max(tables.published.c.size))) or 0
+        if before >= size:
+            return signed
+        for name in names(before, size, partial=False):
+            _put(repo, name.path, read_tile(session, size, name))
+        start = max(before, size // TILE * TILE)
+        if start < size:
+            tail = bundle(bodies(session, start, size))
+            _put(repo, f"tail/{checkpoint_name(start)}-{size:020d}", tail)
     try:
-        repo.store.put([note], bucket=BUCKET, key=key, size=len(note))
+        _put(repo, f"checkpoint/{checkpoint_name(size)}", signed.note.encode())
     except NameTaken as error:
         raise LedgerDamaged(
-            f"another checkpoint of size {signed.checkpoint.size} was given out before: "
+            f"another checkpoint of size {size} was given out before: "
             "the ledger was rewritten; stop and compare with receipts and witnesses"
         ) from error
+    _mark(repo.database, size)
     return signed
 
 
+def keep_cosigned(repo: Repository, note: str) -> None:
+    """Write a checkpoint with all the lines it has so far beside the log's own note."""
+    size = Checkpoint.parse_text(Note.parse(note).text).size
+    lines = len(Note.parse(note).signatures)
+    _put(repo, f"cosigned/{checkpoint_name(size)}.{lines}", note.encode())
+
+
+def keep_token(repo: Repository, size: int, number: int, der: bytes) -> None:
+    """Write a time-stamp answer over the checkpoint of a size."""
+    _put(repo, f"token/{checkpoint_name(size)}.{number}", der)
+
+
 def published(repo: Repository) -> list[SignedCheckpoint]:
-    """Return every checkpoint kept in the store, verified with the ledger's key.
+    """Return every checkpoint kept in the store, verified with the ledger's keys.
 
     Raises:
         MalformedNote, BadSignature: a kept checkpoint is damaged.
     """
-    found = []
-    for stored in repo.store.versions(BUCKET, PREFIX):
-        with repo.store.open(stored) as file:
-            note = file.read().decode("utf-8", "replace")
-        found.append(open_checkpoint(note, [repo.ledger.key]))
-    return found
+    return [repo.ledger.open_checkpoint(note) for note in _notes(repo.store, 0)]
+
+
+def rebuild(database: Database, store: ObjectStore, first: Sequence[VerifierKey]) -> int:
+    """Bring the ledger in a database forward to the newest checkpoint in a store.
+
+    Args:
+        database: holds the ledger's tables, empty or with a shorter ledger.
+        store: where it was mirrored.
+        first: the log's first keys; later ones are found among the entries.
+
+    Returns:
+        How many entries were added.
+
+    Raises:
+        LedgerDamaged: something is missing in the store, or does not lead to a checkpoint.
+        MalformedNote, BadSignature: a checkpoint is not this ledger's.
+    """
+    with database.reading() as session:
+        start = last_head(session).size
+    notes = list(_notes(store, max(0, start - 1)))
+    added = rebuild_ledger(database, _bodies(store, start), notes, first)
+    with database.reading() as session:
+        size = last_head(session).size
+    if size:
+        _mark(database, size)
+    return added
+
+
+def _notes(store: ObjectStore, beyond: int) -> Iterator[str]:
+    after = f"checkpoint/{checkpoint_name(beyond)}" if beyond else ""
+    for stored in store.versions(BUCKET, "checkpoint/", after=after):
+        yield _bytes(store, stored).decode("utf-8", "replace")
+
+
+def _bodies(store: ObjectStore, start: int) -> Iterator[bytes]:
+    """Yield the mirrored bodies from an index on: full bundles, then the tails after them."""
+    position = start
+    while (stored := _stored(store, TileName(ENTRIES, position // TILE).path)) is not None:
+        found = parse_bundle(_bytes(store, stored))
+        yield from found[position % TILE :]
+        position += len(found) - position % TILE
+    first = position // TILE * TILE
+    for stored in store.versions(BUCKET, "tail/", after=f"tail/{checkpoint_name(first)}"):
+        begin, _, end = stored.key.removeprefix("tail/").replace("/", "").partition("-")
+        if int(begin) <= position < int(end):
+            yield from parse_bundle(_bytes(store, stored))[position - int(begin) :]
+            position = int(end)
+
+
+def _stored(store: ObjectStore, key: str) -> Stored | None:
+    return next((found for found in store.versions(BUCKET, key) if found.key == key), None)
+
+
+def _bytes(store: ObjectStore, stored: Stored) -> bytes:
+    with store.open(stored) as file:
+        return file.read()
+
+
+def _put(repo: Repository, key: str, data: bytes) -> None:
+    days = repo.settings.lock_days
+    until = repo.clock() + timedelta(days=days) if days else None
+    repo.store.put([data], bucket=BUCKET, key=key, size=len(data), retain_until=until)
+
+
+def _mark(database: Database, size: int) -> None:
+    """Remember that everything up to a size is mirrored; another process may have been first."""
+    with database.writing() as session:
+        known = fetch(session, "SELECT size FROM published WHERE size = ?", [size])
+        if not known:
+            insert_rows(session, tables.published, [(size,)])

@@ -7,10 +7,11 @@ import click
 
 from api.commands.context import Context, pass_context
 from custody import verify as offline
-from custody.audit import Finding, audit
-from custody.checkpoint import SignedCheckpoint, open_checkpoint
+from custody.audit import audit
+from custody.checkpoint import SignedCheckpoint
 from custody.entry import Act
 from custody.errors import CustodyError
+from custody.findings import Finding
 from custody.receipt import Receipt
 from repository.access import Right
 from repository.authorise import on_house
@@ -109,21 +110,21 @@ def _ledger(ctx: Context, checkpoints: Sequence[Path], receipts: Sequence[Path])
     for file in checkpoints:
         try:
             note = _read(file).decode("utf-8", "replace")
-            outside.append(open_checkpoint(note, [repo.ledger.key]))
+            outside.append(repo.ledger.open_checkpoint(note))
         except CustodyError as error:
             findings.append(Finding("outside", str(file), "fail", str(error)))
     held: list[Receipt] = []
     for file in receipts:
         try:
             receipt = Receipt.parse(_read(file))
-            receipt.verify([repo.ledger.key])
+            repo.ledger.check_receipt(receipt)
             held.append(receipt)
         except CustodyError as error:
             findings.append(Finding("receipt", str(file), "fail", str(error)))
     with ctx.meter("reading the ledger", repo.ledger.size()) as meter:
         findings += audit(
             repo.database,
-            keys=[repo.ledger.key],
+            keys=repo.ledger.keys(),
             wrapping_key=repo.wrapping_key,
             outside=outside,
             receipts=held,

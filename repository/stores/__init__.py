@@ -134,8 +134,14 @@ class ObjectStore(Protocol):
     def find(self, bucket: str, key: str) -> Stored | None:
         """Return the newest version under a name, its bytes hashed; None if there is none."""
 
-    def versions(self, bucket: str, prefix: str = "") -> Iterator[Stored]:
-        """Yield every version under a prefix in the order of names; digests are empty."""
+    def versions(self, bucket: str, prefix: str = "", *, after: str = "") -> Iterator[Stored]:
+        """Yield every version under a prefix in the order of names; digests are empty.
+
+        Args:
+            bucket: one of `BUCKETS`.
+            prefix: how the names begin.
+            after: only names beyond this one; those before are not even listed.
+        """
 
 
 def open_store(

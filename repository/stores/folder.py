@@ -110,11 +110,11 @@ class FolderStore:
             digest, size = _digest(path)
         return Stored(NAME, bucket, key, VERSION, digest, size, until, hold)
 
-    def versions(self, bucket: str, prefix: str = "") -> Iterator[Stored]:
+    def versions(self, bucket: str, prefix: str = "", *, after: str = "") -> Iterator[Stored]:
         """Yield objects whose key begins with a prefix, in the order of their names."""
         base = self._bucket(bucket)
         with _explained(base):
-            for key in _keys(base, "", prefix) if base.is_dir() else ():
+            for key in _keys(base, "", prefix, after) if base.is_dir() else ():
                 until, hold = _read_lock(base / key)
                 size = (base / key).stat().st_size
                 yield Stored(NAME, bucket, key, VERSION, "", size, until, hold)
@@ -275,7 +275,7 @@ def open_store(url: str, *, access_key: str | None, secret_key: str | None) -> F
     return FolderStore(folder)
 
 
-def _keys(base: Path, folder: str, prefix: str) -> Iterator[str]:
+def _keys(base: Path, folder: str, prefix: str, after: str) -> Iterator[str]:
     """Yield the keys below a folder ("" or ending in "/") in the order of their bytes.
 
     One folder's names are in memory at a time; hidden names are unfinished writes.
@@ -288,10 +288,12 @@ def _keys(base: Path, folder: str, prefix: str) -> Iterator[str]:
         )
     for key in (folder + name for name in names):
         if not key.endswith("/"):
-            if key.startswith(prefix):
+            if key.startswith(prefix) and key > after:
                 yield key
-        elif key.startswith(prefix) or prefix.startswith(key):
-            yield from _keys(base, key, prefix)
+        elif (key.startswith(prefix) or prefix.startswith(key)) and (
+            key > after or after.startswith(key)
+        ):
+            yield from _keys(base, key, prefix, after)
 
 
 def _write(

@@ -143,13 +143,17 @@ class S3Store:
         held = self.stat(found)
         return replace(held, sha256=self._digest(held))
 
-    def versions(self, bucket: str, prefix: str = "") -> Iterator[Stored]:
+    def versions(self, bucket: str, prefix: str = "", *, after: str = "") -> Iterator[Stored]:
         """Yield every version under a prefix, in the order of names; delete markers are not."""
         with _explained(f"{bucket}/{prefix}"):
             for found in self._client.list_objects(
-                self._bucket(bucket), prefix=prefix, recursive=True, include_version=True
+                self._bucket(bucket),
+                prefix=prefix,
+                recursive=True,
+                include_version=True,
+                start_after=after or None,
             ):
-                if not found.is_delete_marker:
+                if not found.is_delete_marker and (found.object_name or "") > after:
                     yield Stored(
                         NAME,
                         bucket,

@@ -161,6 +161,9 @@ def test_versions_are_listed_by_prefix_in_the_order_of_names(store):
         store.put([b"%d" % n], bucket="ledger", key=f"{folder}/{n:020d}", retain_until=None)
     found = [stored.key for stored in store.versions("ledger", f"{folder}/")]
     assert found == [f"{folder}/{n:020d}" for n in (1, 2, 3)]
+    later = store.versions("ledger", f"{folder}/", after=f"{folder}/{2:020d}")
+    assert [stored.key for stored in later] == [f"{folder}/{3:020d}"]
+    assert list(store.versions("ledger", f"{folder}/", after=f"{folder}/{3:020d}")) == []
 
 
 @pytest.mark.parametrize("error", [OSError(errno.EIO, "the disk of the source"), ValueError("no")])

@@ -1,4 +1,4 @@
-"""Keys of the log: added, retired, compromised."""
+"""Keys of the log (added, retired, compromised), and which checkpoints were published."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,7 +14,7 @@ POSITION = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """Make the table and its triggers."""
+    """Make the tables and their triggers."""
     op.create_table(
         "key_event",
         sa.Column("idx", POSITION, autoincrement=False, nullable=False),
@@ -24,5 +24,10 @@ def upgrade() -> None:
         sa.Column("uri", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("idx"),
     )
-    for statement in protect(op.get_bind().dialect.name, ["key_event"]):
+    op.create_table(
+        "published",
+        sa.Column("size", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("size"),
+    )
+    for statement in protect(op.get_bind().dialect.name, ["key_event", "published"]):
         op.execute(statement)
