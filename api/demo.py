@@ -332,7 +332,7 @@ def _rewrite_row(database: Path, index: int) -> None:
 def _everything(repo: Repository) -> list[Finding]:
     findings = audit(
         repo.database,
-        keys=repo.ledger.keys(),
+        keys=repo.ledger.key_history(),
         wrapping_key=repo.wrapping_key,
         outside=published(repo),
     )

@@ -24,6 +24,7 @@ STATUSES: dict[str, int] = {
     "bad-opening": 500,
     "signer-unavailable": 503,
     "ledger-unavailable": 503,
+    "ledger-behind": 503,
     "ledger-damaged": 500,
     "no-such-entry": 404,
     "repository-error": 500,

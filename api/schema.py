@@ -127,6 +127,7 @@ class Ready(BaseModel):
 
 _NUMBER = {"name": "number", "in": "path", "required": True, "schema": {"type": "string"}}
 _CODE = {"name": "code", "in": "path", "required": True, "schema": {"type": "string"}}
+_TILE = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
 _INDEX = {
     "name": "index",
     "in": "path",
@@ -234,6 +235,14 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     (
         "get",
+        "/api/v1/ledger/tile/{name}",
+        "A hash tile (public), or with a custodian's token an entry bundle (C2SP tlog-tiles)",
+        {200: "application/octet-stream"},
+        [_TILE],
+        None,
+    ),
+    (
+        "get",
         "/api/v1/ledger/proof/{index}",
         "An inclusion proof (C2SP tlog-proof); public, shows no content",
         {200: "text/plain"},
@@ -255,6 +264,8 @@ PUBLIC = frozenset(
     }
 )
 
+EITHER = frozenset({"/api/v1/ledger/tile/{name}"})  # public or not, by what is asked for
+
 
 def openapi() -> dict[str, Any]:
     """Return the OpenAPI 3.1 document."""
@@ -268,7 +279,7 @@ def openapi() -> dict[str, Any]:
             "responses": {
                 str(status): _answer(status, kind, schemas) for status, kind in answers.items()
             },
-            "security": [] if path in PUBLIC else [{"token": []}],
+            "security": _security(path),
         }
         operation["responses"]["default"] = _answer(0, Problem, schemas)
         if asked is not None:
@@ -286,6 +297,12 @@ def openapi() -> dict[str, Any]:
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }
+
+
+def _security(path: str) -> list[dict[str, list[str]]]:
+    if path in PUBLIC:
+        return []
+    return [{}, {"token": []}] if path in EITHER else [{"token": []}]
 
 
 def _answer(status: int, kind: Any, schemas: dict[str, Any]) -> dict[str, Any]:

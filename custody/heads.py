@@ -58,6 +58,18 @@ def head_beyond(session: Session, index: int) -> Head:
     return _to_head(row)
 
 
+def note_with_lines(session: Session, size: int) -> str:
+    """Return the checkpoint of a size: the log's own note, then every cosignature line it has.
+
+    Raises:
+        NoSuchEntry: no head of this size was ever made.
+    """
+    lines = fetch(
+        session, "SELECT line FROM cosignature WHERE size = ? ORDER BY at, key_name", (size,)
+    )
+    return (head_of(session, size).note or "") + "".join(row.line for row in lines)
+
+
 def _to_head(row: Any) -> Head:
     try:
         return Head(row.size, Frontier.from_bytes(row.size, as_bytes(row.frontier)), row.note)

@@ -26,7 +26,7 @@ from custody.errors import (
     MalformedEntry,
     NoSuchEntry,
 )
-from custody.heads import Head, head_of, last_head
+from custody.heads import Head, head_of, last_head, note_with_lines
 from custody.keys import KeyState, TrustedKey, events, history, keys_for, statement
 from custody.merkle import inclusion_proof, leaf_hash, verify_inclusion
 from custody.note import VerifierKey
@@ -82,9 +82,9 @@ class Ledger:
     @property
     def key(self) -> VerifierKey:
         """Return the verifier key that signs now."""
-        return [known.key for known in self.keys() if known.stop is None][-1]
+        return [known.key for known in self.key_history() if known.stop is None][-1]
 
-    def keys(self) -> list[TrustedKey]:
+    def key_history(self) -> list[TrustedKey]:
         """Return every signing key the log ever had, with the sizes each may sign."""
         with self.database.reading() as session:
             return history([self._first_key], events(session))
@@ -167,6 +167,12 @@ class Ledger:
         with self.database.reading() as session:
             head = last_head(session)
         return self._open(head) if head.size else None
+
+    def published_note(self) -> str | None:
+        """Return the newest published checkpoint with every line it has, or None."""
+        with self.database.reading() as session:
+            size = session.scalar(select(func.max(tables.published.c.size)))
+            return None if size is None else note_with_lines(session, size)
 
     def checkpoint_at(self, size: int) -> SignedCheckpoint:
         """Return the signed head of a size.
@@ -324,7 +330,7 @@ class Ledger:
             MalformedNote: not a checkpoint.
             BadSignature: no such key signed it.
         """
-        return open_checkpoint(note, keys_for(note, self.keys()))
+        return open_checkpoint(note, keys_for(note, self.key_history()))
 
     def check_receipt(self, receipt: Receipt) -> SignedCheckpoint:
         """Return the checkpoint that vouches for a receipt of this ledger.
@@ -332,7 +338,7 @@ class Ledger:
         Raises:
             MalformedEntry, MalformedNote, BadSignature, BadProof: it does not verify.
         """
-        return receipt.verify(keys_for(Proof.parse(receipt.proof).note, self.keys()))
+        return receipt.verify(keys_for(Proof.parse(receipt.proof).note, self.key_history()))
 
     def _commit(self, drafts: Sequence[Draft]) -> list[CustodyEntry]:
         prepared = self._appender.prepare(drafts)  # before the lock that all processes share

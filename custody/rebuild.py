@@ -8,6 +8,7 @@ openings live in the database alone.
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from custody import tables
@@ -49,8 +50,13 @@ def rebuild(
     source = iter(bodies)
     added = 0
     for note in notes:
-        with database.writing() as session:
-            added += _upto(session, source, note, first)
+        try:
+            with database.writing() as session:
+                added += _upto(session, source, note, first)
+        except IntegrityError as error:
+            raise LedgerDamaged(
+                "the database holds entries under no head; run: evidence verify --ledger"
+            ) from error
     return added
 
 

@@ -19,7 +19,7 @@ from custody.entry import Clock
 from custody.errors import LedgerBehind
 from custody.ledger import Ledger
 from custody.note import VerifierKey
-from custody.signers import open_signer
+from custody.signers import Signer, open_signer
 from repository.errors import NotInitialised
 from repository.migrations import check_revision
 from repository.stores import ObjectStore, open_store
@@ -74,11 +74,7 @@ def open_repository(
     passphrase = passphrase_file(settings).read_bytes().strip()
     database = Database(database_url(settings), timeout=settings.database_timeout)
     check_revision(database)
-    signer = open_signer(
-        (settings.data / "keys" / "log.pem").as_uri(),
-        name=settings.origin,
-        passphrase=passphrase,
-    )
+    signer = open_first_signer(settings, passphrase)
     key = wrapping_key(passphrase, settings.origin)
     store = open_settings_store(settings)
     ledger = Ledger(
@@ -119,6 +115,16 @@ def checkpoint_name(size: int) -> str:
     """Return a tree size as 20 digits (docs/format.md 8); the last three apart: small folders."""
     text = f"{size:020d}"
     return f"{text[:17]}/{text[17:]}"
+
+
+def open_first_signer(settings: Settings, passphrase: bytes) -> Signer:
+    """Return the signer of the log's first key.
+
+    Raises:
+        SignerUnavailable: it cannot be opened.
+    """
+    uri = (settings.data / "keys" / "log.pem").as_uri()
+    return open_signer(uri, name=settings.origin, passphrase=passphrase)
 
 
 def default_key(settings: Settings, key: VerifierKey) -> Path:

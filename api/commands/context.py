@@ -16,10 +16,11 @@ from api.errors import PortInUse
 from config.settings import Settings, load
 from custody import errors as custody_errors
 from ingest import errors as ingest_errors
-from repository import Repository, errors, open_repository
+from repository import Repository, errors, open_repository, open_settings_store
 from repository.authorise import Caller
 from repository.errors import UnknownPerson
 from repository.people import find_person, person_of_login
+from repository.stores import ObjectStore
 
 T = TypeVar("T")
 
@@ -86,6 +87,13 @@ class Context:
         if self._repo is None:
             self._repo = open_repository(self.settings)
         return self._repo
+
+    def store(self, url: str | None) -> ObjectStore:
+        """Return the store of a URL, with the keys of the settings; by default their own store."""
+        settings = self.settings
+        return open_settings_store(
+            settings.model_copy(update={"store_url": url}) if url else settings
+        )
 
     def close(self) -> None:
         """Close what was opened."""

@@ -124,7 +124,7 @@ def _ledger(ctx: Context, checkpoints: Sequence[Path], receipts: Sequence[Path])
     with ctx.meter("reading the ledger", repo.ledger.size()) as meter:
         findings += audit(
             repo.database,
-            keys=repo.ledger.keys(),
+            keys=repo.ledger.key_history(),
             wrapping_key=repo.wrapping_key,
             outside=outside,
             receipts=held,

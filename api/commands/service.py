@@ -1,4 +1,4 @@
-"""ledger, serve, worker, demo: what runs and what is published."""
+"""serve, worker, demo: what runs."""
 
 import os
 import signal
@@ -14,58 +14,7 @@ from custody.entry import Act, Draft
 from ingest.sandbox import check_libmagic
 from ingest.workflows import work
 from repository import software
-from repository.access import Right
-from repository.authorise import on_house
-from repository.ledger_mirror import publish
 from repository.people import SYSTEM
-
-
-@click.group()
-def ledger() -> None:
-    """Show checkpoints, proofs and entries of the custody ledger."""
-
-
-@ledger.command("checkpoint")
-@pass_context
-def ledger_checkpoint(ctx: Context) -> None:
-    """Publish the newest checkpoint to the store and print it; keep a copy elsewhere."""
-    signed = publish(ctx.repo)
-    if signed is None:
-        ctx.say("the ledger is empty")
-        return
-    found = {
-        "size": signed.checkpoint.size,
-        "checkpoint": signed.note,
-        "key": str(ctx.repo.ledger.key),
-    }
-    ctx.result(found, signed.note.rstrip("\n"))
-
-
-@ledger.command("proof")
-@click.argument("index", type=click.IntRange(min=0))
-@pass_context
-def ledger_proof(ctx: Context, index: int) -> None:
-    """Print the inclusion proof of the entry at INDEX (C2SP tlog-proof); it shows no content."""
-    proof = str(ctx.repo.ledger.proof(index))
-    ctx.result({"index": index, "proof": proof}, proof.rstrip("\n"))
-
-
-@ledger.command("tail")
-@click.option("-n", "count", type=click.IntRange(1, 10_000), default=10, show_default=True)
-@pass_context
-def ledger_tail(ctx: Context, count: int) -> None:
-    """Print the newest entries; reading the ledger is an access and is recorded."""
-    actor = on_house(ctx.repo, ctx.caller, Right.GOVERN, attempted=Act.CONSULTATION)
-    ctx.repo.ledger.record(Draft(Act.CONSULTATION, actor, reason="ledger"))
-    size = ctx.repo.ledger.size()
-    for entry in ctx.repo.ledger.entries(max(0, size - count), size):
-        fields = entry.fields
-        number = fields.get("exhibit", {}).get("number", "")
-        ctx.result(
-            {"index": entry.index, "body": entry.body.decode()},
-            f"{entry.index:8}  {fields['at']}  {fields['type']:28} {fields['outcome']:9} "
-            f"{fields['actor']['role']:12} {number}",
-        )
 
 
 @click.command()
@@ -132,4 +81,4 @@ def _instrument(tool: str) -> dict[str, object]:
     return {"tool": f"{name} {tool}", "version": version, "parameters": {}}
 
 
-COMMANDS = (ledger, worker, serve, demo)
+COMMANDS = (worker, serve, demo)

@@ -43,7 +43,10 @@ def body(kept, index):
 
 def failures(kept, *, outside=()):
     found = audit(
-        kept.database, keys=kept.ledger.keys(), wrapping_key=kept.wrapping_key, outside=outside
+        kept.database,
+        keys=kept.ledger.key_history(),
+        wrapping_key=kept.wrapping_key,
+        outside=outside,
     )
     return [finding for finding in found if finding.outcome == "fail"]
 

@@ -33,7 +33,7 @@ def main() -> None:
 def measure(name: str, kept: Kept, entries: int, batch: int) -> None:
     for first in range(0, entries, batch):
         kept.ledger.record(*[kept.draft(first + k) for k in range(batch)])
-    keys = kept.ledger.keys()
+    keys = kept.ledger.key_history()
     say(f"{name}: {entries} entries, a head every {batch}")
     with kept.database.reading() as session:
         rate(

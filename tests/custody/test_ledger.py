@@ -17,7 +17,9 @@ from custody.receipt import Proof
 
 
 def outcomes(kept, **more):
-    found = audit(kept.database, keys=kept.ledger.keys(), wrapping_key=kept.wrapping_key, **more)
+    found = audit(
+        kept.database, keys=kept.ledger.key_history(), wrapping_key=kept.wrapping_key, **more
+    )
     return {finding.check: finding.outcome for finding in found}
 
 

@@ -1,0 +1,219 @@
+"""ledger: checkpoints, proofs, entries, tiles, keys; and rebuilding it from its mirror."""
+
+from pathlib import Path
+
+import click
+
+from api.commands.context import Context, pass_context
+from custody.database import Database
+from custody.entry import Act, Draft
+from custody.errors import MalformedNote
+from custody.keys import KeyState
+from custody.note import ED25519, VerifierKey
+from custody.signers import file as file_signer
+from custody.signers import open_signer
+from custody.static_log import names, read_tile
+from repository import database_url, default_key, open_first_signer, passphrase_file
+from repository.access import Right
+from repository.authorise import on_house
+from repository.errors import BadRequest, ExportBlocked
+from repository.ledger_mirror import publish, rebuild
+from repository.migrations import revision, upgrade
+from repository.people import SYSTEM
+
+
+@click.group()
+def ledger() -> None:
+    """Show checkpoints, proofs and entries of the custody ledger."""
+
+
+@ledger.command("checkpoint")
+@pass_context
+def ledger_checkpoint(ctx: Context) -> None:
+    """Publish the newest checkpoint to the store and print it; keep a copy elsewhere."""
+    signed = publish(ctx.repo)
+    if signed is None:
+        ctx.say("the ledger is empty")
+        return
+    found = {
+        "size": signed.checkpoint.size,
+        "checkpoint": signed.note,
+        "key": str(ctx.repo.ledger.key),
+    }
+    ctx.result(found, signed.note.rstrip("\n"))
+
+
+@ledger.command("proof")
+@click.argument("index", type=click.IntRange(min=0))
+@pass_context
+def ledger_proof(ctx: Context, index: int) -> None:
+    """Print the inclusion proof of the entry at INDEX (C2SP tlog-proof); it shows no content."""
+    proof = str(ctx.repo.ledger.proof(index))
+    ctx.result({"index": index, "proof": proof}, proof.rstrip("\n"))
+
+
+@ledger.command("tail")
+@click.option("-n", "count", type=click.IntRange(1, 10_000), default=10, show_default=True)
+@pass_context
+def ledger_tail(ctx: Context, count: int) -> None:
+    """Print the newest entries; reading the ledger is an access and is recorded."""
+    actor = on_house(ctx.repo, ctx.caller, Right.GOVERN, attempted=Act.CONSULTATION)
+    ctx.repo.ledger.record(Draft(Act.CONSULTATION, actor, reason="ledger"))
+    size = ctx.repo.ledger.size()
+    for entry in ctx.repo.ledger.entries(max(0, size - count), size):
+        fields = entry.fields
+        number = fields.get("exhibit", {}).get("number", "")
+        ctx.result(
+            {"index": entry.index, "body": entry.body.decode()},
+            f"{entry.index:8}  {fields['at']}  {fields['type']:28} {fields['outcome']:9} "
+            f"{fields['actor']['role']:12} {number}",
+        )
+
+
+@ledger.command("tiles")
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR")
+@pass_context
+def ledger_tiles(ctx: Context, out: Path) -> None:
+    """Write checkpoint, hash tiles and entry bundles as files (C2SP tlog-tiles).
+
+    Entry bundles are the ledger's entries; writing them is an access and is recorded.
+    """
+    actor = on_house(ctx.repo, ctx.caller, Right.GOVERN, attempted=Act.CONSULTATION)
+    if out.exists() and any(out.iterdir()):
+        raise ExportBlocked(f"{out} is not empty; nothing was written")
+    ctx.repo.ledger.record(Draft(Act.CONSULTATION, actor, reason="ledger-tiles"))
+    signed = publish(ctx.repo)
+    assert signed is not None  # the consultation is an entry
+    size = signed.checkpoint.size
+    count = 0
+    with ctx.meter("writing tiles", size) as meter:
+        for name in names(0, size, partial=True):
+            with ctx.repo.database.reading() as session:
+                data = read_tile(session, size, name)
+            place = out / name.path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(data)
+            count += 1
+            meter(min(size, (name.n + 1) * 256))
+    (out / "checkpoint").write_text(ctx.repo.ledger.published_note() or signed.note)
+    found = {"out": str(out), "size": size, "files": count + 1}
+    ctx.result(found, f"tiles     {out}  {count + 1} files, {size} entries")
+
+
+@ledger.command("rebuild")
+@click.option(
+    "--from", "source", metavar="STORE", help="Store URL; by default the one in the settings."
+)
+@pass_context
+def ledger_rebuild(ctx: Context, source: str | None) -> None:
+    """Bring the ledger forward, or make it anew, from its mirror in the object store.
+
+    Every checkpoint is checked against what its entries hash to. Withheld values come back only
+    with a backup of the database: the mirror holds none.
+    """
+    settings = ctx.settings
+    first = open_first_signer(settings, passphrase_file(settings).read_bytes().strip())
+    store = ctx.store(source)
+    database = Database(database_url(settings), timeout=settings.database_timeout)
+    if revision(database) is None:
+        upgrade(database)
+    added = rebuild(database, store, [first.key])
+    database.close()
+    signed = ctx.repo.ledger.checkpoint()
+    if added:
+        ctx.repo.ledger.record(Draft(Act.RESTORED, SYSTEM, plain={"count": added}))
+    size = signed.checkpoint.size if signed else 0
+    root = signed.checkpoint.root.hex() if signed else ""
+    found = {"added": added, "size": size, "root": f"sha256:{root}"}
+    ctx.result(found, f"added     {added} entries\nsize      {size}\nroot      sha256:{root}")
+    if added:
+        ctx.say("withheld values of these entries can be shown again only from a database backup")
+
+
+@ledger.group("key")
+def ledger_key() -> None:
+    """Show, rotate, retire the log's key, or record that one was compromised."""
+
+
+@ledger_key.command("list")
+@pass_context
+def key_list(ctx: Context) -> None:
+    """Print every key the log ever had and the tree sizes it may sign."""
+    for known in ctx.repo.ledger.key_history():
+        found = {
+            "key": str(known.key),
+            "fingerprint": known.key.fingerprint,
+            "from": known.start,
+            "to": known.stop,
+            "compromised": known.compromised,
+        }
+        upto = "…" if known.stop is None else str(known.stop)
+        marked = "" if known.compromised is None else f"  compromised from {known.compromised}"
+        ctx.result(
+            found, f"{known.start} to {upto:10} {known.key.fingerprint}{marked}\n  {known.key}"
+        )
+
+
+@ledger_key.command("rotate")
+@click.option("--to", "uri", metavar="URI", help="A key made before, as pkcs11:…; else a new file.")
+@pass_context
+def key_rotate(ctx: Context, uri: str | None) -> None:
+    """Sign from now on with another key, which the present one vouches for."""
+    repo = ctx.repo
+    actor = on_house(repo, ctx.caller, Right.GOVERN, attempted=Act.KEY_ROTATION)
+    passphrase = passphrase_file(ctx.settings).read_bytes().strip()
+    if uri is None:
+        fresh = repo.settings.data / "keys" / f".new-{repo.random(8).hex()}.pem"
+        key = file_signer.create(fresh, name=repo.ledger.origin, passphrase=passphrase).key
+        fresh.rename(default_key(repo.settings, key))
+    else:
+        key = open_signer(uri, name=repo.ledger.origin, passphrase=passphrase).key
+    entry = repo.ledger.change_key(actor, key, KeyState.ADDED, uri=uri)
+    publish(repo)
+    since = entry.fields["key"]["size"]
+    found = {"key": str(key), "fingerprint": key.fingerprint, "from": since, "entry": entry.index}
+    ctx.result(
+        found,
+        f"log key     {key}\nfingerprint {key.fingerprint}\nsigns       heads from size {since}\n"
+        f"entry       {entry.index}",
+    )
+    ctx.say("give the new fingerprint to everyone who checks receipts and bundles")
+
+
+@ledger_key.command("compromised")
+@click.argument("vkey")
+@click.option("--since", type=click.IntRange(min=0), help="Tree size; by default from now on.")
+@pass_context
+def key_compromised(ctx: Context, vkey: str, since: int | None) -> None:
+    """Record that a key is in other hands: from that size on, witnesses must vouch for it."""
+    _change(ctx, vkey, KeyState.COMPROMISED, since)
+
+
+@ledger_key.command("retired")
+@click.argument("vkey")
+@pass_context
+def key_retired(ctx: Context, vkey: str) -> None:
+    """Record that a key signs no more."""
+    _change(ctx, vkey, KeyState.RETIRED, None)
+
+
+def _change(ctx: Context, vkey: str, state: KeyState, since: int | None) -> None:
+    repo = ctx.repo
+    actor = on_house(repo, ctx.caller, Right.GOVERN, attempted=Act.KEY_ROTATION)
+    try:
+        key = VerifierKey.parse(vkey)
+    except MalformedNote as error:
+        raise BadRequest(f"{vkey[:80]!r} is no verifier key: {error}") from error
+    known = {one.key: one for one in repo.ledger.key_history()}
+    if key not in known:
+        raise BadRequest("this key was never one of this log; see: evidence ledger key list")
+    if state is KeyState.RETIRED and key == repo.ledger.key and key.type == ED25519:
+        raise BadRequest("this key signs now; rotate first: evidence ledger key rotate")
+    entry = repo.ledger.change_key(actor, key, state, size=since)
+    publish(repo)
+    about = entry.fields["key"]
+    found = {"key": vkey, "state": str(state), "size": about["size"], "entry": entry.index}
+    ctx.result(found, f"{state}  from size {about['size']}, entry {entry.index}")
+
+
+COMMANDS = (ledger,)

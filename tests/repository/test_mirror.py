@@ -1,0 +1,131 @@
+"""The store remembers the ledger: a shorter database is refused, a lost one is made anew."""
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from custody.audit import audit
+from custody.errors import LedgerBehind
+from custody.static_log import TileName, parse_bundle
+from repository.ledger_mirror import publish
+from repository.stores.folder import LOCK
+from tests.house import make_house
+
+
+@pytest.fixture
+def house(tmp_path):
+    found = make_house(tmp_path)
+    yield found
+    found.repo.close()
+
+
+def restart(house):
+    house.repo.close()
+    from config.settings import load
+    from repository import open_repository
+
+    house.repo = open_repository(load(house.data))
+
+
+def grow(house, count):
+    actor = house.custodian
+    from custody.entry import Act, Draft
+
+    for start in range(0, count, 100):
+        drafts = [Draft(Act.CONSULTATION, actor, reason="test") for _ in range(100)]
+        house.repo.ledger.record(*drafts[: min(100, count - start)])
+
+
+def cut(house, size):
+    """Restore an older copy of the database, as far as the ledger goes."""
+    house.repo.close()
+    with closing(sqlite3.connect(house.data / "evidence.db")) as raw, raw:
+        for [name] in raw.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+        ).fetchall():
+            raw.execute(f"DROP TRIGGER {name}")
+        for table, column in (
+            ("entry", "idx"), ("entry_exhibit", "idx"), ("opening", "idx"), ("key_event", "idx"),
+            ("head", "size - 1"), ("published", "size - 1"), ("tile", "n * 256 + 255"),
+        ):  # fmt: skip
+            raw.execute(f"DELETE FROM {table} WHERE {column} >= ?", (size,))
+    restart(house)
+
+
+def test_a_shorter_ledger_refuses_to_append_and_says_what_to_do(house):
+    before = house.repo.ledger.size()
+    grow(house, 30)
+    publish(house.repo)
+    cut(house, before)
+    with pytest.raises(LedgerBehind, match="evidence ledger rebuild"):
+        grow(house, 1)
+    said = house.evidence("case", "new", "NEW", "--title", "t")
+    assert said.code == 3
+    assert "evidence ledger rebuild" in said.err
+    said = house.evidence("ledger", "rebuild")
+    assert said.code == 0, said.err
+    assert said.lines[0]["added"] == 30
+    restart(house)
+    grow(house, 1)
+    said = house.evidence("verify", "--ledger")
+    assert said.code == 0, said.out
+
+
+def test_a_lost_database_is_made_anew_from_the_store_to_the_same_root(house):
+    grow(house, 700)
+    grow(house, 1)
+    signed = publish(house.repo)
+    house.repo.close()
+    (house.data / "evidence.db").unlink()
+    for rest in house.data.glob("evidence.db-*"):
+        rest.unlink()
+    said = house.evidence("ledger", "rebuild")
+    assert said.code == 0, said.err
+    [line] = said.lines
+    assert (line["size"], line["root"]) == (
+        signed.checkpoint.size,
+        f"sha256:{signed.checkpoint.root.hex()}",
+    )
+    restart(house)
+    found = audit(
+        house.repo.database,
+        keys=house.repo.ledger.key_history(),
+        wrapping_key=house.repo.wrapping_key,
+        outside=[signed],
+    )
+    assert [one for one in found if one.outcome != "pass"] == []
+
+
+def test_a_changed_bundle_in_the_store_is_not_rebuilt_from(house):
+    grow(house, 600)
+    publish(house.repo)
+    file = house.data / "store" / "ledger" / TileName(-1, 1).path
+    data = bytearray(file.read_bytes())
+    data[5000] ^= 1
+    file.chmod(0o600)
+    file.write_bytes(data)
+    (house.data / "evidence.db").unlink()
+    said = house.evidence("ledger", "rebuild")
+    assert said.code == 1
+    assert "root" in said.err or "canonical" in said.err or "JSON" in said.err
+
+
+def test_full_tiles_and_bundles_in_the_store_are_those_of_the_ledger(house):
+    grow(house, 600)
+    publish(house.repo)
+    folder = house.data / "store" / "ledger" / "tile"
+    files = [f for f in folder.rglob("*") if f.is_file() and not f.name.endswith(LOCK)]
+    assert sorted(str(f.relative_to(folder)) for f in files) == [
+        "0/000", "0/001", "entries/000", "entries/001",
+    ]  # fmt: skip
+    bodies = [e.body for e in house.repo.ledger.entries(256, 512)]
+    assert parse_bundle((folder / "entries" / "001").read_bytes()) == bodies
+
+
+def test_publishing_again_writes_nothing(house):
+    grow(house, 10)
+    publish(house.repo)
+    before = sorted(f for f in (house.data / "store").rglob("*"))
+    publish(house.repo)
+    assert sorted(f for f in (house.data / "store").rglob("*")) == before
