@@ -3,15 +3,15 @@
 import errno
 import os
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
-from api.app import create_app
 from api.errors import PortInUse
-from config.settings import Settings
-from repository import open_repository
+
+MakeApp = Callable[[], Flask]
 
 WORKERS = 2
 THREADS = 64
@@ -39,14 +39,14 @@ def claim(host: str, port: int) -> socket.socket:
     return listener
 
 
-def run(settings: Settings, listener: socket.socket) -> None:
-    """Serve until told to stop."""
-    _Server(settings, listener).run()
+def run(make_app: MakeApp, listener: socket.socket) -> None:
+    """Serve until told to stop; each worker process makes its own application."""
+    _Server(make_app, listener).run()
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
-    def __init__(self, settings: Settings, listener: socket.socket) -> None:
-        self._settings = settings
+    def __init__(self, make_app: MakeApp, listener: socket.socket) -> None:
+        self._make_app = make_app
         self._listener = listener
         super().__init__()
 
@@ -70,5 +70,5 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
                 self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        # Opened in each worker process: connections do not survive a fork.
-        return create_app(open_repository(self._settings))
+        # In each worker process: connections do not survive a fork.
+        return self._make_app()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from custody.errors import MalformedNote
 from custody.merkle import HASH_SIZE
-from custody.note import Note, VerifierKey, b64decode
+from custody.note import ED25519, Note, VerifierKey, b64decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,5 +60,6 @@ def open_checkpoint(note: str, keys: Sequence[VerifierKey]) -> SignedCheckpoint:
     """
     parsed = Note.parse(note)
     checkpoint = Checkpoint.parse_text(parsed.text)
-    signed_by = parsed.verified_by([key for key in keys if key.name == checkpoint.origin])
+    own = [key for key in keys if key.type == ED25519 and key.name == checkpoint.origin]
+    signed_by = parsed.verified_by(own)
     return SignedCheckpoint(checkpoint, note, tuple(signed_by))

@@ -35,6 +35,30 @@ class MalformedNote(CustodyError):
     code = "malformed-note"
 
 
+class MalformedPolicy(CustodyError):
+    """A witness policy is not well formed (C2SP tlog-policy)."""
+
+    code = "malformed-policy"
+
+
+class HostUnavailable(CustodyError):
+    """A configured host does not answer usably."""
+
+    code = "host-unavailable"
+
+
+class WitnessRefused(CustodyError):
+    """A witness refuses the checkpoint, or what it answers makes no sense."""
+
+    code = "witness-refused"
+
+
+class WitnessUnavailable(CustodyError):
+    """A witness does not answer."""
+
+    code = "witness-unavailable"
+
+
 class BadSignature(CustodyError):
     """A signature does not verify, or no known key signed."""
 

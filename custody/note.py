@@ -13,10 +13,14 @@ from hashlib import sha256
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 
 from custody.errors import BadSignature, MalformedNote
 
 ED25519 = 0x01
+COSIGNATURE_ED25519 = 0x04
+COSIGNATURE_ML_DSA_44 = 0x06
+_KEY_SIZES = {ED25519: 32, COSIGNATURE_ED25519: 32, COSIGNATURE_ML_DSA_44: 1312}
 MAX_SIGNATURES = 100
 MAX_NOTE = 1_000_000
 _DASH = "\u2014 "
@@ -48,8 +52,9 @@ class VerifierKey:
     def __post_init__(self) -> None:
         if not valid_name(self.name):
             raise MalformedNote(f"{self.name!r} cannot name a key: no spaces, no plus, not empty")
-        if self.type == ED25519 and len(self.key) != 32:
-            raise MalformedNote("an Ed25519 key has 32 bytes")
+        wanted = _KEY_SIZES.get(self.type)
+        if wanted is not None and len(self.key) != wanted:
+            raise MalformedNote(f"a key of type {self.type:#04x} has {wanted} bytes")
 
     @property
     def key_id(self) -> bytes:
@@ -82,16 +87,19 @@ class VerifierKey:
             raise MalformedNote(f"the key id {digits} does not belong to this key")
         return key
 
-    def verify(self, text: bytes, signature: bytes) -> bool:
-        """Say whether the signature (without key id) is this key's over the text.
+    def verify(self, message: bytes, signature: bytes) -> bool:
+        """Say whether the signature (without key id and time) is this key's over the message.
 
         Raises:
             BadSignature: this kind of key cannot be checked here.
         """
-        if self.type != ED25519:
+        if self.type not in _KEY_SIZES:
             raise BadSignature(f"keys of type {self.type:#04x} cannot be checked by this version")
         try:
-            Ed25519PublicKey.from_public_bytes(self.key).verify(signature, text)
+            if self.type == COSIGNATURE_ML_DSA_44:
+                MLDSA44PublicKey.from_public_bytes(self.key).verify(signature, message)
+            else:
+                Ed25519PublicKey.from_public_bytes(self.key).verify(signature, message)
         except (InvalidSignature, ValueError):
             return False
         return True

@@ -89,6 +89,11 @@ def _build(settings: Settings, origin: str) -> None:
 def _passphrase(settings: Settings, file: Path) -> bytes:
     if settings.key_passphrase_file is not None:
         return settings.key_passphrase_file.read_bytes().strip()
+    return new_passphrase(file)
+
+
+def new_passphrase(file: Path) -> bytes:
+    """Draw a passphrase of 256 bits and write it to a new file of mode 0600."""
     passphrase = base64.b64encode(os.urandom(32))
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as out:

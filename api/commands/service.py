@@ -13,7 +13,7 @@ from api.commands.context import Context, pass_context
 from custody.entry import Act, Draft
 from ingest.sandbox import check_libmagic
 from ingest.workflows import work
-from repository import software
+from repository import open_repository, software
 from repository.people import SYSTEM
 
 
@@ -44,6 +44,7 @@ def worker(ctx: Context) -> None:
 @pass_context
 def serve(ctx: Context, host: str, port: int) -> None:
     """Run the web service and one worker beside it."""
+    from api.app import create_app
     from api.server import claim, run
 
     check_libmagic()
@@ -59,7 +60,7 @@ def serve(ctx: Context, host: str, port: int) -> None:
     working = subprocess.Popen([*beside, "worker"], stdin=subprocess.DEVNULL)
     ctx.say(f"serving http://{host}:{port}/ from {settings.data}; stop with Ctrl-C")
     try:
-        run(settings, listener)
+        run(lambda: create_app(open_repository(settings)), listener)
     finally:
         working.terminate()
         working.wait(timeout=30)

@@ -5,7 +5,7 @@ import pkgutil
 from typing import Protocol
 
 from custody.errors import SignerUnavailable
-from custody.note import Note, SignatureLine, VerifierKey
+from custody.note import ED25519, Note, SignatureLine, VerifierKey
 
 
 class Signer(Protocol):
@@ -17,13 +17,14 @@ class Signer(Protocol):
         """Return the signature over the message."""
 
 
-def open_signer(uri: str, *, name: str, passphrase: bytes) -> Signer:
+def open_signer(uri: str, *, name: str, passphrase: bytes, kind: int = ED25519) -> Signer:
     """Return the signer of a URI such as `file:///path/log.pem`.
 
     Args:
         uri: `scheme:…`; the scheme is the name of a file in this folder.
         name: the key name, for the log its origin.
         passphrase: what unlocks the key.
+        kind: the type byte of its verifier key: a log's, or a cosigner's.
 
     Raises:
         SignerUnavailable: no such scheme, or the key cannot be opened.
@@ -32,7 +33,7 @@ def open_signer(uri: str, *, name: str, passphrase: bytes) -> Signer:
     if scheme not in {module.name for module in pkgutil.iter_modules(__path__)}:
         raise SignerUnavailable(f"no signer is called {scheme!r}")
     module = importlib.import_module(f"{__name__}.{scheme}")
-    signer: Signer = module.open_signer(uri, name=name, passphrase=passphrase)
+    signer: Signer = module.open_signer(uri, name=name, passphrase=passphrase, kind=kind)
     return signer
 
 
