@@ -59,6 +59,30 @@ class WitnessUnavailable(CustodyError):
     code = "witness-unavailable"
 
 
+class MalformedTimestamp(CustodyError):
+    """These bytes are no time-stamp answer or request (RFC 3161)."""
+
+    code = "malformed-timestamp"
+
+
+class BadTimestamp(CustodyError):
+    """A time-stamp does not verify: other data, or nobody pinned vouches for it."""
+
+    code = "bad-timestamp"
+
+
+class TimestampRefused(CustodyError):
+    """A time-stamping authority refused to give a token."""
+
+    code = "timestamp-refused"
+
+
+class TimestampUnavailable(CustodyError):
+    """A time-stamping authority does not answer usably."""
+
+    code = "timestamp-unavailable"
+
+
 class BadSignature(CustodyError):
     """A signature does not verify, or no known key signed."""
 
