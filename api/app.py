@@ -6,6 +6,7 @@ from api import cases, custody_log, exhibits, pages, problems
 from api.schema import openapi
 from custody.errors import EvidenceError
 from repository import Repository
+from repository.publication import status
 
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -54,6 +55,7 @@ def _readyz(repo: Repository) -> tuple[Response, int]:
     found = {"database": "ok", "store": "ok", "checkpoint": 0, "witnesses": "unwitnessed"}
     try:
         found["checkpoint"] = repo.ledger.size()
+        found["witnesses"] = status(repo)
     except EvidenceError as error:
         found["database"] = error.code
     try:

@@ -54,10 +54,18 @@ class Settings(BaseSettings):
     )
     replica_store_url: str = Field("", description="Second store. Not built yet: must stay empty.")
     witness_policy_file: Path | None = Field(
-        None, description="C2SP witness policy. Not built yet: must stay empty."
+        None, description="C2SP tlog-policy: which witnesses cosign, and how many must."
+    )
+    witness_timeout: float = Field(
+        5.0, gt=0, description="Seconds that a witness or time-stamping authority may take."
     )
     tsa_urls: tuple[str, ...] = Field(
-        (), description="Time-stamping authorities. Not built yet: must stay empty."
+        (),
+        description="Time-stamping authorities (RFC 3161), at least two of them; `file:///folder` "
+        "is a drop folder for an authority reached by hand.",
+    )
+    tsa_roots_file: Path | None = Field(
+        None, description="PEM file of the roots that time-stamps must lead to."
     )
 
     @classmethod
@@ -95,11 +103,7 @@ def load(data: Path | None = None, file: Path | None = None) -> Settings:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         raise SettingsError(f"setting {name}: {first['msg'].lower()}; see {file}") from error
-    unbuilt = [
-        name
-        for name in ("replica_store_url", "witness_policy_file", "tsa_urls")
-        if getattr(found, name)
-    ]
+    unbuilt = [name for name in ("replica_store_url",) if getattr(found, name)]
     if unbuilt:
         raise SettingsError(
             f"setting {unbuilt[0]}: this version cannot do that yet; leave it empty"

@@ -28,7 +28,7 @@ from custody.errors import (
 )
 from custody.heads import Head, head_of, last_head, note_with_lines
 from custody.keys import KeyState, TrustedKey, events, history, keys_for, statement
-from custody.merkle import inclusion_proof, leaf_hash, verify_inclusion
+from custody.merkle import consistency_proof, inclusion_proof, leaf_hash, verify_inclusion
 from custody.note import VerifierKey
 from custody.receipt import Proof, Receipt
 from custody.recorder import Recorder
@@ -252,6 +252,17 @@ class Ledger:
         """
         return [proof for _, proof in self._prove(indexes, size)]
 
+    def consistency(self, old: int, size: int) -> list[bytes]:
+        """Return the proof that the tree of a size extends that of an older size.
+
+        Raises:
+            NoSuchEntry: the tree does not reach so far.
+        """
+        with self.database.reading() as session:
+            if not 0 < old <= size <= last_head(session).size:
+                raise NoSuchEntry(f"there is no proof from {old} to {size} entries")
+            return consistency_proof(old, size, Nodes(session, size).node)
+
     def receipt(self, entry: CustodyEntry, proof: Proof, *, submission: str) -> Receipt:
         """Return the receipt of a registration with its proof."""
         about = entry.fields["exhibit"]
@@ -263,7 +274,7 @@ class Ledger:
             index=entry.index,
             body=entry.body.decode(),
             proof=str(proof),
-            key=str(self.key),
+            key=str(keys_for(proof.note, self.key_history())[-1]),
             openings={},
             witnessed_by=[],
             unwitnessed_since=entry.fields["at"],

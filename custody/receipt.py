@@ -8,7 +8,7 @@ import base64
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from custody.canonical import loads_any
@@ -58,6 +58,10 @@ class Proof:
             raise MalformedNote("a proof holds at most 63 hashes of 32 bytes")
         return cls(int(match[1]), path, note)
 
+    def with_note(self, note: str) -> "Proof":
+        """Return the same proof with another note: one with more lines on the same checkpoint."""
+        return replace(self, note=note)
+
     def verify(self, body: bytes, keys: Sequence[VerifierKey]) -> SignedCheckpoint:
         """Return the checkpoint in whose tree the body stands at `index`.
 
@@ -88,9 +92,37 @@ class Receipt:
     openings: Mapping[str, Opening]
     witnessed_by: Sequence[str]
     unwitnessed_since: str | None
+    policy: str | None = None
+    tokens: Sequence[tuple[str, bytes]] = ()
+
+    def completed(
+        self,
+        *,
+        proof: Proof,
+        witnessed_by: Sequence[str],
+        unwitnessed_since: str | None,
+        policy: str,
+        tokens: Sequence[tuple[str, bytes]],
+    ) -> "Receipt":
+        """Return the receipt proved in a later checkpoint, with what came since it was given."""
+        return replace(
+            self,
+            proof=str(proof),
+            witnessed_by=list(witnessed_by),
+            unwitnessed_since=unwitnessed_since,
+            policy=policy,
+            tokens=list(tokens),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the receipt as the object of docs/format.md 6."""
+        later: dict[str, Any] = {}
+        if self.policy is not None:
+            later["policy"] = self.policy
+            later["tokens"] = [
+                {"tsa": name, "response": base64.b64encode(der).decode()}
+                for name, der in self.tokens
+            ]
         return {
             "v": 1,
             "kind": "evidence-receipt",
@@ -105,6 +137,7 @@ class Receipt:
             "witnessed_by": list(self.witnessed_by),
             "unwitnessed_since": self.unwitnessed_since,
             "key": self.key,
+            **later,
         }
 
     def to_text(self) -> str:
@@ -132,6 +165,8 @@ class Receipt:
             **{name: found[name] for name in _SHAPE if name != "openings"},
             openings={name: Opening.from_json(o) for name, o in found["openings"].items()},
             unwitnessed_since=found.get("unwitnessed_since"),
+            policy=_optional_text(found, "policy"),
+            tokens=_tokens(found.get("tokens", [])),
         )
 
     def verify(self, keys: Sequence[VerifierKey]) -> SignedCheckpoint:
@@ -158,6 +193,26 @@ class Receipt:
         if proof.index != self.index:
             raise BadProof("the proof is about another index than the receipt says")
         return proof.verify(self.body.encode(), keys)
+
+
+def _optional_text(found: Mapping[str, Any], name: str) -> str | None:
+    value = found.get(name)
+    if value is not None and not isinstance(value, str):
+        raise MalformedEntry(f"{name} in a receipt is text")
+    return value
+
+
+def _tokens(found: object) -> list[tuple[str, bytes]]:
+    if not isinstance(found, list):
+        raise MalformedEntry("tokens in a receipt are a list")
+    tokens = []
+    for one in found:
+        if not isinstance(one, dict) or not all(
+            isinstance(one.get(name), str) for name in ("tsa", "response")
+        ):
+            raise MalformedEntry("a token in a receipt has a tsa and a response")
+        tokens.append((one["tsa"], b64decode(one["response"])))
+    return tokens
 
 
 _SHAPE: Mapping[str, type] = {

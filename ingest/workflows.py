@@ -8,12 +8,14 @@ from typing import Self
 
 from sqlalchemy import select
 
+from custody.errors import CustodyError
 from ingest.extract import extract
 from ingest.sandbox import Sandbox
 from repository import Repository
+from repository.errors import RepositoryError
 from repository.exhibits import unprocessed
-from repository.ledger_mirror import publish
 from repository.models import Exhibit, ExtractionRun
+from repository.publication import announce
 
 THREADS = 2
 _BATCH = 64
@@ -90,6 +92,7 @@ def work(
     until: Callable[[], bool],
     idle: Callable[[float], object] = time.sleep,
     done: Callable[[int], None] = lambda _: None,
+    problem: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Process what waits, publish the checkpoint now and then, and go on until told to stop.
 
@@ -98,17 +101,43 @@ def work(
         until: asked between batches; True ends the work.
         idle: waits that many seconds when nothing is to be done.
         done: told how many exhibits a batch had.
+        problem: told what did not work and is tried again: a witness, an authority, the store.
     """
-    published, next_time = 0, 0.0
+    publisher = _Publisher(repo, problem)
     with Processors(repo) as processors:
         while not until():
             with repo.database.reading() as session:
                 waiting = list(unprocessed(session, limit=_BATCH))
             done(sum(1 for _ in processors.map(waiting)))
-            if time.monotonic() >= next_time:
-                if repo.ledger.size() != published:
-                    signed = publish(repo)
-                    published = signed.checkpoint.size if signed else 0
-                next_time = time.monotonic() + repo.settings.publish_seconds
+            publisher.turn()
             if not waiting:
                 idle(0.5)
+
+
+class _Publisher:
+    """When the checkpoint is published next, and what of the last time is still missing."""
+
+    def __init__(self, repo: Repository, problem: Callable[[str], None]) -> None:
+        self._repo = repo
+        self._problem = problem
+        self._size = 0
+        self._missing = False
+        self._next = 0.0
+
+    def turn(self) -> None:
+        """Publish if it is time and there is something new, or something was missing."""
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + self._repo.settings.publish_seconds
+        if self._repo.ledger.size() == self._size and not self._missing:
+            return
+        try:
+            told = announce(self._repo)
+        except (CustodyError, RepositoryError) as error:
+            self._missing = True
+            self._problem(str(error))
+            return
+        if told is not None:
+            self._size, self._missing = told.size, not told.quorum
+            for problem in told.problems:
+                self._problem(problem)

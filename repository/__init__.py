@@ -18,9 +18,11 @@ from custody.database import Database
 from custody.entry import Clock
 from custody.errors import LedgerBehind
 from custody.ledger import Ledger
-from custody.note import VerifierKey
+from custody.note import COSIGNATURE_ML_DSA_44, VerifierKey
+from custody.quorum import Policy, unwitnessed
+from custody.quorum import parse as parse_policy
 from custody.signers import Signer, open_signer
-from repository.errors import NotInitialised
+from repository.errors import BadRequest, NotInitialised
 from repository.migrations import check_revision
 from repository.stores import ObjectStore, open_store
 
@@ -43,6 +45,9 @@ class Repository:
     clock: Clock
     random: Callable[[int], bytes]
     wrapping_key: bytes
+    policy: Policy
+    tsa_roots: tuple[str, ...] = ()
+    second: Signer | None = None  # the log's ML-DSA-44 key, for published checkpoints
 
     @property
     def receipts(self) -> Path:
@@ -91,7 +96,18 @@ def open_repository(
         ),
         outside=lambda size: compare(store, size),
     )
-    return Repository(settings, database, ledger, store, clock, random, key)
+    return Repository(
+        settings,
+        database,
+        ledger,
+        store,
+        clock,
+        random,
+        key,
+        policy=_policy(settings, signer),
+        tsa_roots=_roots(settings),
+        second=_second(settings, passphrase),
+    )
 
 
 def compare(store: ObjectStore, size: int) -> None:
@@ -115,6 +131,41 @@ def checkpoint_name(size: int) -> str:
     """Return a tree size as 20 digits (docs/format.md 8); the last three apart: small folders."""
     text = f"{size:020d}"
     return f"{text[:17]}/{text[17:]}"
+
+
+def second_key(settings: Settings) -> Path:
+    """Return the file of the log's ML-DSA-44 key."""
+    return settings.data / "keys" / "log-ml-dsa-44.pem"
+
+
+def _second(settings: Settings, passphrase: bytes) -> Signer | None:
+    file = second_key(settings)
+    if not file.exists():  # a repository of before 0.2 has none
+        return None
+    return open_signer(
+        file.as_uri(), name=settings.origin, passphrase=passphrase, kind=COSIGNATURE_ML_DSA_44
+    )
+
+
+def _policy(settings: Settings, signer: Signer) -> Policy:
+    file = settings.witness_policy_file
+    return unwitnessed([signer.key]) if file is None else parse_policy(_text(file))
+
+
+def _roots(settings: Settings) -> tuple[str, ...]:
+    if settings.tsa_urls and settings.tsa_roots_file is None:
+        raise BadRequest(
+            "tsa_urls is set but tsa_roots_file is not: no token could be verified; name a PEM "
+            "file of the authorities' roots"
+        )
+    return () if settings.tsa_roots_file is None else (_text(settings.tsa_roots_file),)
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadRequest(f"the file {file} of the settings cannot be read: {error}") from error
 
 
 def open_first_signer(settings: Settings, passphrase: bytes) -> Signer:

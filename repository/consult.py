@@ -13,6 +13,7 @@ from repository.cases import visible_cases
 from repository.exhibits import exhibits_of, latest_run, ref
 from repository.models import Case, Exhibit, ExtractionRun, Submission
 from repository.naming import recorded_name
+from repository.publication import completed
 
 DERIVED = "derived"
 
@@ -134,7 +135,8 @@ def make_receipt(repo: Repository, exhibit: Exhibit) -> str:
     """Return an exhibit's receipt as text, proved in the newest checkpoint."""
     entry = repo.ledger.entry(exhibit.registration)
     proof = repo.ledger.proof(entry.index)
-    return repo.ledger.receipt(entry, proof, submission=exhibit.submission_id).to_text()
+    receipt = repo.ledger.receipt(entry, proof, submission=exhibit.submission_id)
+    return completed(repo, receipt).to_text()
 
 
 def submission_of(repo: Repository, exhibit: Exhibit) -> Submission:

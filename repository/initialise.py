@@ -11,9 +11,16 @@ from uuid import uuid4
 from config.settings import Settings
 from custody.database import Database
 from custody.entry import Clock
-from custody.note import valid_name
+from custody.note import COSIGNATURE_ML_DSA_44, valid_name
 from custody.signers import file as file_signer
-from repository import Repository, database_url, now, open_repository, open_settings_store
+from repository import (
+    Repository,
+    database_url,
+    now,
+    open_repository,
+    open_settings_store,
+    second_key,
+)
 from repository.errors import AlreadyInitialised, BadRequest, DiskFull, RepositoryError
 from repository.ledger_mirror import publish
 from repository.migrations import revision, upgrade
@@ -73,6 +80,9 @@ def _build(settings: Settings, origin: str) -> None:
         (folder / name).mkdir(mode=0o700)
     passphrase = _passphrase(settings, folder / "secrets" / "passphrase")
     file_signer.create(folder / "keys" / "log.pem", name=origin, passphrase=passphrase)
+    file_signer.create(
+        second_key(settings), name=origin, passphrase=passphrase, kind=COSIGNATURE_ML_DSA_44
+    )
     (folder / "config.toml").write_text(
         f'# Settings of this repository; see docs/operate.md for all keys.\norigin = "{origin}"\n'
     )

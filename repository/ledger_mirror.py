@@ -7,6 +7,7 @@ checkpoint that is there has everything it needs beside it.
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from hashlib import sha256
 
 from sqlalchemy import func, select
 
@@ -66,9 +67,9 @@ def keep_cosigned(repo: Repository, note: str) -> None:
     _put(repo, f"cosigned/{checkpoint_name(size)}.{lines}", note.encode())
 
 
-def keep_token(repo: Repository, size: int, number: int, der: bytes) -> None:
-    """Write a time-stamp answer over the checkpoint of a size."""
-    _put(repo, f"token/{checkpoint_name(size)}.{number}", der)
+def keep_stamp(repo: Repository, size: int, der: bytes) -> None:
+    """Write a time-stamp answer over the checkpoint of a size, named by its own digest."""
+    _put(repo, f"token/{checkpoint_name(size)}.{sha256(der).hexdigest()[:16]}", der)
 
 
 def published(repo: Repository) -> list[SignedCheckpoint]:

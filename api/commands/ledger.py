@@ -6,7 +6,7 @@ import click
 
 from api.commands.context import Context, pass_context
 from custody.database import Database
-from custody.entry import Act, Draft
+from custody.entry import Act, Draft, timestamp
 from custody.errors import MalformedNote
 from custody.keys import KeyState
 from custody.note import ED25519, VerifierKey
@@ -20,6 +20,7 @@ from repository.errors import BadRequest, ExportBlocked
 from repository.ledger_mirror import publish, rebuild
 from repository.migrations import revision, upgrade
 from repository.people import SYSTEM
+from repository.publication import announce
 
 
 @click.group()
@@ -30,17 +31,23 @@ def ledger() -> None:
 @ledger.command("checkpoint")
 @pass_context
 def ledger_checkpoint(ctx: Context) -> None:
-    """Publish the newest checkpoint to the store and print it; keep a copy elsewhere."""
-    signed = publish(ctx.repo)
-    if signed is None:
+    """Publish the newest checkpoint, ask witnesses and authorities, and print it; keep a copy."""
+    done = announce(ctx.repo, stamp=True)
+    if done is None:
         ctx.say("the ledger is empty")
         return
     found = {
-        "size": signed.checkpoint.size,
-        "checkpoint": signed.note,
+        "size": done.size,
+        "checkpoint": done.note,
         "key": str(ctx.repo.ledger.key),
+        "witnessed_by": sorted(str(key) for key in done.cosigned),
+        "quorum": done.quorum and bool(done.cosigned),
+        "tokens": [{"tsa": one.authority, "time": timestamp(one.time)} for one in done.tokens],
+        "problems": done.problems,
     }
-    ctx.result(found, signed.note.rstrip("\n"))
+    ctx.result(found, done.note.rstrip("\n"))
+    for problem in done.problems:
+        ctx.say(f"not yet: {problem}")
 
 
 @ledger.command("proof")

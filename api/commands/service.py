@@ -35,6 +35,7 @@ def worker(ctx: Context) -> None:
         until=lambda: stop.is_set() or os.getppid() != parent,
         idle=stop.wait,
         done=lambda count: ctx.say(f"processed {count}") if count else None,
+        problem=lambda text: ctx.say(f"not yet: {text}"),
     )
 
 

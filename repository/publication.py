@@ -1,0 +1,238 @@
+"""Publish: mirror the newest checkpoint, have it witnessed and dated, and keep what came back.
+
+Called now and then by `evidence worker`, at each export, and by `evidence ledger checkpoint`.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from sqlalchemy import select
+
+from custody.cosignature import cosignatures
+from custody.errors import CustodyError
+from custody.heads import head_of, note_with_lines
+from custody.publish import (
+    Publication,
+    anchor,
+    collect_lines,
+    collect_tokens,
+    grew,
+    keep_token,
+    stamped,
+    unwitnessed_since,
+)
+from custody.receipt import Receipt
+from custody.tables import fetch
+from custody.timestamp import ALGORITHMS
+from custody.timestamp import request as token_request
+from custody.timestamp import verify as verify_token
+from repository import Repository
+from repository.ledger_mirror import keep_cosigned, keep_stamp, publish
+from repository.models import Exhibit
+from repository.people import SYSTEM
+
+EVERY = timedelta(minutes=10)  # how often a grown log is dated
+DROP = "file"
+
+
+def announce(repo: Repository, *, stamp: bool = False) -> Publication | None:
+    """Publish the newest checkpoint with its cosignatures and, when it is time, its time-stamps.
+
+    Args:
+        repo: the repository.
+        stamp: date it now, however recent the last token is.
+
+    Returns:
+        What came of it; None for an empty ledger. Witnesses and authorities that fail are named in
+        its problems: work goes on, and they are asked again next time.
+
+    Raises:
+        LedgerDamaged, LedgerBehind: another or a longer history was given out before.
+        StoreUnavailable: the store does not take it.
+    """
+    signed = publish(repo)
+    if signed is None:
+        return None
+    settings = repo.settings
+    done = collect_lines(
+        repo.ledger,
+        signed,
+        policy=repo.policy,
+        second=repo.second,
+        clock=repo.clock,
+        timeout=settings.witness_timeout,
+    )
+    keep_cosigned(repo, done.note)
+    if settings.tsa_urls and (stamp or _due(repo, done.size)):
+        _stamp(repo, done)
+    if done.quorum and done.cosigned:
+        complete_receipts(repo, done.size)
+    return done
+
+
+def status(repo: Repository) -> str:
+    """Return `unwitnessed`, `witnessed`, or since when entries stand under no quorum."""
+    if not repo.policy.witnesses:
+        return "unwitnessed"
+    since = unwitnessed_since(repo.ledger, repo.policy)
+    return "witnessed" if since is None else f"unwitnessed since {since}"
+
+
+def completed(repo: Repository, receipt: Receipt) -> Receipt:
+    """Return a receipt proved in a cosigned checkpoint, as far as there is one by now.
+
+    Index and body stay; without cosignatures it is the receipt as it was given.
+    """
+    ledger = repo.ledger
+    with repo.database.reading() as session:
+        rows = fetch(
+            session,
+            "SELECT DISTINCT size FROM cosignature WHERE size > ? ORDER BY size LIMIT 200",
+            (receipt.index,),
+        )
+        best: tuple[int, dict[str, int], bool] | None = None
+        for row in rows:
+            found = cosignatures(note_with_lines(session, row.size), repo.policy.keys)
+            met = bool(found) and repo.policy.satisfied(found)
+            if found and (best is None or met or len(found) > len(best[1])):
+                best = (row.size, {str(key): time for key, time in found.items()}, met)
+            if met:
+                break
+        if best is None:
+            return receipt
+        size, cosigners, met = best
+        note = note_with_lines(session, size)
+        tokens = fetch(
+            session, "SELECT tsa, der FROM timestamp_token WHERE size = ? ORDER BY tsa", (size,)
+        )
+    proof = ledger.proof(receipt.index, size=size)
+    return receipt.completed(
+        proof=proof.with_note(note),
+        witnessed_by=sorted(cosigners),
+        unwitnessed_since=None if met else receipt.unwitnessed_since,
+        policy=str(repo.policy),
+        tokens=[(row.tsa, bytes(row.der)) for row in tokens],
+    )
+
+
+def complete_receipts(repo: Repository, size: int) -> int:
+    """Complete the receipts of this machine that a quorum now covers; return how many."""
+    marker = repo.receipts / ".completed"
+    before = int(marker.read_text()) if marker.exists() else 0
+    with repo.database.reading() as session:
+        numbers = session.scalars(
+            select(Exhibit.number)
+            .where(Exhibit.registration >= before, Exhibit.registration < size)
+            .order_by(Exhibit.registration)
+        ).all()
+    done = 0
+    for number in numbers:
+        file = repo.receipts / f"{number}.json"
+        if file.exists():
+            found = completed(repo, Receipt.parse(file.read_bytes()))
+            _replace(file, found.to_text())
+            done += 1
+    _replace(marker, f"{size}\n")
+    return done
+
+
+def _due(repo: Repository, size: int) -> bool:
+    last = stamped(repo.ledger)
+    if size <= last or not grew(repo.ledger, size, last):
+        return False
+    with repo.database.reading() as session:
+        row = fetch(session, "SELECT max(at) AS at FROM timestamp_token")[0]
+    return row.at is None or repo.clock() - datetime.fromisoformat(row.at) >= EVERY
+
+
+def _stamp(repo: Repository, done: Publication) -> None:
+    """Date the checkpoint: ask the authorities, and look into the drop folders."""
+    urls = [url for url in repo.settings.tsa_urls if urlsplit(url).scheme != DROP]
+    folders = [
+        Path(unquote(urlsplit(url).path))
+        for url in repo.settings.tsa_urls
+        if urlsplit(url).scheme == DROP
+    ]
+    tokens, problems = collect_tokens(
+        repo.ledger,
+        done.size,
+        authorities=urls,
+        roots=repo.tsa_roots,
+        clock=repo.clock,
+        random=repo.random,
+        timeout=repo.settings.witness_timeout,
+    )
+    done.problems += problems
+    done.tokens += tokens
+    anchored: set[str] = set()
+    for token in tokens:
+        keep_stamp(repo, done.size, token.der)
+        if token.authority not in anchored:
+            anchored.add(token.authority)
+            anchor(repo.ledger, SYSTEM, done.size, token.authority, token)
+    for folder in folders:
+        _drop(repo, done, folder)
+
+
+def _drop(repo: Repository, done: Publication, folder: Path) -> None:
+    """Leave requests for an authority that is reached by hand, and take in what came back.
+
+    A request is `checkpoint-<size>-<algorithm>.tsq`, its answer the same name with `.tsr`.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for reply in sorted(folder.glob("checkpoint-*.tsr")):
+            _take(repo, done, reply)
+        with repo.database.reading() as session:
+            note = (head_of(session, done.size).note or "").encode()
+        for algorithm in ALGORITHMS:
+            query = folder / f"checkpoint-{done.size}-{algorithm}.tsq"
+            if not query.exists():
+                nonce = int.from_bytes(repo.random(8))
+                query.write_bytes(token_request(note, algorithm=algorithm, nonce=nonce))
+    except OSError as error:
+        done.problems.append(f"{folder}: {error.strerror or error}")
+
+
+def _take(repo: Repository, done: Publication, reply: Path) -> None:
+    query = reply.with_suffix(".tsq")
+    _, size, algorithm = reply.stem.split("-")
+    try:
+        with repo.database.reading() as session:
+            note = (head_of(session, int(size)).note or "").encode()
+        token = verify_token(
+            reply.read_bytes(), note, roots=repo.tsa_roots, asked=query.read_bytes()
+        )
+    except (CustodyError, OSError, ValueError) as error:
+        done.problems.append(f"{reply.name}: {error}; the request stays open")
+        return
+    if keep_token(repo.ledger, int(size), f"{token.authority}#{algorithm}", token, repo.clock()):
+        keep_stamp(repo, int(size), token.der)
+        anchor(repo.ledger, SYSTEM, int(size), token.authority, token)
+        done.tokens.append(token)
+
+
+def _replace(file: Path, text: str) -> None:
+    fresh = file.with_name(f".{file.name}.new")
+    fresh.write_text(text)
+    fresh.replace(file)
+
+
+def trust_file(repo: Repository) -> str:
+    """Return the trust file of this ledger: keys, time-stamping roots, policy (format.md 7)."""
+    keys: Sequence[dict[str, object]] = [
+        {"vkey": str(known.key), "from": known.start, "to": known.stop}
+        for known in repo.ledger.key_history()
+    ]
+    found = {
+        "v": 1,
+        "kind": "evidence-trust",
+        "origin": repo.ledger.origin,
+        "keys": keys,
+        "tsa_roots": list(repo.tsa_roots),
+        "policy": str(repo.policy),
+    }
+    return json.dumps(found, indent=1) + "\n"
