@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from sqlalchemy.orm import Session
 
 from custody.audit_form import audit_form, audit_openings, malformed
+from custody.audit_seals import audit_lines, audit_tokens
 from custody.audit_tree import audit_tree, between
 from custody.checkpoint import SignedCheckpoint, open_checkpoint
 from custody.database import Database
@@ -17,10 +18,11 @@ from custody.errors import CustodyError
 from custody.findings import Finding, Progress, failed, passed, undone
 from custody.keys import TrustedKey, keys_for
 from custody.note import VerifierKey
+from custody.quorum import Policy
 from custody.receipt import Proof, Receipt
 from custody.tables import fetch
 
-_LATER = ("canonical", "exhibit.seq", "signatures")
+_LATER = ("canonical", "exhibit.seq", "signatures", "cosignatures", "time-stamps")
 
 
 def audit(
@@ -30,6 +32,9 @@ def audit(
     wrapping_key: bytes | None,
     outside: Sequence[SignedCheckpoint] = (),
     receipts: Sequence[Receipt] = (),
+    policy: Policy | None = None,
+    second: VerifierKey | None = None,
+    roots: Sequence[str] = (),
     progress: Progress = lambda _: None,
 ) -> list[Finding]:
     """Check the whole ledger and return one finding per check and one per failure.
@@ -40,11 +45,14 @@ def audit(
         wrapping_key: unwraps the keys of openings; None: openings are `not-done`.
         outside: verified checkpoints that were kept outside the database.
         receipts: receipts in someone's hand, already verified.
+        policy: names the witnesses whose cosignatures are judged.
+        second: the log's own ML-DSA key.
+        roots: PEM certificates that time-stamps must lead to.
         progress: told the number of entries done.
     """
-    roots = outside_roots(outside, receipts, keys)
+    held = outside_roots(outside, receipts, keys)
     with database.reading() as session:
-        tree = audit_tree(session, roots, progress)
+        tree = audit_tree(session, held, progress)
         findings = list(tree.findings)
         if any(found.outcome == "fail" for found in findings):
             if findings[0].check in ("heads", "outside"):
@@ -55,6 +63,8 @@ def audit(
         else:
             findings += audit_form(session, tree.size, keys, lambda _: None)
             findings += audit_signatures(session, keys)
+            findings += audit_lines(session, policy or Policy(()), second)
+            findings += audit_tokens(session, roots)
         findings += audit_openings(session, wrapping_key)
     if not outside and not receipts:
         detail = (

@@ -233,9 +233,9 @@ def _ask_one(
         if answer.size > size:
             if answer.size > ledger.size():
                 raise LedgerBehind(
-                    f"the witness {witness.name} cosigned {answer.size} entries of this log, but it "
-                    f"has {ledger.size()}: the database was restored from an older copy; bring it "
-                    "forward with: evidence ledger rebuild"
+                    f"the witness {witness.name} cosigned {answer.size} entries of this log, "
+                    f"but it has {ledger.size()}: the database was restored from an older copy; "
+                    "bring it forward with: evidence ledger rebuild"
                 )
             return []  # it has cosigned a newer checkpoint of ours meanwhile
         old = answer.size

@@ -5,6 +5,7 @@ Called now and then by `evidence worker`, at each export, and by `evidence ledge
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -14,6 +15,7 @@ from sqlalchemy import select
 from custody.cosignature import cosignatures
 from custody.errors import CustodyError
 from custody.heads import head_of, note_with_lines
+from custody.note import VerifierKey
 from custody.publish import (
     Publication,
     anchor,
@@ -79,6 +81,30 @@ def status(repo: Repository) -> str:
         return "unwitnessed"
     since = unwitnessed_since(repo.ledger, repo.policy)
     return "witnessed" if since is None else f"unwitnessed since {since}"
+
+
+@dataclass(frozen=True, slots=True)
+class Seals:
+    """What stands on one checkpoint by now: all its lines, who cosigned, and its time-stamps."""
+
+    note: str
+    cosigners: frozenset[VerifierKey]
+    tokens: tuple[bytes, ...]
+
+
+def seals_of(repo: Repository, size: int) -> Seals:
+    """Return the cosignatures and time-stamps that a checkpoint has.
+
+    Raises:
+        NoSuchEntry: no checkpoint of this size was ever made.
+    """
+    with repo.database.reading() as session:
+        note = note_with_lines(session, size)
+        rows = fetch(
+            session, "SELECT der FROM timestamp_token WHERE size = ? ORDER BY tsa", (size,)
+        )
+    found = cosignatures(note, repo.policy.keys)
+    return Seals(note, frozenset(found), tuple(bytes(row.der) for row in rows))
 
 
 def completed(repo: Repository, receipt: Receipt) -> Receipt:

@@ -10,9 +10,11 @@ from typing import Any, BinaryIO
 import click
 
 from api.commands.context import Context, pass_context
+from custody.cosignature import cosignatures
 from custody.errors import CustodyError
 from custody.note import VerifierKey
-from custody.receipt import Receipt
+from custody.quorum import parse as parse_policy
+from custody.receipt import Proof, Receipt
 from repository.consult import Custody, list_exhibits, show_custody, show_exhibit
 from repository.errors import BadRequest, DiskFull, RepositoryError
 from repository.naming import shown
@@ -171,6 +173,7 @@ def receipt_check(ctx: Context, file: Path) -> None:
     key = VerifierKey.parse(found.key)
     signed = found.verify([key])
     trusted = _trusted(ctx, key)
+    witnesses, detail = _witnesses(found)
     line: dict[str, Any] = {
         "check": "receipt",
         "subject": found.exhibit,
@@ -179,24 +182,44 @@ def receipt_check(ctx: Context, file: Path) -> None:
         "index": found.index,
         "tree_size": signed.checkpoint.size,
         "key_trusted": trusted,
+        "witnesses": witnesses,
+        "unwitnessed_since": found.unwitnessed_since,
+        "tokens": len(found.tokens),
         "fingerprint": key.fingerprint,
     }
     ctx.result(
         line,
         f"pass      {found.exhibit}  {found.sha256}  {found.size} bytes\n"
         f"pass      entry {found.index} of {signed.checkpoint.size} in {signed.checkpoint.origin}\n"
+        f"{witnesses:8}  witnesses: {detail}\n"
         f"{trusted:8}  key-trusted: fingerprint {key.fingerprint}"
         + ("" if trusted == "pass" else "; compare it with one you got another way"),
     )
 
 
+def _witnesses(found: Receipt) -> tuple[str, str]:
+    """Say whether the quorum of the receipt's own policy cosigned its checkpoint.
+
+    Raises:
+        MalformedPolicy, BadSignature: the policy or a cosignature is not what it claims to be.
+    """
+    policy = parse_policy(found.policy) if found.policy else None
+    if policy is None or not policy.witnesses:
+        return "not-done", f"unwitnessed since {found.unwitnessed_since}"
+    cosigners = cosignatures(Proof.parse(found.proof).note, policy.keys)
+    names = ", ".join(sorted(key.name for key in cosigners)) or "nobody"
+    if policy.satisfied(cosigners):
+        return "pass", f"{names} cosigned: the quorum of the policy in the receipt"
+    return "not-done", f"{names} cosigned, no quorum; unwitnessed since {found.unwitnessed_since}"
+
+
 def _trusted(ctx: Context, key: VerifierKey) -> str:
     """Say whether the key is this repository's own; elsewhere only a person can compare it."""
     try:
-        own = ctx.repo.ledger.key
+        own = [known.key for known in ctx.repo.ledger.key_history()]
     except (CustodyError, RepositoryError):
         return "not-done"  # no repository here: that is what receipts are for
-    return "pass" if own == key else "not-done"
+    return "pass" if key in own else "not-done"
 
 
 COMMANDS = (list_, show, retrieve, receipt)

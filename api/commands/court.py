@@ -128,6 +128,9 @@ def _ledger(ctx: Context, checkpoints: Sequence[Path], receipts: Sequence[Path])
             wrapping_key=repo.wrapping_key,
             outside=outside,
             receipts=held,
+            policy=repo.policy,
+            second=repo.second.key if repo.second else None,
+            roots=repo.tsa_roots,
             progress=meter,
         )
     return findings

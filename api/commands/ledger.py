@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from api.commands.context import Context, pass_context
+from custody.bracket import bracket
 from custody.database import Database
 from custody.entry import Act, Draft, timestamp
 from custody.errors import MalformedNote
@@ -57,6 +58,31 @@ def ledger_proof(ctx: Context, index: int) -> None:
     """Print the inclusion proof of the entry at INDEX (C2SP tlog-proof); it shows no content."""
     proof = str(ctx.repo.ledger.proof(index))
     ctx.result({"index": index, "proof": proof}, proof.rstrip("\n"))
+
+
+@ledger.command("time")
+@click.argument("index", type=click.IntRange(min=0))
+@pass_context
+def ledger_time(ctx: Context, index: int) -> None:
+    """Print between which times the entry at INDEX was logged, and what proves each side."""
+    repo = ctx.repo
+    found = bracket(repo.ledger, index, policy=repo.policy, roots=repo.tsa_roots)
+    sides = {"not_before": found.not_before, "not_after": found.not_after}
+    result = {
+        name: None
+        if side is None
+        else {"time": timestamp(side.time), "proof": side.proof, "size": side.size}
+        for name, side in sides.items()
+    }
+    lines = [
+        f"{name.replace('_', ' '):12}{'not yet anchored' if side is None else ''}"
+        + ("" if side is None else f"{timestamp(side.time)}  {side.proof}, {side.size} entries")
+        for name, side in sides.items()
+    ]
+    ctx.result({"index": index, **result, "problems": found.problems}, "\n".join(lines))
+    ctx.say("both sides bound the logging of the entry, not the fact it records")
+    for problem in found.problems:
+        ctx.say(f"no proof: {problem}")
 
 
 @ledger.command("tail")

@@ -29,6 +29,7 @@ from repository.exports.verify_text import VERIFY_TEXT
 from repository.ledger_mirror import publish
 from repository.models import Case, Exhibit
 from repository.naming import shown
+from repository.publication import Seals, announce, seals_of, trust_file
 from repository.purpose import Purpose
 from repository.retrieve import Recorded, recorded_parts, stated_purpose, verified_bytes
 
@@ -118,7 +119,10 @@ def export(
 def _write(job: _Export, bag: Bag, place: Path, size: int, progress: Progress) -> Exported:
     repo = job.repo
     signed = repo.ledger.checkpoint_at(size)
-    publish(repo)  # (3)
+    progress("checkpoint: witnesses and time-stamps")
+    announced = announce(repo, stamp=True)  # (3)
+    problems = announced.problems if announced else []
+    sealed = seals_of(repo, size)
     listed = []
     for exhibit in job.exhibits:  # (4)
         progress(exhibit.number)
@@ -129,15 +133,15 @@ def _write(job: _Export, bag: Bag, place: Path, size: int, progress: Progress) -
         listed.append((exhibit, files))
     progress("entries")
     history, openings, last_seq = _entries(job, size)
-    left_out = _left_out(history, openings)
+    left_out = [*_left_out(history, openings), *_unsealed(repo, sealed, problems)]
     rows = [(entry, checked_values(entry, openings[entry.index])) for entry in history]
     progress("report")
     left_out.append(SECTIONS_LEFT_OUT)
     report = _report(job, signed, rows, left_out, listed, bag.files)
     bag.add("custody-report.pdf", [report])  # (5)
     bag.add("custody.json", _custody_json(job, size, listed, last_seq, history, openings, left_out))
-    for name, text in _ledger_files(repo, signed).items():
-        bag.add(name, [text.encode()])
+    for name, data in _ledger_files(repo, sealed).items():
+        bag.add(name, [data])
     bag.add("verify.py", [(Path(custody.__file__).parent / "verify.py").read_bytes()])
     bag.add("VERIFY.txt", [VERIFY_TEXT.encode()])
     info = [
@@ -240,8 +244,6 @@ def _left_out(
             "extraction records (metadata read from the exhibits)",
             "their digests are in the entries metadata_extraction; ask for them separately",
         ),
-        ("cosignatures of witnesses", "no witness is configured: the checkpoint is unwitnessed"),
-        ("time-stamp tokens", "no time-stamping authority is configured"),
         (
             "entries about other exhibits and about the house",
             "they are not about the exhibits of this bundle",
@@ -250,6 +252,22 @@ def _left_out(
     if erased:
         what = f"the values of {erased} withheld fields"
         found.append((what, "their openings were erased; the commitments stay in the entries"))
+    return found
+
+
+def _unsealed(repo: Repository, sealed: Seals, problems: Sequence[str]) -> list[tuple[str, str]]:
+    """Say which cosignatures and time-stamps the checkpoint lacks, and why."""
+    why = "; ".join(problems) or "another act followed before they could be asked for"
+    found = []
+    if not repo.policy.witnesses:
+        found.append(("cosignatures of witnesses", "no witness is configured: it is unwitnessed"))
+    elif not repo.policy.satisfied(sealed.cosigners):
+        what = f"cosignatures of witnesses beyond the {len(sealed.cosigners)} that answered"
+        found.append((what, why))
+    if not repo.settings.tsa_urls:
+        found.append(("time-stamp tokens", "no time-stamping authority is configured"))
+    elif not sealed.tokens:
+        found.append(("time-stamp tokens", why))
     return found
 
 
@@ -344,20 +362,15 @@ def _custody_json(
     yield b"]}\n"
 
 
-def _ledger_files(repo: Repository, signed: SignedCheckpoint) -> dict[str, str]:
-    key = str(repo.ledger.key)
-    trust = {
-        "v": 1,
-        "kind": "evidence-trust",
-        "origin": signed.checkpoint.origin,
-        "keys": [{"vkey": key, "from": 0, "to": None}],
-        "tsa_roots": [],
+def _ledger_files(repo: Repository, sealed: Seals) -> dict[str, bytes]:
+    found = {
+        "ledger/checkpoint": sealed.note.encode(),
+        "ledger/policy": str(repo.policy).encode(),
+        "ledger/trust": trust_file(repo).encode(),
     }
-    return {
-        "ledger/checkpoint": signed.note,
-        "ledger/policy": f"log {key}\nquorum none\n",
-        "ledger/trust": json.dumps(trust, indent=1) + "\n",
-    }
+    for number, der in enumerate(sealed.tokens, 1):
+        found[f"ledger/tokens/{number}.tsr"] = der
+    return found
 
 
 def _file_name(exhibit: Exhibit, part: Recorded, parts: int) -> str:

@@ -1,0 +1,256 @@
+"""Published checkpoints are witnessed and dated; what fails is shown and holds nothing up."""
+
+import contextlib
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from config.settings import load
+from custody.audit import audit
+from custody.cosignature import cosignatures
+from custody.entry import Act, Draft
+from custody.errors import LedgerBehind
+from custody.receipt import Receipt
+from repository import open_repository
+from repository.publication import announce, status
+from tests.authority import make_authority
+from tests.house import make_house, run
+from tests.repository.test_mirror import cut
+from tests.witnesses import answering, policy_of, served_witness, serving
+
+
+@pytest.fixture
+def house(tmp_path):
+    found = make_house(tmp_path)
+    yield found
+    found.repo.close()
+
+
+def reopen(house, **settings):
+    house.repo.close()
+    made = load(house.data)
+    house.repo = open_repository(made.model_copy(update=settings))
+
+
+@contextlib.contextmanager
+def three_witnesses(house, tmp_path, *, lying=False, threshold=2):
+    """Two honest witnesses and a third, who may lie; the house's policy wants two of three."""
+    key = house.repo.ledger.key
+    with contextlib.ExitStack() as stack:
+        found = []
+        for n in range(3):
+            name = f"w{n}.example/w"
+            url, keys, witness = stack.enter_context(served_witness(tmp_path / name, name, key))
+            if n == 2 and lying:
+                url = stack.enter_context(
+                    serving(answering("200 OK", b"\xe2\x80\x94 nobody AAAA\n"))
+                )
+            found.append((f"W{n}", keys, url, witness))
+        policy = policy_of(key, [one[:3] for one in found], threshold)
+        file = tmp_path / "policy"
+        file.write_text(str(policy))
+        reopen(house, witness_policy_file=file)
+        yield found
+
+
+def act(house, count=1):
+    house.repo.ledger.record(
+        *[Draft(Act.CONSULTATION, house.custodian, reason="test") for _ in range(count)]
+    )
+
+
+def test_two_of_three_suffice_and_the_third_is_named(house, tmp_path):
+    with three_witnesses(house, tmp_path, lying=True):
+        act(house)
+        done = announce(house.repo)
+        assert done.quorum
+        assert len(done.cosigned) == 2
+        assert [p.split(":")[0] for p in done.problems] == ["W2"]
+        assert status(house.repo) == "witnessed"
+        names = {line.split(" ")[1] for line in done.note.split("\n\n")[1].splitlines()}
+        assert names == {house.repo.ledger.origin, "w0.example/w", "w1.example/w"}
+        second = house.repo.second.key
+        assert second in cosignatures(done.note, [second])
+
+
+def test_without_a_quorum_work_goes_on_and_it_is_shown(house, tmp_path):
+    with three_witnesses(house, tmp_path, threshold=2):
+        announce(house.repo)
+    since = house.repo.ledger.size()
+    act(house, 3)
+    done = announce(house.repo)  # nobody listens any more
+    assert not done.quorum
+    assert len(done.problems) == 3
+    at = house.repo.ledger.entry(since).fields["at"]
+    assert status(house.repo) == f"unwitnessed since {at}"
+    act(house)
+
+
+def test_witnesses_asked_again_continue_from_the_size_they_hold(house, tmp_path):
+    with three_witnesses(house, tmp_path) as found:
+        for count in (1, 300, 2):
+            act(house, count)
+            assert len(announce(house.repo).cosigned) == 3
+        announce(house.repo)  # nothing new: nobody is asked, nothing changes
+        assert {w.seen()[0][1] for *_, w in found} == {house.repo.ledger.size()}
+
+
+def test_a_witness_that_has_seen_more_stops_all_recording(house, tmp_path):
+    before = house.repo.ledger.size()
+    with three_witnesses(house, tmp_path):
+        act(house, 20)
+        announce(house.repo)
+        policy = house.repo.settings.witness_policy_file
+        shutil.rmtree(house.data / "store" / "ledger")  # so that only the witnesses remember
+        cut(house, before)
+        reopen(house, witness_policy_file=policy)
+        with pytest.raises(LedgerBehind, match="older copy"):
+            announce(house.repo)
+        with pytest.raises(LedgerBehind):
+            act(house)
+
+
+@pytest.fixture
+def dated(house, tmp_path):
+    with contextlib.ExitStack() as stack:
+        made = [
+            make_authority(tmp_path / name, name, kind)
+            for name, kind in (("A", "ec"), ("B", "rsa"))
+        ]
+        urls = tuple(stack.enter_context(one.serving()) for one in made)
+        roots = tmp_path / "roots.pem"
+        roots.write_text("".join(one.root for one in made))
+        reopen(house, tsa_urls=urls, tsa_roots_file=roots)
+        yield house
+
+
+def test_a_grown_ledger_is_dated_by_two_authorities_and_brackets_entries(dated):
+    house = dated
+    act(house, 5)
+    index = house.repo.ledger.size() - 1
+    done = announce(house.repo)
+    assert sorted(t.algorithm for t in done.tokens) == ["sha256", "sha256", "sha512", "sha512"]
+    assert len({t.authority for t in done.tokens}) == 2
+    assert house.types().count("checkpoint_anchored/done") == 2
+    act(house)
+    later = house.repo.ledger.size() - 1
+    announce(house.repo, stamp=True)
+    settings = house.data / "config.toml"
+    with settings.open("a") as file:
+        file.write(f"tsa_urls = {json.dumps(list(house.repo.settings.tsa_urls))}\n")
+        file.write(f'tsa_roots_file = "{house.repo.settings.tsa_roots_file}"\n')
+    [first] = house.evidence("ledger", "time", index).lines
+    [second] = house.evidence("ledger", "time", later).lines
+    assert first["not_before"] is None
+    assert first["not_after"]["time"] <= second["not_before"]["time"] <= second["not_after"]["time"]
+    assert "time-stamp of" in second["not_after"]["proof"]
+    said = house.evidence("verify", "--ledger")
+    assert said.code == 0, said.out
+    assert any(line["check"] == "time-stamps" and line["outcome"] == "pass" for line in said.lines)
+
+
+def test_a_ledger_that_grew_by_anchors_alone_is_not_dated_again(dated):
+    act(dated)
+    assert announce(dated.repo).tokens
+    size = dated.repo.ledger.size()
+    assert announce(dated.repo).tokens == []
+    assert dated.repo.ledger.size() == size
+
+
+def test_a_drop_folder_serves_a_site_without_a_network(house, tmp_path):
+    authority = make_authority(tmp_path / "A")
+    roots, drop = tmp_path / "roots.pem", tmp_path / "drop"
+    roots.write_text(authority.root)
+    reopen(house, tsa_urls=(drop.as_uri(),), tsa_roots_file=roots)
+    act(house)
+    assert announce(house.repo, stamp=True).tokens == []
+    queries = sorted(drop.glob("*.tsq"))
+    assert len(queries) == 2
+    wrong = make_authority(tmp_path / "B", "B")
+    queries[0].with_suffix(".tsr").write_bytes(wrong.answer(queries[0].read_bytes()))
+    queries[1].with_suffix(".tsr").write_bytes(authority.answer(queries[1].read_bytes()))
+    done = announce(house.repo, stamp=True)
+    assert len(done.tokens) == 1
+    assert any("does not verify" in problem or "vouches" in problem for problem in done.problems)
+
+
+def test_receipts_are_completed_when_the_witnesses_have_answered(house, tmp_path):
+    file = tmp_path / "photo"
+    file.write_bytes(b"evidence")
+    [line] = house.ingest(file)
+    place = Path(line["receipt"])
+    first = Receipt.parse(place.read_bytes())
+    assert first.unwitnessed_since is not None
+    with three_witnesses(house, tmp_path):
+        announce(house.repo)
+    found = Receipt.parse(place.read_bytes())
+    assert found.unwitnessed_since is None
+    assert len(found.witnessed_by) == 3
+    assert (found.index, found.body) == (first.index, first.body)
+    assert house.repo.ledger.check_receipt(found)
+    said = run("--json", "receipt", "check", place)
+    assert said.code == 0, said.err
+    assert said.lines[0]["witnesses"] == "pass"
+    note = found.proof.rpartition("\n\n")[2]
+    forged = note.replace(note.splitlines()[1][-20:-10], "AAAAAAAAAA")
+    place.write_text(replace(found, proof=found.proof.replace(note, forged)).to_text())
+    said = run("--json", "receipt", "check", place)
+    assert said.code == 1
+
+
+def test_an_export_carries_lines_policy_and_tokens(dated, tmp_path):
+    house = dated
+    file = tmp_path / "photo"
+    file.write_bytes(b"evidence")
+    settings = house.repo.settings
+    house.ingest(file)
+    urls, roots = settings.tsa_urls, settings.tsa_roots_file
+    with three_witnesses(house, tmp_path):
+        policy = house.repo.settings.witness_policy_file
+        with (house.data / "config.toml").open("a") as out:
+            out.write(f'witness_policy_file = "{policy}"\ntsa_roots_file = "{roots}"\n')
+            out.write(f"tsa_urls = {json.dumps(list(urls))}\n")
+        out_dir = tmp_path / "bundle"
+        said = house.evidence(
+            "export", "--case", "KRN", "--out", out_dir, "--purpose", "court", person="prosecutor"
+        )
+        assert said.code == 0, said.err
+    left = {one["what"] for one in said.lines[0]["left_out"]}
+    assert not any("witness" in what or "time-stamp" in what for what in left)
+    assert len(list((out_dir / "ledger" / "tokens").iterdir())) == 4
+    assert (out_dir / "ledger" / "policy").read_text().startswith("log ")
+    assert json.loads((out_dir / "ledger" / "trust").read_text())["tsa_roots"]
+    assert (out_dir / "ledger" / "checkpoint").read_text().count("\n— ") == 5
+
+
+def test_the_audit_names_a_changed_line_or_token(house, tmp_path):
+    import sqlite3
+
+    with three_witnesses(house, tmp_path):
+        announce(house.repo)
+    repo = house.repo
+    policy = repo.policy
+
+    def failures():
+        found = audit(
+            repo.database, keys=repo.ledger.key_history(), wrapping_key=repo.wrapping_key,
+            policy=policy, second=repo.second.key,
+        )  # fmt: skip
+        return [one for one in found if one.outcome == "fail"]
+
+    assert failures() == []
+    with contextlib.closing(sqlite3.connect(house.data / "evidence.db")) as raw, raw:
+        raw.execute("DROP TRIGGER cosignature_no_update")
+        raw.execute("UPDATE cosignature SET line = (SELECT line FROM cosignature LIMIT 1)")
+    assert [one.check for one in failures()] == ["cosignatures"]
+    with contextlib.closing(sqlite3.connect(house.data / "evidence.db")) as raw, raw:
+        size = raw.execute("SELECT max(size) FROM cosignature").fetchone()[0]
+        raw.execute("DROP TRIGGER cosignature_no_delete")
+        smaller = raw.execute(
+            "SELECT size FROM head WHERE size < ? ORDER BY size DESC", (size,)
+        ).fetchone()[0]
+        raw.execute("UPDATE cosignature SET size = ?", (smaller,))
+    assert [one.check for one in failures()] == ["cosignatures"]
