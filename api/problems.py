@@ -27,6 +27,8 @@ STATUSES: dict[str, int] = {
     "ledger-behind": 503,
     "malformed-policy": 422,
     "host-unavailable": 503,
+    "malformed-evidence-record": 422,
+    "bad-evidence-record": 422,
     "malformed-timestamp": 422,
     "bad-timestamp": 422,
     "timestamp-refused": 502,

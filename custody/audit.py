@@ -6,6 +6,7 @@ a rewritten and re-signed ledger) is compared with checkpoints and receipts give
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
@@ -17,10 +18,14 @@ from custody.database import Database
 from custody.errors import CustodyError
 from custody.findings import Finding, Progress, failed, passed, undone
 from custody.keys import TrustedKey, keys_for
+from custody.longevity import check as check_records
+from custody.longevity import records
 from custody.note import VerifierKey
 from custody.quorum import Policy
 from custody.receipt import Proof, Receipt
+from custody.renewal import CheckToken
 from custody.tables import fetch
+from custody.timestamp import check_token
 
 _LATER = ("canonical", "exhibit.seq", "signatures", "cosignatures", "time-stamps")
 
@@ -30,6 +35,7 @@ def audit(
     *,
     keys: Sequence[TrustedKey],
     wrapping_key: bytes | None,
+    now: datetime | None = None,
     outside: Sequence[SignedCheckpoint] = (),
     receipts: Sequence[Receipt] = (),
     policy: Policy | None = None,
@@ -43,6 +49,7 @@ def audit(
         database: where the ledger's tables are.
         keys: the log's keys and the sizes each may sign.
         wrapping_key: unwraps the keys of openings; None: openings are `not-done`.
+        now: the time at which evidence records are judged; None: they are `not-done`.
         outside: verified checkpoints that were kept outside the database.
         receipts: receipts in someone's hand, already verified.
         policy: names the witnesses whose cosignatures are judged.
@@ -65,6 +72,7 @@ def audit(
             findings += audit_signatures(session, keys)
             findings += audit_lines(session, policy or Policy(()), second)
             findings += audit_tokens(session, roots)
+            findings += _records(session, now, roots)
         findings += audit_openings(session, wrapping_key)
     if not outside and not receipts:
         detail = (
@@ -72,6 +80,23 @@ def audit(
         )
         findings.append(undone("outside", detail, "checkpoints"))
     return findings
+
+
+def _records(session: Session, now: datetime | None, roots: Sequence[str]) -> list[Finding]:
+    if now is None:
+        held = records(session)
+        return [undone("evidence-records", "no time to judge them at")] if held else []
+    return check_records(session, now=now, check_token=_checker(roots))
+
+
+def _checker(roots: Sequence[str]) -> CheckToken | None:
+    if not roots:
+        return None
+
+    def check(token: bytes, imprint: bytes, _: str, relied: datetime) -> None:
+        check_token(token, imprint, roots=roots, relied=relied)
+
+    return check
 
 
 def outside_roots(

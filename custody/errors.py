@@ -83,6 +83,18 @@ class TimestampUnavailable(CustodyError):
     code = "timestamp-unavailable"
 
 
+class MalformedEvidenceRecord(CustodyError):
+    """These bytes are no evidence record (RFC 4998)."""
+
+    code = "malformed-evidence-record"
+
+
+class BadEvidenceRecord(CustodyError):
+    """An evidence record does not prove what it should."""
+
+    code = "bad-evidence-record"
+
+
 class BadSignature(CustodyError):
     """A signature does not verify, or no known key signed."""
 

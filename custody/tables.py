@@ -79,9 +79,10 @@ timestamp_token = Table(
 evidence_record = Table(
     "evidence_record",
     metadata,
-    Column("lo", BigInteger, primary_key=True, autoincrement=False),
-    Column("hi", BigInteger, primary_key=True, autoincrement=False),
+    Column("lo", BigInteger, nullable=False),
+    Column("hi", BigInteger, nullable=False),
     Column("der", LargeBinary, nullable=False),
+    Index("evidence_record_range", "lo", "hi"),  # a renewed record stands beside the old one
 )
 opening = Table(
     "opening",

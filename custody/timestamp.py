@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from asn1crypto import tsp
+from asn1crypto import cms, tsp
 from cryptography import x509
 from rfc3161_client import (
     TimeStampResponse,
@@ -50,6 +50,65 @@ class Token:
     serial: int
     accuracy: timedelta | None
     nonce: int | None
+
+
+def stamp_imprint(
+    url: str, imprint: bytes, algorithm: str, *, nonce: int, roots: Sequence[str], timeout: float
+) -> bytes:
+    """Return an authority's token (DER of its ContentInfo) over an imprint, verified.
+
+    Raises:
+        TimestampUnavailable, TimestampRefused, MalformedTimestamp, BadTimestamp: no such token.
+    """
+    about = {"hash_algorithm": {"algorithm": algorithm}, "hashed_message": imprint}
+    asked = tsp.TimeStampReq(
+        {"version": "v1", "message_imprint": about, "nonce": nonce, "cert_req": True}
+    ).dump()
+    der = ask(url, bytes(asked), timeout=timeout)
+    response = _decoded(der)
+    if response.tst_info.nonce != nonce:
+        raise BadTimestamp("the answer is to another request")
+    token = bytes(response.time_stamp_token())
+    check_token(token, imprint, roots=roots, relied=response.tst_info.gen_time)
+    return token
+
+
+def check_token(token: bytes, imprint: bytes, *, roots: Sequence[str], relied: datetime) -> None:
+    """Check a bare token (DER of its ContentInfo) that is relied on until a time (RFC 4998 §5.3).
+
+    Raises:
+        MalformedTimestamp: not a token.
+        BadTimestamp: over another imprint, no pinned root vouches for it, or a certificate in it
+            ended before it was renewed.
+    """
+    try:
+        wrapped = tsp.TimeStampResp(
+            {"status": {"status": "granted"}, "time_stamp_token": cms.ContentInfo.load(token)}
+        ).dump()
+    except _LIBRARY as error:
+        raise MalformedTimestamp(f"this is no time-stamp token: {error}") from error
+    response = _decoded(bytes(wrapped))
+    pinned = _pinned(roots)
+    if not pinned.roots:
+        raise BadTimestamp("no root certificate is pinned: nobody vouches for this token")
+    embedded = _certificates(response)
+    _check_certificates(embedded, pinned)
+    builder = VerifierBuilder(
+        roots=pinned.roots,
+        intermediates=pinned.intermediates,
+        tsa_certificate=_signer(response, pinned.authorities),
+    )
+    try:
+        right = builder.build().verify(response, imprint)
+    except _LIBRARY as error:
+        raise BadTimestamp(f"a token does not verify: {error}") from error
+    if right is not True:
+        raise BadTimestamp("a token does not verify")
+    for certificate in embedded:
+        if certificate.not_valid_after_utc < relied:
+            name = certificate.subject.rfc4514_string()
+            raise BadTimestamp(f"{name} ended on {certificate.not_valid_after_utc:%Y-%m-%d}, "
+                               "before its token was renewed")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,7 @@ def _ledger(ctx: Context, checkpoints: Sequence[Path], receipts: Sequence[Path])
             repo.database,
             keys=repo.ledger.key_history(),
             wrapping_key=repo.wrapping_key,
+            now=repo.clock(),
             outside=outside,
             receipts=held,
             policy=repo.policy,

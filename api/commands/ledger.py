@@ -5,15 +5,18 @@ from pathlib import Path
 import click
 
 from api.commands.context import Context, pass_context
+from custody.algorithms import HASHES
 from custody.bracket import bracket
 from custody.database import Database
 from custody.entry import Act, Draft, timestamp
 from custody.errors import MalformedNote
 from custody.keys import KeyState
+from custody.longevity import make, renew
 from custody.note import ED25519, VerifierKey
 from custody.signers import file as file_signer
 from custody.signers import open_signer
 from custody.static_log import names, read_tile
+from custody.timestamp import stamp_imprint
 from repository import database_url, default_key, open_first_signer, passphrase_file
 from repository.access import Right
 from repository.authorise import on_house
@@ -131,6 +134,40 @@ def ledger_tiles(ctx: Context, out: Path) -> None:
     (out / "checkpoint").write_text(ctx.repo.ledger.published_note() or signed.note)
     found = {"out": str(out), "size": size, "files": count + 1}
     ctx.result(found, f"tiles     {out}  {count + 1} files, {size} entries")
+
+
+@ledger.command("renew")
+@click.option(
+    "--hash", "algorithm", type=click.Choice(HASHES),
+    help="Read everything again and cover it with this hash; else only the tokens are dated again.",
+)  # fmt: skip
+@pass_context
+def ledger_renew(ctx: Context, algorithm: str | None) -> None:
+    """Make an evidence record over what is new (RFC 4998), and renew the older ones.
+
+    Once a year, and before a hash, a signature algorithm or an authority ends.
+    """
+    repo = ctx.repo
+    on_house(repo, ctx.caller, Right.GOVERN, attempted=Act.CHECKPOINT_ANCHORED)
+    url = next((url for url in repo.settings.tsa_urls if not url.startswith("file:")), None)
+    if url is None:
+        raise BadRequest("no time-stamping authority is set (tsa_urls): nothing can be renewed")
+    publish(repo)
+
+    def stamp(imprint: bytes, name: str) -> bytes:
+        nonce = int.from_bytes(repo.random(8))
+        return stamp_imprint(
+            url, imprint, name, nonce=nonce, roots=repo.tsa_roots,
+            timeout=repo.settings.witness_timeout,
+        )  # fmt: skip
+
+    renewed = renew(repo.database, stamp=stamp, algorithm=algorithm)
+    made = make(repo.database, algorithm=algorithm or "sha512", stamp=stamp)
+    for word, one in [("renewed", one) for one in renewed] + ([("made", made)] if made else []):
+        found = {"record": word, "from": one.lo, "to": one.hi, "bytes": len(one.der)}
+        ctx.result(found, f"{word:9} entries {one.lo} to {one.hi}  {len(one.der)} bytes")
+    if not renewed and not made:
+        ctx.say("nothing was published since the last record")
 
 
 @ledger.command("rebuild")

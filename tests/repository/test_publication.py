@@ -147,8 +147,14 @@ def test_a_grown_ledger_is_dated_by_two_authorities_and_brackets_entries(dated):
     assert first["not_before"] is None
     assert first["not_after"]["time"] <= second["not_before"]["time"] <= second["not_after"]["time"]
     assert "time-stamp of" in second["not_after"]["proof"]
+    assert [one["record"] for one in house.evidence("ledger", "renew").lines] == ["made"]
+    act(house)
+    said = house.evidence("ledger", "renew", "--hash", "sha3_512")
+    assert [one["record"] for one in said.lines] == ["renewed", "made"], said.err
     said = house.evidence("verify", "--ledger")
     assert said.code == 0, said.out
+    records = [line for line in said.lines if line["check"] == "evidence-records"]
+    assert [line["outcome"] for line in records] == ["pass", "pass"]
     assert any(line["check"] == "time-stamps" and line["outcome"] == "pass" for line in said.lines)
 
 

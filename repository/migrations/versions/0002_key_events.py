@@ -1,4 +1,4 @@
-"""Keys of the log (added, retired, compromised), and which checkpoints were published."""
+"""Keys of the log, which checkpoints were published, and renewed evidence records."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -29,5 +29,15 @@ def upgrade() -> None:
         sa.Column("size", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("size"),
     )
-    for statement in protect(op.get_bind().dialect.name, ["key_event", "published"]):
+    # Nothing wrote evidence records before; a renewed one now stands beside the one it renews.
+    op.drop_table("evidence_record")
+    op.create_table(
+        "evidence_record",
+        sa.Column("lo", sa.BigInteger(), nullable=False),
+        sa.Column("hi", sa.BigInteger(), nullable=False),
+        sa.Column("der", sa.LargeBinary(), nullable=False),
+    )
+    op.create_index("evidence_record_range", "evidence_record", ["lo", "hi"])
+    names = ["key_event", "published", "evidence_record"]
+    for statement in protect(op.get_bind().dialect.name, names):
         op.execute(statement)
