@@ -130,8 +130,9 @@ class _Reading:
 
     def _log(self, rest: list[str]) -> None:
         key = VerifierKey.parse(rest[0])
-        if key.type != ED25519 or key in self.logs:
-            raise MalformedPolicy("a log line holds an Ed25519 key of type 1, once")
+        taken = {one.key for one in self.logs} | {one.key.key for one in self.witnesses}
+        if key.type != ED25519 or key.key in taken:
+            raise MalformedPolicy("a log line holds an Ed25519 key of type 1, used nowhere else")
         self.logs.append(key)
 
     def _witness(self, rest: list[str]) -> None:
@@ -139,8 +140,8 @@ class _Reading:
         self._define(rest[0])
         if key.type not in KINDS:
             raise MalformedPolicy("a witness's key has type 4 or 6")
-        if any(key.key == other.key.key for other in self.witnesses):
-            raise MalformedPolicy(f"the key of {rest[0]} belongs to another witness too")
+        if key.key in {other.key.key for other in self.witnesses} | {one.key for one in self.logs}:
+            raise MalformedPolicy(f"the key of {rest[0]} belongs to another witness or a log too")
         self.witnesses.append(Witness(rest[0], key, rest[2] if len(rest) == 3 else None))
 
     def _group(self, rest: list[str]) -> None:
