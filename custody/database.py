@@ -13,7 +13,7 @@ from threading import Lock
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from custody.errors import LedgerUnavailable
@@ -78,15 +78,15 @@ class Database:
             ):
                 yield session
                 session.flush()
-        except DatabaseError as error:
+        except (DatabaseError, InterfaceError) as error:
             # Broken rules (IntegrityError and its like) are the caller's; a database that cannot
             # be used, or is none, is not.
-            if type(error) not in (DatabaseError, OperationalError):
+            if type(error) not in (DatabaseError, OperationalError, InterfaceError):
                 raise
             raise LedgerUnavailable(_explain(error, self.timeout)) from error
 
 
-def _explain(error: DatabaseError, timeout: float) -> str:
+def _explain(error: DatabaseError | InterfaceError, timeout: float) -> str:
     text = str(error.orig)
     if "locked" in text or "busy" in text:
         return f"the database is locked by another process for more than {timeout:g} s; try again"
@@ -119,6 +119,7 @@ def _check_postgres(connection: Any, _record: Any) -> None:
         for name in ("fsync", "full_page_writes"):
             value = cursor.execute(f"SHOW {name}").fetchone()[0]
             if value != "on":
+                connection.close()
                 raise LedgerUnavailable(
                     f"PostgreSQL runs with {name}={value} and could lose committed entries; "
                     f"set {name}=on in postgresql.conf and restart it"

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 metadata = MetaData()
@@ -184,12 +185,16 @@ def insert_rows(session: Session, table: Table, rows: Sequence[tuple[Any, ...]])
         driver = connection.connection.driver_connection
         assert driver is not None
         names = ", ".join(column.name for column in table.columns)
-        with (
-            driver.cursor() as cursor,
-            cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as to,
-        ):
-            for row in rows:
-                to.write_row(row)
+        copy, failure = (
+            f"COPY {table.name} ({names}) FROM STDIN",
+            connection.dialect.loaded_dbapi.Error,
+        )
+        try:
+            with driver.cursor() as cursor, cursor.copy(copy) as to:
+                for row in rows:
+                    to.write_row(row)
+        except failure as error:  # as SQLAlchemy would have raised it
+            raise DBAPIError.instance(copy, None, error, failure) from error
 
 
 @lru_cache(maxsize=64)

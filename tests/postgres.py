@@ -6,12 +6,15 @@ Skips with a reason on a machine without the server; fails under CI=true, where 
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: int(p.parent.name))
@@ -42,6 +45,7 @@ class Server:
         self.programs = BINARIES[-1]
         self.port = _free_port()
         # A socket's path is at most 107 bytes long: TCP on loopback instead.
+        self._process: subprocess.Popen[bytes] | None = None
         self.url = f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/postgres"
 
     def make(self) -> None:
@@ -55,19 +59,41 @@ class Server:
         self._run("initdb", "-D", str(self.folder / "data"), "-A", "trust", "-U", "postgres", "-N")
 
     def start(self, **settings: str) -> None:
-        words = [f"-c {name}={value}" for name, value in settings.items()]
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= "
-        options += "-c max_connections=200 " + " ".join(words)
-        self._run(
-            "pg_ctl", "-D", str(self.folder / "data"), "-l", str(self.folder / "log"),
-            "-w", "-t", "60", "-o", options, "start",
-        )  # fmt: skip
+        """Start the server as a child of ours, and wait until it answers."""
+        words = [f"-p{self.port}", "-clisten_addresses=127.0.0.1", "-cunix_socket_directories="]
+        words += [
+            "-cmax_connections=200",
+            *(f"-c{name}={value}" for name, value in settings.items()),
+        ]
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            if self._process is None or self._process.poll() is not None:
+                # After a kill its children hold the shared memory for a moment: it ends at once.
+                with (self.folder / "log").open("ab") as log:
+                    self._process = subprocess.Popen(
+                        [str(self.programs / "postgres"), "-D", str(self.folder / "data"), *words],
+                        stdout=subprocess.DEVNULL, stderr=log, cwd="/",
+                        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}, **_as_postgres(),
+                    )  # fmt: skip
+            try:
+                with psycopg.connect(self.url.replace("+psycopg", ""), connect_timeout=2):
+                    return
+            except psycopg.OperationalError:
+                time.sleep(0.05)
+        raise RuntimeError(f"PostgreSQL does not start: {(self.folder / 'log').read_text()[-500:]}")
 
     def stop(self) -> None:
-        self._run("pg_ctl", "-D", str(self.folder / "data"), "-m", "immediate", "-w", "stop")
+        """End the server at once, and its children with it."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait(60)
+            self._process = None
 
-    def pid(self) -> int:
-        return int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+    def kill(self) -> None:
+        """End the server as kill -9 does."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(60)
 
     def _run(self, program: str, *words: str) -> None:
         subprocess.run(
