@@ -66,14 +66,14 @@ def ingest(
             ]
             staged = [job.result() for job in jobs]
             stored = [one for one in staged if isinstance(one, Staged)]
-            done = iter(register(repo, actor, case, submission, stored) if stored else [])
+            made = register(repo, actor, case, submission, stored, seen=seen) if stored else []
+            seen.update((one.path, one.sha256) for one in made)
+            done = iter(made)
             for n, one in zip(waiting, staged, strict=True):
                 results[n] = next(done) if isinstance(one, Staged) else one
             for source, result in zip(group, results, strict=True):
                 if result is None:
                     raise EvidenceError(f"{shown(source.path)} was left without a result")
-                if isinstance(result, Outcome) and not result.again:
-                    seen[result.path, result.sha256] += 1
                 yield result
 
 

@@ -48,6 +48,7 @@ def register(
     staged: Sequence[Staged],
     *,
     released: Mapping[str, str] | None = None,
+    seen: Mapping[tuple[bytes, str], int] | None = None,
 ) -> list[Outcome]:
     """Register stored files in one transaction and write their receipts. (4, 5, 6)
 
@@ -58,6 +59,8 @@ def register(
         submission: their submission.
         staged: the stored files.
         released: exhibit id -> motive of those that a custodian releases from quarantine.
+        seen: (path, digest) -> how many of it this run has accounted for; what the submission has
+            beyond that was registered by another process meanwhile, and is not registered twice.
 
     Raises:
         LedgerUnavailable: nothing was registered; the bytes stay and the next run goes on.
@@ -66,11 +69,17 @@ def register(
     at = repo.clock()
     drafts: list[Draft] = []
     marks: list[tuple[Staged, Exhibit | Quarantined, int]] = []
+    doubles: dict[str, Exhibit] = {}
     with repo.database.writing() as session:
         row = session.get_one(Case, case.id, with_for_update=True)  # its numbers are counted
         waiting = _waiting(session, staged, released or {})
+        if seen is not None:
+            doubles = _doubles(session, submission, staged, seen)
         for one in staged:
             if one.exhibit_id not in waiting:
+                continue
+            if one.exhibit_id in doubles:
+                drafts.append(_double(actor, one))
                 continue
             motive = (released or {}).get(one.exhibit_id)
             if motive is not None:
@@ -82,7 +91,7 @@ def register(
                 exhibit = _register(session, row, submission, declaration, one, at)
                 drafts.extend(_history(actor, row, declaration, one, exhibit))
                 marks.append((one, exhibit, len(drafts) - 1))
-        _settle(session, marks)
+        _settle(session, marks, [name for name in doubles if name in waiting])
         session.flush()
         entries = repo.ledger.append(session, drafts)
         for _, made, position in marks:
@@ -93,7 +102,15 @@ def register(
                 made.index = index
         session.flush()
     done = {o.exhibit_id: o for o in _acknowledge(repo, actor, submission, marks, entries)}
-    return [done.get(one.exhibit_id) or _finished(repo, one) for one in staged]
+    return [
+        done.get(one.exhibit_id)
+        or (
+            registered_before(repo, doubles[one.exhibit_id])
+            if one.exhibit_id in doubles
+            else _finished(repo, one)
+        )
+        for one in staged
+    ]
 
 
 def registered_before(repo: Repository, exhibit: Exhibit) -> Outcome:
@@ -134,6 +151,45 @@ def _waiting(session: Session, staged: Sequence[Staged], released: Mapping[str, 
     ids = [one.exhibit_id for one in staged]
     rows = session.scalars(select(Intake).where(Intake.exhibit_id.in_(ids)).with_for_update())
     return {row.exhibit_id for row in rows if row.state == "open" or row.exhibit_id in released}
+
+
+def _doubles(
+    session: Session,
+    submission: Submission,
+    staged: Sequence[Staged],
+    seen: Mapping[tuple[bytes, str], int],
+) -> dict[str, Exhibit]:
+    """Return, by the id that is not needed, the exhibits another process made of the same files."""
+    rows = session.scalars(
+        select(Exhibit)
+        .where(
+            Exhibit.submission_id == submission.id,
+            Exhibit.path_sha256.in_([name_digest(one.path) for one in staged]),
+        )
+        .order_by(Exhibit.serial)
+    )
+    known: dict[tuple[bytes, str], list[Exhibit]] = {}
+    for exhibit in rows:
+        known.setdefault((exhibit.path, exhibit.sha256), []).append(exhibit)
+    found = {}
+    for one in staged:
+        same = known.get((one.path, one.digests["sha256"]), [])
+        turn = seen.get((one.path, one.digests["sha256"]), 0)
+        if turn < len(same) and not one.mismatches and same[turn].id != one.exhibit_id:
+            found[one.exhibit_id] = same[turn]
+    return found
+
+
+def _double(actor: Actor, staged: Staged) -> Draft:
+    """Return the entry about bytes that were stored a second time and are not an exhibit."""
+    return Draft(
+        Act.UPLOAD_ABANDONED,
+        actor,
+        reason="already-registered",
+        plain={"location": location(staged.stored), "outputs": [staged.digests["sha256"]]},
+        withheld={"name": recorded_name(staged.path)},
+        subject=staged.exhibit_id,
+    )
 
 
 def _finished(repo: Repository, staged: Staged) -> Outcome:
@@ -230,8 +286,15 @@ def _register(
     return exhibit
 
 
-def _settle(session: Session, marks: Sequence[tuple[Staged, Exhibit | Quarantined, int]]) -> None:
+def _settle(
+    session: Session,
+    marks: Sequence[tuple[Staged, Exhibit | Quarantined, int]],
+    abandoned: Sequence[str],
+) -> None:
     """Note in the intents what became of them."""
+    if abandoned:
+        doubled = update(Intake).where(Intake.exhibit_id.in_(abandoned))
+        session.execute(doubled.values(state="abandoned"))
     for state, kind in (("registered", Exhibit), ("quarantined", Quarantined)):
         ids = [one.exhibit_id for one, made, _ in marks if isinstance(made, kind)]
         if ids:

@@ -1,9 +1,13 @@
 """kill -9 in the middle of intake: nothing acknowledged is lost, nothing is registered twice."""
 
+import json
+import os
+import subprocess
+
 import pytest
 
 from tests.faults import kill_recorders
-from tests.faults.kill_ingest import Counted, run
+from tests.faults.kill_ingest import SUBMISSION, Counted, evidence, run
 
 
 def test_killed_submissions_go_on_where_they_stopped():
@@ -24,3 +28,29 @@ def test_a_killed_postgresql_loses_no_acknowledged_entry():
     counted = kill_recorders.run_postgres(6, seed=20261121)
     assert counted.acknowledged > 100
     assert counted == kill_recorders.Counted(6, counted.acknowledged)
+
+
+def test_two_processes_on_the_same_submission_register_everything_once(tmp_path):
+    data, files = tmp_path / "data", tmp_path / "in"
+    files.mkdir()
+    for n in range(120):
+        (files / f"{n:03d}").write_bytes(b"same" if n % 10 == 0 else os.urandom(2_000))
+    for words in (["init"], ["case", "new", "KRN", "--title", "T"]):
+        subprocess.run(evidence(data, *words), check=True, capture_output=True, timeout=60)
+    words = ["ingest", files, "--case", "KRN", "--no-extract", "--submission", SUBMISSION]
+    outputs = [tmp_path / f"out{n}" for n in range(3)]
+    children = []
+    for place in outputs:
+        with place.open("wb") as out:
+            children.append(
+                subprocess.Popen(evidence(data, *words), stdout=out, stderr=subprocess.DEVNULL)
+            )
+    assert [child.wait(timeout=120) for child in children] == [0, 0, 0]
+    said = [
+        {line["path"]: line["exhibit"] for line in map(json.loads, place.read_text().splitlines())}
+        for place in outputs
+    ]
+    assert said[0] == said[1] == said[2]
+    assert len(set(said[0].values())) == 120
+    done = subprocess.run(evidence(data, "verify"), capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
