@@ -11,6 +11,7 @@ from flask import Blueprint, Response, jsonify, request
 from api.problems import problem
 from api.request import caller, evidence_path, purpose, repo
 from custody.entry import Act
+from custody.receipt import Receipt
 from ingest.receive import receive
 from repository.access import Right
 from repository.authorise import on_case
@@ -99,7 +100,13 @@ def show(number: str) -> Response:
 def receipt(number: str) -> Response:
     """Return the receipt, proved in the newest checkpoint."""
     described, _ = show_exhibit(repo(), caller(), number, reason="receipt")
-    return Response(make_receipt(repo(), described.exhibit), content_type="application/json")
+    text = make_receipt(repo(), described.exhibit)
+    if request.args.get("format", "json") == "pdf":
+        from repository.exports.receipt_pdf import receipt_pdf  # brings a typesetter: on first use
+
+        page = receipt_pdf(Receipt.parse(text.encode()), generated_at=repo().clock())
+        return Response(page, content_type="application/pdf")
+    return Response(text, content_type="application/json")
 
 
 @blueprint.get("/<number>/custody")

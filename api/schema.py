@@ -200,9 +200,12 @@ OPERATIONS: tuple[Operation, ...] = (
     (
         "get",
         "/api/v1/exhibits/{number}/receipt",
-        "The receipt, proved in the newest checkpoint",
+        "The receipt, with the witnesses and time-stamps it has by now; or as a page for people",
         {200: ReceiptView},
-        [_NUMBER],
+        [
+            _NUMBER,
+            {"name": "format", "in": "query", "schema": {"enum": ["json", "pdf"]}},
+        ],
         None,
     ),
     (

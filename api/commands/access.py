@@ -15,7 +15,7 @@ from custody.errors import CustodyError
 from custody.note import VerifierKey
 from custody.quorum import parse as parse_policy
 from custody.receipt import Proof, Receipt
-from repository.consult import Custody, list_exhibits, show_custody, show_exhibit
+from repository.consult import Custody, list_exhibits, make_receipt, show_custody, show_exhibit
 from repository.errors import BadRequest, DiskFull, RepositoryError
 from repository.naming import shown
 from repository.retrieve import Reading, Span
@@ -195,6 +195,32 @@ def receipt_check(ctx: Context, file: Path) -> None:
         f"{trusted:8}  key-trusted: fingerprint {key.fingerprint}"
         + ("" if trusted == "pass" else "; compare it with one you got another way"),
     )
+
+
+@receipt.command("show")
+@click.argument("exhibit")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write it there.")
+@click.option("--pdf", is_flag=True, help="As one page for people; needs --out.")
+@pass_context
+def receipt_show(ctx: Context, exhibit: str, out: Path | None, pdf: bool) -> None:
+    """Make the receipt of an exhibit anew, with the witnesses and time-stamps it has by now."""
+    described, _ = show_exhibit(ctx.repo, ctx.caller, exhibit, reason="receipt")
+    text = make_receipt(ctx.repo, described.exhibit)
+    if out is None and not pdf:
+        click.echo(text, nl=False)
+        return
+    if out is None:
+        raise BadRequest("a PDF goes into a file: --out FILE")
+    if out.exists():
+        raise BadRequest(f"{shown(out)} is there already; nothing was written")
+    if pdf:
+        from repository.exports.receipt_pdf import receipt_pdf
+
+        data = receipt_pdf(Receipt.parse(text.encode()), generated_at=ctx.repo.clock())
+    else:
+        data = text.encode()
+    out.write_bytes(data)
+    ctx.result({"exhibit": exhibit, "receipt": str(out)}, f"receipt   {out}")
 
 
 def _witnesses(found: Receipt) -> tuple[str, str]:

@@ -64,6 +64,25 @@ def render(report: Mapping[str, Any]) -> bytes:
         raise RenderFailed(f"this is no report that can be printed: {error!r}") from error
     if seen:
         prepared["left_out"] = [*prepared["left_out"], _code_points(report["words"], seen)]
+    return _dated("report.typ", prepared, at)
+
+
+def render_page(template: str, data: Mapping[str, Any], *, at: datetime) -> bytes:
+    """Return the PDF of a template in `assets` from data, as `render` makes it.
+
+    Args:
+        template: the file's name.
+        data: texts, numbers, lists and mappings; never markup.
+        at: the document's own date.
+
+    Raises:
+        GlyphMissing, RenderFailed: as `render`.
+    """
+    prepared = _prepared(data, coverage(FONTS), Counter())
+    return _dated(template, prepared, at)
+
+
+def _dated(template: str, prepared: dict[str, Any], at: datetime) -> bytes:
     fonts = typst.Fonts(
         include_system_fonts=False, include_embedded_fonts=False, font_paths=[FONTS]
     )
@@ -71,13 +90,15 @@ def render(report: Mapping[str, Any]) -> bytes:
     prepared["date"] = {
         part: getattr(at, part) for part in ("year", "month", "day", "hour", "minute", "second")
     }
-    return _compiled(prepared, fonts, int(at.timestamp()))
+    return _compiled(template, prepared, fonts, int(at.timestamp()))
 
 
-def _compiled(prepared: Mapping[str, Any], fonts: typst.Fonts, timestamp: int) -> bytes:
+def _compiled(
+    template: str, prepared: Mapping[str, Any], fonts: typst.Fonts, timestamp: int
+) -> bytes:
     try:
         pdf, warnings = typst.compile_with_warnings(
-            ASSETS / "report.typ",
+            ASSETS / template,
             root=ASSETS,
             font_paths=fonts,
             ignore_system_fonts=True,
