@@ -7,41 +7,52 @@ PATH is a bundle's folder or a receipt; FILE a trust file that you got another w
 One line per claim: `pass`, `fail`, or `not-done` for a check that could not be made. Exit: 0
 nothing failed and every required claim was made; 1 a claim failed; 3 a required claim was not made;
 2 wrong use. Written from the description of the formats alone (docs/format.md), sharing no code
-with the repository: a mistake made there is not repeated here. Nothing is sent or written.
+with the repository: a mistake made there is not repeated here. Nothing is sent; nothing is written
+but short-lived files for `openssl`, which judges time-stamps and ML-DSA where it is installed.
 """
 
 from __future__ import annotations
 
 import argparse
 import base64
+import calendar
 import hashlib
 import json
 import os
 import re
 import stat
+import subprocess
 import sys
-import unicodedata
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
 
-if TYPE_CHECKING:  # this way of writing types cannot be run by Python 3.8
-    _Point = tuple[int, int, int, int]
-    _Identity = tuple[str, str, str, int]
-_T = TypeVar("_T")
 REQUIRED = ("bag", "digests", "log-signature", "inclusion", "exhibit.seq")
 CHUNK = 1_048_576
-MANIFESTS = {"manifest-sha256.txt": "sha256", "manifest-sha512.txt": "sha512"}  # of the payload
+ALGORITHMS = {"sha256": 64, "sha512": 128, "md5": 32, "sha1": 40}  # hex digits of their digests
 TAGS = "tagmanifest-sha256.txt"
+MANIFESTS = {"manifest-sha256.txt": "sha256", "manifest-sha512.txt": "sha512", TAGS: "sha256"}
 BAGIT = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
-DEVICES = re.compile(r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[0-9¹²³]) *(\..*)?", re.I | re.S)
-DIGEST, SALT, NUMBER = r"sha256:[0-9a-f]{64}", r"[0-9a-f]{32}", r"[A-Z0-9]{2,12}-[0-9]{6,15}"
-UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 KEY_SIZES = {1: 32, 4: 32, 6: 1312}  # the log's Ed25519; cosignatures Ed25519 and ML-DSA-44
-TYPES = re.findall(
-    "[a-z_]+",
-    """collection submission receipt quarantine virus_check message_digest_calculation
+ML_DSA_44 = bytes.fromhex("30820532300b06096086480165030403110382052100")  # then the key: DER
+DECIMAL = "0|[1-9][0-9]{0,18}"
+# What an object must hold: a type, a pattern that the whole text matches, or the one number.
+UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+DIGEST = "sha256:[0-9a-f]{64}"
+IDENTITY = {"id": UUID, "number": "[A-Z0-9]{2,12}-[0-9]{6,15}", "sha256": DIGEST, "size": int}
+ENTRY = {"index": int, "body": str, "proof": str, "openings": dict}
+CUSTODY = {"v": 1, "left_out": list, "entries": list}
+EXPORT = {"tree_size": int, "request_id": UUID, "exhibits": list}
+REGISTRATION = {"type": "registration", "exhibit": dict, "parts": list}
+PART = {"digests": dict, "chunks": dict, "part": int}
+RECEIPT = {"v": 1, "kind": "evidence-receipt", "submission": f"SUB-{UUID}", "witnessed_by": list}
+CHECKABLE = {"key": str, "proof": str, "witnessed_by": list}
+TRUST = {"v": 1, "kind": "evidence-trust", "origin": str, "keys": list, "tsa_roots": list}
+TYPES = """collection submission receipt quarantine virus_check message_digest_calculation
 format_identification metadata_extraction signature_validation registration fixity_check
 replication migration integrity_failure consultation retrieval access_denied working_copy_creation
 derivative_creation transfer_released transfer_received transfer_refused sealing unsealing
@@ -50,8 +61,7 @@ consent_recorded consent_withdrawn identity_revealed approval_requested approval
 approval_refused association annotation correction hold_placed hold_released retention_change
 deletion_requested deletion_approved erasure checkpoint_anchored key_rotation case_opened
 person_registered sign_in service_started store_check repair match_query match_notice
-receipt_acknowledged configuration_change upload_abandoned restored""",
-)
+receipt_acknowledged configuration_change upload_abandoned restored"""
 
 
 class Finding(NamedTuple):
@@ -85,584 +95,443 @@ class Key(NamedTuple):
 
 
 class Note(NamedTuple):
-    """A checkpoint: the signed body, and the lines as (name, key id and signature)."""
+    """A checkpoint: the signed body, what it says, and the lines as (name, key id and signature).
 
+    `verdicts` are of the known keys that signed: True verified, False not, None not checked here.
+    """
+
+    body: bytes
     origin: str
     size: int
     root: bytes
-    body: bytes
     lines: list[tuple[str, bytes]]
+    verdicts: dict[Key, bool | None]
 
 
-class Entry(NamedTuple):
-    """A custody entry as handed over, and what its body says."""
+class Policy(NamedTuple):
+    """Keys of logs and witnesses; names as (how many, of which keys and names); the quorum."""
 
-    position: int
-    body: bytes
-    proof: str
-    openings: dict[str, object]
-    fields: dict[str, object]
-
-
-class Measured(NamedTuple):
-    """A file as it is: size, hex digests by algorithm, number of chunks, root of their tree."""
-
-    size: int
-    digests: dict[str, str]
-    chunks: int
-    root: str
+    logs: list[Key]
+    witnesses: list[Key]
+    names: dict[str, tuple[int, set[Any]]]
+    quorum: str
 
 
-@dataclass
-class _State:
-    path: Path
-    bundle: bool
-    trust: list[tuple[Key, int, int]] | ParseError | None = None
-    files: dict[str, Path] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)  # of the bag
-    listed: dict[str, dict[str, str]] = field(default_factory=dict)
-    measured: dict[str, Measured] = field(default_factory=dict)
-    document: dict[str, object] = field(default_factory=dict)  # custody.json, or the receipt
-    entries: list[Entry] = field(default_factory=list)
-    bad: list[str] = field(default_factory=list)  # what is not canonical
-    text: str = ""  # of the checkpoint
-    note: Note | None = None
-    names: dict[str, Key | tuple[int, list[str]]] = field(default_factory=dict)  # of the policy
-    quorum: str = "none"
-    known: list[Key] = field(default_factory=list)
-    signers: list[Key] = field(default_factory=list)  # keys of the log that did sign
-    checked: dict[Key, bool] = field(default_factory=dict)  # of all known keys that signed
-    findings: list[Finding] = field(default_factory=list)
+class Trust(NamedTuple):
+    """Log keys, each with its tree sizes from (in) and to (out); time-stamping roots; a policy."""
+
+    keys: list[tuple[Key, int, int]]
+    roots: str
+    policy: Policy | None
 
 
 def verify_path(path: Path, trust: Path | None) -> list[Finding]:
     """Give one finding per claim; raise WrongUse where there is nothing to check."""
-    return _examine(path, trust).findings
+    return _Examination(path, trust).findings
 
 
 def exit_code(findings: list[Finding]) -> int:
     """Give 1 if a claim failed, 3 if a required one was not made, else 0."""
     if any(found.outcome == "fail" for found in findings):
         return 1
-    made = {found.claim for found in findings if found.outcome == "pass"}
-    wanted = {found.claim for found in findings if found.claim in REQUIRED}
-    return 0 if wanted | {"log-signature", "inclusion"} <= made else 3
+    undone = {found.claim for found in findings if found.outcome != "pass"}
+    return 3 if undone.intersection(REQUIRED) else 0
 
 
 def main(argv: list[str]) -> int:
-    """Print one line per claim, the facts, and what was not checked; give the exit code."""
+    """Print one line per claim, and what was not checked; give the exit code."""
     parser = argparse.ArgumentParser(prog="verify.py", description="Check a bundle or a receipt.")
     parser.add_argument("path", type=Path, help="a bundle's folder, or a receipt")
     parser.add_argument("--trust", type=Path, help="a trust file that you got another way")
+    arguments = parser.parse_args(argv)
     try:
-        arguments = parser.parse_args(argv)
-        state = _examine(arguments.path, arguments.trust)
-    except SystemExit as stop:  # argparse has said why
-        return stop.code if isinstance(stop.code, int) else 2
+        findings = verify_path(arguments.path, arguments.trust)
     except (WrongUse, OSError) as error:
-        print(_shown(f"verify.py: {error}"), file=sys.stderr)
-        return 2
-    for found in state.findings:
+        parser.error(_shown(f"{error}"))  # leaves with 2
+    for found in findings:
         print(f"{found.outcome:<8}  {found.claim:<13}  {found.detail}")
-    listed = state.document.get("exhibits") if state.bundle else [state.document]
-    exhibits = len(listed) if isinstance(listed, list) and state.document else "unknown"
-    size = state.note.size if state.note else "unknown"
-    prints = ", ".join(fingerprint(key.vkey) for key in state.signers) or "unknown"
-    print(f"exhibits: {exhibits}; entries: {len(state.entries)}; tree size: {size}")
-    print(f"fingerprint of the log's key: {prints}")
-    undone = ", ".join(found.claim for found in state.findings if found.outcome == "not-done")
+    undone = ", ".join(found.claim for found in findings if found.outcome == "not-done")
     print(f"not checked: {undone or 'nothing, every claim was made'}")
-    return exit_code(state.findings)
+    return exit_code(findings)
 
 
-def _examine(path: Path, trust: Path | None) -> _State:
-    marks = ("bagit.txt", "custody.json", "ledger", TAGS, *MANIFESTS)
-    bundle = path.is_dir() and any(os.path.lexists(path / mark) for mark in marks)
-    if trust is not None and not trust.is_file():
-        raise WrongUse(f"no such file: {trust}")
-    if not bundle and not (path.is_file() and _looks_like_receipt(path)):
-        raise WrongUse(f"no such path, or neither a bundle nor a receipt: {path}")
-    state = _State(path, bundle)
-    try:
-        state.trust = None if trust is None else parse_trust(_text(trust))
-    except Exception as error:  # noqa: BLE001 - as in _claim
-        state.trust = ParseError(_reason(error))
-    try:
-        _open_bundle(state) if bundle else _open_receipt(state)
-    except Exception as error:  # noqa: BLE001 - as in _claim
-        state.bad.append(_reason(error))
-    if bundle:
-        _claim(state, "bag", _bag)
-        _claim(state, "digests", _digests)
-    _claim(state, "canonical", _canonical)
-    _claim(state, "log-signature", _log_signature)
-    _claim(state, "inclusion", _inclusion, "log-signature")
-    if bundle:
-        _claim(state, "exhibit.seq", _sequence, "canonical")
-    _claim(state, "registration", _payload if bundle else _receipt_fields, "canonical")
-    _claim(state, "openings", _openings, "canonical")
-    _claim(state, "key-trusted", _key_trusted, "log-signature")
-    _claim(state, "witnesses", _witnesses, "log-signature")
-    _claim(state, "time-stamps", _time_stamps)
-    return state
+class _Examination:
+    """One bundle or receipt: a method makes each claim, and keeps what later ones need."""
 
+    def __init__(self, path: Path, trust: Path | None) -> None:
+        self.path, self.trust_file = path, trust
+        self.bundle = any((path / mark).exists() for mark in ("bagit.txt", "custody.json", TAGS))
+        if not self.bundle and not (path.is_file() and _read(path, 64).lstrip()[:1] == b"{"):
+            raise WrongUse(f"no such path, or neither a bundle nor a receipt: {path}")
+        if trust is not None and not trust.is_file():
+            raise WrongUse(f"no such file: {trust}")
+        self.findings: list[Finding] = []
+        self.files: dict[str, Path] = {}
+        self.listed: dict[str, dict[str, str]] = {}  # path: manifest: digest
+        self.measured: dict[str, dict[str, Any]] = {}
+        self.document: Any = None  # custody.json, or the receipt
+        self.entries: list[dict[str, Any]] = []  # as ENTRY, and "fields": what the body says
+        self.trust = Trust([], "", None)
+        self.policy: Policy | None = None
+        self.keys: tuple[Key, ...] = ()  # all that are known: of the log, the receipt, the policy
+        self.note: Note | None = None
+        self.signers: list[Key] = []  # keys of the log that signed the note
+        if self.bundle:
+            self._claim("bag", self._bag)
+            self._claim("digests", self._digests)
+        self._claim("canonical", self._canonical)
+        self._claim("log-signature", self._log_signature)
+        self._claim("inclusion", self._inclusion, "log-signature")
+        if self.bundle:
+            self._claim("exhibit.seq", self._sequence, "canonical")
+        self._claim("registration", self._payload if self.bundle else self._receipt, "canonical")
+        self._claim("openings", self._openings, "canonical")
+        self._claim("key-trusted", self._key_trusted, "log-signature")
+        self._claim("witnesses", self._witnesses)
+        self._claim("time-stamps", self._time_stamps, "log-signature")
 
-def _claim(state: _State, claim: str, check: Callable[[_State], str], needs: str = "") -> None:
-    try:
-        if any(found.claim == needs and found.outcome != "pass" for found in state.findings):
-            raise NotDone(f"{needs} did not pass")
-        outcome, detail = "pass", check(state)
-    except NotDone as error:
-        outcome, detail = "not-done", f"{error}"
-    except Exception as error:  # noqa: BLE001 - hostile input must end in a line, not a traceback
-        outcome, detail = "fail", _reason(error)
-    state.findings.append(Finding(claim, outcome, _shown(detail)))
+    def _claim(self, claim: str, check: Callable[[], str], needs: str = "") -> None:
+        try:
+            if any(found.claim == needs and found.outcome != "pass" for found in self.findings):
+                raise NotDone(f"{needs} did not pass")
+            outcome, detail = "pass", check()
+        except NotDone as error:
+            outcome, detail = "not-done", f"{error}"
+        except Exception as error:  # noqa: BLE001 - hostile input ends in a line, not a traceback
+            kind = {ParseError: "", KeyError: "missing: "}.get(
+                type(error), type(error).__name__ + ": "
+            )
+            outcome, detail = "fail", f"{kind}{error}"
+        self.findings.append(Finding(claim, outcome, _shown(detail)))
 
+    def _bag(self) -> str:
+        problems: list[object] = []
+        for folder, folders, names in os.walk(self.path, onerror=problems.append):
+            for path in [Path(folder, name) for name in folders + names]:
+                mode, inside = path.lstat().st_mode, path.relative_to(self.path).as_posix()
+                if stat.S_ISREG(mode):
+                    self.files[inside] = path
+                elif not stat.S_ISDIR(mode):
+                    problems.append(f"{inside} is a link, or no file")
+        if _text(self.files["bagit.txt"]) != BAGIT:
+            problems.append("bagit.txt does not say version 1.0 and UTF-8")
+        listed: dict[str, dict[str, str]] = {}
+        for manifest, algorithm in MANIFESTS.items():
+            for name, digest in parse_manifest(_text(self.files[manifest]), algorithm).items():
+                listed.setdefault(name, {})[manifest] = digest
+        # a listed path is sought among the files found, never opened: none leads out of the bag
+        for name in sorted({*listed, *self.files} - {TAGS}):
+            wanted = set(MANIFESTS) - {TAGS} if name.startswith("data/") else {TAGS}
+            if name not in self.files or set(listed.get(name, ())) != wanted:
+                problems.append(f"{name} is missing, or not in exactly its manifests")
+            elif re.match("fetch.txt$|(tag)?manifest-[^/]*$", name) and name not in MANIFESTS:
+                problems.append(f"{name} has no place in a bundle")
+        self.listed = listed
+        if problems:
+            raise ParseError(f"{problems[0]}; problems in all: {len(problems)}")
+        return f"{len(listed)} files, each listed where it belongs"
 
-def _reason(error: Exception) -> str:
-    return f"{error}" if isinstance(error, ParseError) else f"{type(error).__name__}: {error}"
+    def _digests(self) -> str:
+        if not self.listed:
+            raise NotDone("the manifests could not be read")
+        self.measured = {name: measure(path) for name, path in sorted(self.files.items())}
+        for name, told in sorted(self.listed.items()):
+            if not set(told.values()) <= set(self.measured[name]["digests"].values()):
+                raise ParseError(f"{name} is not the file that was listed")
+        return f"{len(self.listed)} files have the digests listed"
 
-
-def _none_of(problems: list[str]) -> None:
-    if problems:
-        more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
-        raise ParseError("; ".join(problems[:3]) + more)
-
-
-def _open_bundle(state: _State) -> None:
-    root, found = state.path, state.problems
-    for folder, folders, names in os.walk(root, onerror=lambda error: found.append(f"{error}")):
-        for name in [*folders, *names]:
-            path, status = Path(folder, name), Path(folder, name).lstat()
-            inside = path.relative_to(root).as_posix()
-            # 0x400: a reparse point, the links of Windows
-            if stat.S_ISLNK(status.st_mode) or getattr(status, "st_file_attributes", 0) & 0x400:
-                found.append(f"{inside} is a link")
-                folders[:] = [other for other in folders if other != name]
-            elif stat.S_ISREG(status.st_mode):
-                state.files[inside] = path
-            elif not stat.S_ISDIR(status.st_mode):
-                found.append(f"{inside} is no file")
-    state.document = _object(parse_json(_tag(state, "custody.json")), "custody.json")
-    if _get(state.document, "v", int) != 1:
-        raise ParseError("custody.json is not of version 1")
-    _get(state.document, "left_out", list)
-    state.entries = [_entry(state, item) for item in _get(state.document, "entries", list)]
-
-
-def _open_receipt(state: _State) -> None:
-    state.document = receipt = _object(parse_json(_text(state.path)), "the receipt")
-    if _get(receipt, "v", int) != 1 or _get(receipt, "kind", str) != "evidence-receipt":
-        raise ParseError("not a receipt of version 1")
-    _match(receipt, "submission", "SUB-" + UUID)
-    _get(receipt, "witnessed_by", list)
-    state.entries = [_entry(state, receipt)]
-
-
-def _entry(state: _State, item: object) -> Entry:
-    index = _get(item, "index", int)
-    fields: dict[str, object] = {}
-    body = _get(item, "body", str).encode("utf-8")
-    try:
-        fields = parse_body(body)
-    except ParseError as error:
-        state.bad.append(f"entry {index}: {error}")
-    return Entry(index, body, _get(item, "proof", str), _get(item, "openings", dict), fields)
-
-
-def _bag(state: _State) -> str:
-    problems = state.problems
-    listed: dict[str, dict[str, str]] = {}
-    if _lines(_tag(state, "bagit.txt")) != BAGIT:
-        problems.append("bagit.txt does not say version 1.0 and UTF-8")
-    for name, algorithm in {**MANIFESTS, TAGS: "sha256"}.items():
-        for path, digest in parse_manifest(_tag(state, name), algorithm).items():
-            if path.startswith("data/") != (name in MANIFESTS) or path == TAGS:
-                problems.append(f"{path} does not belong into {name}")
-            listed.setdefault(path, {})[algorithm] = digest
-    for path in sorted({*listed, *state.files} - {TAGS}):
-        wanted = {"sha256", "sha512"} if path.startswith("data/") else {"sha256"}
-        if path not in state.files:
-            problems.append(f"{path} is listed but missing")
-        elif set(listed.get(path, ())) != wanted:
-            problems.append(f"{path} is not listed in every manifest it belongs to")
-        elif re.match("fetch.txt$|(tag)?manifest-[^/]*$", path) and path not in MANIFESTS:
-            problems.append(f"{path} has no place in a bundle")
-    state.listed = listed
-    _none_of(problems)
-    return f"{len(listed)} files, each listed where it belongs"
-
-
-def _digests(state: _State) -> str:
-    problems, algorithms = [], {"sha256", "sha512"}
-    if not state.listed:
-        raise NotDone("the manifests could not be read")
-    for entry in state.entries:  # registrations may tell further digests: read 20 GiB once
-        parts = entry.fields.get("parts")
-        for part in parts if isinstance(parts, list) else []:
-            told = part.get("digests") if isinstance(part, dict) else None
-            algorithms.update(told if isinstance(told, dict) else ())
-    for path, expected in sorted(state.listed.items()):
-        if path in state.files:
-            wanted = algorithms if path.startswith("data/") else {"sha256"}
-            state.measured[path] = found = measure(state.files[path], wanted)
-            if any(found.digests[name] != digest for name, digest in expected.items()):
-                problems.append(f"{path} is not the file that was listed")
+    def _canonical(self) -> str:
+        if self.bundle:
+            self.document = parse_json(_text(self.files["custody.json"]))
+            self.entries = members(self.document, CUSTODY)[-1]
         else:
-            problems.append(f"{path} is missing")
-    _none_of(problems)
-    return f"{len(state.listed)} files have the digests listed"
+            self.document = parse_json(_text(self.path))
+            members(self.document, RECEIPT)
+            self.entries = [self.document]
+        for entry in self.entries:
+            members(entry, ENTRY)
+            entry["fields"] = parse_body(entry["body"])
+        if not self.entries:
+            raise NotDone("there are no entries")
+        strange = sorted({entry["fields"]["type"] for entry in self.entries} - set(TYPES.split()))
+        more = f"; of types unknown to this reader: {', '.join(strange)}" if strange else ""
+        return f"{len(self.entries)} entries of version 1{more}"
 
+    def _log_signature(self) -> str:
+        if self.trust_file:
+            with suppress(Exception):  # key-trusted says what is wrong with it
+                self.trust = parse_trust(_text(self.trust_file))
+        logs, others = [key for key, _, _ in self.trust.keys], []
+        if self.bundle:
+            text = _text(self.files["ledger/checkpoint"])
+            self.policy = parse_policy(_text(self.files["ledger/policy"]))
+            logs += self.policy.logs
+        else:
+            vkey, text, named = members(self.document, CHECKABLE)
+            logs.append(parse_vkey(vkey, 1))
+            text = parse_proof(text)[2]
+            others = [parse_vkey(name, 4, 6) for name in named]
+            if "policy" in self.document:
+                self.policy = parse_policy(*members(self.document, {"policy": str}))
+        self.policy = self.trust.policy or self.policy
+        others += self.policy.witnesses if self.policy else []
+        if not logs:
+            raise NotDone("neither the policy nor a trust file names a key of the log")
+        self.keys = tuple(dict.fromkeys(logs + others))
+        self.note = open_note(text, self.keys)
+        for key, verdict in self.note.verdicts.items():
+            if verdict is False:
+                raise ParseError(f"the line of {key.name} on the checkpoint does not verify")
+        signed = [key for key in logs if self.note.verdicts.get(key) and key.kind == 1]
+        self.signers = [key for key in signed if key.name == self.note.origin]
+        if not self.signers:
+            raise ParseError(f"no signature of a known key of {self.note.origin}")
+        return f"{self.note.origin}, tree size {self.note.size}"
 
-def _canonical(state: _State) -> str:
-    _none_of(state.bad)
-    if not state.entries:
-        raise NotDone("there are no entries")
-    strange = sorted({str(entry.fields["type"]) for entry in state.entries} - set(TYPES))
-    more = f"; of types unknown to this reader: {', '.join(strange)}" if strange else ""
-    return f"{len(state.entries)} entries of version 1{more}"
+    def _inclusion(self) -> str:
+        note, last = self.note, -1
+        if note is None or not self.entries:
+            raise NotDone("there are no entries to look for")
+        if self.bundle and members(self.document, {"tree_size": int}) != [note.size]:
+            raise ParseError("the checkpoint is not of the tree size in custody.json")
+        for entry in self.entries:
+            place, body, proof, _ = members(entry, ENTRY)
+            index, hashes, text = parse_proof(proof)
+            theirs, leaf = (
+                open_note(text, self.keys),
+                hashlib.sha256(b"\0" + body.encode()).digest(),
+            )
+            if theirs.body != note.body or not theirs.verdicts.get(self.signers[0]):
+                raise ParseError(f"entry {place}: its proof carries another checkpoint")
+            if False in theirs.verdicts.values():
+                raise ParseError(f"entry {place}: its checkpoint has a line that does not verify")
+            if index != place or not included(index, note.size, leaf, hashes, note.root):
+                raise ParseError(f"entry {place} is not in the tree at its index")
+            if place <= last:
+                raise ParseError(f"entry {place} is not in the order of the indexes")
+            last = place
+        return f"{len(self.entries)} entries, the last at index {last}"
 
+    def _sequence(self) -> str:
+        size, request, exhibits = members(self.document, EXPORT)
+        listed = [tuple(members(item, IDENTITY)) for item in exhibits]
+        histories: dict[tuple[Any, ...], list[Any]] = {exhibit: [] for exhibit in listed}
+        if not listed:
+            raise NotDone("there are no exhibits")
+        if any(len(set(column)) < len(listed) for column in list(zip(*listed))[:2]):  # noqa: B905
+            raise ParseError("an exhibit is listed twice")
+        *entries, house = self.entries
+        for entry in entries:
+            exhibit = tuple(members(entry["fields"].get("exhibit"), IDENTITY, "an entry: "))
+            if exhibit not in histories:
+                raise ParseError(f"entry {entry['index']} is of no exhibit as listed")
+            histories[exhibit].append(entry["fields"])
+        own = {"type": "dissemination|disclosure", "outcome": "started", "request_id": request}
+        for item in exhibits:
+            (end,), exhibit = members(item, {"last_seq": int}), tuple(members(item, IDENTITY))
+            history = histories[exhibit]
+            places = [members(fields["exhibit"], {"seq": int})[0] for fields in history]
+            gap = next((n for n, seq in enumerate(places, 1) if n != seq), len(places) + 1)
+            if (len(places), gap) != (end, end + 1) or not places:
+                raise ParseError(f"{exhibit[1]}: entry {gap} of {end} is missing, or out of place")
+            members(history[-1], own, f"{exhibit[1]}, this export's own entry: ")
+        wanted = {**own, "type": "report_generated", "count": len(listed)}
+        members(house["fields"], wanted, "the last entry, which is the house's: ")
+        if "exhibit" in house["fields"] or house["index"] != size - 1:
+            raise ParseError("the last entry is not the house's, or not the last of the tree")
+        return f"{len(listed)} exhibits, each history without a gap"
 
-def _log_signature(state: _State) -> str:
-    logs = [key for key, _, _ in state.trust] if isinstance(state.trust, list) else []
-    if not state.bundle:
-        logs.append(parse_vkey(_get(state.document, "key", str), 1))
-        state.text = parse_proof(_get(state.document, "proof", str))[2]
-    else:
-        if "ledger/policy" in state.files or not logs:
-            more, state.names, state.quorum = parse_policy(_tag(state, "ledger/policy"))
-            logs += more
-        state.text = _tag(state, "ledger/checkpoint")
-    note = parse_note(state.text)
-    if not logs:
-        raise NotDone("neither the policy nor a trust file names a key of the log")
-    state.known = logs + [key for key in state.names.values() if isinstance(key, Key)]
-    state.checked = open_note(note, state.known)
-    own = {key for key in logs if key.kind == 1 and key.name == note.origin}
-    state.signers = sorted(own & {key for key, checked in state.checked.items() if checked})
-    if not state.signers:
-        raise ParseError(f"no signature of a known key of {note.origin}")
-    state.note = note
-    return f"{note.origin}, tree size {note.size}"
+    def _payload(self) -> str:
+        owned: set[str] = set()
+        unable: set[str] = set()
+        bodies = {entry["index"]: entry["fields"] for entry in self.entries}
+        if not self.measured:
+            raise NotDone("the files could not be read")
+        for item in members(self.document, {"exhibits": list})[0]:
+            place, files = members(item, {"registration": int, "files": list})
+            identity = members(item, IDENTITY)
+            number = identity[1]
+            _, about, parts = members(bodies.get(place), REGISTRATION, f"{number}, registration: ")
+            several = [f"data/{number}.{n}.bin" for n in range(1, len(parts) + 1)]
+            names = [f"data/{number}.bin"] if len(parts) == 1 else several
+            if members(about, IDENTITY) != identity or files != names or not names:
+                raise ParseError(f"{number}: exhibit or files are not those of its registration")
+            owned.update(names)
+            for n, name in enumerate(names, 1):
+                digests, chunks, _ = members(parts[n - 1], {**PART, "part": n}, f"{name}: ")
+                found = self.measured[name]
+                made = found["digests"]
+                unable.update(set(digests) - set(made))
+                same = all(made.get(kind, told) == told for kind, told in digests.items())
+                if not same or "sha256" not in digests or {**chunks, **found["chunks"]} != chunks:
+                    raise ParseError(f"{name} is not what was registered")
+                if len(parts) == 1 and identity[2:] != [made["sha256"], found["size"]]:
+                    raise ParseError(f"{name} has not the digest and size of {number}")
+        for name in self.files:
+            if name.startswith("data/") and name not in owned:
+                raise ParseError(f"{name} belongs to no exhibit")
+        if unable:
+            raise NotDone(f"digests this reader cannot make: {', '.join(sorted(unable))}")
+        return f"{len(owned)} files are the bytes registered"
 
+    def _receipt(self) -> str:
+        fields = self.entries[0]["fields"]
+        _, exhibit = members(fields, {"type": "registration", "exhibit": dict})
+        told = members(self.document, {"exhibit": str, "sha256": str, "size": int})
+        if members(exhibit, IDENTITY)[1:] != told:
+            raise ParseError("number, digest or size are not those of the entry")
+        return f"{told[0]}, {told[2]} bytes, {told[1]}; the entry does not hold the submission"
 
-def _inclusion(state: _State) -> str:
-    note, same = state.note, {state.text}
-    problems: list[str] = []
-    if note is None or not state.entries:
-        raise NotDone("there are no entries to look for")
-    if state.bundle and _get(state.document, "tree_size", int) != note.size:
-        problems.append("the checkpoint is not of the tree size in custody.json")
-    indexes = [entry.position for entry in state.entries]
-    if indexes != sorted(set(indexes)):
-        problems.append("the entries are not in the order of their indexes")
-    for entry in state.entries:
-        index, hashes, text = parse_proof(entry.proof)
-        if text not in same:  # each distinct text is opened once: thousands of proofs carry one
-            open_note(parse_note(text), state.known)
-            if parse_note(text).body != note.body:
-                raise ParseError(f"entry {entry.position}: its proof carries another checkpoint")
-            same.add(text)
-        leaf = hashlib.sha256(b"\0" + entry.body).digest()
-        if index != entry.position or not included(index, note.size, leaf, hashes, note.root):
-            problems.append(f"entry {entry.position} is not in the tree at its index")
-    _none_of(problems)
-    return f"{len(indexes)} entries, the last at index {indexes[-1]}"
+    def _openings(self) -> str:
+        count = 0
+        for entry in self.entries:
+            for name, opening in entry["openings"].items():
+                (salt,), committed = (
+                    members(opening, {"salt": "[0-9a-f]{32}"}),
+                    entry["fields"]["_sd"],
+                )
+                made = hashlib.sha256(bytes.fromhex(salt) + canonical(opening["value"])).hexdigest()
+                if len(opening) != 2 or committed[name] != f"sha256:{made}":
+                    raise ParseError(f"entry {entry['index']}: {name} is not what was committed to")
+                count += 1
+        if not count:
+            raise NotDone("no openings were given")
+        return f"{count} openings are what was committed to"
 
+    def _key_trusted(self) -> str:
+        prints = ", ".join(hashlib.sha256(key.vkey.encode()).hexdigest() for key in self.signers)
+        if self.trust_file is None or self.note is None:
+            raise NotDone(f"no --trust; compare the fingerprint with one got another way: {prints}")
+        for key, first, end in parse_trust(_text(self.trust_file)).keys:
+            if key in self.signers and first <= self.note.size < end:
+                return f"{key.name}, fingerprint {prints}"
+        raise ParseError(f"no key of the trust file for this tree size signed; signed by {prints}")
 
-def _sequence(state: _State) -> str:
-    exhibits = _get(state.document, "exhibits", list)
-    problems: list[str] = []
-    request = _match(state.document, "request_id", UUID)
-    histories: dict[_Identity, list[tuple[int, dict[str, object]]]]
-    histories = {_identity(item): [] for item in exhibits}
-    if not exhibits:
-        raise NotDone("there are no exhibits")
-    if min(len({item[column] for item in histories}) for column in (0, 1)) < len(exhibits):
-        problems.append("an exhibit is listed twice")
-    for entry in state.entries:
-        if "exhibit" in entry.fields:  # if not, an act on the house
-            about = entry.fields["exhibit"]
-            if _identity(about) in histories:
-                histories[_identity(about)].append((_get(about, "seq", int), entry.fields))
-            else:
-                problems.append(f"entry {entry.position} is of no exhibit as listed")
-    for exhibit in exhibits:
-        number, history = _get(exhibit, "number", str), histories[_identity(exhibit)]
-        places = [place for place, (seq, _) in enumerate(history, 1) if seq != place]
-        end, last = _get(exhibit, "last_seq", int), history[-1][1] if history else {}
-        if places or len(history) != end:
-            place = (places or [min(len(history), end) + 1])[0]
-            problems.append(f"{number}: entry {place} of {end} is missing, or not in its place")
-        elif (last.get("outcome"), last.get("request_id")) != ("started", request) or (
-            last["type"] not in ("dissemination", "disclosure")
-        ):
-            problems.append(f"{number}: the last entry is not this export's own")
-    _none_of(problems)
-    return f"{len(exhibits)} exhibits, each history without a gap"
+    def _witnesses(self) -> str:
+        verdicts = self.note.verdicts if self.note else {}
+        for key, verdict in verdicts.items():
+            if verdict is False and key.kind != 1:
+                raise ParseError(f"the line of {key.name} does not verify")
+        if not self.signers:
+            raise NotDone("log-signature did not pass")
+        if not set(self.document.get("witnessed_by", ())) <= {key.vkey for key in verdicts}:
+            raise ParseError("witnessed_by names a key whose line is not there")
+        if self.policy is None or self.policy.quorum == "none":
+            raise NotDone("the policy asks for none" if self.policy else "there is no policy")
+        policy = (
+            f"{self.policy.quorum}, policy {'of --trust' if self.trust.policy else 'given along'}"
+        )
+        if satisfied(self.policy, {key for key, verdict in verdicts.items() if verdict}):
+            return f"cosigned by the quorum ({policy})"
+        if satisfied(self.policy, set(verdicts)):
+            raise NotDone(f"the quorum hangs on ML-DSA, for which OpenSSL 3.5 is needed ({policy})")
+        raise ParseError(f"the quorum did not cosign ({policy})")
 
-
-def _payload(state: _State) -> str:
-    problems: list[str] = []
-    owned: set[str] = set()
-    unable: set[str] = set()
-    if not state.measured:
-        raise NotDone("the files could not be read")
-    registered = {e.position: e.fields for e in state.entries if e.fields["type"] == "registration"}
-    for exhibit in _get(state.document, "exhibits", list):
-        identity = _identity(exhibit)
-        fields = registered.get(_get(exhibit, "registration", int), {})
-        if not fields or _identity(fields.get("exhibit")) != identity:
-            problems.append(f"{identity[1]}: its registration is not where custody.json says")
-            continue
-        parts = _get(fields, "parts", list)
-        several = [f"data/{identity[1]}.{place}.bin" for place in range(1, len(parts) + 1)]
-        names = [f"data/{identity[1]}.bin"] if len(parts) == 1 else several
-        owned.update(names)
-        if _get(exhibit, "files", list) != names or not names:
-            problems.append(f"{identity[1]}: its files are not one for each registered part")
-        for place, name in enumerate(names, 1):
-            found, part = state.measured.get(name), parts[place - 1]
-            digests, chunks = _get(part, "digests", dict), _get(part, "chunks", dict)
-            if found is None or _get(part, "part", int) != place or "sha256" not in digests:
-                problems.append(f"{name} is missing, or registered otherwise")
-                continue
-            unable.update(set(digests) - set(found.digests))
-            made = {alg: f"{alg}:{found.digests[alg]}" for alg in digests if alg in found.digests}
-            told = [_get(chunks, "size", int), _get(chunks, "count", int), chunks.get("root")]
-            if told != [CHUNK, found.chunks, "sha256:" + found.root] or any(
-                digests[alg] != value for alg, value in made.items()
-            ):
-                problems.append(f"{name} is not what was registered")
-            elif len(parts) == 1 and identity[2:] != (made["sha256"], found.size):
-                problems.append(f"{name} has not the digest and size of {identity[1]}")
-    payload = [path for path in state.files if path.startswith("data/")]
-    problems += [f"{path} belongs to no exhibit" for path in payload if path not in owned]
-    _none_of(problems)
-    if unable:
-        raise NotDone(f"digests this Python cannot make: {', '.join(sorted(unable))}")
-    return f"{len(payload)} files are the bytes registered"
-
-
-def _receipt_fields(state: _State) -> str:
-    fields, receipt = state.entries[0].fields, state.document
-    _, number, digest, size = _identity(fields.get("exhibit"))
-    told = (_match(receipt, "exhibit", NUMBER), _match(receipt, "sha256", DIGEST))
-    if fields["type"] != "registration":
-        raise ParseError("the entry is not a registration")
-    if (*told, _get(receipt, "size", int)) != (number, digest, size):
-        raise ParseError("number, digest or size are not those of the entry")
-    return f"{number}, {size} bytes, {digest}; the entry does not hold the submission"
-
-
-def _openings(state: _State) -> str:
-    problems, count = [], 0
-    for entry in state.entries:
-        for name, opening in entry.openings.items():
-            count += 1
-            salt, commitments = _match(opening, "salt", SALT), entry.fields.get("_sd")
-            if not isinstance(opening, dict) or set(opening) != {"salt", "value"}:
-                raise ParseError(f"entry {entry.position}: an opening is a salt and a value")
-            value = bytes.fromhex(salt) + canonical(opening["value"])
-            commitment = "sha256:" + hashlib.sha256(value).hexdigest()
-            if not isinstance(commitments, dict) or commitments.get(name) != commitment:
-                problems.append(f"entry {entry.position}: {name} is not what was committed to")
-    _none_of(problems)
-    if not count:
-        raise NotDone("no openings were given")
-    return f"{count} openings are what was committed to"
-
-
-def _key_trusted(state: _State) -> str:
-    if isinstance(state.trust, ParseError):
-        raise state.trust
-    size, prints = state.note.size if state.note else -1, fingerprint(state.signers[0].vkey)
-    if state.trust is None:
-        raise NotDone(f"no --trust; compare the fingerprint with one got another way: {prints}")
-    for key, first, end in state.trust:
-        if key in state.signers and first <= size < end:
-            return f"{key.name}, fingerprint {fingerprint(key.vkey)}"
-    raise ParseError(f"no key of the trust file for tree size {size} signed; signed by {prints}")
-
-
-def _witnesses(state: _State) -> str:
-    if not state.bundle or state.quorum == "none":
-        raise NotDone("the policy asks for none" if state.bundle else "a receipt has no policy")
-    sure: set[str] = set()
-    perhaps: set[str] = set()
-    for name, meant in state.names.items():  # a group stands after all that it names
-        for reached, wanted in ((sure, (True,)), (perhaps, (True, False))):
-            if isinstance(meant, Key):
-                enough = state.checked.get(meant) in wanted
-            else:
-                enough = len(reached.intersection(meant[1])) >= meant[0]
-            reached.update([name] if enough else [])
-    if state.quorum in sure:
-        return f"the bundle's own policy is met ({state.quorum})"
-    if state.quorum in perhaps:
-        raise NotDone("the quorum hangs on ML-DSA cosignatures, which are not checked here")
-    raise ParseError(f"the quorum {state.quorum} did not cosign")
-
-
-def _time_stamps(state: _State) -> str:
-    count = sum(path.startswith("ledger/tokens/") for path in state.files)
-    raise NotDone(f"{count} tokens, not checked here" if count else "there are no tokens")
+    def _time_stamps(self) -> str:
+        if self.bundle:
+            names = sorted(name for name in self.files if name.startswith("ledger/tokens/"))
+            tokens = [_read(self.files[name], CHUNK) for name in names]
+        else:
+            shape = {"tsa": str, "response": str}
+            tokens = [_base64(members(item, shape)[1]) for item in self.document.get("tokens", [])]
+        roots, whose = self.trust.roots, "of the trust file"
+        if tokens and self.bundle and not roots:
+            roots, whose = (
+                parse_trust(_text(self.files["ledger/trust"])).roots,
+                "in the bundle itself",
+            )
+        if not tokens or not roots or self.note is None:
+            raise NotDone("there are no roots to judge by" if tokens else "there are no tokens")
+        key = self.signers[0]
+        own = next(blob for name, blob in self.note.lines if (name, blob[:4]) == key[1:3])
+        line = f"\n\u2014 {key.name} {base64.b64encode(own).decode()}\n"
+        times = [stamped(token, self.note.body + line.encode(), roots) for token in tokens]
+        return f"{len(times)} tokens, of {', '.join(times)} UTC, judged by the roots {whose}"
 
 
 # --- The formats -------------------------------------------------------------------------------
 
 
-def parse_json(text: str) -> object:
+def _read(path: Path, most: int) -> bytes:
+    with path.open("rb") as source:
+        return source.read(most)
+
+
+def _text(path: Path) -> str:
+    content = _read(path, 2**30)
+    if len(content) == 2**30:
+        raise ParseError(f"{path.name} is too large to be what it should be")
+    return content.decode("utf-8")
+
+
+def parse_json(text: str) -> Any:
     """Give the value of a JSON text of our subset, the keys of its objects sorted (RFC 8785)."""
     try:
-        value: object = json.loads(
-            text,
-            object_pairs_hook=_pairs,
-            parse_int=_integer,
-            parse_float=_refuse,
-            parse_constant=_refuse,
+        value = json.loads(
+            text, object_pairs_hook=_pairs, parse_int=_int, parse_float=_int, parse_constant=_int
         )
         canonical(value if "\\u" in text else None)  # a lone surrogate can only come escaped
-    except RecursionError:
-        raise ParseError("JSON nested too deeply") from None
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise ParseError(f"not JSON as allowed: {error}") from None
     return value
 
 
-def canonical(value: object) -> bytes:
-    """Print a value of `parse_json` as canonical JSON."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
-
-
-def parse_body(body: bytes) -> dict[str, object]:
-    """Give the fields of an entry's body, which must be canonical and of version 1."""
-    if len(body) > 65_535:
-        raise ParseError("the body is longer than allowed")
-    fields = _object(parse_json(body.decode("utf-8")), "the body")
-    if canonical(fields) != body or _get(fields, "v", int) != 1:
-        raise ParseError("the body is not canonical, or not of version 1")
-    _get(fields, "type", str)
-    return fields
-
-
-def _pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(sorted(pairs, key=lambda pair: pair[0].encode("utf-16-be")))
     if len(found) != len(pairs):
         raise ParseError("a key stands twice in one object")
     return found
 
 
-def _integer(text: str) -> int:
-    if len(text) > 17 or str(int(text)) != text or abs(int(text)) >= 2**53:
-        raise ParseError("a number out of range, or written oddly")
+def _int(text: str) -> int:
+    if not re.fullmatch("0|-?[1-9][0-9]{0,15}", text) or abs(int(text)) >= 2**53:
+        raise ParseError("a number that is no integer, out of range, or written oddly")
     return int(text)
 
 
-def _refuse(text: str) -> object:
-    raise ParseError("a number that is not an integer")
+def canonical(value: Any) -> bytes:
+    """Print a value of `parse_json` as canonical JSON."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 
 
-def _object(value: object, name: str) -> dict[str, object]:
-    if not isinstance(value, dict):
-        raise ParseError(f"{name} is not an object")
-    return value
-
-
-def _get(holder: object, name: str, kind: type[_T]) -> _T:
-    value: object = holder.get(name) if isinstance(holder, dict) else None
-    if not isinstance(value, kind) or type(value) is not kind:  # a bool is an int to Python
-        raise ParseError(f"{name} is missing or not of its type")
-    return value
-
-
-def _match(holder: object, name: str, pattern: str) -> str:
-    value = _get(holder, name, str)
-    if not re.fullmatch(pattern, value):
-        raise ParseError(f"{name} is not written as it must be")
-    return value
-
-
-def _identity(holder: object) -> _Identity:
-    texts = (_match(holder, "id", UUID), _match(holder, "number", NUMBER))
-    return (*texts, _match(holder, "sha256", DIGEST), _get(holder, "size", int))
-
-
-def _text(path: Path) -> str:
-    if path.stat().st_size > 2**30:
-        raise ParseError(f"{path.name} is too large to be what it should be")
-    try:
-        return path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError:
-        raise ParseError(f"{path.name} is not UTF-8") from None
-
-
-def _tag(state: _State, name: str) -> str:
-    if name not in state.files:
-        raise ParseError(f"{name} is missing")
-    return _text(state.files[name])
-
-
-def _looks_like_receipt(path: Path) -> bool:
-    with path.open("rb") as source:
-        start = source.read(CHUNK)
-    return start.lstrip()[:1] == b"{" or b"evidence-receipt" in start or b"tlog-proof@" in start
-
-
-def _lines(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n")  # BagIt allows all three ends
-
-
-def parse_manifest(text: str, algorithm: str) -> dict[str, str]:
-    """Give the digest of each path of a BagIt 1.0 manifest, every path one that stays inside."""
-    found: dict[str, str] = {}
-    folded = set()
-    if text and text[-1] not in "\r\n":
-        raise ParseError("a manifest cut short in its last line")
-    for line in _lines(text).split("\n")[:-1]:
-        match = re.fullmatch(r"([0-9a-f]+)[ \t]+([^ \t].*)", line)
-        if not match or len(match[1]) != hashlib.new(algorithm).digest_size * 2:
-            raise ParseError(f"a line that is no digest and path: {line}")
-        if re.search("%(?!0[AaDd]|25)", match[2]):
-            raise ParseError(f"a path encoded otherwise than BagIt allows: {line}")
-        path = re.sub("%(..)", lambda code: chr(int(code[1], 16)), match[2])
-        parts = path.split("/")
-        if (
-            path[0] == "~"
-            or any(sign in path for sign in "\\:\0")
-            or any(part == "" or part[-1] in ". " or DEVICES.fullmatch(part) for part in parts)
-        ):
-            raise ParseError(f"a path that may lead out of the bag: {path}")
-        # two names that one file system holds apart are one file on another
-        fold = unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
-        if fold in folded:
-            raise ParseError(f"a path that stands twice: {path}")
-        folded.add(fold)
-        found[path] = match[1]
+def members(holder: Any, shape: dict[str, Any], where: str = "") -> list[Any]:
+    """Give the members of an object that a shape names, each as the shape demands."""
+    found = []
+    for name, wanted in shape.items():
+        value = holder.get(name) if isinstance(holder, dict) else None
+        kind = wanted if isinstance(wanted, type) else type(wanted)
+        good = type(value) is kind  # a bool is no int here
+        if good and kind is not wanted:
+            good = bool(re.fullmatch(wanted, str(value))) if kind is str else value == wanted
+        if not good:
+            raise ParseError(f"{where}{name} is missing, or not as it must be")
+        found.append(value)
     return found
 
 
-def _base64(text: str) -> bytes:
-    try:
-        value = base64.b64decode(text, validate=True)
-    except ValueError:
-        raise ParseError("not base64") from None
-    if base64.b64encode(value).decode() != text:
-        raise ParseError("base64 written oddly")
+def parse_body(text: str) -> dict[str, Any]:
+    """Give the fields of an entry's body, which must be canonical and of version 1."""
+    fields: dict[str, Any] = parse_json(text)
+    members(fields, {"v": 1, "type": str})
+    if len(text.encode()) > 65_535 or canonical(fields) != text.encode():
+        raise ParseError("a body that is not canonical, or longer than allowed")
+    return fields
+
+
+def parse_manifest(text: str, algorithm: str) -> dict[str, str]:
+    """Give the digest of each path of a BagIt manifest (RFC 8493 §2.1.3)."""
+    line = rf"^([0-9a-f]{{{ALGORITHMS[algorithm]}}})[ \t]+([^ \t\n].*)\n"
+    found = {path: f"{algorithm}:{digest}" for digest, path in re.findall(line, text, re.M)}
+    if len(found) != len(text.split("\n")) - 1 or text[-1:] not in ("", "\n"):
+        raise ParseError("a manifest with a line that is no digest and path, or a path twice")
+    return found
+
+
+def _base64(text: str, length: int | None = None) -> bytes:
+    value = base64.b64decode(text, validate=True)
+    if base64.b64encode(value).decode() != text or length not in (None, len(value)):
+        raise ParseError("base64 written oddly, or not of its length")
     return value
-
-
-def _hash(text: str) -> bytes:
-    value = _base64(text)
-    if len(value) != 32:
-        raise ParseError("a hash that is not of 32 bytes")
-    return value
-
-
-def _decimal(text: str) -> int:
-    if not re.fullmatch("0|[1-9][0-9]{0,18}", text) or int(text) >= 2**63:
-        raise ParseError("not a decimal number as it must be written")
-    return int(text)
 
 
 def parse_vkey(text: str, *kinds: int) -> Key:
@@ -671,147 +540,139 @@ def parse_vkey(text: str, *kinds: int) -> Key:
     blob = _base64(match[3]) if match else b""
     if not match or not blob or blob[0] not in kinds or len(blob) != 1 + KEY_SIZES[blob[0]]:
         raise ParseError("not a verifier key of a type allowed here")
-    key_id = hashlib.sha256(match[1].encode("utf-8") + b"\n" + blob).digest()[:4]
+    key_id = hashlib.sha256(match[1].encode() + b"\n" + blob).digest()[:4]
     if key_id.hex() != match[2]:
         raise ParseError(f"the key id of {match[1]} does not follow from its name and key")
     return Key(text, match[1], key_id, blob[0], blob[1:])
 
 
-def fingerprint(vkey: str) -> str:
-    """Give what people compare: the hex SHA-256 of the key's text."""
-    return hashlib.sha256(vkey.encode("utf-8")).hexdigest()
-
-
-def parse_note(text: str) -> Note:
-    """Give the parts of a checkpoint; no signature is checked (`open_note` does)."""
-    lines = text.split("\n")
-    if re.search(r"[\x00-\x09\x0b-\x1f\x7f]", text) or not 6 <= len(lines) <= 105:
-        raise ParseError("a checkpoint with control characters, or of too few or many lines")
-    if not lines[0] or lines[3] or lines[-1]:
+@lru_cache(maxsize=16)  # thousands of proofs carry one text
+def open_note(text: str, keys: tuple[Key, ...]) -> Note:
+    """Give a checkpoint, and whether the lines of these keys are their signatures."""
+    lines = r"((?:\u2014 [^\s+]+ [^\s]+\n){1,100})"
+    match = re.fullmatch(rf"(([^\n]+)\n({DECIMAL})\n([^\n]+)\n)\n{lines}", text)
+    if not match or re.search(r"[\x00-\x09\x0b-\x1f\x7f]", text):
         raise ParseError("a checkpoint is three lines, an empty line, and signature lines")
-    signatures = []
-    for line in lines[4:-1]:
-        match = re.fullmatch(r"\u2014 ([^\s+]+) ([^\s]+)", line)
-        if not match or len(_base64(match[2])) < 5:
-            raise ParseError("a signature line that is none")
-        signatures.append((match[1], _base64(match[2])))
-    body = "\n".join(lines[:3]) + "\n"
-    return Note(lines[0], _decimal(lines[1]), _hash(lines[2]), body.encode("utf-8"), signatures)
-
-
-def open_note(note: Note, keys: list[Key]) -> dict[Key, bool]:
-    """Give which keys signed: True verified, False cannot be checked here (ML-DSA).
-
-    A line of a known key that does not verify refuses the whole note; other lines are ignored.
-    """
-    found = {}
-    for name, blob in note.lines:
+    signed = [line.split(" ")[1:] for line in match[5].split("\n")[:-1]]
+    blobs = [(name, _base64(signature)) for name, signature in signed]
+    note = Note(match[1].encode(), match[2], int(match[3]), _base64(match[4], 32), blobs, {})
+    for name, blob in blobs:
         for key in keys:
-            if (key.name, key.key_id) != (name, blob[:4]):
-                continue
-            message, signature, at = note.body, blob[4:], 1
-            if key.kind != 1:
-                at, signature = int.from_bytes(blob[4:12], "big"), blob[12:]
-                message = f"cosignature/v1\ntime {at}\n".encode() + note.body
-            valid = len(signature) == 2420 or key.kind != 6
-            if key.kind != 6:
-                valid = ed25519_verifies(key.public, signature, message)
-            if not valid or not 0 < at < 2**63:
-                raise ParseError(f"the signature of {name} on the checkpoint does not verify")
-            found[key] = key.kind != 6
-    return found
+            if (key.name, key.key_id) == (name, blob[:4]) and note.verdicts.get(key) is not False:
+                note.verdicts[key] = _verifies(key, blob[4:], note)
+    return note
+
+
+def _verifies(key: Key, blob: bytes, note: Note) -> bool | None:
+    if key.kind == 1:
+        return ed25519_verifies(key.public, blob, note.body)
+    at, signature = int.from_bytes(blob[:8], "big"), blob[8:]
+    if at == 0 or len(signature) != {4: 64, 6: 2420}[key.kind]:
+        return False
+    if key.kind == 4:
+        stated = b"cosignature/v1\ntime %d\n" % at
+        return ed25519_verifies(key.public, signature, stated + note.body)
+    name, origin = key.name.encode(), note.origin.encode()
+    message = b"subtree/v1\n\0%c%b%b" % (len(name), name, blob[:8])
+    message += b"%c%b" % (len(origin), origin) + bytes(8) + note.size.to_bytes(8, "big") + note.root
+    files = {"key": ML_DSA_44 + key.public, "message": message, "signature": signature}
+    words = "pkeyutl -verify -pubin -keyform DER -inkey key -rawin -in message -sigfile signature"
+    said = openssl(files, words)
+    known = {"Signature Verified Successfully": True, "Signature Verification Failure": False}
+    return known.get(said.strip())
 
 
 def parse_proof(text: str) -> tuple[int, list[bytes], str]:
     """Give index, hashes and checkpoint of a C2SP tlog-proof."""
-    head, _, checkpoint = text.partition("\n\n")
-    lines = head.split("\n")
-    if lines.pop(0) != "c2sp.org/tlog-proof@v1":
+    head = (
+        rf"c2sp\.org/tlog-proof@v1\n(?:extra [^\n]+\n)?index ({DECIMAL})\n((?:[^\n]+\n){{0,63}})\n"
+    )
+    match = re.match(head, text)
+    if not match:
         raise ParseError("not a tlog-proof of version 1")
-    if lines and lines[0].startswith("extra "):
-        _base64(lines.pop(0)[6:])
-    if not lines or not lines[0].startswith("index ") or len(lines) > 64:
-        raise ParseError("a tlog-proof without index, or too long")
-    return _decimal(lines[0][6:]), [_hash(line) for line in lines[1:]], checkpoint
+    return int(match[1]), [_base64(line, 32) for line in match[2].split()], text[match.end() :]
 
 
-def parse_policy(text: str) -> tuple[list[Key], dict[str, Key | tuple[int, list[str]]], str]:
-    """Give logs, witnesses and groups by name, and the quorum, of a C2SP tlog-policy."""
-    logs: list[Key] = []
-    names: dict[str, Key | tuple[int, list[str]]] = {}
-    members: list[str] = []
+def parse_policy(text: str) -> Policy:
+    """Give the keys, names and quorum of a C2SP tlog-policy."""
+    found = Policy([], [], {}, "")
+    taken: list[str] = []
     quorums: list[str] = []
     if re.search(r"[\x00-\x08\x0b-\x1f\x7f]", text) or not text.endswith("\n"):
         raise ParseError("a policy with control characters, or without its last newline")
     for line in text.split("\n"):
-        words = re.split("[ \t]+", line.strip(" \t"))
-        kind, count = words[0], len(words)
+        kind, *words = re.split("[ \t]+", line.strip(" \t"))
         if not kind or kind.startswith("#"):
             continue
-        if kind in ("witness", "group") and count > 1 and words[1] in {*names, "none"}:
-            raise ParseError(f"a policy that names {words[1]} twice")
-        if kind == "log" and count in (2, 3):
-            logs.append(parse_vkey(words[1], 1, 6))
-        elif kind == "witness" and count in (3, 4):
-            names[words[1]] = parse_vkey(words[2], 4, 6)
-        elif kind == "group" and count > 3 and set(words[3:]) <= set(names):
-            some = {"any": 1, "all": count - 3}
-            wanted = some[words[2]] if words[2] in some else _decimal(words[2])
-            if not 1 <= wanted <= count - 3:
-                raise ParseError(f"a group that nobody can or must reach: {words[1]}")
-            names[words[1]] = (wanted, words[3:])
-            members += words[3:]
-        elif kind == "quorum" and count == 2 and words[1] in {*names, "none"}:
-            quorums.append(words[1])
+        if kind in ("witness", "group") and words[0] in {*found.names, "none"}:
+            raise ParseError(f"a policy that names {words[0]} twice")
+        if kind == "log" and len(words) in (1, 2):
+            found.logs.append(parse_vkey(words[0], 1, 6))
+        elif kind == "witness" and len(words) in (2, 3):
+            found.witnesses.append(parse_vkey(words[1], 4, 6))
+            found.names[words[0]] = (1, {found.witnesses[-1]})
+        elif kind == "group" and len(words) > 2 and set(words[2:]) <= set(found.names):
+            name, some, *group = words
+            least = str({"any": 1, "all": len(group)}.get(some, some))
+            if not re.fullmatch("[1-9][0-9]{0,8}", least) or int(least) > len(group):
+                raise ParseError(f"a group that nobody can or must reach: {name}")
+            found.names[name] = (int(least), set(group))
+            taken += group
+        elif kind == "quorum" and len(words) == 1 and words[0] in {*found.names, "none"}:
+            quorums += words
         else:
             raise ParseError(f"a policy line that is none: {line}")
-    public = [key.public for key in [*logs, *names.values()] if isinstance(key, Key)]
+    public = [key.public for key in found.logs + found.witnesses]
     # one key under two names, or a name in two groups, would count twice
-    if len(set(public)) < len(public) or len(set(members)) < len(members) or len(quorums) != 1:
+    if len(set(public)) < len(public) or len(set(taken)) < len(taken) or len(quorums) != 1:
         raise ParseError("a policy with a key or member twice, or without exactly one quorum")
-    return logs, names, quorums[0]
+    return found._replace(quorum=quorums[0])
 
 
-def parse_trust(text: str) -> list[tuple[Key, int, int]]:
-    """Give the log keys of a trust file, each with its tree sizes from (in) and to (out)."""
-    trust = parse_json(text)
-    found: list[tuple[Key, int, int]] = []
-    if (_get(trust, "v", int), _get(trust, "kind", str)) != (1, "evidence-trust"):
-        raise ParseError("not a trust file of version 1")
-    for item in _get(trust, "keys", list):
-        key, first = parse_vkey(_get(item, "vkey", str), 1, 6), _get(item, "from", int)
-        end = _get(item, "to", int) if _object(item, "a key").get("to", 0) is not None else 2**63
-        if key.name != _get(trust, "origin", str) or not 0 <= first < end:
+def satisfied(policy: Policy, signed: set[Any]) -> bool:
+    """Tell whether these keys meet the quorum; a group stands after all that it names."""
+    for name, (least, of) in policy.names.items():
+        signed = signed | {name} if len(signed & of) >= least else signed
+    return policy.quorum in signed
+
+
+def parse_trust(text: str) -> Trust:
+    """Give what a trust file says."""
+    trust, found = parse_json(text), []
+    *_, origin, keys, roots = members(trust, TRUST)
+    for item in keys:
+        vkey, first = members(item, {"vkey": str, "from": int})
+        end = 2**63 if item.get("to", 0) is None else members(item, {"to": int})[0]
+        key = parse_vkey(vkey, 1, 6)
+        if key.name != origin or not 0 <= first < end:
             raise ParseError("a trust file with a key of another origin, or of no tree size")
         found.append((key, first, end))
-    return found
+    policy = parse_policy(*members(trust, {"policy": str})) if "policy" in trust else None
+    return Trust(found, "\n".join(roots), policy)
 
 
 # --- The mathematics ---------------------------------------------------------------------------
 
 
-def measure(path: Path, algorithms: set[str]) -> Measured:
-    """Read a file once, chunk by chunk; algorithms that this Python has not are left out."""
-    hashes, size, count = {}, 0, 0
-    stack: list[bytes] = []  # the roots of complete subtrees, large to small: at most one a level
-    for name in algorithms & hashlib.algorithms_guaranteed:
-        try:
+def measure(path: Path) -> dict[str, Any]:
+    """Read a file once: its size, digests, and what a registration says of its chunks."""
+    hashes, size, level = {}, 0, []
+    for name in ALGORITHMS:
+        with suppress(ValueError):  # a machine that forbids MD5: said where it matters
             hashes[name] = hashlib.new(name)
-        except ValueError:  # a machine that forbids MD5: said where it matters
-            continue
     with path.open("rb") as source:
         while chunk := source.read(CHUNK):
             for running in hashes.values():
                 running.update(chunk)
-            stack.append(hashlib.sha256(b"\0" + hashlib.sha256(chunk).digest()).digest())
-            size, count = size + len(chunk), count + 1
-            for _ in range((count & -count).bit_length() - 1):
-                stack[-2:] = [_node(stack[-2], stack[-1])]
-    while len(stack) > 1:
-        stack[-2:] = [_node(stack[-2], stack[-1])]
-    root = stack[0] if stack else hashlib.sha256(b"").digest()
-    digests = {name: made.hexdigest() for name, made in hashes.items() if made.digest_size}
-    return Measured(size, digests, count, root.hex())
+            size += len(chunk)
+            level.append(hashlib.sha256(b"\0" + hashlib.sha256(chunk).digest()).digest())
+    chunks: dict[str, Any] = {"size": CHUNK, "count": len(level)}
+    while len(level) > 1:  # the last one of an odd level goes up as it is
+        pairs = [level[place : place + 2] for place in range(0, len(level), 2)]
+        level = [_node(*pair) if len(pair) == 2 else pair[0] for pair in pairs]
+    chunks["root"] = "sha256:" + (level[0] if level else hashlib.sha256().digest()).hex()
+    digests = {name: f"{name}:{made.hexdigest()}" for name, made in hashes.items()}
+    return {"size": size, "digests": digests, "chunks": chunks}
 
 
 def _node(left: bytes, right: bytes) -> bytes:
@@ -819,69 +680,111 @@ def _node(left: bytes, right: bytes) -> bytes:
 
 
 def included(index: int, size: int, leaf: bytes, hashes: list[bytes], root: bytes) -> bool:
-    """Tell whether the hashes lead from the leaf at `index` to the root (RFC 9162 §2.1.3.2)."""
-    if not 0 <= index < size or any(len(value) != 32 for value in [leaf, root, *hashes]):
+    """Tell whether the hashes lead from the leaf at `index` to the root (RFC 6962 §2.1.1)."""
+    rights = []  # from the root down: does the leaf stand in the right half?
+    if not 0 <= index < size or len(leaf) != 32:
         return False
-    place, last, value = index, size - 1, leaf
-    for sibling in hashes:
-        if last == 0:
-            return False
-        if place & 1 or place == last:
-            value = _node(sibling, value)
-            while place and not place & 1:
-                place, last = place >> 1, last >> 1
-        else:
-            value = _node(value, sibling)
-        place, last = place >> 1, last >> 1
-    return last == 0 and value == root
+    while size > 1:
+        half = 1 << (size - 1).bit_length() - 1
+        rights.append(index >= half)
+        index, size = (index - half, size - half) if index >= half else (index, half)
+    if len(rights) != len(hashes):
+        return False
+    for right, sibling in zip(reversed(rights), hashes):  # noqa: B905 - of one length
+        leaf = _node(sibling, leaf) if right else _node(leaf, sibling)
+    return leaf == root
 
 
-# Ed25519, RFC 8032 §5.1: points as (X, Y, Z, T) with x = X/Z, y = Y/Z, xy = T/Z. Nothing here is
+# Ed25519, RFC 8032 §5.1: points as [X, Y, Z, T] with x = X/Z, y = Y/Z, xy = T/Z. Nothing here is
 # secret, so nothing needs constant time.
 _P = 2**255 - 19
 _L = 2**252 + 27742317777372353535851937790883648493
 _D = -121665 * pow(121666, _P - 2, _P) % _P
 
 
-def _add(one: _Point, two: _Point) -> _Point:
+def _add(one: list[int], two: list[int]) -> list[int]:
     a = (one[1] - one[0]) * (two[1] - two[0]) % _P
     b = (one[1] + one[0]) * (two[1] + two[0]) % _P
     c, d = 2 * one[3] * two[3] * _D % _P, 2 * one[2] * two[2] % _P
     e, f, g, h = b - a, d - c, d + c, b + a
-    return e * f % _P, g * h % _P, f * g % _P, e * h % _P
+    return [e * f % _P, g * h % _P, f * g % _P, e * h % _P]
 
 
-def _point(encoded: bytes) -> _Point | None:
-    y = int.from_bytes(encoded, "little")
-    sign, y = y >> 255, y & (2**255 - 1)
+def _times(number: int, point: list[int]) -> list[int]:
+    total = [0, 1, 1, 0]
+    while number:
+        total = _add(total, point) if number & 1 else total
+        point, number = _add(point, point), number >> 1
+    return total
+
+
+def _point(encoded: bytes) -> list[int]:
+    number = int.from_bytes(encoded, "little")
+    sign, y = number >> 255, number & (2**255 - 1)
     square = (y * y - 1) * pow(_D * y * y + 1, _P - 2, _P) % _P
     x = pow(square, (_P + 3) // 8, _P)
     if (x * x - square) % _P:
         x = x * pow(2, (_P - 1) // 4, _P) % _P
     if len(encoded) != 32 or y >= _P or (x * x - square) % _P or (x == 0 and sign):
-        return None
+        raise ParseError("not a point of Ed25519, as it must be written")
     x = x if x & 1 == sign else _P - x
-    return x, y, 1, x * y % _P
+    return [x, y, 1, x * y % _P]
 
 
 def ed25519_verifies(public: bytes, signature: bytes, message: bytes) -> bool:
     """Tell whether a signature is one of the message, strictly and without the cofactor."""
-    key, s = _point(public), int.from_bytes(signature[32:], "little")
-    if key is None or len(signature) != 64 or s >= _L:
-        return False
+    s = int.from_bytes(signature[32:], "little")
     digest = hashlib.sha512(signature[:32] + public + message).digest()
-    k = int.from_bytes(digest, "little") % _L
-    base = _point((4 * pow(5, _P - 2, _P) % _P).to_bytes(32, "little"))
-    assert base is not None
-    minus = (_P - key[0], key[1], 1, _P - key[3])
-    summands, total = (base, minus, _add(base, minus)), (0, 1, 1, 0)
-    for bit in range(252, -1, -1):  # total = s * base - k * key, both at once
-        total = _add(total, total)
-        chosen = (s >> bit & 1) + 2 * (k >> bit & 1)
-        total = _add(total, summands[chosen - 1]) if chosen else total
-    inverse = pow(total[2], _P - 2, _P)
-    x, y = total[0] * inverse % _P, total[1] * inverse % _P
-    return (y | (x & 1) << 255).to_bytes(32, "little") == signature[:32]
+    try:
+        base = _point((4 * pow(5, _P - 2, _P) % _P).to_bytes(32, "little"))
+        left, key, r = _times(s % _L, base), _point(public), _point(signature[:32])
+    except ParseError:
+        return False
+    right = _add(r, _times(int.from_bytes(digest, "little") % _L, key))
+    same = all((left[n] * right[2] - right[n] * left[2]) % _P == 0 for n in (0, 1))
+    return same and len(signature) == 64 and s < _L
+
+
+# --- What openssl judges -----------------------------------------------------------------------
+
+
+def openssl(files: dict[str, bytes], words: str) -> str:
+    """Give what `openssl` says when run among these files; nothing where there is none."""
+    # not one that lies beside the bundle, where Windows would look first
+    places = [Path(folder) for folder in os.get_exec_path() if Path(folder).is_absolute()]
+    tools = [place / name for place in places for name in ("openssl", "openssl.exe")]
+    tool = [str(path) for path in tools if path.is_file()][:1]
+    with TemporaryDirectory() as folder, suppress(OSError, subprocess.SubprocessError):
+        for name, content in files.items():
+            Path(folder, name).write_bytes(content)
+        if tool:
+            command = [*tool, *words.split()]
+            done = subprocess.run(
+                command,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=60,
+                check=False,
+            )
+            return done.stdout.decode("latin-1").replace("\r", "")
+    return ""
+
+
+def stamped(token: bytes, note: bytes, roots: str) -> str:
+    """Give the time of a time-stamp over the note, which must verify as of that time."""
+    files = {"token": token, "note": note, "roots": roots.encode()}
+    # without the answer around it, which nobody signed and which may hold any text
+    said = openssl(files, "ts -reply -in token -token_out -text")
+    found = re.findall(r"^Time stamp: (.{15})(?:\.\d+)?( \d{4}) GMT$", said, re.M)
+    moment = "".join(found[0]) if len(found) == 1 else "Jan  1 00:00:00 1970"
+    at = calendar.timegm(time.strptime(moment, "%b %d %H:%M:%S %Y"))
+    said = openssl(files, f"ts -verify -in token -data note -CAfile roots -attime {at}")
+    if "Verification: " not in said:
+        raise NotDone("there is no openssl here that can check time-stamps")
+    if said.strip() != "Verification: OK":
+        raise ParseError(f"a token of {moment} UTC that does not verify")
+    return moment
 
 
 def _shown(text: str) -> str:

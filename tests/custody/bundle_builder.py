@@ -3,7 +3,7 @@
 It shares no code with `custody/`: the verifier is tested against the page, not against ourselves.
 """
 
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -12,6 +12,7 @@ from json import dumps
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
 ORIGIN = "log.example/custody"
 CHUNK = 1_048_576
@@ -50,30 +51,36 @@ def leaf_of(data):
 
 
 class Signer:
-    """A key of the log (type 1) or of a witness (type 4), and the lines it signs."""
+    """A key of the log (type 1) or of a witness (types 4 and 6), and the lines it signs."""
 
     def __init__(self, name=ORIGIN, kind=1, seed=1):
         self.name, self.kind = name, kind
-        self.private = Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32)
+        made = (
+            MLDSA44PrivateKey.from_seed_bytes if kind == 6 else Ed25519PrivateKey.from_private_bytes
+        )
+        self.private = made(bytes([seed]) * 32)
         blob = bytes([kind]) + self.private.public_key().public_bytes_raw()
         self.key_id = sha256(name.encode() + b"\n" + blob).digest()[:4]
         self.vkey = f"{name}+{self.key_id.hex()}+{b64encode(blob).decode()}"
 
     def line(self, body, at=1_800_000_000):
-        if self.kind == 1:
-            signature = self.private.sign(body.encode())
-        else:
+        moment = b"" if self.kind == 1 else at.to_bytes(8, "big")
+        message = body.encode()
+        if self.kind == 4:
             message = f"cosignature/v1\ntime {at}\n{body}".encode()
-            signature = at.to_bytes(8, "big") + self.private.sign(message)
-        return f"\u2014 {self.name} {b64encode(self.key_id + signature).decode()}\n"
+        if self.kind == 6:
+            message = subtree_message(self.name, at, *body.split("\n")[:3])
+        signed = self.key_id + moment + self.private.sign(message)
+        return f"\u2014 {self.name} {b64encode(signed).decode()}\n"
 
 
-def unchecked_witness(name="pq.example/w", filler=b"\7"):
-    """Verifier key and line of an ML-DSA-44 witness, with a signature nobody can check here."""
-    blob = b"\6" + filler * 1312
-    key_id = sha256(name.encode() + b"\n" + blob).digest()[:4]
-    line = b64encode(key_id + (1_800_000_000).to_bytes(8, "big") + bytes(2420)).decode()
-    return f"{name}+{key_id.hex()}+{b64encode(blob).decode()}", f"\u2014 {name} {line}\n"
+def subtree_message(name, at, origin, size, root):
+    """What an ML-DSA-44 cosigner signs (docs/format.md section 4.1)."""
+    said = [bytes([len(text)]) + text for text in (name.encode(), origin.encode())]
+    numbers = [number.to_bytes(8, "big") for number in (at, 0, int(size))]
+    return b"".join(
+        [b"subtree/v1\n\0", said[0], numbers[0], said[1], *numbers[1:], b64decode(root)]
+    )
 
 
 def checkpoint_body(leaves, origin=ORIGIN):
@@ -108,6 +115,8 @@ class World:
     more_lines: str = ""
     policy: str = ""
     log: Signer = field(default_factory=Signer)
+    house: dict = field(default_factory=dict)  # changes of the last entry, which is the house's
+    tokens: list[bytes] = field(default_factory=list)
     change_body: Callable | None = None  # (index, fields) -> None, before anything is signed
 
     def __post_init__(self):
@@ -120,7 +129,8 @@ class World:
             self._act(exhibit, "consultation", "done", {"_sd": {"note": commitment("a note")}})
         for exhibit in self.exhibits:
             self._act(exhibit, "dissemination", "started", {"request_id": REQUEST})
-        self._append({"type": "dissemination", "outcome": "started", "request_id": REQUEST})
+        house = {"type": "report_generated", "outcome": "started", "request_id": REQUEST}
+        self._append({**house, "count": len(self.exhibits), **self.house})
         self.sign()
 
     def sign(self):
@@ -128,6 +138,7 @@ class World:
         body = checkpoint_body(self.leaves)
         lines = [signer.line(body) for signer in [self.log, *self.witnesses]]
         self.checkpoint = f"{body}\n{''.join(lines)}{self.more_lines}"
+        self.own_note = f"{body}\n{lines[0]}"  # what time-stamps date
         self.trust = {
             "v": 1, "kind": "evidence-trust", "origin": ORIGIN, "tsa_roots": [],
             "keys": [{"vkey": self.log.vkey, "from": 0, "to": None}],
@@ -185,8 +196,13 @@ class World:
         return {
             "v": 1, "request_id": REQUEST, "tree_size": len(self.bodies), "left_out": [],
             "exhibits": deepcopy(self.exhibits),
-            "entries": [self.entry(index) for index in range(len(self.bodies))],
+            "entries": [self.entry(index) for index in self.handed_over()],
         }  # fmt: skip
+
+    def handed_over(self):
+        """The entries of exhibits, and the last one: other acts on the house stay at home."""
+        last = len(self.bodies) - 1
+        return [n for n, body in enumerate(self.bodies) if '"exhibit"' in body or n == last]
 
     def receipt(self, place=0):
         exhibit = self.exhibits[place]
@@ -195,6 +211,18 @@ class World:
             "exhibit": exhibit["number"], "sha256": exhibit["sha256"], "size": exhibit["size"],
             "witnessed_by": [], "unwitnessed_since": "2026-11-20T22:26:53.123Z",
             "key": self.log.vkey, **self.entry(exhibit["registration"]),
+        }  # fmt: skip
+
+    def completed(self, place=0, **more):
+        """The receipt once witnesses cosigned a later checkpoint."""
+        return {
+            **self.receipt(place), "unwitnessed_since": None, "policy": self.policy_text(),
+            "witnessed_by": [signer.vkey for signer in self.witnesses],
+            "tokens": [
+                {"tsa": "tsa.example", "response": b64encode(token).decode()}
+                for token in self.tokens
+            ],
+            **more,
         }  # fmt: skip
 
     def policy_text(self):
@@ -212,6 +240,7 @@ class World:
             "ledger/checkpoint": self.checkpoint,
             "ledger/policy": self.policy_text(),
             "ledger/trust": dumps(self.trust),
+            **{f"ledger/tokens/{n}.tsr": token for n, token in enumerate(self.tokens, 1)},
         }
         for name, content in {**self.files, **tags}.items():
             path = root / name

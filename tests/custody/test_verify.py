@@ -28,6 +28,7 @@ World, Signer, ORIGIN = builder.World, builder.Signer, builder.ORIGIN
 
 VECTORS = Path(__file__).parents[2].parent / "shared" / "vectors"
 shared = pytest.mark.skipif(not VECTORS.is_dir(), reason="../shared/vectors is not there")
+REFUSED = (verify.ParseError, ValueError)  # `verify_path` turns both into a failed claim
 REQUIRED = {"bag", "digests", "log-signature", "inclusion", "exhibit.seq"}
 FEW = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -117,7 +118,8 @@ def test_without_trust_the_fingerprint_is_shown_and_nothing_is_claimed(bag, worl
     shown = capsys.readouterr().out
     assert sha256(world.log.vkey.encode()).hexdigest() in shown
     assert "not-done  key-trusted" in shown
-    assert "exhibits: 2; entries: 10; tree size: 10" in shown
+    for said in ("2 exhibits", "9 entries", "tree size 10"):
+        assert said in shown
     assert shown.splitlines()[-1] == "not checked: key-trusted, witnesses, time-stamps"
     assert not {"authentic", "admissible"} & set(shown.lower().split())
 
@@ -138,7 +140,9 @@ def test_it_runs_as_a_program_alone(bag, tmp_path):
 def test_wrong_use_is_2(arguments, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     World().write(tmp_path / "bag")
-    assert verify.main(arguments) == 2
+    with pytest.raises(SystemExit) as stopped:
+        verify.main(arguments)
+    assert stopped.value.code == 2
     assert "Traceback" not in capsys.readouterr().err
 
 
@@ -157,7 +161,6 @@ def test_the_exit_code_is_that_of_the_page():
         assert verify.exit_code(findings("not-done", claim)) == 3
         assert verify.exit_code(findings("fail", claim)) == 1
     assert verify.exit_code(findings("not-done", "openings")) == 0
-    assert verify.exit_code([]) == 3
 
 
 # --- The bag -----------------------------------------------------------------------------------
@@ -270,25 +273,25 @@ def test_a_named_pipe_fails_the_bag_and_is_not_read(bag):
         "",
     ],
 )
-def test_an_unsafe_path_is_refused(path, bag):
-    with pytest.raises(verify.ParseError):
-        verify.parse_manifest(f"{'0' * 64}  {path}\n", "sha256")
+def test_a_path_that_may_lead_out_of_the_bag_fails_it(path, bag):
+    """Listed paths are sought among the files of the folder; none is ever opened as it stands."""
     with (bag / "manifest-sha256.txt").open("a", encoding="utf-8") as manifest:
         manifest.write(f"{'0' * 64}  {path}\n")
-    found = outcomes(bag)
-    assert (found["bag"], found["digests"]) == ("fail", "not-done")
+    assert "bag" in failed(bag)
 
 
-@pytest.mark.parametrize("second", ["data/Ä", "data/ä", "data/A\u0308"])
-def test_a_path_that_stands_twice_is_refused(second):
-    line = f"{'0' * 64}  %s\n"
+def test_a_listed_file_outside_of_the_bag_is_not_read(bag):
+    outside = written(bag.parent / "outside", b"x")
+    for path in ("../outside", "data/../../outside", str(outside)):
+        line = f"{sha256(b'x').hexdigest()}  {path}\n"
+        (bag / "manifest-sha256.txt").write_text(line)
+        assert failed(bag) >= {"bag", "digests"}
+
+
+def test_a_path_that_stands_twice_is_refused():
+    line = f"{'0' * 64}  data/Ä\n"
     with pytest.raises(verify.ParseError):
-        verify.parse_manifest(line % "data/Ä" + line % second, "sha256")
-
-
-def test_line_ends_in_paths_are_decoded_as_bagit_says():
-    line = f"{'0' * 64}  data/a%0Ab%0dc%2525\n"
-    assert list(verify.parse_manifest(line, "sha256")) == ["data/a\nb\rc%25"]
+        verify.parse_manifest(line + line, "sha256")
 
 
 @pytest.mark.parametrize(
@@ -347,14 +350,10 @@ def test_a_missing_entry_shows_as_a_gap(world, tmp_path, gone):
 
 def test_a_missing_last_entry_shows_even_when_the_count_is_changed(world, tmp_path):
     def cut(custody):
-        custody["entries"].pop(7)
+        custody["entries"].pop(6)
         custody["exhibits"][0]["last_seq"] -= 1
 
     assert failed(with_custody(world, tmp_path, cut)) == {"exhibit.seq"}
-
-
-def test_an_entry_of_the_house_may_be_left_out(world, tmp_path):
-    assert not failed(with_custody(world, tmp_path, lambda custody: custody["entries"].pop(4)))
 
 
 def test_entries_out_of_order_or_twice_are_refused(world, tmp_path):
@@ -366,7 +365,7 @@ def test_entries_out_of_order_or_twice_are_refused(world, tmp_path):
     def twice(custody):
         custody["entries"].insert(4, custody["entries"][4])
 
-    assert failed(with_custody(world, tmp_path, twice)) == {"inclusion"}
+    assert failed(with_custody(world, tmp_path, twice)) == {"inclusion", "exhibit.seq"}
 
 
 def _proof(custody, change):
@@ -380,7 +379,7 @@ def _short(text):
 
 CHANGES = {
     "wrong index": (lambda c: c["entries"][4].update(index=400), {"inclusion"}),
-    "tree size": (lambda c: c.update(tree_size=9), {"inclusion"}),
+    "tree size": (lambda c: c.update(tree_size=9), {"inclusion", "exhibit.seq"}),
     "request": (lambda c: c.update(request_id=builder.uuid(9)), {"exhibit.seq"}),
     "number": (
         lambda c: c["exhibits"][0].update(number="KRN-000009"),
@@ -411,8 +410,8 @@ CHANGES = {
     "version true": (lambda c: c.update(v=True), {"canonical"}),
     "no entries": (lambda c: c.pop("entries"), {"canonical"}),
     "entries an object": (lambda c: c.update(entries={}), {"canonical"}),
-    "entry a text": (lambda c: c["entries"].append("x"), {"canonical"}),
-    "no proof": (lambda c: c["entries"][0].pop("proof"), {"canonical"}),
+    "entry a text": (lambda c: c["entries"].append("x"), {"canonical", "inclusion"}),
+    "no proof": (lambda c: c["entries"][0].pop("proof"), {"canonical", "inclusion"}),
     "opening": (
         lambda c: c["entries"][5]["openings"]["note"].update(value="another"),
         {"openings"},
@@ -488,7 +487,7 @@ def test_a_changed_custody_file_fails_the_claim_it_concerns(world, tmp_path, nam
 def test_what_is_no_json_of_ours_is_a_failed_claim(bag, content):
     assert failed(covered_up(bag, "custody.json", content)) >= {"canonical"}
     with pytest.raises((verify.ParseError, UnicodeDecodeError)):
-        verify._object(verify.parse_json(content.decode("utf-8")), "it")["entries"]
+        verify.members(verify.parse_json(content.decode("utf-8")), {"entries": list})
 
 
 @pytest.mark.parametrize(
@@ -512,7 +511,7 @@ def test_what_is_no_json_of_ours_is_a_failed_claim(bag, content):
 )
 def test_a_body_that_is_not_canonical_is_refused(world, tmp_path, body):
     with pytest.raises(verify.ParseError):
-        verify.parse_body(body.encode())
+        verify.parse_body(body)
     bag = with_custody(world, tmp_path, lambda custody: custody["entries"][4].update(body=body))
     found = outcomes(bag)
     assert (found["canonical"], found["exhibit.seq"]) == ("fail", "not-done")
@@ -526,14 +525,14 @@ def test_a_deep_body_is_a_failed_claim(world, tmp_path):
 
 def test_keys_are_sorted_by_utf_16_units():
     text = '{"type":"x","v":1,"\U0001f600":1,"\ufb33":1}'
-    assert verify.parse_body(text.encode())["v"] == 1
+    assert verify.parse_body(text)["v"] == 1
     with pytest.raises(verify.ParseError):
-        verify.parse_body('{"type":"x","v":1,"\ufb33":1,"\U0001f600":1}'.encode())
+        verify.parse_body('{"type":"x","v":1,"\ufb33":1,"\U0001f600":1}')
 
 
 def test_an_unknown_type_is_said_and_not_refused(tmp_path):
     def strange(index, fields):
-        if index == 4:
+        if index == 5:
             fields["type"] = "x\u202egnp"
 
     bag = World(change_body=strange).write(tmp_path / "bag")
@@ -738,7 +737,8 @@ def _witnessed(cosigning, rule, extra_line="", extra_witness=""):
     return World(witnesses=witnesses[:cosigning], policy=policy, more_lines=extra_line)
 
 
-PQ_KEY, PQ_LINE = builder.unchecked_witness()
+PQ = Signer("pq.example/w", 6, 40)
+PQ_KEY, PQ_LINE = PQ.vkey, PQ.line(builder.checkpoint_body(World().leaves))
 QUORUMS = {
     "two of three": (2, "group g 2 w0 w1 w2\nquorum g\n", "", "pass"),
     "one is not two": (1, "group g 2 w0 w1 w2\nquorum g\n", "", "fail"),
@@ -790,18 +790,446 @@ def test_a_bad_policy_is_refused(tmp_path, rule):
 
 def test_a_bad_cosignature_refuses_the_checkpoint(tmp_path):
     bad = Signer("w2.example", 4, 22).line("another body")
-    assert "log-signature" in failed(_witnessed(2, "quorum w0\n", bad).write(tmp_path / "bag"))
+    bag = _witnessed(2, "quorum w0\n", bad).write(tmp_path / "bag")
+    assert failed(bag) == {"log-signature", "witnesses"}
 
 
-def test_a_cosignature_at_time_zero_is_refused(tmp_path):
+def test_a_bad_cosignature_refuses_the_checkpoint_even_where_no_quorum_is_asked_for(tmp_path):
+    bad = Signer("w2.example", 4, 22).line("another body")
+    bag = _witnessed(0, "quorum none\n", bad).write(tmp_path / "bag")
+    assert failed(bag) == {"log-signature", "witnesses"}
+
+
+@pytest.mark.parametrize("kind", [4, 6])
+def test_a_cosignature_at_time_zero_is_refused(tmp_path, kind):
+    signer = Signer("zero.example", kind, 50)
+    rule = f"witness zero {signer.vkey}\nquorum zero\n"
+    body = builder.checkpoint_body(World().leaves)
+    for at, expected in ((0, "fail"), (1, "pass" if kind == 4 else "not-done")):
+        bag = _witnessed(0, rule, signer.line(body, at=at)).write(tmp_path / f"bag{at}")
+        assert outcomes(bag)["witnesses"] == expected
+        assert outcomes(bag)["log-signature"] == ("pass" if at else "fail")
+
+
+def test_a_cosignature_of_another_size_is_refused(tmp_path):
+    """Same root, other size: what a cosigner said about another tree does not count for this."""
     world = World()
-    line = Signer("w2.example", 4, 22).line(builder.checkpoint_body(world.leaves), at=0)
-    assert "log-signature" in failed(_witnessed(0, "quorum none\n", line).write(tmp_path / "bag"))
+    body = builder.checkpoint_body(world.leaves).replace("\n10\n", "\n11\n")
+    line = Signer("w2.example", 4, 22).line(body)
+    assert "witnesses" in failed(_witnessed(0, "quorum w2\n", line).write(tmp_path / "bag"))
 
 
-def test_time_stamp_tokens_are_never_passed_unseen(bag):
-    (bag / "ledger" / "tokens").mkdir()
-    assert outcomes(covered_up(bag, "ledger/tokens/1.tsr", b"x"))["time-stamps"] == "not-done"
+def test_a_cosigned_checkpoint_whose_line_is_cut_misses_the_quorum(tmp_path):
+    world = _witnessed(2, "group g 2 w0 w1 w2\nquorum g\n")
+    bag = world.write(tmp_path / "bag")
+    assert outcomes(bag)["witnesses"] == "pass"
+    cut = "\n".join(world.checkpoint.split("\n")[:-2]) + "\n"
+    assert failed(covered_up(bag, "ledger/checkpoint", cut.encode())) == {"witnesses"}
+
+
+def test_cosignatures_of_unknown_keys_count_for_nothing(tmp_path):
+    body = builder.checkpoint_body(World().leaves)
+    line = Signer("w0.example", 4, 99).line(body)  # the name of a witness, another key
+    found = outcomes(_witnessed(0, "quorum w0\n", line).write(tmp_path / "bag"))
+    assert (found["log-signature"], found["witnesses"]) == ("pass", "fail")
+
+
+def test_one_witness_signing_twice_is_one_witness(tmp_path):
+    body = builder.checkpoint_body(World().leaves)
+    again = Signer("w0.example", 4, 20).line(body, at=1_800_000_001)
+    world = _witnessed(1, "group g 2 w0 w1 w2\nquorum g\n", again)
+    assert outcomes(world.write(tmp_path / "bag"))["witnesses"] == "fail"
+
+
+def test_the_proofs_may_carry_other_cosignatures_but_never_lack_the_line_of_the_log(tmp_path):
+    world = _witnessed(1, "quorum w0\n")
+    custody = world.custody()
+    log_line = world.log.line(builder.checkpoint_body(world.leaves))
+    for entry in custody["entries"]:
+        entry["proof"] = entry["proof"].split("\u2014")[0] + log_line
+    bag = world.write(tmp_path / "bag", custody)
+    assert not failed(bag)
+    witness = world.witnesses[0].line(builder.checkpoint_body(world.leaves))
+    entry = custody["entries"][3]
+    entry["proof"] = entry["proof"].replace(log_line, witness)
+    assert failed(covered_up(bag, "custody.json", custody)) == {"inclusion"}
+
+
+def test_a_proof_with_a_line_that_does_not_verify_is_refused(tmp_path):
+    world = _witnessed(1, "quorum w0\n")
+    custody = world.custody()
+    custody["entries"][3]["proof"] += world.witnesses[0].line("another body")
+    assert failed(world.write(tmp_path / "bag", custody)) == {"inclusion"}
+
+
+# --- The policy of the trust file ---------------------------------------------------------------
+
+
+def test_the_policy_of_the_trust_file_replaces_the_bundle_s_own(tmp_path):
+    world = _witnessed(1, "quorum w0\n")
+    bag = world.write(tmp_path / "bag")
+    assert outcomes(bag)["witnesses"] == "pass"
+    for quorum, expected in (("w1", "fail"), ("w0", "pass"), ("none", "not-done")):
+        policy = world.policy.replace("quorum w0", f"quorum {quorum}")
+        trust = written(tmp_path / "trust", {**world.trust, "policy": policy})
+        assert outcomes(bag, trust)["witnesses"] == expected
+    assert outcomes(bag, written(tmp_path / "trust", world.trust))["witnesses"] == "pass"
+
+
+def test_a_witness_that_only_the_trust_file_knows_is_counted(tmp_path):
+    stranger = Signer("friend.example", 4, 60)
+    world = World(witnesses=[stranger])
+    policy = f"witness friend {stranger.vkey}\nquorum friend\n"
+    trust = written(tmp_path / "trust", {**world.trust, "policy": policy})
+    bag, receipt = world.write(tmp_path / "bag"), written(tmp_path / "r", world.receipt())
+    for path in (bag, receipt):
+        assert outcomes(path)["witnesses"] == "not-done"
+        found = {finding.claim: finding for finding in verify.verify_path(path, trust)}
+        assert found["witnesses"].outcome == "pass"
+        assert "--trust" in found["witnesses"].detail
+
+
+@pytest.mark.parametrize(
+    "policy", ["", "quorum w\n", "quorum none", "x\nquorum none\n", None, 1, ["quorum none\n"]]
+)
+def test_a_trust_file_with_a_bad_policy_fails_key_trusted(world, bag, tmp_path, policy):
+    trust = written(tmp_path / "trust", {**world.trust, "policy": policy})
+    assert failed(bag, trust) == {"key-trusted"}
+
+
+# --- ML-DSA-44 by the machine's openssl ---------------------------------------------------------
+
+
+STAND_IN = """#!{python}
+import sys
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+words = sys.argv[1:]
+assert words[:5] == ["pkeyutl", "-verify", "-pubin", "-keyform", "DER"] and "-rawin" in words, words
+key, message, signature = (
+    open(words[words.index(name) + 1], "rb").read() for name in ("-inkey", "-in", "-sigfile")
+)
+try:
+    load_der_public_key(key).verify(signature, message)
+    print("Signature Verified Successfully")
+except InvalidSignature:
+    print("Signature Verification Failure")
+    sys.exit(1)
+"""
+
+
+@pytest.fixture
+def new_openssl(tmp_path, monkeypatch):
+    """An OpenSSL >= 3.5: the machine's, or a stand-in of `cryptography` behind the same words."""
+    ran = subprocess.run(["openssl", "version"], capture_output=True, text=True, check=False)
+    if tuple(map(int, ran.stdout.split(" ")[1].split(".")[:2])) < (3, 5):
+        tool = tmp_path / "bin" / "openssl"
+        tool.parent.mkdir()
+        tool.write_text(STAND_IN.format(python=sys.executable))
+        tool.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tool.parent}{os.pathsep}{os.environ['PATH']}")
+    verify.open_note.cache_clear()
+    yield
+    verify.open_note.cache_clear()
+
+
+@pytest.fixture
+def no_openssl(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    verify.open_note.cache_clear()
+    yield
+    verify.open_note.cache_clear()
+
+
+POST_QUANTUM = f"witness pq {PQ_KEY}\ngroup g 2 w0 pq\nquorum g\n"
+
+
+def test_an_ml_dsa_cosignature_counts_where_openssl_can_check_it(tmp_path, new_openssl):
+    bag = _witnessed(1, POST_QUANTUM, PQ_LINE).write(tmp_path / "bag")
+    assert outcomes(bag)["witnesses"] == "pass"
+
+
+@pytest.mark.parametrize("body", ["10", "11"])
+def test_an_ml_dsa_cosignature_that_does_not_verify_is_refused(tmp_path, new_openssl, body):
+    signed = builder.checkpoint_body(World().leaves).replace("\n10\n", f"\n{body}\n")
+    line = PQ.line(signed)
+    flipped = line if body == "11" else line.rsplit(" ", 1)[0] + " " + _flipped(line)
+    bag = _witnessed(1, POST_QUANTUM, flipped).write(tmp_path / "bag")
+    assert failed(bag) == {"log-signature", "witnesses"}
+
+
+def test_an_ml_dsa_line_of_another_length_is_refused_without_any_tool(tmp_path, no_openssl):
+    name, blob = PQ_LINE[:-1].rsplit(" ", 1)
+    short = f"{name} {b64encode(b64decode(blob)[:-1]).decode()}\n"
+    bag = _witnessed(1, POST_QUANTUM, short).write(tmp_path / "bag")
+    assert failed(bag) == {"log-signature", "witnesses"}
+
+
+def test_without_a_tool_an_ml_dsa_cosignature_is_not_done_and_never_a_pass(tmp_path, no_openssl):
+    bag = _witnessed(1, POST_QUANTUM, PQ_LINE).write(tmp_path / "bag")
+    assert outcomes(bag)["witnesses"] == "not-done"
+    assert verify.exit_code(verify.verify_path(bag, None)) == 0
+
+
+def test_a_post_quantum_line_of_the_log_is_no_witness_and_does_not_stand_alone(
+    tmp_path, new_openssl
+):
+    log = Signer(ORIGIN, 6, 3)
+    line = log.line(builder.checkpoint_body(World().leaves))
+    policy = f"log {Signer().vkey}\nlog {log.vkey}\nquorum none\n"
+    world = World(more_lines=line, policy=policy)
+    bag = world.write(tmp_path / "bag")
+    assert not failed(bag)
+    alone = world.checkpoint.split("\u2014")[0] + line
+    assert "log-signature" in failed(covered_up(bag, "ledger/checkpoint", alone.encode()))
+
+
+@shared
+def test_a_foreign_ml_dsa_cosignature_verifies(new_openssl):
+    checkpoint = verify.parse_proof((VECTORS / "ours" / "x.tlog-proof").read_text())[2]
+    keys = (VECTORS / "ours" / "keys").read_text().split()
+    key = verify.parse_vkey(keys[2], 6)
+    assert verify.open_note(checkpoint, (key,)).verdicts == {key: True}
+    other = checkpoint.replace("\n1000\n", "\n1001\n")
+    assert verify.open_note(other, (key,)).verdicts == {key: False}
+
+
+def test_an_openssl_that_lies_in_the_folder_is_never_started(tmp_path, monkeypatch):
+    """Where PATH names the present folder, a bundle could bring its own program."""
+    tool = tmp_path / "openssl"
+    tool.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\necho Signature Verified Successfully\n")
+    tool.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f".{os.pathsep}")
+    assert verify.openssl({}, "version") == ""
+    assert not (tmp_path / "started").exists()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "Successfully" in verify.openssl({}, "version")
+
+
+# --- Time-stamps, by the machine's openssl -------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+class Authority:
+    """A time-stamping authority of `openssl`: a root, and a certificate that stamps."""
+
+    def __init__(self, folder, name="tsa.example"):
+        self.folder = folder
+        (folder / "x").write_text(
+            "[stamp]\nextendedKeyUsage=critical,timeStamping\n[ca]\nbasicConstraints=critical,CA:TRUE\n"
+            "[tsa]\ndefault_tsa=one\n[one]\nserial=serial\nsigner_cert=tsa.pem\nsigner_key=tsa.key\n"
+            "certs=root.pem\ndefault_policy=1.2.3.4\ndigests=sha256\nsigner_digest=sha256\n"
+        )
+        (folder / "serial").write_text("01\n")
+        new = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
+        self.run(f"{new} -keyout root.key -out root.pem -subj /CN=root-{name}")
+        self.run(
+            f"req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout tsa.key -out tsa.csr"
+            f" -subj /CN={name}"
+        )
+        self.run(
+            "x509 -req -in tsa.csr -CA root.pem -CAkey root.key -CAcreateserial -days 2"
+            " -extfile x -extensions stamp -out tsa.pem"
+        )
+        self.root = (folder / "root.pem").read_text()
+
+    def run(self, words):
+        subprocess.run(
+            ["openssl", *words.split()], cwd=self.folder, check=True, capture_output=True
+        )
+
+    def stamp(self, note):
+        (self.folder / "note").write_text(note)
+        self.run("ts -query -data note -sha256 -cert -out query")
+        self.run("ts -reply -queryfile query -config x -section one -out token")
+        return (self.folder / "token").read_bytes()
+
+
+def stamped_world(authority, **more):
+    world = World(**more)
+    world.tokens.append(authority.stamp(world.own_note))
+    world.trust["tsa_roots"].append(authority.root)
+    return world
+
+
+def test_a_time_stamp_over_the_log_s_own_note_passes(authority, tmp_path):
+    world = stamped_world(authority, witnesses=[Signer("w.example", 4, 70)])
+    bag = world.write(tmp_path / "bag")
+    assert outcomes(bag)["time-stamps"] == "pass"
+    trust = written(tmp_path / "trust", world.trust)
+    receipt = written(tmp_path / "r", world.completed())
+    assert outcomes(bag, trust)["time-stamps"] == outcomes(receipt, trust)["time-stamps"] == "pass"
+
+
+def test_a_receipt_has_no_roots_of_its_own(authority, tmp_path):
+    receipt = written(tmp_path / "r", stamped_world(authority).completed())
+    assert outcomes(receipt)["time-stamps"] == "not-done"
+
+
+def test_without_tokens_roots_or_tool_time_stamps_are_not_done(authority, tmp_path, monkeypatch):
+    world = stamped_world(authority)
+    assert outcomes(World().write(tmp_path / "none"))["time-stamps"] == "not-done"
+    bag = world.write(tmp_path / "bag")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert outcomes(bag)["time-stamps"] == "not-done"
+    monkeypatch.undo()
+    world.trust["tsa_roots"] = []
+    assert outcomes(world.write(tmp_path / "rootless"))["time-stamps"] == "not-done"
+
+
+def test_a_flipped_token_fails(authority, tmp_path):
+    world = stamped_world(authority)
+    whole = world.tokens[0]
+    for at in [*range(0, len(whole), 97), len(whole) - 1]:
+        world.tokens[0] = whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
+        bag = world.write(tmp_path / "bag")
+        found = outcomes(bag)["time-stamps"]
+        # the answer's status and the certificates beside the chain are not what is signed
+        assert found == "fail" or verify.stamped(
+            world.tokens[0], world.own_note.encode(), authority.root
+        ) == verify.stamped(whole, world.own_note.encode(), authority.root)
+    world.tokens[0] = whole[:-1] + bytes([whole[-1] ^ 1])
+    assert failed(world.write(tmp_path / "bag")) == {"time-stamps"}
+
+
+@pytest.mark.parametrize("token", [b"", b"x", b"\x30\x80", bytes(100_000)])
+def test_a_token_that_is_none_fails(authority, tmp_path, token):
+    world = stamped_world(authority)
+    world.tokens.append(token)
+    assert failed(world.write(tmp_path / "bag")) == {"time-stamps"}
+
+
+def test_a_token_over_anything_but_the_own_note_fails(authority, tmp_path):
+    world = World(witnesses=[Signer("w.example", 4, 70)])
+    world.trust["tsa_roots"].append(authority.root)
+    for stamped in (world.checkpoint, world.own_note.split("\n\n")[0] + "\n"):
+        world.tokens[:] = [authority.stamp(stamped)]
+        assert failed(world.write(tmp_path / "bag")) == {"time-stamps"}
+
+
+def test_a_token_of_an_authority_under_another_root_fails(authority, tmp_path):
+    (tmp_path / "other").mkdir()
+    world = stamped_world(Authority(tmp_path / "other", "rogue.example"))
+    bag = world.write(tmp_path / "bag")
+    assert outcomes(bag)["time-stamps"] == "pass"  # by the exporter's own word
+    trust = written(tmp_path / "trust", {**world.trust, "tsa_roots": [authority.root]})
+    assert failed(bag, trust) == {"time-stamps"}
+    either = {**world.trust, "tsa_roots": [authority.root, *world.trust["tsa_roots"]]}
+    assert outcomes(bag, written(tmp_path / "trust", either))["time-stamps"] == "pass"
+
+
+@pytest.mark.parametrize("roots", [["x"], [1], ["-----BEGIN CERTIFICATE-----\n"], "x", None])
+def test_roots_that_are_none_are_never_a_pass(authority, tmp_path, roots):
+    world = stamped_world(authority)
+    world.trust["tsa_roots"] = roots
+    assert failed(world.write(tmp_path / "bag")) == {"time-stamps"}
+
+
+@shared
+def test_foreign_tokens_are_judged_at_their_own_time():
+    ours = VECTORS / "ours"
+    note, root = (ours / "cp.txt").read_bytes(), (ours / "root.pem").read_text()
+    assert verify.stamped((ours / "r.tsr").read_bytes(), note, root) == "Nov 20 20:27:30 2026"
+    for forged in ("rogue.tsr", "rogue2.tsr"):
+        with pytest.raises(verify.ParseError):
+            verify.stamped((ours / forged).read_bytes(), note, root)
+    with pytest.raises(verify.ParseError):
+        verify.stamped((ours / "r.tsr").read_bytes(), note + b"x", root)
+
+
+# --- The entry of the house ---------------------------------------------------------------------
+
+
+HOUSES = {
+    "of another request": {"request_id": builder.uuid(9)},
+    "of another count": {"count": 1},
+    "count true": {"count": True},
+    "without a count": {"count": None},
+    "not started": {"outcome": "done"},
+    "of another type": {"type": "dissemination"},
+}
+
+
+@pytest.mark.parametrize("name", HOUSES)
+def test_the_last_entry_is_this_export_s_entry_of_the_house(tmp_path, name):
+    assert failed(World(house=HOUSES[name]).write(tmp_path / "bag")) == {"exhibit.seq"}
+
+
+def test_the_entry_of_the_house_may_not_be_left_out(world, tmp_path):
+    bag = with_custody(world, tmp_path, lambda custody: custody["entries"].pop())
+    assert failed(bag) == {"exhibit.seq"}
+
+
+def test_no_other_entry_is_one_of_the_house(world, tmp_path):
+    bag = with_custody(world, tmp_path, lambda c: c["entries"].insert(4, world.entry(4)))
+    assert failed(bag) == {"exhibit.seq"}
+
+
+def test_the_entry_of_the_house_is_the_last_of_the_tree(tmp_path):
+    """A bundle under a later checkpoint could hide what happened since."""
+    world = World()
+    world.bodies.append(world.bodies[4])
+    world.sign()
+    custody = world.custody()
+    custody["entries"][-1] = world.entry(len(world.bodies) - 2)
+    assert failed(world.write(tmp_path / "bag", custody)) == {"exhibit.seq"}
+
+
+# --- Receipts completed later -------------------------------------------------------------------
+
+
+def _completed(**more):
+    world = _witnessed(2, "group g 2 w0 w1 w2\nquorum g\n")
+    return world, world.completed(**more)
+
+
+def test_a_completed_receipt_passes(tmp_path):
+    world, receipt = _completed()
+    found = outcomes(written(tmp_path / "r", receipt))
+    assert found["witnesses"] == "pass"
+    assert "fail" not in found.values()
+
+
+def test_a_completed_receipt_whose_line_was_cut_fails(tmp_path):
+    _, receipt = _completed()
+    receipt["proof"] = "\n".join(receipt["proof"].split("\n")[:-2]) + "\n"
+    assert failed(written(tmp_path / "r", receipt)) == {"witnesses"}
+    receipt["witnessed_by"].pop()  # now it is honest, but the quorum is not reached
+    assert failed(written(tmp_path / "r", receipt)) == {"witnesses"}
+
+
+def test_a_key_in_witnessed_by_needs_its_line_even_without_a_policy(tmp_path):
+    world, receipt = _completed()
+    del receipt["policy"]
+    assert outcomes(written(tmp_path / "r", receipt))["witnesses"] == "not-done"
+    receipt["witnessed_by"].append(Signer("w9.example", 4, 90).vkey)
+    assert failed(written(tmp_path / "r", receipt)) == {"witnesses"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"policy": None},
+        {"policy": "quorum w0\n"},
+        {"policy": "nonsense\n"},
+        {"witnessed_by": ["x"]},
+        {"witnessed_by": [None]},
+        {"witnessed_by": [Signer().vkey]},
+        {"witnessed_by": None},
+        {"tokens": [None]},
+        {"tokens": ["x"]},
+        {"tokens": {"x": 1}},
+        {"tokens": [{"tsa": "x"}]},
+        {"tokens": [{"tsa": "x", "response": "?"}]},
+    ],
+)
+def test_a_completed_receipt_with_a_member_that_is_none_fails(tmp_path, change):
+    assert failed(written(tmp_path / "r", _completed(**change)[1]))
 
 
 # --- Receipts, byte by byte --------------------------------------------------------------------
@@ -828,7 +1256,7 @@ def meaning(receipt):
         told["entries"] = [meaning(entry) for entry in receipt["entries"]]
     if "proof" in receipt:
         index, hashes, checkpoint = verify.parse_proof(receipt["proof"])
-        told["proof"] = (index, hashes, verify.parse_note(checkpoint).body)
+        told["proof"] = (index, hashes, verify.open_note(checkpoint, ()).body)
     return told
 
 
@@ -839,7 +1267,9 @@ def test_no_flipped_byte_of_a_receipt_changes_what_passes(world, tmp_path, start
         changed = bytearray(whole)
         changed[at] ^= 1 << (at % 7)
         written(path, bytes(changed))
-        if verify.exit_code(verify.verify_path(path, None)) == 0:
+        with suppress(verify.WrongUse):  # without its first brace it is no receipt
+            if verify.exit_code(verify.verify_path(path, None)) != 0:
+                continue
             assert meaning(json.loads(bytes(changed))) == meaning(world.receipt())
 
 
@@ -959,14 +1389,12 @@ def test_no_mutation_of_custody_json_passes_with_another_meaning(world, tmp_path
     covered_up(bag, "custody.json", mutated)
     if verify.exit_code(verify.verify_path(bag, None)) == 0:
         before, after = meaning(custody), meaning(mutated)
-        # acts on the house and openings may be held back
-        for entry in [*before["entries"], *after["entries"]]:
-            entry.pop("openings")
-        house = [entry for entry in before["entries"] if '"exhibit"' not in entry["body"]]
-        gone = [entry for entry in before.pop("entries") if entry not in after["entries"]]
-        assert all(entry in house for entry in gone)
-        after.pop("entries")
-        for told in (before, after):  # their order says nothing
+        for told in (
+            before,
+            after,
+        ):  # openings may be held back; the order of exhibits says nothing
+            for entry in told["entries"]:
+                entry.pop("openings")
             told["exhibits"] = sorted(told["exhibits"], key=lambda item: item["number"])
         assert before == after
 
@@ -978,14 +1406,14 @@ def test_no_bytes_make_a_traceback(tmp_path, content):
     assert "fail" in outcomes(path).values()
     for parse in (
         verify.parse_json,
-        verify.parse_note,
+        lambda text: verify.open_note(text, ()),
         verify.parse_proof,
         verify.parse_policy,
         verify.parse_trust,
         lambda text: verify.parse_vkey(text, 1),
         lambda text: verify.parse_manifest(text, "sha256"),
     ):
-        with suppress(verify.ParseError):  # any other exception fails this test
+        with suppress(*REFUSED):  # any other exception fails this test
             parse(content.decode("latin-1"))
 
 
@@ -1009,9 +1437,10 @@ def test_the_chunk_tree_is_that_of_the_recursion(tmp_path, count, monkeypatch):
     monkeypatch.setattr(verify, "CHUNK", 4)
     content = bytes(range(count * 4 - (1 if count else 0)))
     chunks = [sha256(content[at : at + 4]).digest() for at in range(0, len(content), 4)]
-    found = verify.measure(written(tmp_path / "x", content), {"sha256"})
-    assert found.root == builder.tree_hash([builder.leaf_of(chunk) for chunk in chunks]).hex()
-    assert (found.chunks, found.size) == (count, len(content))
+    found = verify.measure(written(tmp_path / "x", content))
+    root = builder.tree_hash([builder.leaf_of(chunk) for chunk in chunks]).hex()
+    assert found["chunks"] == {"size": 4, "count": count, "root": f"sha256:{root}"}
+    assert found["size"] == len(content)
 
 
 @shared
@@ -1080,8 +1509,8 @@ def test_a_foreign_proof_verifies_with_its_witnesses():
         verify.parse_vkey(line, 1, 4, 6) for line in (VECTORS / "ours" / "keys").read_text().split()
     ]
     index, hashes, checkpoint = verify.parse_proof(text)
-    note = verify.parse_note(checkpoint)
-    assert verify.open_note(note, keys) == {keys[0]: True, keys[1]: True, keys[2]: False}
+    note = verify.open_note(checkpoint, tuple(keys))
+    assert note.verdicts == {keys[0]: True, keys[1]: True, keys[2]: None}
     assert (index, note.size) == (613, 1000)
     leaf = builder.leaf_of(payload)
     assert verify.included(613, 1000, leaf, hashes, note.root)
@@ -1099,11 +1528,11 @@ def test_keys_of_foreign_notes_are_read_as_published():
     key = verify.parse_vkey(vectors["keys"]["peter"], 1)
     assert key.name == "PeterNeumann"
     for bad in vectors["bad_keys"]:
-        with pytest.raises(verify.ParseError):
+        with pytest.raises(REFUSED):
             verify.parse_vkey(bad, 1)
     whole = vectors["keys"]["peter"]
     for end in range(len(whole)):
-        with pytest.raises(verify.ParseError):
+        with pytest.raises(REFUSED):
             verify.parse_vkey(whole[:end], 1)
     signature = b64decode(vectors["sig_peter"].split(" ")[2])[4:]
     assert verify.ed25519_verifies(key.public, signature, vectors["text"].encode())
@@ -1151,7 +1580,7 @@ def test_a_hash_is_32_bytes_of_base64_as_written(value):
     with pytest.raises(verify.ParseError):
         verify.parse_proof(proof.replace(b64encode(bytes(32)).decode(), value))
     with pytest.raises(verify.ParseError):
-        verify.parse_note(f"{ORIGIN}\n1\n{value}\n\n{Signer().line('x')}")
+        verify.open_note(f"{ORIGIN}\n1\n{value}\n\n{Signer().line('x')}", ())
 
 
 def test_a_proof_with_an_older_checkpoint_is_refused(world, tmp_path):
