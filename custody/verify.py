@@ -173,6 +173,7 @@ class _Examination:
         self.entries: list[dict[str, Any]] = []  # as ENTRY, and "fields": what the body says
         self.trust = Trust([], "", None)
         self.policy: Policy | None = None
+        self.named: list[Key] = []  # the witnesses that a receipt names
         self.keys: tuple[Key, ...] = ()  # all that are known: of the log, the receipt, the policy
         self.note: Note | None = None
         self.signers: list[Key] = []  # keys of the log that signed the note
@@ -198,10 +199,11 @@ class _Examination:
         except NotDone as error:
             outcome, detail = "not-done", f"{error}"
         except Exception as error:  # noqa: BLE001 - hostile input ends in a line, not a traceback
-            kind = {ParseError: "", KeyError: "missing: "}.get(
-                type(error), type(error).__name__ + ": "
+            kinds = {ParseError: "", KeyError: "missing: "}
+            outcome, detail = (
+                "fail",
+                f"{kinds.get(type(error), type(error).__name__ + ': ')}{error}",
             )
-            outcome, detail = "fail", f"{kind}{error}"
         self.findings.append(Finding(claim, outcome, _shown(detail)))
 
     def _bag(self) -> str:
@@ -261,29 +263,29 @@ class _Examination:
         if self.trust_file:
             with suppress(Exception):  # key-trusted says what is wrong with it
                 self.trust = parse_trust(_text(self.trust_file))
-        logs, others = [key for key, _, _ in self.trust.keys], []
+        logs = [key for key, _, _ in self.trust.keys]
         if self.bundle:
             text = _text(self.files["ledger/checkpoint"])
             self.policy = parse_policy(_text(self.files["ledger/policy"]))
             logs += self.policy.logs
         else:
-            vkey, text, named = members(self.document, CHECKABLE)
+            vkey, proof, named = members(self.document, CHECKABLE)
+            text = parse_proof(proof)[2]
             logs.append(parse_vkey(vkey, 1))
-            text = parse_proof(text)[2]
-            others = [parse_vkey(name, 4, 6) for name in named]
+            self.named = [parse_vkey(name, 4, 6) for name in named]
             if "policy" in self.document:
                 self.policy = parse_policy(*members(self.document, {"policy": str}))
         self.policy = self.trust.policy or self.policy
-        others += self.policy.witnesses if self.policy else []
+        witnesses = self.named + (self.policy.witnesses if self.policy else [])
         if not logs:
             raise NotDone("neither the policy nor a trust file names a key of the log")
-        self.keys = tuple(dict.fromkeys(logs + others))
+        self.keys = tuple(dict.fromkeys(logs + witnesses))
         self.note = open_note(text, self.keys)
         for key, verdict in self.note.verdicts.items():
             if verdict is False:
                 raise ParseError(f"the line of {key.name} on the checkpoint does not verify")
-        signed = [key for key in logs if self.note.verdicts.get(key) and key.kind == 1]
-        self.signers = [key for key in signed if key.name == self.note.origin]
+            if verdict and key in logs and (key.kind, key.name) == (1, self.note.origin):
+                self.signers.append(key)
         if not self.signers:
             raise ParseError(f"no signature of a known key of {self.note.origin}")
         return f"{self.note.origin}, tree size {self.note.size}"
@@ -297,10 +299,8 @@ class _Examination:
         for entry in self.entries:
             place, body, proof, _ = members(entry, ENTRY)
             index, hashes, text = parse_proof(proof)
-            theirs, leaf = (
-                open_note(text, self.keys),
-                hashlib.sha256(b"\0" + body.encode()).digest(),
-            )
+            theirs = open_note(text, self.keys)
+            leaf = hashlib.sha256(b"\0" + body.encode()).digest()
             if theirs.body != note.body or not theirs.verdicts.get(self.signers[0]):
                 raise ParseError(f"entry {place}: its proof carries another checkpoint")
             if False in theirs.verdicts.values():
@@ -386,12 +386,9 @@ class _Examination:
         count = 0
         for entry in self.entries:
             for name, opening in entry["openings"].items():
-                (salt,), committed = (
-                    members(opening, {"salt": "[0-9a-f]{32}"}),
-                    entry["fields"]["_sd"],
-                )
-                made = hashlib.sha256(bytes.fromhex(salt) + canonical(opening["value"])).hexdigest()
-                if len(opening) != 2 or committed[name] != f"sha256:{made}":
+                salt = bytes.fromhex(members(opening, {"salt": "[0-9a-f]{32}"})[0])
+                made = "sha256:" + hashlib.sha256(salt + canonical(opening["value"])).hexdigest()
+                if len(opening) != 2 or entry["fields"]["_sd"][name] != made:
                     raise ParseError(f"entry {entry['index']}: {name} is not what was committed to")
                 count += 1
         if not count:
@@ -408,24 +405,22 @@ class _Examination:
         raise ParseError(f"no key of the trust file for this tree size signed; signed by {prints}")
 
     def _witnesses(self) -> str:
-        verdicts = self.note.verdicts if self.note else {}
+        verdicts, policy = self.note.verdicts if self.note else {}, self.policy
         for key, verdict in verdicts.items():
-            if verdict is False and key.kind != 1:
+            if verdict is False and (key in self.named or (policy and key in policy.witnesses)):
                 raise ParseError(f"the line of {key.name} does not verify")
         if not self.signers:
             raise NotDone("log-signature did not pass")
-        if not set(self.document.get("witnessed_by", ())) <= {key.vkey for key in verdicts}:
+        if not set(self.named) <= set(verdicts):
             raise ParseError("witnessed_by names a key whose line is not there")
-        if self.policy is None or self.policy.quorum == "none":
-            raise NotDone("the policy asks for none" if self.policy else "there is no policy")
-        policy = (
-            f"{self.policy.quorum}, policy {'of --trust' if self.trust.policy else 'given along'}"
-        )
-        if satisfied(self.policy, {key for key, verdict in verdicts.items() if verdict}):
-            return f"cosigned by the quorum ({policy})"
-        if satisfied(self.policy, set(verdicts)):
-            raise NotDone(f"the quorum hangs on ML-DSA, for which OpenSSL 3.5 is needed ({policy})")
-        raise ParseError(f"the quorum did not cosign ({policy})")
+        if policy is None or policy.quorum == "none":
+            raise NotDone("the policy asks for none" if policy else "there is no policy")
+        quorum = f"{policy.quorum}, policy {'of --trust' if self.trust.policy else 'given along'}"
+        if satisfied(policy, {key for key, verdict in verdicts.items() if verdict}):
+            return f"cosigned by the quorum ({quorum})"
+        if satisfied(policy, set(verdicts)):
+            raise NotDone(f"the quorum hangs on ML-DSA, for which OpenSSL 3.5 is needed ({quorum})")
+        raise ParseError(f"the quorum did not cosign ({quorum})")
 
     def _time_stamps(self) -> str:
         if self.bundle:
@@ -434,22 +429,18 @@ class _Examination:
         else:
             shape = {"tsa": str, "response": str}
             tokens = [_base64(members(item, shape)[1]) for item in self.document.get("tokens", [])]
-        roots, whose = self.trust.roots, "of the trust file"
-        if tokens and self.bundle and not roots:
-            roots, whose = (
-                parse_trust(_text(self.files["ledger/trust"])).roots,
-                "in the bundle itself",
-            )
+        roots, whose = self.trust.roots, "of --trust"
+        if self.bundle and tokens and not roots:
+            roots, whose = parse_trust(_text(self.files["ledger/trust"])).roots, "given along"
         if not tokens or not roots or self.note is None:
             raise NotDone("there are no roots to judge by" if tokens else "there are no tokens")
+        if len(tokens) > 100:
+            raise ParseError("more than 100 tokens")
         key = self.signers[0]
         own = next(blob for name, blob in self.note.lines if (name, blob[:4]) == key[1:3])
         line = f"\n\u2014 {key.name} {base64.b64encode(own).decode()}\n"
         times = [stamped(token, self.note.body + line.encode(), roots) for token in tokens]
-        return f"{len(times)} tokens, of {', '.join(times)} UTC, judged by the roots {whose}"
-
-
-# --- The formats -------------------------------------------------------------------------------
+        return f"{len(times)} tokens, of {', '.join(times)} UTC, by the roots {whose}"
 
 
 def _read(path: Path, most: int) -> bytes:
@@ -584,10 +575,8 @@ def _verifies(key: Key, blob: bytes, note: Note) -> bool | None:
 
 def parse_proof(text: str) -> tuple[int, list[bytes], str]:
     """Give index, hashes and checkpoint of a C2SP tlog-proof."""
-    head = (
-        rf"c2sp\.org/tlog-proof@v1\n(?:extra [^\n]+\n)?index ({DECIMAL})\n((?:[^\n]+\n){{0,63}})\n"
-    )
-    match = re.match(head, text)
+    head = rf"c2sp\.org/tlog-proof@v1\n(?:extra [^\n]+\n)?index ({DECIMAL})\n"
+    match = re.match(head + r"((?:[^\n]+\n){0,63})\n", text)
     if not match:
         raise ParseError("not a tlog-proof of version 1")
     return int(match[1]), [_base64(line, 32) for line in match[2].split()], text[match.end() :]
@@ -595,33 +584,37 @@ def parse_proof(text: str) -> tuple[int, list[bytes], str]:
 
 def parse_policy(text: str) -> Policy:
     """Give the keys, names and quorum of a C2SP tlog-policy."""
-    found = Policy([], [], {}, "")
+    found = Policy([], [], {"none": (0, set())}, "")
     taken: list[str] = []
     quorums: list[str] = []
     if re.search(r"[\x00-\x08\x0b-\x1f\x7f]", text) or not text.endswith("\n"):
         raise ParseError("a policy with control characters, or without its last newline")
     for line in text.split("\n"):
         kind, *words = re.split("[ \t]+", line.strip(" \t"))
+        new = bool(words) and words[0] not in found.names
         if not kind or kind.startswith("#"):
             continue
-        if kind in ("witness", "group") and words[0] in {*found.names, "none"}:
-            raise ParseError(f"a policy that names {words[0]} twice")
         if kind == "log" and len(words) in (1, 2):
             found.logs.append(parse_vkey(words[0], 1, 6))
-        elif kind == "witness" and len(words) in (2, 3):
+        elif kind == "witness" and len(words) in (2, 3) and new:
             found.witnesses.append(parse_vkey(words[1], 4, 6))
             found.names[words[0]] = (1, {found.witnesses[-1]})
-        elif kind == "group" and len(words) > 2 and set(words[2:]) <= set(found.names):
-            name, some, *group = words
-            least = str({"any": 1, "all": len(group)}.get(some, some))
-            if not re.fullmatch("[1-9][0-9]{0,8}", least) or int(least) > len(group):
-                raise ParseError(f"a group that nobody can or must reach: {name}")
-            found.names[name] = (int(least), set(group))
-            taken += group
-        elif kind == "quorum" and len(words) == 1 and words[0] in {*found.names, "none"}:
+        elif (
+            kind == "group"
+            and len(words) > 2
+            and new
+            and set(words[2:]) <= found.names.keys() - {"none"}
+        ):
+            count = len(words) - 2
+            least = {"any": "1", "all": f"{count}"}.get(words[1], words[1])
+            if not re.fullmatch("[1-9][0-9]{0,8}", least) or int(least) > count:
+                raise ParseError(f"a group that nobody can or must reach: {words[0]}")
+            found.names[words[0]] = (int(least), set(words[2:]))
+            taken += words[2:]
+        elif kind == "quorum" and len(words) == 1 and not new:
             quorums += words
         else:
-            raise ParseError(f"a policy line that is none: {line}")
+            raise ParseError(f"a policy line that is none, or of a name that is taken: {line}")
     public = [key.public for key in found.logs + found.witnesses]
     # one key under two names, or a name in two groups, would count twice
     if len(set(public)) < len(public) or len(set(taken)) < len(taken) or len(quorums) != 1:
@@ -649,9 +642,6 @@ def parse_trust(text: str) -> Trust:
         found.append((key, first, end))
     policy = parse_policy(*members(trust, {"policy": str})) if "policy" in trust else None
     return Trust(found, "\n".join(roots), policy)
-
-
-# --- The mathematics ---------------------------------------------------------------------------
 
 
 def measure(path: Path) -> dict[str, Any]:
@@ -745,29 +735,20 @@ def ed25519_verifies(public: bytes, signature: bytes, message: bytes) -> bool:
     return same and len(signature) == 64 and s < _L
 
 
-# --- What openssl judges -----------------------------------------------------------------------
-
-
 def openssl(files: dict[str, bytes], words: str) -> str:
     """Give what `openssl` says when run among these files; nothing where there is none."""
     # not one that lies beside the bundle, where Windows would look first
     places = [Path(folder) for folder in os.get_exec_path() if Path(folder).is_absolute()]
     tools = [place / name for place in places for name in ("openssl", "openssl.exe")]
-    tool = [str(path) for path in tools if path.is_file()][:1]
-    with TemporaryDirectory() as folder, suppress(OSError, subprocess.SubprocessError):
+    with suppress(OSError, subprocess.SubprocessError), TemporaryDirectory() as folder:
         for name, content in files.items():
             Path(folder, name).write_bytes(content)
-        if tool:
-            command = [*tool, *words.split()]
-            done = subprocess.run(
-                command,
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=60,
-                check=False,
-            )
-            return done.stdout.decode("latin-1").replace("\r", "")
+        for tool in [tool for tool in tools if tool.is_file()][:1]:
+            ran = subprocess.run(
+                [str(tool), *words.split()], cwd=folder, timeout=60, check=False,
+                stdin=subprocess.DEVNULL, capture_output=True,
+            )  # fmt: skip
+            return ran.stdout.decode("latin-1").replace("\r", "")
     return ""
 
 

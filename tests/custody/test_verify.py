@@ -1007,6 +1007,13 @@ def test_an_openssl_that_lies_in_the_folder_is_never_started(tmp_path, monkeypat
     assert "Successfully" in verify.openssl({}, "version")
 
 
+def test_a_machine_without_room_for_temporary_files_checks_less_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    verify.open_note.cache_clear()
+    bag = _witnessed(1, POST_QUANTUM, PQ_LINE).write(tmp_path / "bag")
+    assert outcomes(bag)["witnesses"] == "not-done"
+
+
 # --- Time-stamps, by the machine's openssl -------------------------------------------------------
 
 
@@ -1104,6 +1111,12 @@ def test_a_token_that_is_none_fails(authority, tmp_path, token):
     assert failed(world.write(tmp_path / "bag")) == {"time-stamps"}
 
 
+def test_more_tokens_than_anyone_needs_are_refused_before_they_are_read(authority, tmp_path):
+    world = stamped_world(authority)
+    world.tokens *= 101
+    assert failed(world.write(tmp_path / "bag")) == {"time-stamps"}
+
+
 def test_a_token_over_anything_but_the_own_note_fails(authority, tmp_path):
     world = World(witnesses=[Signer("w.example", 4, 70)])
     world.trust["tsa_roots"].append(authority.root)
@@ -1189,7 +1202,7 @@ def _completed(**more):
 
 
 def test_a_completed_receipt_passes(tmp_path):
-    world, receipt = _completed()
+    _, receipt = _completed()
     found = outcomes(written(tmp_path / "r", receipt))
     assert found["witnesses"] == "pass"
     assert "fail" not in found.values()
@@ -1204,7 +1217,7 @@ def test_a_completed_receipt_whose_line_was_cut_fails(tmp_path):
 
 
 def test_a_key_in_witnessed_by_needs_its_line_even_without_a_policy(tmp_path):
-    world, receipt = _completed()
+    _, receipt = _completed()
     del receipt["policy"]
     assert outcomes(written(tmp_path / "r", receipt))["witnesses"] == "not-done"
     receipt["witnessed_by"].append(Signer("w9.example", 4, 90).vkey)
