@@ -575,11 +575,13 @@ def _verifies(key: Key, blob: bytes, note: Note) -> bool | None:
 
 def parse_proof(text: str) -> tuple[int, list[bytes], str]:
     """Give index, hashes and checkpoint of a C2SP tlog-proof."""
-    head = rf"c2sp\.org/tlog-proof@v1\n(?:extra [^\n]+\n)?index ({DECIMAL})\n"
+    head = rf"c2sp\.org/tlog-proof@v1\n(?:extra ([^\n]+)\n)?index ({DECIMAL})\n"
     match = re.match(head + r"((?:[^\n]+\n){0,63})\n", text)
     if not match:
         raise ParseError("not a tlog-proof of version 1")
-    return int(match[1]), [_base64(line, 32) for line in match[2].split()], text[match.end() :]
+    _base64(match[1] or "")
+    hashes = [_base64(line, 32) for line in match[3].split("\n")[:-1]]  # no other sign ends a line
+    return int(match[2]), hashes, text[match.end() :]
 
 
 def parse_policy(text: str) -> Policy:

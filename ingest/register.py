@@ -11,13 +11,13 @@ from sqlalchemy.orm import Session
 
 from custody.entry import Act, Actor, CustodyEntry, Draft, ExhibitRef, uuid7
 from custody.receipt import Receipt
-from ingest.staging import Staged
+from ingest.doubles import double_entry, doubles_of
+from ingest.staging import Staged, location
 from repository import Repository
 from repository.errors import UnknownQuarantine, UnknownSubmission
 from repository.exhibits import known_as, part_json
 from repository.models import Case, Exhibit, Grant, Intake, Part, Quarantined, Submission
 from repository.naming import exhibit_number, name_digest, recorded_name
-from repository.stores import Stored
 from repository.submissions import Declaration
 
 
@@ -74,12 +74,12 @@ def register(
         row = session.get_one(Case, case.id, with_for_update=True)  # its numbers are counted
         waiting = _waiting(session, staged, released or {})
         if seen is not None:
-            doubles = _doubles(session, submission, staged, seen)
+            doubles = doubles_of(session, submission, staged, seen)
         for one in staged:
             if one.exhibit_id not in waiting:
                 continue
             if one.exhibit_id in doubles:
-                drafts.append(_double(actor, one))
+                drafts.append(double_entry(actor, one))
                 continue
             motive = (released or {}).get(one.exhibit_id)
             if motive is not None:
@@ -151,45 +151,6 @@ def _waiting(session: Session, staged: Sequence[Staged], released: Mapping[str, 
     ids = [one.exhibit_id for one in staged]
     rows = session.scalars(select(Intake).where(Intake.exhibit_id.in_(ids)).with_for_update())
     return {row.exhibit_id for row in rows if row.state == "open" or row.exhibit_id in released}
-
-
-def _doubles(
-    session: Session,
-    submission: Submission,
-    staged: Sequence[Staged],
-    seen: Mapping[tuple[bytes, str], int],
-) -> dict[str, Exhibit]:
-    """Return, by the id that is not needed, the exhibits another process made of the same files."""
-    rows = session.scalars(
-        select(Exhibit)
-        .where(
-            Exhibit.submission_id == submission.id,
-            Exhibit.path_sha256.in_([name_digest(one.path) for one in staged]),
-        )
-        .order_by(Exhibit.serial)
-    )
-    known: dict[tuple[bytes, str], list[Exhibit]] = {}
-    for exhibit in rows:
-        known.setdefault((exhibit.path, exhibit.sha256), []).append(exhibit)
-    found = {}
-    for one in staged:
-        same = known.get((one.path, one.digests["sha256"]), [])
-        turn = seen.get((one.path, one.digests["sha256"]), 0)
-        if turn < len(same) and not one.mismatches and same[turn].id != one.exhibit_id:
-            found[one.exhibit_id] = same[turn]
-    return found
-
-
-def _double(actor: Actor, staged: Staged) -> Draft:
-    """Return the entry about bytes that were stored a second time and are not an exhibit."""
-    return Draft(
-        Act.UPLOAD_ABANDONED,
-        actor,
-        reason="already-registered",
-        plain={"location": location(staged.stored), "outputs": [staged.digests["sha256"]]},
-        withheld={"name": recorded_name(staged.path)},
-        subject=staged.exhibit_id,
-    )
 
 
 def _finished(repo: Repository, staged: Staged) -> Outcome:
@@ -436,16 +397,6 @@ def _quarantine(
         )
     )
     return kept
-
-
-def location(stored: Stored) -> dict[str, str]:
-    """Return where an object is, as entries name it."""
-    return {
-        "store": stored.store,
-        "bucket": stored.bucket,
-        "key": stored.key,
-        "version": stored.version,
-    }
 
 
 def _known_cases(session: Session, actor: Actor) -> list[str] | None:

@@ -144,6 +144,16 @@ def stage(
         )
 
 
+def location(stored: Stored) -> dict[str, str]:
+    """Return where an object is, as entries name it."""
+    return {
+        "store": stored.store,
+        "bucket": stored.bucket,
+        "key": stored.key,
+        "version": stored.version,
+    }
+
+
 def abandon(repo: Repository, actor: Actor, intent: Intake, *, reason: str) -> None:
     """Give up an intent; bytes stored under its name stay where they are, and an entry says so."""
     draft = _abandoned(repo, actor, intent, reason)

@@ -1617,3 +1617,12 @@ def test_an_exhibit_digest_other_than_its_parts_fails_registration(tmp_path):
     world = World(change_body=change)
     world.exhibits[0].update(wrong)
     assert failed(world.write(tmp_path / "bag")) == {"registration"}
+
+
+@pytest.mark.parametrize("sign", ["\x0b", "\x0c", "\r", " ", "\u2028", "\x85"])
+def test_no_other_sign_ends_a_line_of_a_proof(sign):
+    """Found by the differential of three verifiers: other people's readers refuse these."""
+    proof = "c2sp.org/tlog-proof@v1\nindex 1\n" + ("A" * 43 + "=\n") * 2 + "\nx\n1\ny\n"
+    assert verify.parse_proof(proof)[0] == 1
+    with pytest.raises((verify.ParseError, ValueError)):  # a claim fails on either
+        verify.parse_proof(proof.replace("=\nA", f"={sign}A"))
