@@ -33,6 +33,7 @@ from typing import Any, NamedTuple
 
 REQUIRED = ("bag", "digests", "log-signature", "inclusion", "exhibit.seq")
 CHUNK = 1_048_576
+MOST = 2**30  # bytes of a text that is read whole
 ALGORITHMS = {"sha256": 64, "sha512": 128, "md5": 32, "sha1": 40}  # hex digits of their digests
 TAGS = "tagmanifest-sha256.txt"
 MANIFESTS = {"manifest-sha256.txt": "sha256", "manifest-sha512.txt": "sha512", TAGS: "sha256"}
@@ -449,8 +450,8 @@ def _read(path: Path, most: int) -> bytes:
 
 
 def _text(path: Path) -> str:
-    content = _read(path, 2**30)
-    if len(content) == 2**30:
+    content = _read(path, MOST)
+    if len(content) == MOST:
         raise ParseError(f"{path.name} is too large to be what it should be")
     return content.decode("utf-8")
 

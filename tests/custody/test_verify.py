@@ -491,6 +491,26 @@ def test_what_is_no_json_of_ours_is_a_failed_claim(bag, content):
 
 
 @pytest.mark.parametrize(
+    "odd",
+    ["[1.5]", "[1.0]", "[-0]", "[01]", "[NaN]", "[9007199254740992]", '["\\ud800"]', '[],"v":1'],
+)
+def test_a_good_document_with_one_odd_value_is_refused(world, bag, odd):
+    whole = json.dumps(world.custody())
+    for text, expected in (
+        (whole, set()),
+        (whole.replace('"left_out": []', f'"left_out": {odd}'), 1),
+    ):
+        assert bool(failed(covered_up(bag, "custody.json", text.encode()))) == bool(expected)
+
+
+def test_a_text_larger_than_any_is_not_read_whole(bag, monkeypatch):
+    monkeypatch.setattr(verify, "MOST", (bag / "custody.json").stat().st_size + 1)
+    assert not failed(bag)
+    monkeypatch.setattr(verify, "MOST", (bag / "custody.json").stat().st_size)
+    assert failed(bag) >= {"canonical"}
+
+
+@pytest.mark.parametrize(
     "body",
     [
         '{"type":"x","v":1 }',
@@ -603,6 +623,28 @@ def test_a_payload_taken_out_with_all_manifests_fails_registration(world, tmp_pa
     assert "registration" in failed(bag)
 
 
+def test_what_cannot_be_read_is_not_done_where_nothing_was_compared(bag):
+    (bag / "manifest-sha256.txt").write_bytes(b"\xff")
+    found = outcomes(bag)
+    assert (found["bag"], found["digests"], found["registration"]) == ("fail", *["not-done"] * 2)
+
+
+def test_a_bundle_without_entries_or_exhibits_claims_nothing_about_them(world, tmp_path):
+    bag = with_custody(world, tmp_path, lambda custody: custody.update(entries=[]))
+    found = outcomes(bag)
+    for claim in ("canonical", "inclusion", "exhibit.seq", "registration"):
+        assert found[claim] == "not-done"
+    assert outcomes(World(contents=[]).write(tmp_path / "empty"))["exhibit.seq"] == "not-done"
+
+
+@pytest.mark.parametrize("change", [{}, {"id": builder.uuid(9)}, {"number": "KRN-000009"}])
+def test_an_exhibit_listed_twice_is_refused_even_if_the_count_agrees(tmp_path, change):
+    world = World(house={"count": 3})
+    custody = world.custody()
+    custody["exhibits"].append({**custody["exhibits"][0], **change})
+    assert "exhibit.seq" in failed(world.write(tmp_path / "bag", custody))
+
+
 def test_a_bundle_of_nothing_is_not_passed(world, tmp_path):
     bag = with_custody(world, tmp_path, lambda custody: custody.update(exhibits=[], entries=[]))
     (bag / "data" / "KRN-000001.bin").unlink()
@@ -667,7 +709,9 @@ def test_a_witness_alone_is_no_key_of_the_log(tmp_path):
     witness = Signer(ORIGIN, 4, 30)
     policy = f"log {Signer().vkey}\nwitness w {witness.vkey}\nquorum w\n"
     world = World(log=witness, policy=policy)
-    assert failed(world.write(tmp_path / "bag")) == {"log-signature"}
+    bag = world.write(tmp_path / "bag")
+    assert failed(bag) == {"log-signature"}
+    assert outcomes(bag)["witnesses"] == "not-done"
 
 
 def test_lines_of_unknown_keys_are_ignored(tmp_path):
