@@ -258,9 +258,8 @@ def main() -> None:
     for some, found in results:
         counts.update(some)
         wrong += found
-    say(
-        f"{sum(counts.values()) - counts[LENIENT]} mutations {dict(counts)}: {len(wrong)} accepted or disagreed on"
-    )
+    total = sum(counts.values()) - counts[LENIENT]
+    say(f"{total} mutations {dict(counts)}: {len(wrong)} accepted or disagreed on")
     for one in wrong[:20]:
         say(one)
 
