@@ -5,6 +5,7 @@ leaves, its inner nodes and its root are computed once, and every head inside it
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -71,9 +72,8 @@ def _walk(session: Session, tree: _Tree, roots: Roots, progress: Progress) -> Fi
     heads = _heads(session)
     head = next(heads, None)
     last = fetch(session, "SELECT max(size) AS size FROM head")[0].size or 0
-    for start in range(0, last, TILE * _BLOCKS):
+    for start, rows in _ahead(session, last):
         stop = min(start + TILE * _BLOCKS, last)
-        rows = _read(session, start, stop)
         for low in range(start, stop, TILE):
             block = rows[low - start : min(low + TILE, stop) - start]
             problem, levels = _check_block(session, tree, low, block)
@@ -95,6 +95,30 @@ def _walk(session: Session, tree: _Tree, roots: Roots, progress: Progress) -> Fi
                 return problem
         progress(tree.size)
     return None
+
+
+def _ahead(session: Session, last: int) -> Iterator[tuple[int, Sequence[tuple[Any, ...]]]]:
+    """Yield rows in blocks; while one is hashed, a server can send the next.
+
+    SQLite reads in this process, under the same interpreter lock: there nothing is gained.
+    """
+    starts = range(0, last, TILE * _BLOCKS)
+    bind = session.get_bind()
+    if bind.dialect.name == "sqlite":
+        yield from ((n, _read(session, n, min(n + TILE * _BLOCKS, last))) for n in starts)
+        return
+    with Session(bind.engine) as own, ThreadPoolExecutor(1) as pool:
+
+        def read(start: int) -> Sequence[tuple[Any, ...]]:
+            return _read(own, start, min(start + TILE * _BLOCKS, last))
+
+        coming = pool.submit(read, 0) if last else None
+        for start in starts:
+            assert coming is not None
+            rows = coming.result()
+            following = start + TILE * _BLOCKS
+            coming = pool.submit(read, following) if following < last else None
+            yield start, rows
 
 
 def _read(session: Session, start: int, stop: int) -> Sequence[tuple[Any, ...]]:
