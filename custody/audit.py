@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from custody.audit_form import audit_form, audit_openings, malformed
-from custody.audit_seals import audit_lines, audit_tokens
+from custody.audit_seals import audit_keys, audit_lines, audit_tokens
 from custody.audit_tree import audit_tree, between
 from custody.checkpoint import SignedCheckpoint, open_checkpoint
 from custody.database import Database
@@ -70,6 +70,7 @@ def audit(
         else:
             findings += audit_form(session, tree.size, keys, lambda _: None)
             findings += audit_signatures(session, keys)
+            findings += audit_keys(session, keys, policy or Policy(()))
             findings += audit_lines(session, policy or Policy(()), second)
             findings += audit_tokens(session, roots)
             findings += _records(session, now, roots)

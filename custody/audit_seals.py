@@ -8,10 +8,44 @@ from custody.cosignature import cosignatures, parse_line
 from custody.errors import CustodyError
 from custody.findings import Finding, failed, passed, undone
 from custody.heads import head_of, note_with_lines
+from custody.keys import TrustedKey
 from custody.note import VerifierKey
 from custody.quorum import Policy
 from custody.tables import as_bytes, fetch
 from custody.timestamp import verify
+
+
+def audit_keys(session: Session, keys: Sequence[TrustedKey], policy: Policy) -> list[Finding]:
+    """Check that a quorum vouches for what a compromised key signed after its theft."""
+    found = []
+    last = fetch(session, "SELECT max(size) AS size FROM head")[0].size or 0
+    for known in keys:
+        if known.compromised is None:
+            continue
+        end = min(last, known.stop - 1) if known.stop is not None else last
+        name = f"heads {known.compromised} to {end}"
+        if end < known.compromised:
+            found.append(passed("keys", "nothing was signed after the theft", known.key.name))
+        elif _vouched(session, end, policy):
+            found.append(passed("keys", "a quorum of witnesses cosigned what follows them", name))
+        else:
+            detail = "signed with a key recorded as compromised, and no quorum cosigned them"
+            found.append(failed("keys", name, detail))
+    return found
+
+
+def _vouched(session: Session, size: int, policy: Policy) -> bool:
+    if not policy.witnesses:
+        return False
+    rows = fetch(
+        session,
+        "SELECT DISTINCT size FROM cosignature WHERE size >= ? ORDER BY size LIMIT 200",
+        (size,),
+    )
+    return any(
+        policy.satisfied(cosignatures(note_with_lines(session, row.size), policy.keys))
+        for row in rows
+    )
 
 
 def audit_lines(session: Session, policy: Policy, second: VerifierKey | None) -> list[Finding]:

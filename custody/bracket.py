@@ -1,8 +1,8 @@
 """When an entry was logged: not before one time and not after another, and what proves each side.
 
-Not after: the earliest token or cosignature on a head that holds the entry. Not before: the newest
-token recorded in a `checkpoint_anchored` entry that stands before it, for that token existed when
-the entry was given its place. Both bound the logging, not the fact that is logged.
+Not after: the earliest token, or quorum of cosignatures, on a head that holds it. Not before: the
+newest token recorded in a `checkpoint_anchored` entry that stands before it, for that token existed
+when the entry was given its place. Both bound the logging, not the fact that is logged.
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ from custody.entry import Act
 from custody.errors import CustodyError
 from custody.heads import head_of, note_with_lines
 from custody.ledger import Ledger
+from custody.note import VerifierKey
 from custody.quorum import Policy
 from custody.tables import fetch
 from custody.timestamp import Token
@@ -76,10 +77,21 @@ def _not_after(
         if token is not None:
             found.append(Bound(token.time, f"time-stamp of {token.authority}", row.size))
     for size, note in cosigned.items():
-        for key, seconds in cosignatures(note, policy.keys).items():
-            time = datetime.fromtimestamp(seconds, UTC)
-            found.append(Bound(time, f"cosignature of {key.name}", size))
+        bound = _quorum_bound(note, size, policy)
+        if bound is not None:
+            found.append(bound)
     return min(found, key=lambda bound: bound.time, default=None)
+
+
+def _quorum_bound(note: str, size: int, policy: Policy) -> Bound | None:
+    """Return when a quorum had cosigned: one witness with a bent clock dates nothing alone."""
+    so_far: set[VerifierKey] = set()
+    for key, seconds in sorted(cosignatures(note, policy.keys).items(), key=lambda one: one[1]):
+        so_far.add(key)
+        if policy.satisfied(so_far):
+            names = ", ".join(sorted(one.name for one in so_far))
+            return Bound(datetime.fromtimestamp(seconds, UTC), f"cosignatures of {names}", size)
+    return None
 
 
 def _not_before(

@@ -45,6 +45,12 @@ class TrustedKey:
     stop: int | None = None
     compromised: int | None = None
 
+    @property
+    def trusted_until(self) -> int | None:
+        """Return the size from which the key alone convinces nobody: its end, or its theft."""
+        ends = [end for end in (self.stop, self.compromised) if end is not None]
+        return min(ends, default=None)
+
     def signs(self, size: int) -> bool:
         """Say whether the key may sign a head of this size."""
         return self.start <= size and (self.stop is None or size < self.stop)

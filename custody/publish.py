@@ -8,7 +8,7 @@ beside it. Nobody is asked about a head before its transaction was committed.
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 from custody import tables
@@ -27,6 +27,9 @@ from custody.timestamp import ALGORITHMS, Token
 from custody.timestamp import ask as ask_authority
 from custody.timestamp import request as token_request
 from custody.timestamp import verify as verify_token
+
+SKEW = timedelta(seconds=2)  # between our clock and an authority's before it is said aloud
+WITNESS_SKEW = timedelta(minutes=1)
 
 Random = Callable[[int], bytes]
 
@@ -114,6 +117,7 @@ def collect_tokens(
         if isinstance(answer, str):
             problems.append(answer)
         else:
+            problems += _skewed(answer.authority, answer.time, clock(), SKEW)
             keep_token(ledger, size, f"{url}#{algorithm}", answer, clock())
             tokens.append(answer)
     return tokens, problems
@@ -203,7 +207,12 @@ def _ask_all(
             except CustodyError as error:
                 problems.append(f"{witness.name}: {error}")
             else:
-                _keep_lines(ledger, signed.checkpoint.size, lines, at)
+                for _, key, seconds in lines:
+                    time = datetime.fromtimestamp(seconds, UTC)
+                    problems += _skewed(key.name, time, at, WITNESS_SKEW)
+                _keep_lines(
+                    ledger, signed.checkpoint.size, [(line, key) for line, key, _ in lines], at
+                )
     if behind is not None:
         ledger.refuse(behind)
         raise behind
@@ -212,8 +221,8 @@ def _ask_all(
 
 def _ask_one(
     ledger: Ledger, signed: SignedCheckpoint, witness: Witness, timeout: float
-) -> list[tuple[SignatureLine, VerifierKey]]:
-    """Return a witness's lines; if it stands at another size than thought, ask once more."""
+) -> list[tuple[SignatureLine, VerifierKey, int]]:
+    """Return a witness's lines with their times; ask once more if it stands at another size."""
     assert witness.url is not None
     size = signed.checkpoint.size
     with ledger.database.reading() as session:
@@ -229,7 +238,7 @@ def _ask_one(
             witness.url, old=old, proof=proof, note=signed.note, keys=[witness.key], timeout=timeout
         )
         if isinstance(answer, Cosigned):
-            return [(line, key) for line, key, _ in answer.lines]
+            return list(answer.lines)
         if answer.size > size:
             if answer.size > ledger.size():
                 raise LedgerBehind(
@@ -240,6 +249,13 @@ def _ask_one(
             return []  # it has cosigned a newer checkpoint of ours meanwhile
         old = answer.size
     return []
+
+
+def _skewed(name: str, theirs: datetime, ours: datetime, limit: timedelta) -> list[str]:
+    """Say when two clocks differ: the order of entries does not depend on it, their times do."""
+    if abs(theirs - ours) <= limit:
+        return []
+    return [f"{name}: its clock says {timestamp(theirs)}, ours {timestamp(ours)}; check both"]
 
 
 def _key_names(ledger: Ledger, size: int) -> Collection[str]:

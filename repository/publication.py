@@ -4,15 +4,16 @@ Called now and then by `evidence worker`, at each export, and by `evidence ledge
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import select
 
 from custody.cosignature import cosignatures
+from custody.entry import timestamp
 from custody.errors import CustodyError
 from custody.heads import head_of, note_with_lines
 from custody.note import VerifierKey
@@ -29,6 +30,7 @@ from custody.publish import (
 from custody.receipt import Receipt
 from custody.tables import fetch
 from custody.timestamp import ALGORITHMS
+from custody.timestamp import read as read_token
 from custody.timestamp import request as token_request
 from custody.timestamp import verify as verify_token
 from repository import Repository
@@ -87,9 +89,23 @@ def status(repo: Repository) -> str:
 class Seals:
     """What stands on one checkpoint by now: all its lines, who cosigned, and its time-stamps."""
 
+    own: str  # the log's own note
     note: str
-    cosigners: frozenset[VerifierKey]
+    cosigned: Mapping[VerifierKey, int]
     tokens: tuple[bytes, ...]
+
+    def witnesses(self, unwitnessed: str) -> tuple[str, ...]:
+        """Return a line for each witness that cosigned, with its time; else since when none did."""
+        lines = [
+            f"{key.name}, {timestamp(datetime.fromtimestamp(seconds, UTC))}"
+            for key, seconds in sorted(self.cosigned.items(), key=lambda one: one[1])
+        ]
+        return tuple(lines) or (unwitnessed,)
+
+    def dated(self) -> tuple[str, ...]:
+        """Return a line for each authority that dated the checkpoint; its tokens were verified."""
+        found = [read_token(der) for der in self.tokens]
+        return tuple(dict.fromkeys(f"{one.authority}, {timestamp(one.time)}" for one in found))
 
 
 def seals_of(repo: Repository, size: int) -> Seals:
@@ -99,12 +115,12 @@ def seals_of(repo: Repository, size: int) -> Seals:
         NoSuchEntry: no checkpoint of this size was ever made.
     """
     with repo.database.reading() as session:
+        own = head_of(session, size).note or ""
         note = note_with_lines(session, size)
-        rows = fetch(
-            session, "SELECT der FROM timestamp_token WHERE size = ? ORDER BY tsa", (size,)
-        )
+        query = "SELECT der FROM timestamp_token WHERE size = ? ORDER BY tsa"
+        rows = fetch(session, query, (size,))
     found = cosignatures(note, repo.policy.keys)
-    return Seals(note, frozenset(found), tuple(bytes(row.der) for row in rows))
+    return Seals(own, note, found, tuple(bytes(row.der) for row in rows))
 
 
 def completed(repo: Repository, receipt: Receipt) -> Receipt:
@@ -250,7 +266,7 @@ def _replace(file: Path, text: str) -> None:
 def trust_file(repo: Repository) -> str:
     """Return the trust file of this ledger: keys, time-stamping roots, policy (format.md 7)."""
     keys: Sequence[dict[str, object]] = [
-        {"vkey": str(known.key), "from": known.start, "to": known.stop}
+        {"vkey": str(known.key), "from": known.start, "to": known.trusted_until}
         for known in repo.ledger.key_history()
     ]
     found = {

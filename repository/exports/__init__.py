@@ -29,7 +29,7 @@ from repository.exports.verify_text import VERIFY_TEXT
 from repository.ledger_mirror import publish
 from repository.models import Case, Exhibit
 from repository.naming import shown
-from repository.publication import Seals, announce, seals_of, trust_file
+from repository.publication import Seals, announce, seals_of, status, trust_file
 from repository.purpose import Purpose
 from repository.retrieve import Recorded, recorded_parts, stated_purpose, verified_bytes
 
@@ -137,7 +137,7 @@ def _write(job: _Export, bag: Bag, place: Path, size: int, progress: Progress) -
     rows = [(entry, checked_values(entry, openings[entry.index])) for entry in history]
     progress("report")
     left_out.append(SECTIONS_LEFT_OUT)
-    report = _report(job, signed, rows, left_out, listed, bag.files)
+    report = _report(job, signed, sealed, rows, left_out, listed, bag.files)
     bag.add("custody-report.pdf", [report])  # (5)
     bag.add("custody.json", _custody_json(job, size, listed, last_seq, history, openings, left_out))
     for name, data in _ledger_files(repo, sealed).items():
@@ -261,8 +261,8 @@ def _unsealed(repo: Repository, sealed: Seals, problems: Sequence[str]) -> list[
     found = []
     if not repo.policy.witnesses:
         found.append(("cosignatures of witnesses", "no witness is configured: it is unwitnessed"))
-    elif not repo.policy.satisfied(sealed.cosigners):
-        what = f"cosignatures of witnesses beyond the {len(sealed.cosigners)} that answered"
+    elif not repo.policy.satisfied(sealed.cosigned.keys()):
+        what = f"cosignatures of witnesses beyond the {len(sealed.cosigned)} that answered"
         found.append((what, why))
     if not repo.settings.tsa_urls:
         found.append(("time-stamp tokens", "no time-stamping authority is configured"))
@@ -274,6 +274,7 @@ def _unsealed(repo: Repository, sealed: Seals, problems: Sequence[str]) -> list[
 def _report(
     job: _Export,
     signed: SignedCheckpoint,
+    sealed: Seals,
     rows: Sequence[tuple[CustodyEntry, dict[str, Any]]],
     left_out: Sequence[tuple[str, str]],
     listed: Sequence[tuple[Exhibit, list[str]]],
@@ -283,7 +284,7 @@ def _report(
     from repository.exports.pdf import render  # brings a typesetter: on first use
     from repository.exports.report import ExhibitFacts, Heading, Row, compose
 
-    key = job.repo.ledger.key
+    key = signed.signed_by[0]
     heading = Heading(
         report_id=job.request_id,
         case=job.case.code,
@@ -298,8 +299,10 @@ def _report(
         root=f"sha256:{signed.checkpoint.root.hex()}",
         key_name=key.name,
         key_fingerprint=key.fingerprint,
-        checkpoint=signed.note,
+        checkpoint=sealed.own,
         marking=None,
+        witnesses=sealed.witnesses(status(job.repo)),
+        time_stamps=sealed.dated(),
     )
     return render(
         compose(

@@ -53,6 +53,7 @@ class Heading:
     """What the report says about itself; the caller's word, there is no clock here.
 
     `generated_at` is a time of format.md section 1; `root` and `key_fingerprint` are as shown.
+    `witnesses` and `time_stamps` say in one line each who cosigned or dated the checkpoint, when.
     """
 
     report_id: str
@@ -70,6 +71,8 @@ class Heading:
     key_fingerprint: str
     checkpoint: str
     marking: str | None
+    witnesses: tuple[str, ...] = ()
+    time_stamps: tuple[str, ...] = ()
 
 
 def compose(
@@ -204,7 +207,10 @@ def _header(heading: Heading, exhibits: Sequence[ExhibitFacts], rows: Sequence[R
         fact("root", heading.root),
         fact("key_name", heading.key_name, form="name"),
         fact("key_fingerprint", heading.key_fingerprint),
-        not_recorded("time_stamp"),
+        fact("witnesses", *heading.witnesses, form="text"),
+        fact("time_stamp", *heading.time_stamps, form="text")
+        if heading.time_stamps
+        else not_recorded("time_stamp"),
     ]
 
 

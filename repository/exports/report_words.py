@@ -56,6 +56,7 @@ WORDS: Mapping[str, str] = {
     "root": "Root of the ledger",
     "key_name": "Name of the signing key",
     "key_fingerprint": "Fingerprint of the signing key",
+    "witnesses": "Witnesses of the checkpoint",
     "time_stamp": "External time-stamp",
     # what is left out
     "left_out": "What is left out and why",
@@ -195,7 +196,7 @@ WORDS: Mapping[str, str] = {
         "earlier receipt, from a public notice. This report alone does not prove whose key it is."
     ),
     "K.trust": "With a trust file that reached you another way (FILE):",
-    "K.checkpoint": "4. The checkpoint, word for word (ledger/checkpoint)",
+    "K.checkpoint": "4. The checkpoint with the ledger's signature (ledger/checkpoint begins so)",
     "K.checkpoint.says": (
         "It fixes every entry of the ledger up to the size in its second line. Two checkpoints "
         "of the same size with different roots would show that the ledger was split."

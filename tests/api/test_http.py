@@ -9,10 +9,13 @@ import pytest
 from werkzeug.routing import Rule
 
 from api.app import create_app
+from api.commands.context import login
 from api.problems import STATUSES
 from api.schema import OPERATIONS, PUBLIC, openapi
 from custody.errors import EvidenceError
+from custody.merkle import leaf_hash, root_of
 from custody.receipt import Proof, Receipt
+from custody.static_log import parse_bundle
 from repository.people import new_token
 from tests.house import CODE
 from tests.shared import shared
@@ -323,6 +326,39 @@ def test_checkpoint_and_proof_are_public_and_show_no_content(client, number, hou
     assert client.get("/api/v1/ledger/proof/99999").status_code == 404
     assert client.get("/api/v1/ledger/proof/-1").status_code == 400
     assert house.repo.ledger.size() == before
+
+
+def test_hash_tiles_are_public_and_lead_from_an_entry_to_the_checkpoint(client, number, house):
+    """What a tlog-tiles client does: checkpoint, tiles, and the root from them."""
+    size = int(client.get("/api/v1/ledger/checkpoint").text.split("\n")[1])
+    tile = client.get(f"/api/v1/ledger/tile/0/000.p/{size}")
+    assert "immutable" in tile.headers["Cache-Control"]
+    leaves = [tile.data[n : n + 32] for n in range(0, len(tile.data), 32)]
+    root = base64.b64decode(client.get("/api/v1/ledger/checkpoint").text.split("\n")[2])
+    assert root_of(leaves) == root
+    assert leaf_hash(house.repo.ledger.entry(3).body) == leaves[3]
+    for name in (
+        f"0/000.p/{size + 1}",
+        "0/001",
+        "0/000.p/0",
+        "9/000.p/1",
+        "0/1",
+        "0/x000/000",
+        "..",
+    ):
+        assert client.get(f"/api/v1/ledger/tile/{name}").status_code == 404, name
+    assert house.repo.ledger.size() == size
+
+
+def test_entry_bundles_need_authority_and_reading_them_is_recorded(client, number, house, token):
+    name = "/api/v1/ledger/tile/entries/000.p/5"
+    assert client.get(name).status_code == 401
+    assert client.get(name, headers=token("analyst")).status_code == 403
+    custodian = token(login())
+    found = client.get(name, headers=custodian)
+    assert parse_bundle(found.data) == [entry.body for entry in house.repo.ledger.entries(0, 5)]
+    assert house.last("consultation")["reason"] == "ledger-tiles"
+    assert found.headers["Cache-Control"] == "no-store"
 
 
 def test_errors_of_the_framework_are_problems_too(client):

@@ -3,9 +3,13 @@
 import contextlib
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
+import pypdf
 import pytest
 
 from config.settings import load
@@ -231,6 +235,23 @@ def test_an_export_carries_lines_policy_and_tokens(dated, tmp_path):
     assert (out_dir / "ledger" / "policy").read_text().startswith("log ")
     assert json.loads((out_dir / "ledger" / "trust").read_text())["tsa_roots"]
     assert (out_dir / "ledger" / "checkpoint").read_text().count("\n— ") == 5
+    pages = pypdf.PdfReader(out_dir / "custody-report.pdf").pages
+    text = "".join(page.extract_text() for page in pages)
+    assert "w0.example/w" in text
+    assert "TSA A" in text
+    # The bundle alone, with the verifier in it and the trust it carries: every claim is made.
+    command = [sys.executable, out_dir / "verify.py", out_dir]
+    said = subprocess.run(
+        [*command, "--trust", out_dir / "ledger" / "trust"],
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert said.returncode == 0, said.stdout
+    made = dict(line.split()[1::-1] for line in said.stdout.splitlines() if line[:1] in "pfn")
+    assert {made[claim] for claim in ("witnesses", "time-stamps", "key-trusted")} == {"pass"}
+    token = out_dir / "ledger" / "tokens" / "1.tsr"
+    token.write_bytes(token.read_bytes()[:-1] + b"\0")
+    said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert said.returncode == 1
 
 
 def test_the_audit_names_a_changed_line_or_token(house, tmp_path):
@@ -261,3 +282,50 @@ def test_the_audit_names_a_changed_line_or_token(house, tmp_path):
         ).fetchone()[0]
         raw.execute("UPDATE cosignature SET size = ?", (smaller,))
     assert [one.check for one in failures()] == ["cosignatures"]
+
+
+def test_a_clock_that_jumps_ten_years_is_seen_and_changes_no_order(dated, tmp_path):
+    house = dated
+    with three_witnesses(house, tmp_path):
+        act(house)
+        before = house.repo.ledger.size()
+        late = house.repo.clock() + timedelta(days=3652)
+        moved = replace(house.repo, clock=lambda: late)
+        moved.ledger._appender._clock = lambda: late
+        act(house)
+        done = announce(moved)
+        assert len([p for p in done.problems if "clock says" in p]) == 3
+        assert done.quorum
+        house.repo.ledger._appender._clock = house.repo.clock
+        act(house)
+    times = [entry.fields["at"][:4] for entry in house.repo.ledger.entries(before)]
+    assert times[0] != times[-1]
+    found = audit(
+        house.repo.database, keys=house.repo.ledger.key_history(),
+        wrapping_key=house.repo.wrapping_key, policy=house.repo.policy,
+    )  # fmt: skip
+    assert [one for one in found if one.outcome == "fail"] == []
+
+
+def test_what_a_stolen_key_signed_counts_only_under_a_quorum(house, tmp_path):
+    key = str(house.repo.ledger.key)
+    act(house, 3)
+    since = house.repo.ledger.size()
+    said = house.evidence("ledger", "key", "compromised", key, "--since", since)
+    assert said.code == 0, said.err
+    assert house.evidence("ledger", "key", "rotate").code == 0
+    said = house.evidence("verify", "--ledger")
+    assert said.code == 1
+    assert "compromised" in said.out
+    reopen(house)
+    history = house.repo.ledger.key_history()
+    assert [one.trusted_until for one in history] == [since, None]
+    with three_witnesses(house, tmp_path):  # they were told of the new key
+        act(house)
+        assert announce(house.repo).quorum
+        found = audit(
+            house.repo.database, keys=house.repo.ledger.key_history(),
+            wrapping_key=house.repo.wrapping_key, policy=house.repo.policy,
+        )  # fmt: skip
+    assert [one for one in found if one.outcome == "fail"] == []
+    assert [one.outcome for one in found if one.check == "keys"] == ["pass"]
