@@ -5,7 +5,7 @@ Called now and then by `evidence worker`, at each export, and by `evidence ledge
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -155,7 +155,7 @@ def completed(repo: Repository, receipt: Receipt) -> Receipt:
         proof=proof.with_note(note),
         witnessed_by=sorted(cosigners),
         unwitnessed_since=None if met else receipt.unwitnessed_since,
-        policy=str(repo.policy),
+        policy=policy_text(repo),
         tokens=[(row.tsa, bytes(row.der)) for row in tokens],
     )
 
@@ -263,6 +263,12 @@ def _replace(file: Path, text: str) -> None:
     fresh.replace(file)
 
 
+def policy_text(repo: Repository) -> str:
+    """Return the policy as exports and receipts carry it: with every key the log ever had."""
+    logs = tuple(known.key for known in repo.ledger.key_history())
+    return str(replace(repo.policy, logs=logs))
+
+
 def trust_file(repo: Repository) -> str:
     """Return the trust file of this ledger: keys, time-stamping roots, policy (format.md 7)."""
     keys: Sequence[dict[str, object]] = [
@@ -275,6 +281,6 @@ def trust_file(repo: Repository) -> str:
         "origin": repo.ledger.origin,
         "keys": keys,
         "tsa_roots": list(repo.tsa_roots),
-        "policy": str(repo.policy),
+        "policy": policy_text(repo),
     }
     return json.dumps(found, indent=1) + "\n"

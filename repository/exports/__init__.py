@@ -29,7 +29,7 @@ from repository.exports.verify_text import VERIFY_TEXT
 from repository.ledger_mirror import publish
 from repository.models import Case, Exhibit
 from repository.naming import shown
-from repository.publication import Seals, announce, seals_of, status, trust_file
+from repository.publication import Seals, announce, policy_text, seals_of, status, trust_file
 from repository.purpose import Purpose
 from repository.retrieve import Recorded, recorded_parts, stated_purpose, verified_bytes
 
@@ -368,7 +368,7 @@ def _custody_json(
 def _ledger_files(repo: Repository, sealed: Seals) -> dict[str, bytes]:
     found = {
         "ledger/checkpoint": sealed.note.encode(),
-        "ledger/policy": str(repo.policy).encode(),
+        "ledger/policy": policy_text(repo).encode(),
         "ledger/trust": trust_file(repo).encode(),
     }
     for number, der in enumerate(sealed.tokens, 1):

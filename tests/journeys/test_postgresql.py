@@ -51,6 +51,14 @@ def test_evidence_goes_in_is_read_exported_verified_and_its_ledger_rebuilt(
     assert said.returncode == 0, said.stdout
     evidence("ledger", "key", "rotate")
     evidence("verify")
+    later = tmp_path / "later"
+    evidence("export", "--case", "KRN", "KRN-000007", "--out", later, "--purpose", "court")
+    said = subprocess.run(
+        [sys.executable, later / "verify.py", later, "--trust", later / "ledger" / "trust"],
+        capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert said.returncode == 0, said.stdout
+    evidence("receipt", "check", data / "receipts" / "KRN-000007.json")
     [line] = evidence("ledger", "rebuild").lines
     assert line["added"] == 0  # nothing is missing
     evidence("ledger", "tiles", "--out", tmp_path / "tiles")
