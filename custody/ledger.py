@@ -7,6 +7,7 @@ frontier and writes entries, full tiles and one signed head; nothing signed leav
 import base64
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import func, select
@@ -73,6 +74,10 @@ class Ledger:
             open_key=open_key, outside=outside,
         )  # fmt: skip
         self._recorder = Recorder(self._commit)
+        # All receipts of a batch carry one checkpoint; which key signed it never changes.
+        self._key_under = lru_cache(maxsize=8)(
+            lambda note: str(keys_for(note, self.key_history())[-1])
+        )
 
     @property
     def origin(self) -> str:
@@ -274,7 +279,7 @@ class Ledger:
             index=entry.index,
             body=entry.body.decode(),
             proof=str(proof),
-            key=str(keys_for(proof.note, self.key_history())[-1]),
+            key=self._key_under(proof.note),
             openings={},
             witnessed_by=[],
             unwitnessed_since=entry.fields["at"],

@@ -36,10 +36,15 @@ EXIT_CODES: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
             errors.WrongDatabase,
             custody_errors.LedgerUnavailable,
             custody_errors.SignerUnavailable,
+            custody_errors.HostUnavailable,
+            custody_errors.WitnessUnavailable,
+            custody_errors.TimestampUnavailable,
+            custody_errors.TimestampRefused,
             ingest_errors.SandboxUnavailable,
             ingest_errors.LibmagicMissing,
         ),
     ),
+    (2, (custody_errors.MalformedPolicy,)),
     (
         1,
         (
