@@ -16,6 +16,7 @@ from custody.errors import CustodyError
 from custody.heads import head_of, note_with_lines
 from custody.ledger import Ledger
 from custody.note import VerifierKey
+from custody.publish import first_witnessed
 from custody.quorum import Policy
 from custody.tables import fetch
 from custody.timestamp import Token
@@ -76,6 +77,10 @@ def _not_after(
         token = _verified(bytes(row.der), notes[row.size], roots, row.tsa, problems)
         if token is not None:
             found.append(Bound(token.time, f"time-stamp of {token.authority}", row.size))
+    early = first_witnessed(ledger, policy, index)
+    if early and early not in cosigned:
+        with ledger.database.reading() as session:
+            cosigned[early] = note_with_lines(session, early)
     for size, note in cosigned.items():
         bound = _quorum_bound(note, size, policy)
         if bound is not None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
+from sqlalchemy.orm import Session
+
 from custody import tables
 from custody.ask_witness import Cosigned, ask
 from custody.checkpoint import SignedCheckpoint
@@ -171,12 +173,37 @@ def witnessed(ledger: Ledger, policy: Policy) -> int:
     if not policy.witnesses:
         return 0
     with ledger.database.reading() as session:
-        rows = fetch(session, "SELECT DISTINCT size FROM cosignature ORDER BY size DESC LIMIT 500")
-        for row in rows:
-            found = cosignatures(note_with_lines(session, row.size), policy.keys)
-            if found and policy.satisfied(found):
-                return int(row.size)
+        for size in _sizes(session, policy, "size > ? ORDER BY size DESC", -1):
+            if quorum_at(session, size, policy):
+                return size
     return 0
+
+
+def first_witnessed(ledger: Ledger, policy: Policy, index: int) -> int:
+    """Return a size under a quorum that holds the entry at an index, an early one; 0 if none."""
+    if not policy.witnesses:
+        return 0
+    with ledger.database.reading() as session:
+        for size in reversed(_sizes(session, policy, "size > ? ORDER BY size", index)):
+            if quorum_at(session, size, policy):
+                return size
+    newest = witnessed(ledger, policy)
+    return newest if newest > index else 0
+
+
+def quorum_at(session: Session, size: int, policy: Policy) -> bool:
+    """Say whether the cosignatures on a checkpoint meet the policy's quorum."""
+    found = cosignatures(note_with_lines(session, size), policy.keys)
+    return bool(found) and policy.satisfied(found)
+
+
+def _sizes(session: Session, policy: Policy, where: str, beyond: int) -> list[int]:
+    """Return sizes that the policy's witnesses cosigned, a few of each, the largest first."""
+    found: set[int] = set()
+    for key in policy.keys:
+        query = f"SELECT size FROM cosignature WHERE key_name = ? AND {where} LIMIT 32"  # noqa: S608 - our own words
+        found.update(row.size for row in fetch(session, query, (_name(key), beyond)))
+    return sorted(found, reverse=True)
 
 
 def unwitnessed_since(ledger: Ledger, policy: Policy) -> str | None:

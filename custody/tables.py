@@ -68,6 +68,7 @@ cosignature = Table(
     Column("key_name", String(255), primary_key=True),
     Column("line", Text, nullable=False),
     Column("at", String(24), nullable=False),
+    Index("cosignature_key", "key_name", "size"),
 )
 timestamp_token = Table(
     "timestamp_token",

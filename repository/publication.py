@@ -22,6 +22,7 @@ from custody.publish import (
     anchor,
     collect_lines,
     collect_tokens,
+    first_witnessed,
     grew,
     keep_token,
     stamped,
@@ -72,7 +73,7 @@ def announce(repo: Repository, *, stamp: bool = False) -> Publication | None:
     keep_cosigned(repo, done.note)
     if settings.tsa_urls and (stamp or _due(repo, done.size)):
         _stamp(repo, done)
-    if done.quorum and done.cosigned:
+    if (done.quorum and done.cosigned) or done.tokens:
         complete_receipts(repo, done.size)
     return done
 
@@ -129,35 +130,38 @@ def completed(repo: Repository, receipt: Receipt) -> Receipt:
     Index and body stay; without cosignatures it is the receipt as it was given.
     """
     ledger = repo.ledger
+    size = first_witnessed(ledger, repo.policy, receipt.index)
+    met = size > 0
+    if not met:
+        size = _published_beyond(repo, receipt.index)
+    if not size:
+        return receipt
+    sealed = seals_of(repo, size)
+    if not sealed.cosigned and not sealed.tokens:
+        return receipt
     with repo.database.reading() as session:
-        rows = fetch(
-            session,
-            "SELECT DISTINCT size FROM cosignature WHERE size > ? ORDER BY size LIMIT 200",
-            (receipt.index,),
-        )
-        best: tuple[int, dict[str, int], bool] | None = None
-        for row in rows:
-            found = cosignatures(note_with_lines(session, row.size), repo.policy.keys)
-            met = bool(found) and repo.policy.satisfied(found)
-            if found and (best is None or met or len(found) > len(best[1])):
-                best = (row.size, {str(key): time for key, time in found.items()}, met)
-            if met:
-                break
-        if best is None:
-            return receipt
-        size, cosigners, met = best
-        note = note_with_lines(session, size)
         tokens = fetch(
             session, "SELECT tsa, der FROM timestamp_token WHERE size = ? ORDER BY tsa", (size,)
         )
     proof = ledger.proof(receipt.index, size=size)
     return receipt.completed(
-        proof=proof.with_note(note),
-        witnessed_by=sorted(cosigners),
+        proof=proof.with_note(sealed.note),
+        witnessed_by=sorted(str(key) for key in sealed.cosigned),
         unwitnessed_since=None if met else receipt.unwitnessed_since,
         policy=policy_text(repo),
         tokens=[(row.tsa, bytes(row.der)) for row in tokens],
     )
+
+
+def _published_beyond(repo: Repository, index: int) -> int:
+    """Return the newest published size with a line or a token that holds the entry; 0 if none."""
+    with repo.database.reading() as session:
+        row = fetch(
+            session,
+            "SELECT max(size) AS size FROM (SELECT max(size) AS size FROM timestamp_token "
+            "UNION ALL SELECT max(size) AS size FROM cosignature) AS newest",
+        )[0]
+    return row.size if row.size is not None and row.size > index else 0
 
 
 def complete_receipts(repo: Repository, size: int) -> int:

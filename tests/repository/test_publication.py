@@ -18,6 +18,7 @@ from custody.cosignature import cosignatures
 from custody.entry import Act, Draft
 from custody.errors import LedgerBehind
 from custody.receipt import Receipt
+from custody.witness import Reply
 from repository import open_repository
 from repository.publication import announce, status
 from tests.authority import make_authority
@@ -329,3 +330,24 @@ def test_what_a_stolen_key_signed_counts_only_under_a_quorum(house, tmp_path):
         )  # fmt: skip
     assert [one for one in found if one.outcome == "fail"] == []
     assert [one.outcome for one in found if one.check == "keys"] == ["pass"]
+
+
+def test_a_receipt_is_completed_however_long_the_witnesses_were_away(house, tmp_path):
+    file = tmp_path / "photo"
+    file.write_bytes(b"evidence")
+    [line] = house.ingest(file)
+    with three_witnesses(house, tmp_path, threshold=3) as found:
+        third = found[2][3]
+        answers = third.add_checkpoint
+        third.add_checkpoint = lambda body: Reply(500, "not today")
+        for _ in range(40):  # more checkpoints than are looked at one by one
+            act(house)
+            assert not announce(house.repo).quorum
+        third.add_checkpoint = answers
+        act(house)
+        assert announce(house.repo).quorum
+        assert status(house.repo) == "witnessed"
+        assert house.evidence("ledger", "time", line["entry"]).code == 0
+    receipt = Receipt.parse(Path(line["receipt"]).read_bytes())
+    assert receipt.unwitnessed_since is None
+    assert len(receipt.witnessed_by) == 3

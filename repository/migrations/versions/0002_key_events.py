@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.Column("size", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("size"),
     )
+    op.create_index("cosignature_key", "cosignature", ["key_name", "size"])
     # Nothing wrote evidence records before; a renewed one now stands beside the one it renews.
     op.drop_table("evidence_record")
     op.create_table(
