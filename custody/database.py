@@ -14,10 +14,12 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from custody.errors import LedgerUnavailable
 
+CONNECTIONS = 24  # of one process to PostgreSQL
 _RETRY = 0.001  # seconds between tries for a lock that another process holds
 
 
@@ -78,6 +80,11 @@ class Database:
             ):
                 yield session
                 session.flush()
+        except PoolTimeout as error:
+            raise LedgerUnavailable(
+                f"all {CONNECTIONS} connections to the database are in use for more than "
+                f"{self.timeout:g} s; try again"
+            ) from error
         except (DatabaseError, InterfaceError) as error:
             # Broken rules (IntegrityError and its like) are the caller's; a database that cannot
             # be used, or is none, is not.
@@ -98,7 +105,14 @@ def _explain(error: DatabaseError | InterfaceError, timeout: float) -> str:
 def _engine(url: str | URL, timeout: float) -> Engine:
     url = make_url(url)
     if url.get_backend_name() != "sqlite":
-        engine = create_engine(url, isolation_level="READ COMMITTED", pool_size=16, max_overflow=48)
+        # Two service processes and a worker stay below PostgreSQL's default of 100 connections.
+        engine = create_engine(
+            url,
+            isolation_level="READ COMMITTED",
+            pool_size=8,
+            max_overflow=CONNECTIONS - 8,
+            pool_timeout=timeout,
+        )
         event.listen(engine, "connect", _check_postgres)
         return engine
     engine = create_engine(

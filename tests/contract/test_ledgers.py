@@ -3,6 +3,7 @@
 import multiprocessing
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pymerkle
 import pytest
@@ -12,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from custody import tables
 from custody.audit import audit
 from custody.checkpoint import open_checkpoint
-from custody.database import Database
+from custody.database import CONNECTIONS, Database
 from custody.errors import LedgerBehind, LedgerDamaged, LedgerUnavailable, MalformedEntry
 from custody.keys import KeyState, keys_for
 from custody.merkle import leaf_hash, root_of, verify_consistency
@@ -269,6 +270,19 @@ def test_asynchronous_commit_is_switched_on_again_for_our_sessions(server):
     database.close()
     with database.reading() as session:
         assert session.execute(text("SHOW synchronous_commit")).scalar() == "on"
+    database.close()
+
+
+@pytest.mark.postgres
+def test_when_all_connections_are_in_use_it_is_said_and_nothing_hangs(server):
+    database = Database(server.url, timeout=0.2)
+    with ExitStack() as stack:
+        for _ in range(CONNECTIONS):
+            stack.enter_context(database.reading())
+        with pytest.raises(LedgerUnavailable, match="in use"), database.reading():
+            pass
+    with database.reading():
+        pass
     database.close()
 
 
