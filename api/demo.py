@@ -334,6 +334,8 @@ def _everything(repo: Repository) -> list[Finding]:
         repo.database,
         keys=repo.ledger.key_history(),
         wrapping_key=repo.wrapping_key,
+        policy=repo.policy,
+        second=repo.second.key if repo.second else None,
         outside=published(repo),
     )
     return [*findings, *check_objects(repo, _caller(repo, login()).actor())]

@@ -86,7 +86,7 @@ class Appender:
         """Append nothing more in this process; every later append raises the error."""
         self._refusal = error
 
-    def admit(self, session: Session) -> None:
+    def _admit(self, session: Session) -> None:
         """Compare the size with memory outside, once, before anything is appended.
 
         Raises:
@@ -109,8 +109,8 @@ class Appender:
 
     def append(self, session: Session, prepared: Sequence[Prepared]) -> list[CustodyEntry]:
         """Append inside the caller's write transaction; see `Ledger.append`."""
-        self.admit(session)
-        take_lock(session)
+        take_lock(session)  # first: else another process could grow and publish in between
+        self._admit(session)
         last = last_head(session)
         entries, leaves = self._write_entries(session, prepared, last.size)
         frontier = last.frontier

@@ -84,6 +84,8 @@ def audit_lines(session: Session, policy: Policy, second: VerifierKey | None) ->
         return (
             [] if not policy.witnesses else [undone("cosignatures", "no witness has answered yet")]
         )
+    if not good:
+        return [undone("cosignatures", f"{unknown} lines are of keys nobody named: not judged")]
     detail = f"{good} cosignatures verify"
     if unknown:
         detail += f"; {unknown} of keys that the policy does not name were not judged"

@@ -194,6 +194,28 @@ def test_a_size_smaller_than_outside_memory_appends_nothing(kept):
     behind.database.close()
 
 
+def test_growth_by_another_process_at_the_first_append_is_no_restored_backup(kept):
+    """The size is compared under the lock: what another process adds meanwhile is not "longer"."""
+    record(kept, 3)
+    other = connect(kept)
+
+    def outside(size):
+        published = other.ledger.size()  # what is published was committed before
+        if size < published:
+            raise LedgerBehind(f"{size} < {published}")
+
+    with ThreadPoolExecutor(4) as pool:
+        growing = [pool.submit(other.ledger.record, other.draft(n)) for n in range(40)]
+        for n in range(20):
+            fresh = connect(kept, outside=outside)
+            fresh.ledger.record(fresh.draft(n))
+            fresh.database.close()
+        for one in growing:
+            one.result()
+    assert kept.ledger.size() == 63
+    other.database.close()
+
+
 def test_a_rotation_under_load_breaks_nothing_and_each_head_has_one_valid_key(kept, tmp_path):
     """Two processes' worth of ledgers record while the key changes three times."""
     signers = [
