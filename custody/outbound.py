@@ -47,7 +47,8 @@ def post(url: str, body: bytes, *, content_type: str, timeout: float) -> Answer:
     connection = _connection(parts.scheme, parts.hostname, port, timeout)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     # Time-outs of sockets begin anew with every byte: the end of the whole is kept from outside.
-    alarm = threading.Timer(timeout, _cut, [connection])
+    expired = threading.Event()
+    alarm = threading.Timer(timeout, _cut, [connection, expired])
     alarm.daemon = True
     alarm.start()
     try:
@@ -57,7 +58,8 @@ def post(url: str, body: bytes, *, content_type: str, timeout: float) -> Answer:
         kind = (response.getheader("Content-Type") or "").partition(";")[0].strip().lower()
         short = response.length is not None and response.length > 0 and len(found) <= MAX_ANSWER
     except (OSError, http.client.HTTPException, ValueError) as error:
-        said = "no whole answer in time" if not alarm.is_alive() else str(error)
+        said = str(error) if isinstance(error, OSError) else "its answer is not HTTP"
+        said = "no whole answer in time" if expired.is_set() else said
         raise HostUnavailable(f"{parts.hostname}: {said or type(error).__name__}") from error
     finally:
         alarm.cancel()
@@ -78,7 +80,8 @@ def _connection(
     return http.client.HTTPConnection(host, port, timeout=timeout)
 
 
-def _cut(connection: http.client.HTTPConnection) -> None:
+def _cut(connection: http.client.HTTPConnection, expired: threading.Event) -> None:
+    expired.set()
     held = connection.sock
     if held is not None:
         try:
