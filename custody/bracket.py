@@ -7,10 +7,10 @@ when the entry was given its place. Both bound the logging, not the fact that is
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 
-from custody.cosignature import cosignatures
+from custody.cosignature import cosignatures, moment
 from custody.entry import Act
 from custody.errors import CustodyError
 from custody.heads import head_of, note_with_lines
@@ -95,7 +95,7 @@ def _quorum_bound(note: str, size: int, policy: Policy) -> Bound | None:
         so_far.add(key)
         if policy.satisfied(so_far):
             names = ", ".join(sorted(one.name for one in so_far))
-            return Bound(datetime.fromtimestamp(seconds, UTC), f"cosignatures of {names}", size)
+            return Bound(moment(seconds), f"cosignatures of {names}", size)
     return None
 
 

@@ -6,6 +6,7 @@ extends every one I cosigned before.
 """
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from custody.checkpoint import Checkpoint
 from custody.errors import BadSignature, MalformedNote
@@ -20,6 +21,7 @@ from custody.signers import Signer
 
 KINDS = (COSIGNATURE_ED25519, COSIGNATURE_ML_DSA_44)
 _TIME = 8
+_LAST = 253_402_300_799
 
 
 def message(key: VerifierKey, checkpoint: Checkpoint, time: int) -> bytes:
@@ -68,6 +70,16 @@ def cosigned_at(line: SignatureLine, key: VerifierKey, checkpoint: Checkpoint) -
     if not key.verify(message(key, checkpoint, time), line.signature[_TIME:]):
         raise BadSignature(f"the cosignature of {line.name} does not verify")
     return time
+
+
+def moment(seconds: int) -> datetime:
+    """Return the time a cosignature states; one beyond the year 9999 is that year's last second."""
+    return datetime.fromtimestamp(min(seconds, _LAST), UTC)
+
+
+def line_time(line: SignatureLine) -> datetime:
+    """Return the time that a cosignature line states; nothing is verified."""
+    return moment(int.from_bytes(line.signature[:_TIME], "big"))
 
 
 def cosignatures(note: str, keys: Sequence[VerifierKey]) -> dict[VerifierKey, int]:

@@ -8,7 +8,7 @@ beside it. Nobody is asked about a head before its transaction was committed.
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 from sqlalchemy.orm import Session
@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 from custody import tables
 from custody.ask_witness import Cosigned, ask
 from custody.checkpoint import SignedCheckpoint
-from custody.cosignature import cosign, cosignatures
+from custody.cosignature import cosign, cosignatures, line_time, moment
+from custody.database import Database
 from custody.entry import Act, Actor, Clock, Draft, timestamp
 from custody.errors import CustodyError, LedgerBehind
 from custody.heads import head_of, note_with_lines
@@ -75,7 +76,7 @@ def collect_lines(
     known = _key_names(ledger, size)
     if second is not None and _name(second.key) not in known:
         line = cosign(second, signed.checkpoint, time=int(at.timestamp()))
-        _keep_lines(ledger, size, [(line, second.key)], at)
+        keep_lines(ledger.database, size, [line], at)
     waiting = [one for one in policy.witnesses if one.url and _name(one.key) not in known]
     problems = _ask_all(ledger, signed, waiting, at, timeout)
     with ledger.database.reading() as session:
@@ -120,14 +121,14 @@ def collect_tokens(
             problems.append(answer)
         else:
             problems += _skewed(answer.authority, answer.time, clock(), SKEW)
-            keep_token(ledger, size, f"{url}#{algorithm}", answer, clock())
+            keep_token(ledger.database, size, f"{url}#{algorithm}", answer, clock())
             tokens.append(answer)
     return tokens, problems
 
 
-def keep_token(ledger: Ledger, size: int, name: str, token: Token, at: datetime) -> bool:
+def keep_token(database: Database, size: int, name: str, token: Token, at: datetime) -> bool:
     """Store a verified token over a head; False if one of this name is there already."""
-    with ledger.database.writing() as session:
+    with database.writing() as session:
         held = fetch(
             session, "SELECT size FROM timestamp_token WHERE size = ? AND tsa = ?", (size, name)
         )
@@ -235,10 +236,10 @@ def _ask_all(
                 problems.append(f"{witness.name}: {error}")
             else:
                 for _, key, seconds in lines:
-                    time = datetime.fromtimestamp(seconds, UTC)
+                    time = moment(seconds)
                     problems += _skewed(key.name, time, at, WITNESS_SKEW)
-                _keep_lines(
-                    ledger, signed.checkpoint.size, [(line, key) for line, key, _ in lines], at
+                keep_lines(
+                    ledger.database, signed.checkpoint.size, [line for line, _, _ in lines], at
                 )
     if behind is not None:
         ledger.refuse(behind)
@@ -291,18 +292,30 @@ def _key_names(ledger: Ledger, size: int) -> Collection[str]:
     return {row.key_name for row in rows}
 
 
-def _keep_lines(
-    ledger: Ledger, size: int, lines: Sequence[tuple[SignatureLine, VerifierKey]], at: datetime
+def keep_lines(
+    database: Database, size: int, lines: Sequence[SignatureLine], at: datetime | None = None
 ) -> None:
-    with ledger.database.writing() as session:
+    """Store cosignature lines of a checkpoint that are not there yet; nothing is judged here.
+
+    Args:
+        database: the ledger's.
+        size: the checkpoint's.
+        lines: signature lines with a time of their own (types 0x04, 0x06).
+        at: when they came; None: the time each states.
+    """
+    with database.writing() as session:
         held = fetch(session, "SELECT key_name FROM cosignature WHERE size = ?", (size,))
         known = {row.key_name for row in held}  # another process may have been first
-        fresh = [
-            (size, _name(key), str(line), timestamp(at))
-            for line, key in lines
-            if _name(key) not in known
+        fresh = {
+            f"{line.name}+{line.key_id.hex()}": line
+            for line in lines
+            if f"{line.name}+{line.key_id.hex()}" not in known
+        }
+        rows = [
+            (size, name, str(line), timestamp(at or line_time(line)))
+            for name, line in fresh.items()
         ]
-        insert_rows(session, tables.cosignature, fresh)
+        insert_rows(session, tables.cosignature, rows)
 
 
 def _name(key: VerifierKey) -> str:

@@ -17,10 +17,12 @@ from custody.database import Database
 from custody.errors import LedgerDamaged
 from custody.heads import last_head
 from custody.note import Note, VerifierKey
+from custody.publish import keep_lines, keep_token
 from custody.rebuild import rebuild as rebuild_ledger
 from custody.static_log import ENTRIES, TileName, bodies, bundle, names, parse_bundle, read_tile
 from custody.tables import fetch, insert_rows
 from custody.tiles import TILE
+from custody.timestamp import read as read_token
 from repository import Repository, checkpoint_name
 from repository.errors import NameTaken
 from repository.stores import ObjectStore, Stored
@@ -104,7 +106,23 @@ def rebuild(database: Database, store: ObjectStore, first: Sequence[VerifierKey]
         size = last_head(session).size
     if size:
         _mark(database, size)
+        _restore_seals(database, store)
     return added
+
+
+def _restore_seals(database: Database, store: ObjectStore) -> None:
+    """Take back what stands on the checkpoints: cosignature lines and time-stamps.
+
+    They are stored as they were kept; the audit judges them.
+    """
+    for stored in store.versions(BUCKET, "cosigned/"):
+        note = Note.parse(_bytes(store, stored).decode("utf-8", "replace"))
+        size = Checkpoint.parse_text(note.text).size
+        keep_lines(database, size, note.signatures[1:])
+    for stored in store.versions(BUCKET, "token/"):
+        name = stored.key.removeprefix("token/").replace("/", "").partition(".")[0]
+        token = read_token(_bytes(store, stored))
+        keep_token(database, int(name), f"{token.authority}#{token.algorithm}", token, token.time)
 
 
 def _notes(store: ObjectStore, beyond: int) -> Iterator[str]:

@@ -6,13 +6,13 @@ Called now and then by `evidence worker`, at each export, and by `evidence ledge
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import select
 
-from custody.cosignature import cosignatures
+from custody.cosignature import cosignatures, moment
 from custody.entry import timestamp
 from custody.errors import CustodyError
 from custody.heads import head_of, note_with_lines
@@ -98,7 +98,7 @@ class Seals:
     def witnesses(self, unwitnessed: str) -> tuple[str, ...]:
         """Return a line for each witness that cosigned, with its time; else since when none did."""
         lines = [
-            f"{key.name}, {timestamp(datetime.fromtimestamp(seconds, UTC))}"
+            f"{key.name}, {timestamp(moment(seconds))}"
             for key, seconds in sorted(self.cosigned.items(), key=lambda one: one[1])
         ]
         return tuple(lines) or (unwitnessed,)
@@ -255,7 +255,7 @@ def _take(repo: Repository, done: Publication, reply: Path) -> None:
     except (CustodyError, OSError, ValueError) as error:
         done.problems.append(f"{reply.name}: {error}; the request stays open")
         return
-    if keep_token(repo.ledger, int(size), f"{token.authority}#{algorithm}", token, repo.clock()):
+    if keep_token(repo.database, int(size), f"{token.authority}#{algorithm}", token, repo.clock()):
         keep_stamp(repo, int(size), token.der)
         anchor(repo.ledger, SYSTEM, int(size), token.authority, token)
         done.tokens.append(token)

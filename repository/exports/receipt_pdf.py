@@ -1,11 +1,11 @@
 """A receipt on one page, for people: what was handed in, where it stands, and how to check it."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from custody.checkpoint import Checkpoint
-from custody.cosignature import cosignatures
+from custody.cosignature import cosignatures, moment
 from custody.entry import parse_body, timestamp
 from custody.errors import CustodyError
 from custody.note import Note, VerifierKey
@@ -121,7 +121,7 @@ def _witnesses(receipt: Receipt) -> list[tuple[str, str, str]]:
     except CustodyError as error:
         return [(WORDS["witnesses"], f"cannot be read: {error}", "text")]
     lines = [
-        f"{key.name}, {timestamp(datetime.fromtimestamp(seconds, UTC))}"
+        f"{key.name}, {timestamp(moment(seconds))}"
         for key, seconds in sorted(found.items(), key=lambda item: item[1])
     ]
     if not (found and policy.satisfied(found)):

@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from custody.checkpoint import Checkpoint, open_checkpoint
-from custody.cosignature import cosign, cosignatures, cosigned_at, parse_line
+from custody.cosignature import (
+    cosign,
+    cosignatures,
+    cosigned_at,
+    line_time,
+    moment,
+    parse_line,
+)
 from custody.errors import BadProof, BadSignature, CustodyError, MalformedNote
 from custody.note import COSIGNATURE_ED25519, COSIGNATURE_ML_DSA_44, ED25519, Note, VerifierKey
 from custody.receipt import Proof
@@ -127,3 +134,9 @@ def test_no_bytes_make_a_reader_crash(data):
     for key in KEYS[1:]:
         with pytest.raises(CustodyError):
             cosigned_at(parse_line(line), key, HEAD)
+
+
+def test_an_impossible_time_is_a_late_one_and_crashes_nobody(signer):
+    line = cosign(signer, HEAD, time=2**64 - 1)
+    assert cosigned_at(line, signer.key, HEAD) == 2**64 - 1
+    assert line_time(line).year == moment(2**64 - 1).year == 9999

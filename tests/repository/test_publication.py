@@ -20,7 +20,8 @@ from custody.errors import LedgerBehind
 from custody.receipt import Receipt
 from custody.witness import Reply
 from repository import open_repository
-from repository.publication import announce, status
+from repository.ledger_mirror import publish
+from repository.publication import announce, seals_of, status
 from tests.authority import make_authority
 from tests.house import make_house, run
 from tests.repository.test_mirror import cut
@@ -351,3 +352,30 @@ def test_a_receipt_is_completed_however_long_the_witnesses_were_away(house, tmp_
     receipt = Receipt.parse(Path(line["receipt"]).read_bytes())
     assert receipt.unwitnessed_since is None
     assert len(receipt.witnessed_by) == 3
+
+
+def test_a_rebuilt_ledger_has_its_witnesses_and_time_stamps_back(dated, tmp_path):
+    house = dated
+    urls, roots = house.repo.settings.tsa_urls, house.repo.settings.tsa_roots_file
+    with three_witnesses(house, tmp_path):
+        policy = house.repo.settings.witness_policy_file
+        reopen(house, witness_policy_file=policy, tsa_urls=urls, tsa_roots_file=roots)
+        act(house, 300)
+        done = announce(house.repo, stamp=True)
+        publish(house.repo)  # the anchors too
+    house.repo.close()
+    for file in house.data.glob("evidence.db*"):
+        file.unlink()
+    said = house.evidence("ledger", "rebuild")
+    assert said.code == 0, said.err
+    reopen(house, witness_policy_file=policy, tsa_roots_file=roots)
+    sealed = seals_of(house.repo, done.size)
+    assert set(sealed.note.splitlines()) == set(done.note.splitlines())
+    assert len(sealed.tokens) == 4
+    found = audit(
+        house.repo.database, keys=house.repo.ledger.key_history(),
+        wrapping_key=house.repo.wrapping_key, policy=house.repo.policy, roots=house.repo.tsa_roots,
+        second=house.repo.second.key,
+    )  # fmt: skip
+    assert [one for one in found if one.outcome == "fail"] == []
+    assert {"cosignatures", "time-stamps"} <= {f.check for f in found if f.outcome == "pass"}
