@@ -156,4 +156,8 @@ def _openings() -> Select[Any]:
 
 
 def _stream(session: Session, query: Select[Any]) -> Any:
-    yield from session.execute(query.execution_options(yield_per=_BATCH))
+    result = session.execute(query.execution_options(yield_per=_BATCH))
+    try:
+        yield from result
+    finally:
+        result.close()  # a cursor on the server, when the reader stops early

@@ -295,6 +295,33 @@ def test_asynchronous_commit_is_switched_on_again_for_our_sessions(server):
     database.close()
 
 
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ("UPDATE entry SET leaf = body WHERE idx = 100", "entry 100"),
+        ("DELETE FROM entry WHERE idx = 17", "entry 17"),
+        ("DELETE FROM entry WHERE idx >= 256 AND idx < 512", "entry 256"),
+        ("DELETE FROM entry WHERE idx >= 690", "entry 690"),
+        ("UPDATE entry SET idx = 900 WHERE idx = 300", "entry 300"),
+        ("UPDATE tile SET root = hashes WHERE n = 1", "tile 0/1"),
+        ("DELETE FROM head WHERE size = 700", "entry 600"),
+    ],
+)
+def test_what_the_owner_of_the_database_changes_is_named(kept, change, named):
+    record(kept, 700)
+    with kept.database.writing() as session:
+        if kept.database.dialect == "sqlite":
+            for [name] in session.execute(
+                text("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+            ).all():
+                session.execute(text(f"DROP TRIGGER {name}"))
+        else:
+            for table in tables.INSERT_ONLY:
+                session.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER ALL"))
+        session.execute(text(change))
+    assert failures(kept)[0].subject == named
+
+
 @pytest.mark.postgres
 def test_when_all_connections_are_in_use_it_is_said_and_nothing_hangs(server):
     database = Database(server.url, timeout=0.2)
