@@ -24,7 +24,7 @@ from custody.quorum import parse as parse_policy
 from custody.signers import Signer, open_signer
 from repository.errors import BadRequest, NotInitialised
 from repository.migrations import check_revision
-from repository.stores import ObjectStore, open_store
+from repository.stores import Access, ObjectStore, open_store
 
 SYSTEM_ID = "00000000-0000-7000-8000-000000000000"  # the actor of automatic acts
 
@@ -188,8 +188,10 @@ def open_settings_store(settings: Settings) -> ObjectStore:
     url = settings.store_url or (settings.data / "store").as_uri()
     return open_store(
         url,
-        access_key=_secret(settings.store_access_key_file),
-        secret_key=_secret(settings.store_secret_key_file),
+        Access(
+            access_key=_secret(settings.store_access_key_file),
+            secret_key=_secret(settings.store_secret_key_file),
+        ),
     )
 
 

@@ -51,6 +51,24 @@ class NoSuchObject(StoreError):
     code = "no-such-object"
 
 
+class Locked(StoreError):
+    """A lock or a legal hold forbids it; nothing was changed."""
+
+    code = "locked"
+
+
+class KeyUnavailable(RepositoryError):
+    """A key that is needed cannot be read, or does not fit."""
+
+    code = "key-unavailable"
+
+
+class Erased(RepositoryError):
+    """The exhibit's key was destroyed by order; its bytes cannot be read by anyone."""
+
+    code = "exhibit-erased"
+
+
 class IntegrityError(RepositoryError):
     """Stored bytes differ from what was recorded; nothing of the differing part was given out."""
 

@@ -2,21 +2,25 @@
 
 A store holds opaque bytes under names drawn by the caller. It never overwrites, it says where and
 until when it keeps what it took, and everything it gives back is checked above it
-(`repository.chunks`), because no store is believed.
+(`repository.chunks`), because no store is believed. `tests/contract/test_stores.py` asserts the
+twenty guarantees of the contract on every store.
 """
 
 import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 from urllib.parse import urlsplit
 
 from custody.entry import timestamp
 from repository.errors import BadRequest
 
-BUCKETS = ("evidence", "derived", "ledger")
+BUCKETS = ("evidence", "derived", "ledger", "keys")
+LOCKED = ("evidence", "ledger")  # the others can be erased
+CANARY = "canary/"  # names of objects that try the locks
 SCHEMES: Mapping[str, str] = {"file": "folder", "s3+http": "s3", "s3+https": "s3"}
 
 Block = bytes | bytearray | memoryview
@@ -69,16 +73,65 @@ class Stored:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a store was found to do.
+
+    `lock_strength`: `compliance` (nobody before the end), `governance` (not without a special
+    right), `immutable` (not before root lifts an attribute), `mode` (file permissions and this
+    program alone). `clock_skew` is the server's clock less ours, in seconds.
+    """
+
+    lock_strength: str
+    clock_skew: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a full check of one object came to: `pass`, `fail` or `not-done`, and why."""
+
+    outcome: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The order to destroy: the digest of its document, who asked and who else approved.
+
+    Raises:
+        BadRequest: no digest, or one person alone.
+    """
+
+    document: str
+    requested_by: str
+    approved_by: str
+
+    def __post_init__(self) -> None:
+        if not self.document.startswith("sha256:"):
+            raise BadRequest("an order to destroy names the digest of its document")
+        if not self.requested_by or not self.approved_by or self.requested_by == self.approved_by:
+            raise BadRequest("an order to destroy needs two different persons")
+
+
 class ObjectStore(Protocol):
     """The contract of every store; `tests/contract/test_stores.py` asserts it."""
 
     name: str
+    largest: int | None  # bytes of one object; what is longer becomes several
 
     def prepare(self) -> None:
         """Make the buckets, with Object Lock where evidence and ledger lie.
 
         Raises:
             StoreUnfit: a bucket exists without what evidence needs.
+            StoreUnavailable: the store does not answer.
+        """
+
+    def probe(self) -> Capabilities:
+        """Try to break the locks on objects of the store's own, as it keeps exhibits.
+
+        Raises:
+            StoreUnfit: something that must be refused was done, or the clocks differ too much.
             StoreUnavailable: the store does not answer.
         """
 
@@ -109,6 +162,7 @@ class ObjectStore(Protocol):
                 hashed twice; None: the store hashes.
 
         Raises:
+            BadRequest: a lock without a time zone, or one that lies in the past.
             NameTaken: other bytes stand under this name.
             StoreFull, StoreUnavailable, StoreUnfit: not stored.
         """
@@ -134,6 +188,37 @@ class ObjectStore(Protocol):
     def find(self, bucket: str, key: str) -> Stored | None:
         """Return the newest version under a name, its bytes hashed; None if there is none."""
 
+    def extend(self, stored: Stored, retain_until: datetime) -> Stored:
+        """Lock longer and return the lock as read back; it is never made shorter.
+
+        Raises:
+            BadRequest: a time without a zone, or in the past.
+            Locked: it is locked for longer already.
+        """
+
+    def set_hold(self, stored: Stored, *, on: bool, authority: str = "") -> Stored:
+        """Place a legal hold, or take it off by an authority; independent of the retention.
+
+        Raises:
+            Locked: off, and no authority is named.
+        """
+
+    def verify(self, stored: Stored) -> Report:
+        """Re-hash the whole object, read its lock, and look whether something hides it."""
+
+    def destroy(self, stored: Stored, order: Order) -> None:
+        """Destroy every version and marker of a name, and see that it is gone.
+
+        Raises:
+            Locked: retention runs, or a hold is on; nothing was destroyed.
+        """
+
+    def abort_stale(self, older: timedelta) -> int:
+        """Collect what uploads that died left unfinished; return how many."""
+
+    def hidden(self, bucket: str, prefix: str = "") -> Iterator[str]:
+        """Yield the names that a delete marker hides; their versions still read."""
+
     def versions(self, bucket: str, prefix: str = "", *, after: str = "") -> Iterator[Stored]:
         """Yield every version under a prefix in the order of names; digests are empty.
 
@@ -144,9 +229,27 @@ class ObjectStore(Protocol):
         """
 
 
-def open_store(
-    url: str, *, access_key: str | None = None, secret_key: str | None = None
-) -> ObjectStore:
+def now() -> datetime:
+    """Return the machine's time in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What opening a store needs beside its URL.
+
+    `secret_key` is the S3 secret; a folder authenticates its lock records with it. `ca_file`: PEM
+    file of the authorities that vouch for the server. `immutable`: set the file system's attribute.
+    """
+
+    access_key: str | None = None
+    secret_key: str | None = None
+    ca_file: Path | None = None
+    immutable: bool = False
+    clock: Callable[[], datetime] = now
+
+
+def open_store(url: str, access: Access = Access()) -> ObjectStore:
     """Return the store of a URL: `file:///folder` or `s3+https://host:port/?prefix=name`.
 
     Raises:
@@ -157,5 +260,31 @@ def open_store(
     if scheme not in SCHEMES:
         raise BadRequest(f"no store is called {scheme!r}; known are {', '.join(SCHEMES)}")
     module = importlib.import_module(f"{__name__}.{SCHEMES[scheme]}")
-    store: ObjectStore = module.open_store(url, access_key=access_key, secret_key=secret_key)
+    store: ObjectStore = module.open_store(url, access)
     return store
+
+
+def check_term(retain_until: datetime | None, clock: Callable[[], datetime]) -> None:
+    """Refuse a lock that names no zone or lies in the past; servers take such.
+
+    Raises:
+        BadRequest: as said.
+    """
+    if retain_until is None:
+        return
+    if retain_until.tzinfo is None:
+        raise BadRequest("a lock needs a time with a zone")
+    if retain_until <= clock():
+        raise BadRequest("a lock that ended already protects nothing; is the clock right?")
+
+
+def compare(stored: Stored, held: Stored, digest: str, size: int) -> Report:
+    """Return what a re-read object comes to, against what was recorded of it."""
+    if (digest, size) != (stored.sha256, stored.size):
+        return Report("fail", f"{stored.bucket}/{stored.key}: its bytes are not those recorded")
+    ends = stored.retain_until is not None and (
+        held.retain_until is None or held.retain_until < stored.retain_until
+    )
+    if ends or (stored.hold and not held.hold):
+        return Report("fail", f"{stored.bucket}/{stored.key}: its lock is weaker than recorded")
+    return Report("pass", f"{size} bytes")

@@ -2,19 +2,19 @@
 
 An object is written to an unnamed file, synced, and linked to its name without clobbering; a crash
 leaves either nothing or the whole. Protection is mode 0444 and this code: whoever owns the folder
-can change it, and the digests in the ledger show it. Locks are kept in a sidecar `<key>.lock`.
+can change it, and the digests in the ledger show it. Where the settings ask for it and root runs
+the program, the file system's immutable attribute is set too. A lock is a record beside the object,
+authenticated, a new file for every change: `<key>.1.lock`, `<key>.2.lock`; the newest counts.
 """
 
-import errno
-import fcntl
+import hmac
 import json
-import mmap
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
-from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
@@ -22,20 +22,40 @@ from urllib.parse import unquote, urlsplit
 from custody.entry import timestamp
 from repository.errors import (
     BadRequest,
+    Locked,
     NameTaken,
     NoSuchObject,
     StoreError,
-    StoreFull,
     StoreUnavailable,
+    StoreUnfit,
 )
-from repository.stores import BUCKETS, Block, Stored
+from repository.stores import (
+    BUCKETS,
+    CANARY,
+    Access,
+    Block,
+    Capabilities,
+    Order,
+    Report,
+    Stored,
+    check_term,
+    compare,
+)
+from repository.write_once import (
+    IMMUTABLE,
+    Span,
+    Written,
+    digest_of,
+    explained,
+    flags_of,
+    set_immutable,
+    sync_folder,
+    write,
+)
 
 NAME = "folder"
 VERSION = "1"
 LOCK = ".lock"
-DIRECT_FROM = 1 << 20  # blocks from this size on go past the page cache
-_ALIGN = mmap.PAGESIZE
-_READ = 4 << 20
 
 
 class FolderStore:
@@ -43,15 +63,40 @@ class FolderStore:
 
     name = NAME
 
-    def __init__(self, root: Path) -> None:
+    largest = None
+
+    def __init__(self, root: Path, access: Access = Access()) -> None:  # noqa: B008 - frozen
         self.root = root
+        self._access = access
+        self._secret = (access.secret_key or "").encode()
         self._known: set[Path] = set()
 
     def prepare(self) -> None:
         """Make the buckets' folders."""
         for bucket in BUCKETS:
-            with _explained(self.root / bucket):
+            with explained(self.root / bucket):
                 self._folder(self.root / bucket)
+
+    def probe(self) -> Capabilities:
+        """Try to overwrite, shorten and destroy an object of our own; see `ObjectStore.probe`."""
+        key = f"{CANARY}{os.urandom(16).hex()}"
+        until = self._access.clock() + timedelta(minutes=1)
+        mine = self.put([b"canary"], bucket="evidence", key=key, retain_until=until)
+        order = Order("sha256:" + "0" * 64, "canary", "nobody")
+        attempts: dict[str, tuple[Callable[[], object], type[StoreError]]] = {
+            "overwritten": (lambda: self.put([b"x"], bucket="evidence", key=key), NameTaken),
+            "shortened": (lambda: self.extend(mine, until - timedelta(seconds=30)), Locked),
+            "destroyed": (lambda: self.destroy(mine, order), Locked),
+        }
+        for what, (attempt, refusal) in attempts.items():
+            with suppress(refusal):
+                attempt()
+                raise StoreUnfit(f"a locked object in {self.root} could be {what}")
+        path = self._path("evidence", key)
+        with explained(path):
+            strength = "immutable" if flags_of(path) & IMMUTABLE else "mode"
+            self._remove(path)
+        return Capabilities(strength)
 
     def put(
         self,
@@ -66,56 +111,112 @@ class FolderStore:
     ) -> Stored:
         """Write once; see `ObjectStore.put`."""
         path = self._path(bucket, key)
-        if retain_until is not None and retain_until.tzinfo is None:
-            raise BadRequest("a lock needs a time with a zone")
-        with _explained(path):
+        check_term(retain_until, self._access.clock)
+        with explained(path):
             folder = self._folder(path.parent)
-        written, hashed = _write(folder, path, blocks, hashing=digest is None)
+        written, hashed = write(folder, path, blocks, hashing=digest is None)
         try:
             found = digest() if digest is not None else hashed
         except BaseException:
             written.close()
             raise
         stored = Stored(NAME, bucket, key, VERSION, found, written.size, retain_until, hold)
-        with _explained(path):
+        with explained(path):
             self._settle(written, stored, path)
-            if retain_until is not None or hold:
-                self._lock(stored, path)
-            _sync_folder(path.parent)  # one for both names
+            if (retain_until is not None or hold) and not _records(path):
+                self._record(path, retain_until, hold=hold)
+            sync_folder(path.parent)  # one for both names
+            self._protect(path, bucket)
         return self.stat(stored)
+
+    def extend(self, stored: Stored, retain_until: datetime) -> Stored:
+        """Lock longer; see `ObjectStore.extend`."""
+        check_term(retain_until, self._access.clock)
+        held = self.stat(stored)
+        if held.retain_until is not None and retain_until < held.retain_until:
+            raise Locked(f"{stored.bucket}/{stored.key} is locked for longer; locks only grow")
+        return self._relock(stored, retain_until, hold=held.hold)
+
+    def set_hold(self, stored: Stored, *, on: bool, authority: str = "") -> Stored:
+        """Place or lift a legal hold; see `ObjectStore.set_hold`."""
+        if not on and not authority:
+            raise Locked("a legal hold is lifted by an authority; name it")
+        return self._relock(stored, self.stat(stored).retain_until, hold=on)
+
+    def verify(self, stored: Stored) -> Report:
+        """Re-hash the object and read its lock; see `ObjectStore.verify`."""
+        try:
+            held = self.stat(stored)
+            with explained(self._path(stored.bucket, stored.key)):
+                digest, size = digest_of(self._path(stored.bucket, stored.key))
+        except NoSuchObject as error:
+            return Report("fail", str(error))
+        except StoreUnavailable as error:
+            return Report("not-done", str(error))
+        except StoreError as error:
+            return Report("fail", str(error))
+        return compare(stored, held, digest, size)
+
+    def destroy(self, stored: Stored, order: Order) -> None:
+        """Destroy an object whose locks ended; see `ObjectStore.destroy`."""
+        del order  # its making is the check; what it orders is recorded above
+        held = self.stat(stored)
+        if held.hold:
+            raise Locked(f"{stored.bucket}/{stored.key} is under a legal hold")
+        if held.retain_until is not None and held.retain_until > self._access.clock():
+            raise Locked(f"{stored.bucket}/{stored.key} is locked until {held.retain_until}")
+        path = self._path(stored.bucket, stored.key)
+        with explained(path):
+            self._remove(path)
+
+    def abort_stale(self, older: timedelta) -> int:
+        """Remove unfinished files that nobody writes any more; see `ObjectStore.abort_stale`."""
+        end = time.time() - older.total_seconds()
+        found = 0
+        with explained(self.root):
+            for part in self.root.rglob(".*.part"):
+                if part.stat().st_mtime <= end:
+                    part.unlink()
+                    found += 1
+        return found
+
+    def hidden(self, bucket: str, prefix: str = "") -> Iterator[str]:
+        """Yield nothing: a folder has no delete markers."""
+        self._bucket(bucket)
+        yield from ()
 
     def open(self, stored: Stored, start: int = 0, length: int | None = None) -> BinaryIO:
         """Open the object's file at a position; it ends after `length` bytes."""
         path = self._path(stored.bucket, stored.key)
-        with _explained(path):
-            file = _Span(path, length)
+        with explained(path):
+            file = Span(path, length)
             file.seek(start)
         return file
 
     def stat(self, stored: Stored) -> Stored:
         """Return size and lock as they are on disk."""
         path = self._path(stored.bucket, stored.key)
-        with _explained(path):
+        with explained(path):
             size = path.stat().st_size
-            until, hold = _read_lock(path)
+            until, hold = self._lock(path)
         return Stored(NAME, stored.bucket, stored.key, VERSION, stored.sha256, size, until, hold)
 
     def find(self, bucket: str, key: str) -> Stored | None:
         """Return the object under a name, hashed, or None."""
         path = self._path(bucket, key)
-        with _explained(path):
+        with explained(path):
             if not path.is_file():
                 return None
-            until, hold = _read_lock(path)
-            digest, size = _digest(path)
+            until, hold = self._lock(path)
+            digest, size = digest_of(path)
         return Stored(NAME, bucket, key, VERSION, digest, size, until, hold)
 
     def versions(self, bucket: str, prefix: str = "", *, after: str = "") -> Iterator[Stored]:
         """Yield objects whose key begins with a prefix, in the order of their names."""
         base = self._bucket(bucket)
-        with _explained(base):
+        with explained(base):
             for key in _keys(base, "", prefix, after) if base.is_dir() else ():
-                until, hold = _read_lock(base / key)
+                until, hold = self._lock(base / key)
                 size = (base / key).stat().st_size
                 yield Stored(NAME, bucket, key, VERSION, "", size, until, hold)
 
@@ -141,16 +242,16 @@ class FolderStore:
             for path in (*reversed(missing), *reversed(ours)):
                 with suppress(FileExistsError):
                     path.mkdir(mode=0o755)
-                _sync_folder(path.parent)  # also of one that is there: its maker may have died
+                sync_folder(path.parent)  # also of one that is there: its maker may have died
             self._known.add(folder)
         return folder
 
-    def _settle(self, written: "_Written", stored: Stored, path: Path) -> None:
+    def _settle(self, written: "Written", stored: Stored, path: Path) -> None:
         """Give the written file its name, or find that the same bytes have it already."""
         try:
             written.link(path)
         except FileExistsError as error:
-            digest, _ = _digest(path)
+            digest, _ = digest_of(path)
             if digest != stored.sha256:
                 raise NameTaken(
                     f"other bytes are stored as {stored.bucket}/{stored.key}; nothing was changed"
@@ -158,121 +259,81 @@ class FolderStore:
         finally:
             written.close()
 
-    def _lock(self, stored: Stored, path: Path) -> None:
-        until = timestamp(stored.retain_until) if stored.retain_until else None
-        text = json.dumps({"retain_until": until, "hold": stored.hold}).encode()
-        lock = path.with_name(path.name + LOCK)
-        if lock.exists():
-            return
-        written, _ = _write(path.parent, lock, [text], hashing=False)
-        with suppress(FileExistsError):
-            written.link(lock)
-        written.close()
+    def _relock(self, stored: Stored, until: datetime | None, *, hold: bool) -> Stored:
+        path = self._path(stored.bucket, stored.key)
+        with explained(path):
+            self._record(path, until, hold=hold)
+            sync_folder(path.parent)
+        found = self.stat(stored)
+        if found.hold != hold or (until is not None and timestamp(until) != _text(found)):
+            raise StoreUnfit(f"the lock of {stored.bucket}/{stored.key} did not read back as set")
+        return found
 
-
-class _Span(FileIO):
-    """A file that ends after a number of bytes from where it is read first."""
-
-    def __init__(self, path: Path, length: int | None) -> None:
-        super().__init__(path, "rb")
-        self._left = length
-
-    def read(self, size: int | None = -1) -> bytes:
-        """Return up to size bytes."""
-        if self._left is None:
-            return super().read(size)
-        wanted = self._left if size is None or size < 0 else min(size, self._left)
-        block = super().read(wanted)
-        self._left -= len(block)
-        return block
-
-    def readall(self) -> bytes:
-        """Return the rest."""
-        return self.read()
-
-    def readinto(self, buffer: Any) -> int:
-        """Fill a buffer as far as there are bytes."""
-        view = memoryview(buffer).cast("B")
-        got = super().readinto(view if self._left is None else view[: self._left]) or 0
-        if self._left is not None:
-            self._left -= got
-        return got
-
-
-class _Written:
-    """A file that is being written and has no name yet."""
-
-    def __init__(self, descriptor: int, temporary: Path | None) -> None:
-        self._descriptor = descriptor
-        self._temporary = temporary
-        self._direct = False
-        self.size = 0
-
-    def write(self, block: memoryview) -> None:
-        """Append a block; large aligned ones go past the page cache, whose write-back stalls."""
-        if not self.size and len(block) >= DIRECT_FROM:
-            self._set_direct(on=True)
-        if self._direct and len(block) % _ALIGN:
-            self._set_direct(on=False)  # the last, shorter block
-        rest = block
-        while rest:
+    def _record(self, path: Path, until: datetime | None, *, hold: bool) -> None:
+        """Write the next lock record of an object; another writer's stays."""
+        while True:
+            number = max(_records(path), default=0) + 1
+            found = {"n": number, "retain_until": timestamp(until) if until else None, "hold": hold}
+            found["mac"] = self._mac(path, found)
+            lock = path.with_name(f"{path.name}.{number}{LOCK}")
+            written, _ = write(path.parent, lock, [json.dumps(found).encode()], hashing=False)
             try:
-                rest = rest[os.write(self._descriptor, rest) :]
-            except OSError as error:
-                if error.errno != errno.EINVAL or not self._direct:
-                    raise
-                self._set_direct(on=False)  # a file system or a buffer that cannot
-        self.size += len(block)
-
-    def sync(self) -> None:
-        """Make it read-only and durable."""
-        os.fchmod(self._descriptor, 0o444)
-        os.fsync(self._descriptor)
-
-    def _set_direct(self, *, on: bool) -> None:
-        flags = fcntl.fcntl(self._descriptor, fcntl.F_GETFL)
-        wanted = flags | os.O_DIRECT if on else flags & ~os.O_DIRECT
-        try:
-            fcntl.fcntl(self._descriptor, fcntl.F_SETFL, wanted)
-        except OSError as error:
-            if error.errno != errno.EINVAL:
-                raise
-            on = False
-        self._direct = on
-
-    def link(self, path: Path) -> None:
-        """Link it to its name, which must be free; the folder is synced afterwards."""
-        if self._temporary is not None:
-            os.link(self._temporary, path)
+                written.link(lock)
+            except FileExistsError:
+                continue  # somebody else was quicker: ours comes after theirs
+            finally:
+                written.close()
+            self._protect(lock, "evidence")
             return
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+
+    def _lock(self, path: Path) -> tuple[datetime | None, bool]:
+        """Read the newest lock record of an object, which must be ours."""
+        number = max(_records(path), default=0)
+        if not number:
+            return None, False
+        text = path.with_name(f"{path.name}.{number}{LOCK}").read_bytes()
         try:
-            # With a directory descriptor Python calls linkat(2), which follows the proc link.
-            source = f"/proc/self/fd/{self._descriptor}"
-            os.link(source, path.name, src_dir_fd=folder, dst_dir_fd=folder)
-        finally:
-            os.close(folder)
+            found = json.loads(text)
+            told = str(found.pop("mac"))
+            same = hmac.compare_digest(told, self._mac(path, found))
+            until, hold = found["retain_until"], bool(found["hold"])
+            if same and found["n"] == number:
+                return datetime.fromisoformat(until) if until else None, hold
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise StoreError(f"the lock record of {path} is damaged") from error
+        raise StoreError(f"the lock record of {path} was not written by this repository")
 
-    def close(self) -> None:
-        """Let go of the file; without a name it is gone."""
-        os.close(self._descriptor)
-        if self._temporary is not None:
-            self._temporary.unlink()
+    def _mac(self, path: Path, found: dict[str, Any]) -> str:
+        said = json.dumps([str(path.relative_to(self.root)), found], sort_keys=True)
+        return hmac.new(self._secret, said.encode(), sha256).hexdigest()
+
+    def _protect(self, path: Path, bucket: str) -> None:
+        """Set the immutable attribute where it is wanted and permitted."""
+        if self._access.immutable and bucket not in ("derived", "keys"):
+            set_immutable(path, on=True)
+
+    def _remove(self, path: Path) -> None:
+        """Remove an object and then its lock records."""
+        records = [path.with_name(f"{path.name}.{n}{LOCK}") for n in sorted(_records(path))]
+        for file in (path, *records):
+            if flags_of(file) & IMMUTABLE:
+                set_immutable(file, on=False)
+            file.unlink()
+        sync_folder(path.parent)
 
 
-def open_store(url: str, *, access_key: str | None, secret_key: str | None) -> FolderStore:
-    """Return the store of `file:///folder`; credentials are not used.
+def open_store(url: str, access: Access) -> FolderStore:
+    """Return the store of `file:///folder`.
 
     Raises:
         BadRequest: the URL names no absolute folder of this machine.
     """
-    del access_key, secret_key
     parts = urlsplit(url)
     folder = Path(unquote(parts.path))
     # A `#` or `?` that is not quoted would name another folder than the one meant.
     if parts.netloc or parts.query or "#" in url or "?" in url or not folder.is_absolute():
         raise BadRequest(f"{url} names no folder; write file:///folder, as Path.as_uri() gives it")
-    return FolderStore(folder)
+    return FolderStore(folder, access)
 
 
 def _keys(base: Path, folder: str, prefix: str, after: str) -> Iterator[str]:
@@ -296,82 +357,15 @@ def _keys(base: Path, folder: str, prefix: str, after: str) -> Iterator[str]:
             yield from _keys(base, key, prefix, after)
 
 
-def _write(
-    folder: Path, path: Path, blocks: Iterable[Block], *, hashing: bool
-) -> tuple[_Written, str]:
-    with _explained(path):
-        written = _Written(*_unnamed(folder, path))
-    digest = sha256()
-    try:
-        for block in blocks:  # errors of the source pass through as they are
-            if hashing:
-                digest.update(block)
-            with _explained(path):
-                written.write(memoryview(block))
-        with _explained(path):
-            written.sync()
-    except BaseException:
-        written.close()
-        raise
-    return written, f"sha256:{digest.hexdigest()}"
+def _records(path: Path) -> list[int]:
+    """Return the numbers of an object's lock records; a repository of today has few."""
+    numbers = []
+    number = 1
+    while path.with_name(f"{path.name}.{number}{LOCK}").exists():
+        numbers.append(number)
+        number += 1
+    return numbers
 
 
-def _unnamed(folder: Path, path: Path) -> tuple[int, Path | None]:
-    try:
-        return os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600), None
-    except OSError as error:
-        if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
-            raise
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.part")
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    return os.open(temporary, flags, 0o600), temporary
-
-
-def _digest(path: Path) -> tuple[str, int]:
-    digest, size = sha256(), 0
-    with path.open("rb", buffering=0) as file:
-        while block := file.read(_READ):
-            digest.update(block)
-            size += len(block)
-    return f"sha256:{digest.hexdigest()}", size
-
-
-def _read_lock(path: Path) -> tuple[datetime | None, bool]:
-    try:
-        found = json.loads(path.with_name(path.name + LOCK).read_bytes())
-        until = found["retain_until"]
-        return datetime.fromisoformat(until) if until else None, bool(found["hold"])
-    except FileNotFoundError:
-        return None, False
-    except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"the lock record of {path} is damaged") from error
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-class _explained:  # noqa: N801 - reads as the statement it is
-    """Turn the operating system's errors into the store's, naming the object."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if not isinstance(error, OSError):
-            return
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StoreFull(
-                "the disk of the object store is full; make room and try again"
-            ) from error
-        if error.errno == errno.ENOENT:
-            raise NoSuchObject(f"{self._path} is not in the store") from error
-        if error.errno != errno.EEXIST:
-            raise StoreUnavailable(f"{self._path}: {error.strerror}") from error
+def _text(stored: Stored) -> str | None:
+    return timestamp(stored.retain_until) if stored.retain_until else None

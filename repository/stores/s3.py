@@ -1,16 +1,18 @@
-"""Write-once objects under S3 Object Lock; the only file that imports minio.
+"""Versioned objects in an S3-compatible service with Object Lock; the one home of minio.
 
-The lock is set on the version after the upload and read back, because servers drop lock headers of
-multipart uploads; the bytes are read back by version and hashed, because the client compares
-nothing. An object is always addressed by its version. Any error of the client or the network
-becomes one of the store's own, in bounded time.
+What a server drops or garbles is caught here: the lock is set on the version and read back, the
+bytes are read back and hashed, ETags are believed to be nothing. Objects are addressed by version.
+A part is uploaded while the next is filled: two buffers, whatever the size.
 """
 
 import io
+import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from typing import Any, BinaryIO, cast
 from urllib.parse import parse_qs, urlsplit
@@ -18,14 +20,18 @@ from urllib.parse import parse_qs, urlsplit
 import urllib3
 from minio import Minio
 from minio.commonconfig import COMPLIANCE, ENABLED, GOVERNANCE
+from minio.datatypes import Part
+from minio.deleteobjects import DeleteObject
 from minio.error import MinioException, S3Error
 from minio.helpers import check_bucket_name
 from minio.objectlockconfig import DAYS, ObjectLockConfig
 from minio.retention import Retention
 from minio.versioningconfig import VersioningConfig
 
+from repository.bounded_http import pool, within
 from repository.errors import (
     BadRequest,
+    Locked,
     NameTaken,
     NoSuchObject,
     StoreError,
@@ -33,28 +39,47 @@ from repository.errors import (
     StoreUnavailable,
     StoreUnfit,
 )
-from repository.stores import BUCKETS, Block, Stored
+from repository.parts import Buffers, Gathered
+from repository.stores import (
+    BUCKETS,
+    CANARY,
+    LOCKED,
+    Access,
+    Block,
+    Capabilities,
+    Order,
+    Report,
+    Stored,
+    check_term,
+    compare,
+)
 
 NAME = "s3"
-LOCKED = ("evidence", "ledger")
 DEFAULT_LOCK_DAYS = 1  # of the bucket: covers a crash between upload and lock
-_PART = 16 << 20
-_MAX_PARTS = 10_000
+PART = 8 << 20
+LATER_PART = 32 << 20  # from the part SMALL_PARTS on
+SMALL_PARTS = 1024
+LARGEST = 256 << 30  # 8,960 parts; what is longer becomes several objects
+MAX_SKEW = 60.0  # seconds between the server's clock and ours
 _BLOCK = 4 << 20
-_TIMEOUT = 20.0
 _MISSING = {"NoSuchKey", "NoSuchVersion", "NoSuchBucket"}
 _FULL = {"QuotaExceeded", "StorageFull", "InsufficientStorage"}
+_FORBIDDEN = {"AccessDenied", "InvalidRequest", "ObjectLocked", "InvalidRetentionPeriod"}
 
 
 class S3Store:
     """Buckets are S3 buckets called prefix and name; one client per process."""
 
     name = NAME
+    largest: int | None = LARGEST
 
-    def __init__(self, client: Minio, prefix: str, mode: str) -> None:
+    def __init__(
+        self, client: Minio, prefix: str, mode: str, clock: Callable[[], datetime]
+    ) -> None:
         self._client = client
         self._prefix = prefix
         self._mode = mode
+        self._clock = clock
 
     def prepare(self) -> None:
         """Make the buckets; evidence and ledger with Object Lock.
@@ -70,6 +95,29 @@ class S3Store:
                     self._configure(bucket, name)
                 self._check(bucket, name)
 
+    def probe(self) -> Capabilities:
+        """Try to break the locks of objects of one part and of several; see `ObjectStore.probe`."""
+        until = _whole_seconds(self._clock() + timedelta(days=DEFAULT_LOCK_DAYS + 1))
+        skew = 0.0
+        for size in (16, PART + 16):
+            key = f"{CANARY}{os.urandom(16).hex()}"
+            data = os.urandom(16) + bytes(size - 16)
+            mine = self.put([data], bucket="evidence", key=key, retain_until=until)
+            skew = self._skew(mine)
+            if abs(skew) > MAX_SKEW:
+                raise StoreUnfit(
+                    f"the store's clock is {skew:+.0f} s from ours; set one of them right"
+                )
+            several = "an object of several parts" if size > PART else "an object of one part"
+            for what, attempt in self._attacks(mine, until):
+                if self._succeeds(attempt):
+                    raise StoreUnfit(f"{several} under lock could be {what}: this is no write-once")
+            self._overwrite(mine, several)
+            held, mode = self._state(mine)
+            if not _covers(held, mode, until, self._mode):
+                raise StoreUnfit(f"{several} lost its lock while it was tried")
+        return Capabilities(self._mode.lower(), skew)
+
     def put(
         self,
         blocks: Iterable[Block],
@@ -82,11 +130,12 @@ class S3Store:
         digest: Callable[[], str] | None = None,
     ) -> Stored:
         """Write once, lock, read back; see `ObjectStore.put`."""
-        if size is not None and size > _PART * _MAX_PARTS:
-            raise StoreUnfit(f"an object of {size} bytes needs more than {_MAX_PARTS} parts")
-        until = _seconds(retain_until)
+        if size is not None and size > LARGEST:
+            raise StoreUnfit(f"an object of {size} bytes is more than {LARGEST}; cut it")
+        check_term(retain_until, self._clock)
+        until = None if retain_until is None else _whole_seconds(retain_until)
         taken = self._newest(bucket, key)
-        source = _Stream(blocks)
+        source = Gathered(blocks, hashing=digest is None)
         if taken is not None:
             # A writer may have died between upload and lock: a retry locks what it finds.
             return self._lock(self._again(taken, source, digest), until, hold=hold)
@@ -94,9 +143,97 @@ class S3Store:
         found = digest() if digest is not None else source.sha256
         stored = Stored(NAME, bucket, key, version, found, source.size, until, hold)
         held = self._lock(stored, until, hold=hold)
-        if held.size != source.size or self._digest(held) != found:
+        if held.size != source.size or self._digest(held) != (found, source.size):
             raise StoreUnfit(f"{bucket}/{key} did not read back as it was written")
         return held
+
+    def extend(self, stored: Stored, retain_until: datetime) -> Stored:
+        """Lock longer; see `ObjectStore.extend`."""
+        check_term(retain_until, self._clock)
+        held = self.stat(stored)
+        if held.retain_until is not None and retain_until < held.retain_until:
+            raise Locked(f"{stored.bucket}/{stored.key} is locked for longer; locks only grow")
+        return self._lock(stored, _whole_seconds(retain_until), hold=held.hold)
+
+    def set_hold(self, stored: Stored, *, on: bool, authority: str = "") -> Stored:
+        """Place or lift a legal hold; see `ObjectStore.set_hold`."""
+        if not on and not authority:
+            raise Locked("a legal hold is lifted by an authority; name it")
+        where = (self._bucket(stored.bucket), stored.key)
+        with _explained(f"{stored.bucket}/{stored.key}"):
+            if on:
+                self._client.enable_object_legal_hold(*where, version_id=stored.version)
+            else:
+                self._client.disable_object_legal_hold(*where, version_id=stored.version)
+        held = self.stat(stored)
+        if held.hold != on:
+            raise StoreUnfit(f"the hold of {stored.bucket}/{stored.key} did not read back as set")
+        return held
+
+    def verify(self, stored: Stored) -> Report:
+        """Re-hash the version, read its lock, look for a marker; see `ObjectStore.verify`."""
+        try:
+            held, mode = self._state(stored)
+            digest, size = self._digest(stored)
+            hidden = stored.key in set(self.hidden(stored.bucket, stored.key))
+        except NoSuchObject as error:
+            return Report("fail", str(error))
+        except StoreError as error:
+            return Report("not-done", str(error))
+        found = compare(stored, held, digest, size)
+        weaker = stored.retain_until is not None and mode not in (self._mode, COMPLIANCE)
+        if found.outcome == "pass" and (hidden or weaker):
+            why = "a delete marker hides it" if hidden else f"its lock is of the mode {mode}"
+            return Report("fail", f"{stored.bucket}/{stored.key}: {why}")
+        return found
+
+    def destroy(self, stored: Stored, order: Order) -> None:
+        """Destroy every version and marker of a name; see `ObjectStore.destroy`."""
+        del order  # its making is the check; what it orders is recorded above
+        versions = [
+            one for one in self.versions(stored.bucket, stored.key) if one.key == stored.key
+        ]
+        for one in versions:
+            held = self.stat(one)
+            if held.hold:
+                raise Locked(f"{one.bucket}/{one.key} is under a legal hold")
+            if held.retain_until is not None and held.retain_until > self._clock():
+                raise Locked(f"{one.bucket}/{one.key} is locked until {held.retain_until}")
+        name = self._bucket(stored.bucket)
+        with _explained(f"{stored.bucket}/{stored.key}", refused=Locked):
+            for found in self._client.list_objects(name, prefix=stored.key, include_version=True):
+                if found.object_name == stored.key:
+                    self._client.remove_object(name, stored.key, version_id=found.version_id)
+        for one in versions:
+            with suppress(NoSuchObject):
+                self.stat(one)
+                raise StoreUnfit(f"{one.bucket}/{one.key} was destroyed and is still there")
+
+    def abort_stale(self, older: timedelta) -> int:
+        """Abort unfinished uploads nobody goes on with; see `ObjectStore.abort_stale`."""
+        end = self._clock() - older
+        count = 0
+        for bucket in BUCKETS:
+            name = self._bucket(bucket)
+            with _explained(name):
+                found = self._client._list_multipart_uploads(name, max_uploads=1000)
+                for upload in found.uploads:
+                    if upload.initiated_time is None or upload.initiated_time <= end:
+                        self._client._abort_multipart_upload(
+                            name, upload.object_name, upload.upload_id or ""
+                        )
+                        count += 1
+        return count
+
+    def hidden(self, bucket: str, prefix: str = "") -> Iterator[str]:
+        """Yield the names whose newest version is a delete marker."""
+        with _explained(f"{bucket}/{prefix}"):
+            for found in self._client.list_objects(
+                self._bucket(bucket), prefix=prefix, recursive=True, include_version=True
+            ):
+                # `is_latest` is the text "true" or "false" in this client.
+                if found.is_delete_marker and str(found.is_latest).lower() == "true":
+                    yield found.object_name or ""
 
     @contextmanager
     def open(self, stored: Stored, start: int = 0, length: int | None = None) -> Iterator[BinaryIO]:
@@ -105,7 +242,7 @@ class S3Store:
         if length == 0 or start >= stored.size:
             yield io.BytesIO()
             return
-        with _explained(f"{stored.bucket}/{stored.key}"):
+        with _explained(f"{stored.bucket}/{stored.key}"), within():
             answer = self._client.get_object(
                 name,
                 stored.key,
@@ -141,7 +278,7 @@ class S3Store:
         if found is None:
             return None
         held = self.stat(found)
-        return replace(held, sha256=self._digest(held))
+        return replace(held, sha256=self._digest(held)[0])
 
     def versions(self, bucket: str, prefix: str = "", *, after: str = "") -> Iterator[Stored]:
         """Yield every version under a prefix, in the order of names; delete markers are not."""
@@ -165,34 +302,60 @@ class S3Store:
                         hold=False,
                     )
 
-    def _upload(self, bucket: str, key: str, source: "_Stream") -> str:
-        try:
-            with _explained(f"{bucket}/{key}"):
-                # Never told the length: the client would stop there, and neither what follows nor
-                # the end of the source (its digests, its last check) would be seen.
-                result = self._client.put_object(
-                    self._bucket(bucket),
-                    key,
-                    cast("BinaryIO", source),
-                    length=-1,
-                    part_size=_PART,
-                    num_parallel_uploads=1,
-                )
-        except Exception:
-            if source.error is not None:  # the source failed: its error is the one that counts
-                raise source.error from None
-            raise
-        if not result.version_id:
+    def _upload(self, bucket: str, key: str, source: Gathered) -> str:
+        name = self._bucket(bucket)
+        with Buffers() as buffers:
+            first = source.fill(buffers.next(PART))
+            if len(first) < PART:
+                with _explained(f"{bucket}/{key}"), within(len(first)):
+                    version = self._client._put_object(name, key, bytes(first)).version_id
+            else:
+                version = self._upload_parts(name, key, source, buffers, first)
+        if not version:
             raise StoreUnfit(f"the bucket of {bucket} keeps no versions")
-        return str(result.version_id)
+        return str(version)
 
-    def _again(self, taken: Stored, source: "_Stream", digest: Callable[[], str] | None) -> Stored:
+    def _upload_parts(
+        self, name: str, key: str, source: Gathered, buffers: Buffers, part: memoryview
+    ) -> str | None:
+        with _explained(key), within():
+            upload = self._client._create_multipart_upload(name, key, {})
+        parts: list[Part] = []
+        sending: Future[str] | None = None
+
+        def send(number: int, data: memoryview) -> str:
+            with _explained(key), within(len(data)):
+                # Typed as bytes there; anything with a buffer is sent as it is.
+                return self._client._upload_part(
+                    name, key, cast("bytes", data), None, upload, number
+                )
+
+        try:
+            number = 1
+            while part or number == 1:
+                if sending is not None:
+                    parts.append(Part(number - 1, sending.result()))
+                sending = buffers.thread.submit(send, number, part)
+                number += 1
+                part = source.fill(buffers.next(PART if number <= SMALL_PARTS else LATER_PART))
+            if sending is not None:
+                parts.append(Part(number - 1, sending.result()))
+            with _explained(key), within():
+                done = self._client._complete_multipart_upload(name, key, upload, parts)
+            return done.version_id
+        except BaseException:
+            if sending is not None:
+                sending.exception()  # its buffer is in use until then
+            with suppress(StoreError), _explained(key), within():
+                self._client._abort_multipart_upload(name, key, upload)
+            raise
+
+    def _again(self, taken: Stored, source: Gathered, digest: Callable[[], str] | None) -> Stored:
         """Compare with what stands under the name; nothing is uploaded."""
-        while source.read(_BLOCK):
-            continue
+        source.drain()
         wanted = digest() if digest is not None else source.sha256
         held = self.stat(taken)
-        if held.size != source.size or self._digest(held) != wanted:
+        if held.size != source.size or self._digest(held) != (wanted, source.size):
             raise NameTaken(
                 f"other bytes are stored as {taken.bucket}/{taken.key}; nothing was changed"
             )
@@ -221,12 +384,69 @@ class S3Store:
         same = [found for found in self.versions(bucket, key) if found.key == key]
         return same[0] if same else None
 
-    def _digest(self, stored: Stored) -> str:
-        digest = sha256()
+    def _digest(self, stored: Stored) -> tuple[str, int]:
+        digest, size = sha256(), 0
         with self.open(stored) as file:
             while block := file.read(_BLOCK):
                 digest.update(block)
-        return f"sha256:{digest.hexdigest()}"
+                size += len(block)
+        return f"sha256:{digest.hexdigest()}", size
+
+    def _attacks(self, mine: Stored, until: datetime) -> Iterator[tuple[str, Callable[[], object]]]:
+        """Yield what must be refused on a locked object, and how it is tried."""
+        where = (self._bucket(mine.bucket), mine.key)
+        soon = _whole_seconds(self._clock() + timedelta(minutes=5))
+
+        def retain(mode: str, at: datetime) -> None:
+            self._client.set_object_retention(*where, Retention(mode, at), version_id=mine.version)
+
+        def multi_delete(*, bypass: bool) -> None:
+            one = DeleteObject(mine.key, mine.version)
+            for error in self._client.remove_objects(
+                where[0], [one], bypass_governance_mode=bypass
+            ):
+                raise S3Error(None, error.code, error.message, None, None, None)  # type: ignore[arg-type]
+
+        yield "deleted", lambda: self._client.remove_object(*where, version_id=mine.version)
+        yield "deleted among several", lambda: multi_delete(bypass=False)
+        yield "shortened", lambda: retain(self._mode, soon)
+        if self._mode == COMPLIANCE:
+            yield "deleted with a bypass", lambda: multi_delete(bypass=True)
+            yield "downgraded", lambda: retain(GOVERNANCE, until)
+
+    def _succeeds(self, attempt: Callable[[], object]) -> bool:
+        """Say whether a forbidden act was done.
+
+        Raises:
+            StoreUnavailable: it was neither done nor refused.
+        """
+        try:
+            with within():
+                attempt()
+        except S3Error as error:
+            if error.code in _FORBIDDEN:
+                return False
+            raise StoreUnavailable(f"the store answered a trial with {error.code}") from error
+        except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise StoreUnavailable(f"the store does not answer: {error}") from error
+        return True
+
+    def _overwrite(self, mine: Stored, what: str) -> None:
+        """Put other bytes under the name: the version must stay what it is."""
+        with _explained(mine.key), within():
+            self._client._put_object(self._bucket(mine.bucket), mine.key, b"other bytes")
+        if self._digest(mine) != (mine.sha256, mine.size):
+            raise StoreUnfit(f"{what} under lock could be overwritten")
+
+    def _skew(self, stored: Stored) -> float:
+        """Return the server's clock less ours, in seconds."""
+        with _explained(stored.key), within():
+            found = self._client.stat_object(
+                self._bucket(stored.bucket), stored.key, version_id=stored.version
+            )
+            said = {name.lower(): value for name, value in (found.metadata or {}).items()}
+            at = parsedate_to_datetime(str(said["date"]))
+        return (at - self._clock()).total_seconds()
 
     def _configure(self, bucket: str, name: str) -> None:
         if bucket in LOCKED:
@@ -250,41 +470,8 @@ class S3Store:
         return f"{self._prefix}{bucket}"
 
 
-class _Stream(io.RawIOBase):
-    """Blocks as a file that the client reads; keeps the source's own error."""
-
-    def __init__(self, blocks: Iterable[Block]) -> None:
-        self._blocks = iter(blocks)
-        self._rest = memoryview(b"")
-        self._digest = sha256()
-        self.size = 0
-        self.error: BaseException | None = None
-
-    @property
-    def sha256(self) -> str:
-        """Return the digest of everything read."""
-        return f"sha256:{self._digest.hexdigest()}"
-
-    def read(self, size: int = -1) -> bytes:
-        """Return up to size bytes; empty at the end, or when the source failed."""
-        while not self._rest:  # an empty block is not the end
-            try:
-                self._rest = memoryview(next(self._blocks))
-            except StopIteration:
-                return b""
-            except BaseException as error:
-                self.error = error
-                raise
-        # Copied: the block is only valid until the next is asked for.
-        part = bytes(self._rest if size < 0 else self._rest[:size])
-        self._rest = self._rest[len(part) :]
-        self._digest.update(part)
-        self.size += len(part)
-        return part
-
-
 class _Answer(io.RawIOBase):
-    """The body of an answer, whose errors are the store's."""
+    """The body of an answer, whose errors are the store's; each read has its own end."""
 
     def __init__(self, answer: Any, name: str) -> None:
         self._answer = answer
@@ -292,50 +479,48 @@ class _Answer(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         """Return up to size bytes."""
-        with _explained(self._name):
+        with _explained(self._name), within(max(size, 0)):
             found: bytes = self._answer.read(None if size < 0 else size)
         return found
 
 
-def open_store(url: str, *, access_key: str | None, secret_key: str | None) -> S3Store:
+def open_store(url: str, access: Access) -> S3Store:
     """Return the store of `s3+https://host:port/?prefix=name-&mode=COMPLIANCE`.
 
     Raises:
-        BadRequest: the URL names no host or an unknown mode.
+        BadRequest: the URL names no host or an unknown mode, or the CA file cannot be read.
     """
     parts = urlsplit(url)
     query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     mode = query.get("mode", COMPLIANCE)
     if not parts.netloc or mode not in (COMPLIANCE, GOVERNANCE):
         raise BadRequest("an S3 store is s3+https://host:port/?prefix=name")
-    secure = parts.scheme.endswith("https")
     for bucket in BUCKETS:
         try:
             check_bucket_name(f"{query.get('prefix', '')}{bucket}", strict=True)
         except ValueError as error:
             raise BadRequest(f"prefix= of an S3 store makes no bucket's name: {error}") from error
-    pool = urllib3.PoolManager(
-        timeout=urllib3.Timeout(connect=5.0, read=_TIMEOUT),
-        retries=urllib3.Retry(total=1, backoff_factor=0.2, status_forcelist=(502, 503, 504)),
-        maxsize=16,
-        cert_reqs="CERT_REQUIRED" if secure else "CERT_NONE",
-    )
+    secure = parts.scheme.endswith("https")
+    try:
+        connections = pool(secure=secure, ca_file=access.ca_file)
+    except OSError as error:
+        raise BadRequest(f"the CA file {access.ca_file} cannot be read: {error}") from error
     try:
         client = Minio(
             parts.netloc,
-            access_key=access_key,
-            secret_key=secret_key,
+            access_key=access.access_key,
+            secret_key=access.secret_key,
             secure=secure,
             region=query.get("region", "us-east-1"),
-            http_client=pool,
+            http_client=connections,
         )
     except ValueError as error:
         raise BadRequest(f"{parts.netloc} is no address of an S3 store: {error}") from error
-    return S3Store(client, query.get("prefix", ""), mode)
+    return S3Store(client, query.get("prefix", ""), mode, access.clock)
 
 
 @contextmanager
-def _explained(name: str) -> Iterator[None]:
+def _explained(name: str, refused: type[StoreError] = StoreUnavailable) -> Iterator[None]:
     """Turn every error of client and network into one of the store's."""
     try:
         yield
@@ -344,7 +529,11 @@ def _explained(name: str) -> Iterator[None]:
             raise NoSuchObject(f"{name} is not in the store") from error
         if error.code in _FULL:
             raise StoreFull("the object store is full; make room and try again") from error
-        raise StoreUnavailable(f"the store refused {name}: {error.code}") from error
+        if error.code == "RequestTimeTooSkewed":
+            raise StoreUnfit(
+                "the store's clock and ours differ too much; set one of them right"
+            ) from error
+        raise refused(f"the store refused {name}: {error.code}") from error
     except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
         raise StoreUnavailable(f"the store does not answer about {name}: {error}") from error
     except ValueError as error:  # the client's word for names it refuses and answers it cannot read
@@ -359,16 +548,8 @@ def _until(text: str | None) -> datetime | None:
     return datetime.fromisoformat(whole).replace(tzinfo=UTC)
 
 
-def _seconds(at: datetime | None) -> datetime | None:
-    """Return a time in whole seconds, as servers keep it, and never earlier than asked.
-
-    Raises:
-        BadRequest: the time names no zone.
-    """
-    if at is None:
-        return None
-    if at.tzinfo is None:
-        raise BadRequest("a lock needs a time with a zone")
+def _whole_seconds(at: datetime) -> datetime:
+    """Return a time in whole seconds, as servers keep it, and never earlier than asked."""
     return (at.astimezone(UTC) + timedelta(microseconds=999_999)).replace(microsecond=0)
 
 

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -25,18 +26,29 @@ from repository.errors import (
     StoreUnavailable,
     StoreUnfit,
 )
-from repository.stores import ObjectStore, open_store
+from repository.stores import Access, ObjectStore, open_store
 from tests.ceph import ceph
 
-SIZES = (0, 1, 4095, 4096, (1 << 20) - 1, 1 << 20, (4 << 20) + 5, (16 << 20) + 1)
+SIZES = (
+    0,
+    1,
+    4095,
+    4096,
+    (1 << 20) - 1,
+    1 << 20,
+    (8 << 20) - 1,
+    8 << 20,
+    (8 << 20) + 1,
+    (16 << 20) + 1,
+)
 SOON = datetime(2030, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
 
 
-def ceph_url(**query: str) -> tuple[str, dict[str, str]]:
+def ceph_url(**query: str) -> tuple[str, Access]:
     found = ceph()
     words = "&".join(f"{name}={value}" for name, value in query.items())
     host = found["S3_ENDPOINT"].removeprefix("http://")
-    keys = {"access_key": found["S3_ACCESS_KEY"], "secret_key": found["S3_SECRET_KEY"]}
+    keys = Access(access_key=found["S3_ACCESS_KEY"], secret_key=found["S3_SECRET_KEY"])
     return f"s3+http://{host}/?{words}", keys
 
 
@@ -47,7 +59,7 @@ def store(request, tmp_path) -> ObjectStore:
     else:
         # One set of buckets for the run: objects have names of their own.
         url, keys = ceph_url(prefix="contract-", mode="GOVERNANCE")
-        found = open_store(url, **keys)
+        found = open_store(url, keys)
     found.prepare()
     found.prepare()  # may be repeated
     return found
@@ -145,8 +157,6 @@ def test_a_digest_from_the_pipeline_is_taken_at_its_word_by_no_store_that_can_ch
 
 def test_what_is_not_there_is_said(store, key):
     stored = store.put([b"x"], bucket="derived", key=key)
-    from dataclasses import replace
-
     absent = replace(stored, key=f"{key}0", version=stored.version)
     assert store.find("derived", f"{key}0") is None
     with pytest.raises(NoSuchObject):
@@ -260,11 +270,11 @@ def test_names_are_listed_in_the_order_of_their_bytes(store):
 @pytest.mark.ceph
 def test_a_lock_of_a_weaker_mode_is_not_taken_for_the_one_asked(key):
     url, keys = ceph_url(prefix="contract-", mode="GOVERNANCE")
-    weaker = open_store(url, **keys)
+    weaker = open_store(url, keys)
     weaker.prepare()
     until = datetime.now(UTC) + timedelta(days=2)
     weaker.put([b"x"], bucket="evidence", key=key, retain_until=until)
-    stricter = open_store(url.replace("GOVERNANCE", "COMPLIANCE"), **keys)
+    stricter = open_store(url.replace("GOVERNANCE", "COMPLIANCE"), keys)
     with pytest.raises(StoreError):  # Ceph 16.2 turns no GOVERNANCE into COMPLIANCE
         stricter.put([b"x"], bucket="evidence", key=key, retain_until=until)
 
@@ -367,7 +377,7 @@ def test_an_unknown_scheme_is_refused():
 
 
 def test_a_store_that_is_down_says_so_in_bounded_time():
-    store = open_store("s3+http://127.0.0.1:1/?prefix=x", access_key="a", secret_key="b")
+    store = open_store("s3+http://127.0.0.1:1/?prefix=x", Access("a", "b"))
     start = time.monotonic()
     with pytest.raises(StoreUnavailable):
         store.find("evidence", "x")
@@ -377,7 +387,7 @@ def test_a_store_that_is_down_says_so_in_bounded_time():
 @pytest.mark.ceph
 def test_wrong_credentials_are_refused():
     url, keys = ceph_url(prefix="contract-")
-    store = open_store(url, **{**keys, "secret_key": "wrong"})
+    store = open_store(url, replace(keys, secret_key="wrong"))
     with pytest.raises(StoreUnavailable):
         store.prepare()
 
@@ -388,11 +398,11 @@ def test_a_bucket_without_lock_is_unfit():
 
     url, keys = ceph_url(prefix="unfit-")
     host = url.split("//")[1].split("/")[0]
-    client = Minio(host, secure=False, **keys)
+    client = Minio(host, keys.access_key, keys.secret_key, secure=False)
     if not client.bucket_exists("unfit-evidence"):
         client.make_bucket("unfit-evidence")
     with pytest.raises(StoreUnfit):
-        open_store(url, **keys).prepare()
+        open_store(url, keys).prepare()
 
 
 @pytest.mark.ceph
@@ -401,11 +411,12 @@ def test_a_locked_version_cannot_be_deleted(key):
     from minio.error import S3Error
 
     url, keys = ceph_url(prefix="worm-")  # COMPLIANCE
-    store = open_store(url, **keys)
+    store = open_store(url, keys)
     store.prepare()
     until = datetime.now(UTC) + timedelta(days=2)
     stored = store.put([b"x"], bucket="evidence", key=key, retain_until=until)
-    client = Minio(url.split("//")[1].split("/")[0], secure=False, **keys)
+    host = url.split("//")[1].split("/")[0]
+    client = Minio(host, keys.access_key, keys.secret_key, secure=False)
     with pytest.raises(S3Error):
         client.remove_object("worm-evidence", key, version_id=stored.version)
     assert read(store, stored) == b"x"
@@ -417,9 +428,9 @@ def test_the_main_job_runs_on_s3(tmp_path):
     from tests.house import make_house
 
     url, keys = ceph_url(prefix=f"house-{os.urandom(4).hex()}-", mode="GOVERNANCE")
-    secrets = {name: tmp_path / name for name in keys}
+    secrets = {name: tmp_path / name for name in ("access_key", "secret_key")}
     for name, file in secrets.items():
-        file.write_text(keys[name] + "\n")
+        file.write_text(getattr(keys, name) + "\n")
     house = make_house(
         tmp_path,
         store_url=url,
