@@ -43,8 +43,50 @@ class Settings(BaseSettings):
     key_passphrase_file: Path | None = Field(
         None, description="File with the passphrase of all keys; empty: made by `init`."
     )
+    store_ca_file: Path | None = Field(
+        None, description="PEM file of the authorities that vouch for the store's server."
+    )
+    replica_store_url: str = Field(
+        "",
+        description="A second store, under another administration: every object is copied there, "
+        "checked in turn, and repaired from there.",
+    )
+    replica_access_key_file: Path | None = Field(
+        None, description="File with the S3 access key of the second store."
+    )
+    replica_secret_key_file: Path | None = Field(
+        None, description="File with the S3 secret key of the second store."
+    )
+    replica_ca_file: Path | None = Field(
+        None, description="PEM file of the authorities that vouch for the second store's server."
+    )
+    immutable_files: bool = Field(
+        False,
+        description="Set the file system's immutable attribute on objects in a folder; needs root, "
+        "and so does removing them.",
+    )
+    encryption: bool = Field(
+        True, description="Encrypt every object under a data key of its exhibit."
+    )
+    kek_uri: str = Field(
+        "",
+        description="The key-encryption key: `file:///path`, or `pkcs11:token=T;object=LABEL"
+        "?module-path=/path/module.so`; empty: a file in `data`, made by `init`.",
+    )
+    unwrap_log_file: Path | None = Field(
+        None,
+        description="The hardware module's log of unwrappings, for `evidence verify --unwraps`.",
+    )
     lock_days: int = Field(
-        365, ge=0, description="Days an exhibit's object stays locked before the lock is renewed."
+        365,
+        ge=0,
+        description="Days an exhibit's object stays locked; renewed when half of them are over.",
+    )
+    legal_hold: bool = Field(
+        True, description="Place a legal hold on every exhibit's objects, beside the lock."
+    )
+    fixity_days: int = Field(
+        90, ge=1, description="Every object is read again and compared at least this often."
     )
     extraction_max_bytes: int = Field(
         1 << 30, ge=0, description="Larger files are identified from their beginning only."
@@ -52,7 +94,6 @@ class Settings(BaseSettings):
     publish_seconds: float = Field(
         10.0, gt=0, description="How often `serve` and `worker` copy the checkpoint to the store."
     )
-    replica_store_url: str = Field("", description="Second store. Not built yet: must stay empty.")
     witness_policy_file: Path | None = Field(
         None, description="C2SP tlog-policy: which witnesses cosign, and how many must."
     )
@@ -103,11 +144,6 @@ def load(data: Path | None = None, file: Path | None = None) -> Settings:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         raise SettingsError(f"setting {name}: {first['msg'].lower()}; see {file}") from error
-    unbuilt = [name for name in ("replica_store_url",) if getattr(found, name)]
-    if unbuilt:
-        raise SettingsError(
-            f"setting {unbuilt[0]}: this version cannot do that yet; leave it empty"
-        )
     # The folder named on the command line wins over file and environment.
     return found.model_copy(update={"data": folder.absolute()})
 

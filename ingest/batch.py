@@ -13,7 +13,7 @@ from custody.errors import EvidenceError
 from ingest.errors import SourceUnreadable
 from ingest.register import Outcome, quarantined_before, register, registered_before
 from ingest.sources import Source, Watch, opened
-from ingest.staging import Staged, abandon, intend, stage
+from ingest.staging import Intent, Staged, abandon, intend, stage
 from repository import Repository
 from repository.errors import NameTaken, StoreError
 from repository.models import Case, Intake, Submission
@@ -152,7 +152,7 @@ def _stage(
     repo: Repository,
     actor: Actor,
     source: Source,
-    intent: Intake,
+    intent: Intent,
     declared: Mapping[str, str],
 ) -> Staged | Outcome | Failure:
     try:
@@ -162,9 +162,9 @@ def _stage(
         return staged
     except NameTaken:
         # An interrupted run stored other bytes under the name: the file changed since.
-        abandon(repo, actor, intent, reason="source-changed")
+        abandon(repo, actor, intent.row, reason="source-changed")
         with repo.database.reading() as session:
-            submission = session.get_one(Submission, intent.submission_id)
+            submission = session.get_one(Submission, intent.row.submission_id)
         [fresh] = intend(repo, submission, [source.path])
         return _store(repo, source, fresh, declared)
     except StoreError:
@@ -175,22 +175,22 @@ def _stage(
         return _unreadable(source, error.strerror or str(error))
 
 
-def _stream_again(repo: Repository, actor: Actor, intent: Intake, staged: Staged) -> Outcome | None:
+def _stream_again(repo: Repository, actor: Actor, intent: Intent, staged: Staged) -> Outcome | None:
     """Return the earlier result of a stream whose bytes this submission holds already.
 
     A stream can be compared only once it is read, so its second copy is stored; an entry says so.
     """
     with repo.database.reading() as session:
-        submission = session.get_one(Submission, intent.submission_id)
+        submission = session.get_one(Submission, intent.row.submission_id)
         known = registered(session, submission, staged.path)
     same = [exhibit for exhibit in known if exhibit.sha256 == staged.digests["sha256"]]
     if not same:
         return None
-    abandon(repo, actor, intent, reason="already-registered")
+    abandon(repo, actor, intent.row, reason="already-registered")
     return registered_before(repo, same[0])
 
 
-def _store(repo: Repository, source: Source, intent: Intake, declared: Mapping[str, str]) -> Staged:
+def _store(repo: Repository, source: Source, intent: Intent, declared: Mapping[str, str]) -> Staged:
     with opened(source) as file:
         watch = Watch(source, file)
         return stage(repo, intent, file, size=source.size, declared=declared, unchanged=watch)

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from custody.entry import Act, Actor, Draft
-from ingest.staging import Staged, location
+from ingest.staging import Staged
 from repository.models import Exhibit, Submission
 from repository.naming import name_digest, recorded_name
 
@@ -44,7 +44,7 @@ def double_entry(actor: Actor, staged: Staged) -> Draft:
         Act.UPLOAD_ABANDONED,
         actor,
         reason="already-registered",
-        plain={"location": location(staged.stored), "outputs": [staged.digests["sha256"]]},
+        plain={"location": staged.stored.location(), "outputs": [staged.digests["sha256"]]},
         withheld={"name": recorded_name(staged.path)},
         subject=staged.exhibit_id,
     )

@@ -17,10 +17,16 @@ from repository.errors import IntegrityError
 from repository.exhibits import ref
 from repository.models import Exhibit, ExtractionRun
 from repository.people import SYSTEM
-from repository.retrieve import Recorded, integrity_failure, recorded, working_copy
+from repository.retrieve import (
+    Recorded,
+    integrity_failure,
+    part_key,
+    recorded,
+    working_copy,
+)
+from repository.sealed import put_document
 from repository.stores import Stored
 
-BUCKET = "derived"
 HEAD = 64 << 20  # what is looked at of a file beyond the limit
 
 # An extraction's own word, and the outcome of its entry (01-domain, section 1).
@@ -41,6 +47,7 @@ class _Looked:
     exhibit: Exhibit
     record: Extraction | None
     stored: Stored | None
+    digest: str = ""  # of the record
     damage: str | None = None
 
 
@@ -102,23 +109,22 @@ def _waiting(session: Session, exhibits: Sequence[Exhibit]) -> dict[str, int]:
 
 def _look(repo: Repository, sandbox: Sandbox, exhibit: Exhibit, part: Recorded | str) -> _Looked:
     if isinstance(part, str):
-        return _Looked(exhibit, None, None, part)
+        return _Looked(exhibit, None, None, damage=part)
+    key = part_key(repo, exhibit, part)
     try:
-        record = _run(repo, sandbox, exhibit, part)
+        record = _run(repo, sandbox, exhibit, part, key)
     except IntegrityError as error:
-        return _Looked(exhibit, None, None, str(error))
-    document = dumps(record.to_json())
-    name = repo.random(32).hex()
-    stored = repo.store.put(
-        [document], bucket=BUCKET, key=f"o/{name[:2]}/{name}", size=len(document)
-    )
-    return _Looked(exhibit, record, stored)
+        return _Looked(exhibit, None, None, damage=str(error))
+    stored, digest = put_document(repo, dumps(record.to_json()), key=key)
+    return _Looked(exhibit, record, stored, digest)
 
 
-def _run(repo: Repository, sandbox: Sandbox, exhibit: Exhibit, part: Recorded) -> Extraction:
+def _run(
+    repo: Repository, sandbox: Sandbox, exhibit: Exhibit, part: Recorded, key: bytes | None
+) -> Extraction:
     limit = repo.settings.extraction_max_bytes
     whole = part.size <= limit
-    with working_copy(repo, exhibit, part, limit=part.size if whole else HEAD) as copy:
+    with working_copy(repo, exhibit, part, key, limit=part.size if whole else HEAD) as copy:
         return sandbox.extract(
             copy,
             name_hint=exhibit.path.decode("utf-8", "backslashreplace"),
@@ -142,7 +148,7 @@ def _keep(
         mismatch=bool(record.format and record.format.mismatch),
         facts=len(record.facts),
         record=stored.to_json(),
-        record_sha256=stored.sha256,
+        record_sha256=looked.digest,
         index=-1,  # set when the entry has its index
         at=at,
     )
@@ -173,7 +179,7 @@ def _entries(looked: _Looked) -> list[Draft]:
         plain={
             "instrument": record.instrument(),
             "inputs": [exhibit.sha256],
-            "outputs": [looked.stored.sha256],
+            "outputs": [looked.digest],
         },
     )
     return [identified, extracted]

@@ -81,7 +81,7 @@ def receive(
         staged = stage(repo, intent, source, size=size, declared=declared, unchanged=unchanged)
     except NameTaken:
         # An interrupted run stored other bytes under this name, and a stream cannot be read twice.
-        abandon(repo, actor, intent, reason="source-changed")
+        abandon(repo, actor, intent.row, reason="source-changed")
         raise
     [outcome] = register(repo, actor, case, submission, [staged])
     return outcome

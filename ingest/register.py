@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from custody.entry import Act, Actor, CustodyEntry, Draft, ExhibitRef, uuid7
 from custody.receipt import Receipt
 from ingest.doubles import double_entry, doubles_of
-from ingest.staging import Staged, location
+from ingest.staging import Staged
 from repository import Repository
 from repository.errors import UnknownQuarantine, UnknownSubmission
 from repository.exhibits import known_as, part_json
@@ -241,6 +241,7 @@ def _register(
         registered_at=at,
         registration=-1,  # set below, when the entry has its index
         processed_at=None,
+        checked_at=at,
     )
     session.add(exhibit)
     session.add(_part(staged))
@@ -291,7 +292,9 @@ def _part(staged: Staged) -> Part:
         chunk_count=staged.chunk_count,
         chunk_root=staged.chunk_root,
         stored=staged.stored.to_json(),
-        manifest=staged.manifest.to_json(),
+        further=[one.to_json() for one in staged.objects[1:]] or None,
+        manifest={**staged.manifest.to_json(), "plain_sha256": staged.manifest_sha256},
+        encryption=staged.encryption,
     )
 
 
@@ -317,7 +320,7 @@ def _history(
             Act.RECEIPT,
             actor,
             exhibit=about,
-            plain={"location": location(staged.stored)},
+            plain={"location": staged.stored.location()},
             withheld={"name": recorded_name(staged.path), **purpose},
         )
     )
@@ -389,7 +392,7 @@ def _quarantine(
             actor,
             reason="digest-mismatch",
             plain={
-                "location": location(staged.stored),
+                "location": staged.stored.location(),
                 "outputs": [staged.digests["sha256"]],
             },
             withheld=withheld,

@@ -4,12 +4,14 @@
 """
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from sqlalchemy import URL
 
@@ -25,6 +27,7 @@ from custody.signers import Signer, open_signer
 from repository.errors import BadRequest, NotInitialised
 from repository.migrations import check_revision
 from repository.stores import Access, ObjectStore, open_store
+from repository.wrapping import KeyWrapper, open_wrapper
 
 SYSTEM_ID = "00000000-0000-7000-8000-000000000000"  # the actor of automatic acts
 
@@ -46,13 +49,22 @@ class Repository:
     random: Callable[[int], bytes]
     wrapping_key: bytes
     policy: Policy
+    kek: KeyWrapper
+    replica: ObjectStore | None = None
     tsa_roots: tuple[str, ...] = ()
     second: Signer | None = None  # the log's ML-DSA-44 key, for published checkpoints
+    held: list[bytes] = field(default_factory=list, repr=False)  # the house's data key, once used
 
     @property
     def receipts(self) -> Path:
         """Return the folder of receipts."""
         return self.settings.data / "receipts"
+
+    @property
+    def stores(self) -> Mapping[str, ObjectStore]:
+        """Return the stores by their place: `primary`, and `replica` if there is one."""
+        found = {"primary": self.store}
+        return found if self.replica is None else {**found, "replica": self.replica}
 
     def close(self) -> None:
         """Close the database's connections."""
@@ -71,6 +83,7 @@ def open_repository(
         NotInitialised: `evidence init` was never run there.
         WrongDatabase: the database was made by another version.
         SignerUnavailable: the signing key or its passphrase cannot be read.
+        KeyUnavailable: the key-encryption key cannot be opened.
         StoreUnavailable: the object store cannot be reached.
         LedgerUnavailable: the database cannot be opened.
     """
@@ -81,7 +94,7 @@ def open_repository(
     check_revision(database)
     signer = open_first_signer(settings, passphrase)
     key = wrapping_key(passphrase, settings.origin)
-    store = open_settings_store(settings)
+    store = open_settings_store(settings, key, clock)
     ledger = Ledger(
         database,
         signer,
@@ -105,6 +118,8 @@ def open_repository(
         random,
         key,
         policy=_policy(settings, signer),
+        kek=open_wrapper(kek_uri(settings), passphrase=passphrase),
+        replica=open_replica(settings, key, clock),
         tsa_roots=_roots(settings),
         second=_second(settings, passphrase),
     )
@@ -183,16 +198,48 @@ def default_key(settings: Settings, key: VerifierKey) -> Path:
     return settings.data / "keys" / f"log-{key.key_id.hex()}.pem"
 
 
-def open_settings_store(settings: Settings) -> ObjectStore:
-    """Return the object store that the settings name: by default the folder `store`."""
-    url = settings.store_url or (settings.data / "store").as_uri()
-    return open_store(
-        url,
-        Access(
-            access_key=_secret(settings.store_access_key_file),
-            secret_key=_secret(settings.store_secret_key_file),
-        ),
+def open_settings_store(settings: Settings, wrapping: bytes, clock: Clock = now) -> ObjectStore:
+    """Return the object store that the settings name: by default the folder `store`.
+
+    Args:
+        settings: name the store and the files of its credentials.
+        wrapping: the 32-byte wrapping key; a folder's lock records are authenticated with a key
+            made from it.
+        clock: gives aware times.
+    """
+    access = Access(
+        access_key=_secret(settings.store_access_key_file),
+        secret_key=_secret(settings.store_secret_key_file) or _record_key(wrapping),
+        ca_file=settings.store_ca_file,
+        immutable=settings.immutable_files,
+        clock=clock,
     )
+    return open_store(settings.store_url or (settings.data / "store").as_uri(), access)
+
+
+def open_replica(settings: Settings, wrapping: bytes, clock: Clock = now) -> ObjectStore | None:
+    """Return the second store, if the settings name one."""
+    if not settings.replica_store_url:
+        return None
+    access = Access(
+        access_key=_secret(settings.replica_access_key_file),
+        secret_key=_secret(settings.replica_secret_key_file) or _record_key(wrapping),
+        ca_file=settings.replica_ca_file,
+        immutable=settings.immutable_files,
+        clock=clock,
+    )
+    return open_store(settings.replica_store_url, access)
+
+
+def _record_key(wrapping: bytes) -> str:
+    return (
+        HKDF(SHA256(), length=32, salt=None, info=b"evidence lock records").derive(wrapping).hex()
+    )
+
+
+def kek_uri(settings: Settings) -> str:
+    """Return where the key-encryption key is: by default a file in the data folder."""
+    return settings.kek_uri or (settings.data / "keys" / "kek.json").as_uri()
 
 
 def database_url(settings: Settings) -> str | URL:

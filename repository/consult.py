@@ -14,8 +14,7 @@ from repository.exhibits import exhibits_of, latest_run, ref
 from repository.models import Case, Exhibit, ExtractionRun, Submission
 from repository.naming import recorded_name
 from repository.publication import completed
-
-DERIVED = "derived"
+from repository.sealed import put_document
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,17 +148,13 @@ def _consulted(
     repo: Repository, actor: Actor, listed: list[str], reason: str, case: Case | None = None
 ) -> None:
     """Store the list that is about to be shown, and record its digest and length."""
-    document = dumps(listed)
-    name = repo.random(32).hex()
-    stored = repo.store.put(
-        [document], bucket=DERIVED, key=f"o/{name[:2]}/{name}", size=len(document)
-    )
+    stored, digest = put_document(repo, dumps(listed))
     repo.ledger.record(
         Draft(
             Act.CONSULTATION,
             actor,
             reason=reason,
-            plain={"count": len(listed), "outputs": [stored.sha256]},
+            plain={"count": len(listed), "outputs": [digest], "location": stored.location()},
             withheld={"case": case.code} if case else {},
             subject=case.id if case else None,
         )

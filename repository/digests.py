@@ -7,11 +7,12 @@ page-aligned buffers, which the store writes from directly; memory does not grow
 import errno
 import hashlib
 import mmap
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO, Self
 
 from repository.chunks import ChunkDigests
+from repository.stores import Block
 
 Update = Callable[[memoryview], None]
 
@@ -135,3 +136,44 @@ class Measure:
         block = self._source.read(len(buffer))
         buffer[: len(block)] = block
         return len(block)
+
+
+class hashed:  # noqa: N801 - reads as the statement it is
+    """Blocks on their way, and their SHA-256 once they have passed: `with hashed(blocks) as …`.
+
+    Large blocks are digested on a thread; each stays valid until the next but two is asked for.
+    """
+
+    def __init__(self, blocks: Iterable[Block]) -> None:
+        self._blocks = blocks
+        self._digest = hashlib.sha256()
+        self._lane: ThreadPoolExecutor | None = None
+        self._pending: list[Future[None]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._lane is not None:
+            self._lane.shutdown(cancel_futures=True)
+
+    def digest(self) -> str:
+        """Return `sha256:` and hex of everything that passed."""
+        self._settle(0)
+        return f"sha256:{self._digest.hexdigest()}"
+
+    def __iter__(self) -> Iterator[Block]:
+        """Yield the blocks as they come."""
+        for block in self._blocks:
+            if len(block) < _SMALL and self._lane is None:
+                self._digest.update(block)
+            else:
+                self._lane = self._lane or ThreadPoolExecutor(1, thread_name_prefix="digest")
+                self._pending.append(self._lane.submit(self._digest.update, block))
+            yield block
+            self._settle(1)
+
+    def _settle(self, most: int) -> None:
+        """Wait until no more than so many blocks are still being digested."""
+        while len(self._pending) > most:
+            self._pending.pop(0).result()

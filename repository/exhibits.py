@@ -86,14 +86,21 @@ def unprocessed(session: Session, *, limit: int) -> Iterator[str]:
 
 def part_json(part: Part) -> dict[str, Any]:
     """Return a part as the `registration` entry records it (docs/format.md 2.3)."""
-    return {
+    found: dict[str, Any] = {
         "part": part.part,
+        "size": part.size,
         "digests": part.digests,
         "chunks": {
             "size": 1 << 20,
             "count": part.chunk_count,
             "root": part.chunk_root,
-            "manifest": part.manifest["sha256"],
+            "manifest": part.manifest["plain_sha256"],
         },
         "stored": part.stored,
+        "manifest": {name: part.manifest[name] for name in part.manifest if name != "plain_sha256"},
     }
+    if part.further:
+        found["further"] = part.further
+    if part.encryption:
+        found["encryption"] = part.encryption
+    return found

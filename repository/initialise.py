@@ -5,6 +5,7 @@ import errno
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,15 +17,26 @@ from custody.signers import file as file_signer
 from repository import (
     Repository,
     database_url,
+    kek_uri,
     now,
+    open_replica,
     open_repository,
     open_settings_store,
     second_key,
+    wrapping_key,
 )
-from repository.errors import AlreadyInitialised, BadRequest, DiskFull, RepositoryError
+from repository.errors import (
+    AlreadyInitialised,
+    BadRequest,
+    DiskFull,
+    KeyUnavailable,
+    RepositoryError,
+)
+from repository.keys import house_key
 from repository.ledger_mirror import publish
 from repository.migrations import revision, upgrade
 from repository.people import SYSTEM, new_person
+from repository.wrapping import create_wrapper, open_wrapper
 
 
 def initialise(
@@ -68,6 +80,8 @@ def initialise(
     finally:
         shutil.rmtree(building, ignore_errors=True)
     repo = open_repository(made.model_copy(update={"data": data}), clock=clock, random=random)
+    if settings.encryption:
+        house_key(repo)
     new_person(repo, SYSTEM, name=login, role="custodian", login=login)
     publish(repo)
     return repo
@@ -83,6 +97,7 @@ def _build(settings: Settings, origin: str) -> None:
     file_signer.create(
         second_key(settings), name=origin, passphrase=passphrase, kind=COSIGNATURE_ML_DSA_44
     )
+    _key_encryption_key(settings, passphrase)
     (folder / "config.toml").write_text(
         f'# Settings of this repository; see docs/operate.md for all keys.\norigin = "{origin}"\n'
     )
@@ -93,7 +108,21 @@ def _build(settings: Settings, origin: str) -> None:
         )
     upgrade(database)
     database.close()
-    open_settings_store(settings).prepare()
+    wrapping = wrapping_key(passphrase, origin)
+    open_settings_store(settings, wrapping).prepare()
+    replica = open_replica(settings, wrapping)
+    if replica is not None:
+        replica.prepare()
+
+
+def _key_encryption_key(settings: Settings, passphrase: bytes) -> None:
+    """Make the key-encryption key; one that the settings name and that is there is used."""
+    uri = kek_uri(settings)
+    if settings.kek_uri:
+        with suppress(KeyUnavailable):
+            open_wrapper(uri, passphrase=passphrase)
+            return
+    create_wrapper(uri, passphrase=passphrase)
 
 
 def _passphrase(settings: Settings, file: Path) -> bytes:

@@ -1,8 +1,9 @@
 """Mirror the ledger to the object store, and rebuild it from there.
 
 A cut tail of the ledger shows only against memory outside it: the write-once store is such memory.
-Names are those of docs/format.md 8; nothing is ever replaced. A checkpoint is written last, so a
-checkpoint that is there has everything it needs beside it.
+Names are those of docs/format.md 8; nothing is ever replaced. Entries name exhibits and digests, so
+what holds them is sealed with the house's key: whoever runs the storage learns nothing. A
+checkpoint is written last, so one that is there has everything it needs beside it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,10 +25,14 @@ from custody.tables import fetch, insert_rows
 from custody.tiles import TILE
 from custody.timestamp import read as read_token
 from repository import Repository, checkpoint_name
-from repository.errors import NameTaken
+from repository.envelope import HEADER
+from repository.errors import IntegrityError, NameTaken
+from repository.keys import house_key
+from repository.sealed import put_same, read_document
 from repository.stores import ObjectStore, Stored
 
 BUCKET = "ledger"
+SEALED = ("tile/entries/", "tail/")  # names of what holds entries
 
 
 def publish(repo: Repository) -> SignedCheckpoint | None:
@@ -83,13 +88,20 @@ def published(repo: Repository) -> list[SignedCheckpoint]:
     return [repo.ledger.open_checkpoint(note) for note in _notes(repo.store, 0)]
 
 
-def rebuild(database: Database, store: ObjectStore, first: Sequence[VerifierKey]) -> int:
+def rebuild(
+    database: Database,
+    store: ObjectStore,
+    first: Sequence[VerifierKey],
+    *,
+    key: bytes | None = None,
+) -> int:
     """Bring the ledger in a database forward to the newest checkpoint in a store.
 
     Args:
         database: holds the ledger's tables, empty or with a shorter ledger.
         store: where it was mirrored.
         first: the log's first keys; later ones are found among the entries.
+        key: what the mirrored entries are sealed with, if they are.
 
     Returns:
         How many entries were added.
@@ -101,7 +113,7 @@ def rebuild(database: Database, store: ObjectStore, first: Sequence[VerifierKey]
     with database.reading() as session:
         start = last_head(session).size
     notes = list(_notes(store, max(0, start - 1)))
-    added = rebuild_ledger(database, _bodies(store, start), notes, first)
+    added = rebuild_ledger(database, _bodies(store, start, key), notes, first)
     with database.reading() as session:
         size = last_head(session).size
     if size:
@@ -131,18 +143,18 @@ def _notes(store: ObjectStore, beyond: int) -> Iterator[str]:
         yield _bytes(store, stored).decode("utf-8", "replace")
 
 
-def _bodies(store: ObjectStore, start: int) -> Iterator[bytes]:
+def _bodies(store: ObjectStore, start: int, key: bytes | None) -> Iterator[bytes]:
     """Yield the mirrored bodies from an index on: full bundles, then the tails after them."""
     position = start
     while (stored := _stored(store, TileName(ENTRIES, position // TILE).path)) is not None:
-        found = parse_bundle(_bytes(store, stored))
+        found = parse_bundle(_unsealed(store, stored, key))
         yield from found[position % TILE :]
         position += len(found) - position % TILE
     first = position // TILE * TILE
     for stored in store.versions(BUCKET, "tail/", after=f"tail/{checkpoint_name(first)}"):
         begin, _, end = stored.key.removeprefix("tail/").replace("/", "").partition("-")
         if int(begin) <= position < int(end):
-            yield from parse_bundle(_bytes(store, stored))[position - int(begin) :]
+            yield from parse_bundle(_unsealed(store, stored, key))[position - int(begin) :]
             position = int(end)
 
 
@@ -155,10 +167,27 @@ def _bytes(store: ObjectStore, stored: Stored) -> bytes:
         return file.read()
 
 
+def _unsealed(store: ObjectStore, stored: Stored, key: bytes | None) -> bytes:
+    """Return mirrored entries; those of before encryption are not sealed."""
+    if key is not None:
+        try:
+            return read_document(store, stored, key=key)
+        except IntegrityError as error:
+            plain = _bytes(store, stored)
+            if plain[:1] == bytes([HEADER]):  # no bundle begins so: its first entry would be huge
+                raise LedgerDamaged(f"{stored.key} in the store is damaged: {error}") from error
+            return plain
+    return _bytes(store, stored)
+
+
 def _put(repo: Repository, key: str, data: bytes) -> None:
     days = repo.settings.lock_days
     until = repo.clock() + timedelta(days=days) if days else None
-    repo.store.put([data], bucket=BUCKET, key=key, size=len(data), retain_until=until)
+    sealing = house_key(repo) if repo.settings.encryption and key.startswith(SEALED) else None
+    put_same(
+        repo.store, lambda: [data], sealing=sealing, random=repo.random, bucket=BUCKET, key=key,
+        retain_until=until,
+    )  # fmt: skip
 
 
 def _mark(database: Database, size: int) -> None:

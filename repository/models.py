@@ -54,6 +54,7 @@ class Model(DeclarativeBase):
         bytes: LargeBinary,
         datetime: Moment,
         dict[str, Any]: JSON,
+        list[Any]: JSON,
     }
 
 
@@ -148,11 +149,16 @@ class Exhibit(Model):
     registered_at: Mapped[datetime]
     registration: Mapped[int]  # ledger index
     processed_at: Mapped[datetime | None]
+    checked_at: Mapped[datetime | None]  # when its bytes were last read again
+    copied_at: Mapped[datetime | None]  # when all its objects stood in the second store
+    erased_at: Mapped[datetime | None]  # when its key was destroyed by order
     __table_args__ = (
         UniqueConstraint("case_id", "serial"),
         Index("exhibit_sha256", "sha256"),
         Index("exhibit_submission", "submission_id", "path_sha256", "sha256"),
         Index("exhibit_unprocessed", "processed_at"),
+        Index("exhibit_checked", "checked_at"),
+        Index("exhibit_copied", "copied_at"),
     )
 
 
@@ -167,7 +173,9 @@ class Part(Model):
     chunk_count: Mapped[int]
     chunk_root: Mapped[str] = mapped_column(DIGEST)
     stored: Mapped[dict[str, Any]]
+    further: Mapped[list[Any] | None]  # objects after the first, where one was not enough
     manifest: Mapped[dict[str, Any]]  # the stored manifest object
+    encryption: Mapped[str | None] = mapped_column(String(32))
 
 
 class Quarantined(Model):
@@ -199,3 +207,92 @@ class ExtractionRun(Model):
     record_sha256: Mapped[str] = mapped_column(DIGEST)
     index: Mapped[int]  # of its `metadata_extraction` entry
     at: Mapped[datetime]
+
+
+class DataKey(Model):
+    """The wrapped data key of an exhibit, or of the house's own documents; deleted by erasure."""
+
+    __tablename__ = "data_key"
+    subject: Mapped[str] = mapped_column(UUID, primary_key=True)
+    kek: Mapped[str] = mapped_column(String(64))  # which key-encryption key wrapped it
+    wrapped: Mapped[bytes]
+    made_at: Mapped[datetime]
+
+
+class ObjectCopy(Model):
+    """Where an object of an exhibit is beside its registration: a copy, or a repaired one."""
+
+    __tablename__ = "object_copy"
+    exhibit_id: Mapped[str] = mapped_column(UUID, ForeignKey("exhibit.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(200), primary_key=True)  # as registered
+    place: Mapped[str] = mapped_column(String(16), primary_key=True)  # primary, replica
+    stored: Mapped[dict[str, Any]]
+    at: Mapped[datetime]
+
+
+class StoreTrial(Model):
+    """What trying to break a store's locks came to, last time."""
+
+    __tablename__ = "store_trial"
+    place: Mapped[str] = mapped_column(String(16), primary_key=True)
+    at: Mapped[datetime]
+    outcome: Mapped[str] = mapped_column(String(16))  # pass, fail
+    strength: Mapped[str] = mapped_column(String(16))
+    detail: Mapped[str]
+
+
+class FixityRun(Model):
+    """One run over all objects: how far it came and what it found, so that it can go on."""
+
+    __tablename__ = "fixity_run"
+    id: Mapped[str] = mapped_column(UUID, primary_key=True)
+    started_at: Mapped[datetime]
+    last: Mapped[str] = mapped_column(String(24))  # number of the exhibit checked last
+    checked: Mapped[int]
+    failed: Mapped[int]
+    undone: Mapped[int]
+    finished_at: Mapped[datetime | None]
+
+
+class Flow(Model):
+    """Ranges of one exhibit read by one person for one purpose: one opening, one closing entry."""
+
+    __tablename__ = "flow"
+    request_id: Mapped[str] = mapped_column(UUID, primary_key=True)
+    person_id: Mapped[str] = mapped_column(UUID)
+    exhibit_id: Mapped[str] = mapped_column(UUID, ForeignKey("exhibit.id"))
+    fingerprint: Mapped[str] = mapped_column(String(64))  # of person, exhibit, purpose and role
+    actor: Mapped[dict[str, Any]]
+    withheld: Mapped[dict[str, Any]]
+    opened_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+    __table_args__ = (Index("flow_open", "fingerprint", "closed_at"),)
+
+
+class FlowRange(Model):
+    """One range of a flow: what was asked, and how much of it was sent."""
+
+    __tablename__ = "flow_range"
+    id: Mapped[str] = mapped_column(UUID, primary_key=True)
+    request_id: Mapped[str] = mapped_column(UUID, ForeignKey("flow.request_id"))
+    first: Mapped[int]
+    last: Mapped[int]
+    sent: Mapped[int | None]  # None while it is being sent
+    outcome: Mapped[str | None] = mapped_column(String(32))
+    __table_args__ = (Index("flow_range_of", "request_id"),)
+
+
+class Erasure(Model):
+    """An order to erase: who asked, who else decided, and what became of it. Kept for good."""
+
+    __tablename__ = "erasure"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    exhibit_id: Mapped[str] = mapped_column(UUID, ForeignKey("exhibit.id"))
+    document: Mapped[str] = mapped_column(DIGEST)
+    requested_by: Mapped[str] = mapped_column(UUID)
+    requested_at: Mapped[datetime]
+    decided_by: Mapped[str | None] = mapped_column(UUID)
+    decided_at: Mapped[datetime | None]
+    state: Mapped[str] = mapped_column(String(16))  # requested, approved, refused, erased
+    index: Mapped[int]  # of its `deletion_requested` entry
+    __table_args__ = (Index("erasure_state", "state"),)

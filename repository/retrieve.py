@@ -9,7 +9,7 @@ Retrieval, in order:
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -18,6 +18,7 @@ from custody.errors import LedgerDamaged
 from repository import Repository, chunks
 from repository.access import Right
 from repository.authorise import Caller, on_exhibit, refuse
+from repository.envelope import plain_size
 from repository.errors import (
     BadRequest,
     IntegrityError,
@@ -26,9 +27,11 @@ from repository.errors import (
     RangeNotSatisfiable,
     StoreError,
 )
-from repository.exhibits import parts_of, ref
+from repository.exhibits import ref
+from repository.keys import unwrap
 from repository.models import Case, Exhibit
 from repository.purpose import Purpose, parse
+from repository.sealed import plain_reader
 from repository.stores import Stored
 
 Span = tuple[int | None, int | None]
@@ -45,9 +48,15 @@ class Recorded:
     size: int
     digests: dict[str, str]
     root: str
-    manifest_sha256: str
-    stored: Stored
+    manifest_sha256: str  # of its plaintext
+    objects: tuple[Stored, ...]
     manifest: Stored
+    encryption: str | None
+
+    @property
+    def stored(self) -> Stored:
+        """Return the first object, where the bytes begin."""
+        return self.objects[0]
 
 
 @dataclass(slots=True)
@@ -197,26 +206,19 @@ def recorded(repo: Repository, exhibits: Sequence[Exhibit]) -> dict[str, list[Re
         LedgerDamaged: one of the entries is not what was signed, or not its exhibit's.
     """
     entries = repo.ledger.proved([exhibit.registration for exhibit in exhibits])
-    manifests: dict[tuple[str, int], dict[str, Any]] = {}
-    with repo.database.reading() as session:
-        for part in parts_of(session, [exhibit.id for exhibit in exhibits]):
-            manifests[part.exhibit_id, part.part] = part.manifest
     return {
-        exhibit.id: _parts(exhibit, entry, manifests)
-        for exhibit, entry in zip(exhibits, entries, strict=True)
+        exhibit.id: _parts(exhibit, entry) for exhibit, entry in zip(exhibits, entries, strict=True)
     }
 
 
-def _parts(
-    exhibit: Exhibit, entry: CustodyEntry, manifests: Mapping[tuple[str, int], dict[str, Any]]
-) -> list[Recorded]:
+def _parts(exhibit: Exhibit, entry: CustodyEntry) -> list[Recorded]:
     fields = entry.fields
     about = fields.get("exhibit", {})
     if fields.get("type") != Act.REGISTRATION or about.get("id") != exhibit.id:
         raise LedgerDamaged(
             f"entry {exhibit.registration} is not the registration of {exhibit.number}"
         )
-    return [_recorded(part, manifests[exhibit.id, part["part"]]) for part in fields["parts"]]
+    return [_recorded(part) for part in fields["parts"]]
 
 
 def verified_bytes(
@@ -226,29 +228,68 @@ def verified_bytes(
 
     Raises:
         IntegrityError: manifest or chunk differ from what the ledger recorded.
+        Erased, KeyUnavailable: the data key was destroyed by order, or does not open.
         StoreUnavailable: the store does not answer.
     """
+    key = part_key(repo, exhibit, recorded)
+    with listed_chunks(repo, exhibit, recorded, key) as listed:  # (4)
+        yield from range_of(repo, exhibit, recorded, listed, key, first, last)  # (5)
+
+
+def part_key(repo: Repository, exhibit: Exhibit, recorded: Recorded) -> bytes | None:
+    """Return the data key of a part; None if it is not encrypted."""
+    return None if recorded.encryption is None else unwrap(repo, exhibit.id)
+
+
+def listed_chunks(
+    repo: Repository, exhibit: Exhibit, recorded: Recorded, key: bytes | None
+) -> chunks.ChunkDigests:
+    """Return the chunk digests of a part's manifest, checked against the ledger.
+
+    Raises:
+        IntegrityError: it is not the manifest that was recorded.
+    """
+    manifest = recorded.manifest
+    size = manifest.size if key is None else plain_size(manifest.size)
+    read = plain_reader(repo.store, [manifest], key=key, name=manifest.key, size=size)
     try:
-        with repo.store.open(recorded.manifest) as file:  # (4)
-            listed = chunks.load(
+        with read(0, size + 1) as file:
+            return chunks.load(
                 file,
                 root=recorded.root,
                 size=recorded.size,
                 manifest_digest=recorded.manifest_sha256,
             )
-        with listed:
-            yield from chunks.verified(  # (5)
-                lambda start, length: repo.store.open(recorded.stored, start, length),
-                listed,
-                size=recorded.size,
-                first=first,
-                last=last,
-            )
     except IntegrityError as error:
         raise IntegrityError(f"{exhibit.number}: {error}") from error
 
 
-def working_copy(repo: Repository, exhibit: Exhibit, recorded: Recorded, *, limit: int) -> BinaryIO:
+def range_of(
+    repo: Repository,
+    exhibit: Exhibit,
+    recorded: Recorded,
+    listed: chunks.ChunkDigests,
+    key: bytes | None,
+    first: int,
+    last: int,
+) -> Iterator[bytes]:
+    """Yield a byte range of a part, each chunk compared with its digest before it is given out.
+
+    Raises:
+        IntegrityError: a chunk differs.
+    """
+    read = plain_reader(
+        repo.store, recorded.objects, key=key, name=recorded.stored.key, size=recorded.size
+    )
+    try:
+        yield from chunks.verified(read, listed, size=recorded.size, first=first, last=last)
+    except IntegrityError as error:
+        raise IntegrityError(f"{exhibit.number}: {error}") from error
+
+
+def working_copy(
+    repo: Repository, exhibit: Exhibit, recorded: Recorded, key: bytes | None, *, limit: int
+) -> BinaryIO:
     """Return a private, verified, unnamed copy of a part's first `limit` bytes for extraction.
 
     Raises:
@@ -260,8 +301,9 @@ def working_copy(repo: Repository, exhibit: Exhibit, recorded: Recorded, *, limi
     else:
         copy = tempfile.TemporaryFile(dir=repo.settings.data / "work", buffering=0)  # noqa: SIM115
     try:
-        for block in verified_bytes(repo, exhibit, recorded, 0, size - 1):
-            copy.write(block)
+        with listed_chunks(repo, exhibit, recorded, key) as listed:
+            for block in range_of(repo, exhibit, recorded, listed, key, 0, size - 1):
+                copy.write(block)
         copy.seek(0)
     except BaseException:
         copy.close()
@@ -293,19 +335,19 @@ def _span(span: Span | None, size: int) -> tuple[int, int]:
     return first, size - 1 if last is None else min(last, size - 1)
 
 
-def _recorded(part: dict[str, Any], manifest_row: dict[str, Any]) -> Recorded:
-    stored = Stored.from_json(part["stored"])
-    manifest = Stored.from_json(manifest_row)
+def _recorded(part: dict[str, Any]) -> Recorded:
+    objects = tuple(Stored.from_json(one) for one in (part["stored"], *part.get("further", ())))
     return Recorded(
         part=part["part"],
-        size=stored.size,
+        size=part["size"],
         digests=part["digests"],
         root=part["chunks"]["root"],
         manifest_sha256=part["chunks"]["manifest"],
-        stored=stored,
-        manifest=manifest,
+        objects=objects,
+        manifest=Stored.from_json(part["manifest"]),
+        encryption=part.get("encryption"),
     )
 
 
 _NOWHERE = Stored("", "", "", "", "", 0, None, hold=False)
-_UNREAD = Recorded(0, 0, {}, "", "", _NOWHERE, _NOWHERE)
+_UNREAD = Recorded(0, 0, {}, "", "", (_NOWHERE,), _NOWHERE, None)

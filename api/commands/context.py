@@ -16,7 +16,14 @@ from api.errors import PortInUse
 from config.settings import Settings, load
 from custody import errors as custody_errors
 from ingest import errors as ingest_errors
-from repository import Repository, errors, open_repository, open_settings_store
+from repository import (
+    Repository,
+    errors,
+    open_repository,
+    open_settings_store,
+    passphrase_file,
+    wrapping_key,
+)
 from repository.authorise import Caller
 from repository.errors import UnknownPerson
 from repository.people import find_person, person_of_login
@@ -96,9 +103,9 @@ class Context:
     def store(self, url: str | None) -> ObjectStore:
         """Return the store of a URL, with the keys of the settings; by default their own store."""
         settings = self.settings
-        return open_settings_store(
-            settings.model_copy(update={"store_url": url}) if url else settings
-        )
+        chosen = settings.model_copy(update={"store_url": url}) if url else settings
+        secret = passphrase_file(settings).read_bytes().strip()
+        return open_settings_store(chosen, wrapping_key(secret, settings.origin))
 
     def close(self) -> None:
         """Close what was opened."""

@@ -21,6 +21,7 @@ from repository import database_url, default_key, open_first_signer, passphrase_
 from repository.access import Right
 from repository.authorise import on_house
 from repository.errors import BadRequest, ExportBlocked
+from repository.keys import mirror_key
 from repository.ledger_mirror import publish, rebuild
 from repository.migrations import revision, upgrade
 from repository.people import SYSTEM
@@ -187,7 +188,7 @@ def ledger_rebuild(ctx: Context, source: str | None) -> None:
     database = Database(database_url(settings), timeout=settings.database_timeout)
     if revision(database) is None:
         upgrade(database)
-    added = rebuild(database, store, [first.key])
+    added = rebuild(database, store, [first.key], key=mirror_key(ctx.repo, store))
     database.close()
     signed = ctx.repo.ledger.checkpoint()
     if added:

@@ -57,6 +57,15 @@ class Stored:
             found["retain_until"] = timestamp(self.retain_until)
         return found
 
+    def location(self) -> dict[str, str]:
+        """Return where it is, as entries name a place."""
+        return {
+            "store": self.store,
+            "bucket": self.bucket,
+            "key": self.key,
+            "version": self.version,
+        }
+
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> "Stored":
         """Read what `to_json` wrote."""

@@ -123,7 +123,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_registered(house, tmp_path,
             house.repo, intent, Changing(inner), size=source.size, declared={},
             unchanged=Watch(source, inner),
         )  # fmt: skip
-    assert house.repo.store.find("evidence", intent.key) is None
+    assert house.repo.store.find("evidence", intent.row.key) is None
     assert exhibits(house) == []
     [again] = house.ingest(file)
     assert again["status"] == "registered"

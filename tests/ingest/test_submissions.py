@@ -4,6 +4,7 @@ from hashlib import md5, sha1, sha256
 
 import pytest
 
+from ingest.quarantine import held
 from tests.house import CODE, run
 
 
@@ -111,7 +112,9 @@ def test_a_wrong_digest_is_stored_quarantined_recorded_and_exit_1(house, files):
     assert kinds[-2:] == ["message_digest_calculation/fail", "quarantine/done"]
     entry = house.repo.ledger.entry(line["entry"]).fields
     key = entry["location"]["key"]
-    assert (house.data / "store" / "evidence" / key).read_bytes() == b"first"
+    [(kept, _)] = held(house.repo)
+    exhibit_id = kept.exhibit_id
+    assert house.plaintext(key, exhibit_id) == b"first"
     words = ["ingest", files / "a.txt", "--case", CODE, "--submission", line["submission"]]
     again = house.evidence(*words, "--digest", f"md5:{'0' * 32}")
     assert (again.code, again.lines[0]["quarantine"]) == (1, line["quarantine"])
@@ -121,7 +124,7 @@ def test_a_wrong_digest_is_stored_quarantined_recorded_and_exit_1(house, files):
     assert rejected.code == 0
     assert house.last("approval_refused")["reason"] == "quarantine-rejected"
     assert house.evidence("quarantine", "list").lines == []
-    assert (house.data / "store" / "evidence" / key).read_bytes() == b"first"
+    assert house.plaintext(key, exhibit_id) == b"first"
     twice = house.evidence("quarantine", "release", kept["quarantine"], "--motive", "m")
     assert twice.code == 2
 
