@@ -24,7 +24,7 @@ from repository.authorise import Caller
 from repository.cases import find_case, open_case
 from repository.errors import AccessDenied, BadRequest, RepositoryError
 from repository.exports import export
-from repository.fixity import check_objects
+from repository.fixity import check_all, open_run
 from repository.initialise import initialise
 from repository.ledger_mirror import publish, published
 from repository.models import Case, Person
@@ -308,7 +308,7 @@ def _flip(copy: Path, repo: Repository, victim: Outcome) -> Path:
         exhibit = find_exhibit(session, victim.number or "")
     if exhibit is None:
         raise RepositoryError("the copy lacks the exhibit")
-    stored = recorded_parts(repo, exhibit)[0].stored
+    stored = recorded_parts(repo, exhibit)[0].objects[0]
     file = copy / "store" / stored.bucket / stored.key
     file.chmod(0o600)
     data = bytearray(file.read_bytes())
@@ -338,7 +338,7 @@ def _everything(repo: Repository) -> list[Finding]:
         second=repo.second.key if repo.second else None,
         outside=published(repo),
     )
-    return [*findings, *check_objects(repo, _caller(repo, login()).actor())]
+    return [*findings, *check_all(repo, _caller(repo, login()).actor(), open_run(repo))]
 
 
 def _told(findings: Iterable[Finding]) -> list[str]:

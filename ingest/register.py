@@ -242,6 +242,10 @@ def _register(
         registration=-1,  # set below, when the entry has its index
         processed_at=None,
         checked_at=at,
+        locked_until=min(
+            (one.retain_until for one in (*staged.objects, staged.manifest) if one.retain_until),
+            default=None,
+        ),
     )
     session.add(exhibit)
     session.add(_part(staged))

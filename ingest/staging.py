@@ -18,6 +18,7 @@ from repository.models import DataKey, Intake, Submission
 from repository.naming import name_digest, recorded_name
 from repository.sealed import digest_of, plain_reader, put_objects, put_same, settled
 from repository.stores import Block, Stored
+from repository.trial import ensure_fit
 
 BUCKET = "evidence"
 
@@ -93,7 +94,11 @@ def intend(repo: Repository, submission: Submission, paths: Sequence[bytes]) -> 
     """Return the durable intents for paths; those of an interrupted run are used again. (1)
 
     The data key is drawn here, and stands wrapped in the same transaction.
+
+    Raises:
+        StoreUnfit: the store's locks did not hold when they were tried: nothing is taken in.
     """
+    ensure_fit(repo)
     digests = [name_digest(path) for path in paths]
     query = select(Intake).where(
         Intake.submission_id == submission.id,

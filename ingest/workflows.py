@@ -11,7 +11,7 @@ from sqlalchemy import select
 from custody.errors import CustodyError
 from ingest.extract import extract
 from ingest.sandbox import Sandbox
-from repository import Repository
+from repository import Repository, upkeep
 from repository.errors import RepositoryError
 from repository.exhibits import unprocessed
 from repository.models import Exhibit, ExtractionRun
@@ -104,14 +104,32 @@ def work(
         problem: told what did not work and is tried again: a witness, an authority, the store.
     """
     publisher = _Publisher(repo, problem)
+    keeper = _Keeper(repo, problem)
     with Processors(repo) as processors:
         while not until():
             with repo.database.reading() as session:
                 waiting = list(unprocessed(session, limit=_BATCH))
             done(sum(1 for _ in processors.map(waiting)))
             publisher.turn()
+            keeper.turn()
             if not waiting:
                 idle(0.5)
+
+
+class _Keeper:
+    """When what keeps evidence is done next: trials, terms, copies, fixity, reconciliation."""
+
+    def __init__(self, repo: Repository, problem: Callable[[str], None]) -> None:
+        self._repo = repo
+        self._problem = problem
+        self._next = 0.0
+
+    def turn(self) -> None:
+        """Do a little of it if it is time; go on at once while there is more."""
+        if time.monotonic() < self._next:
+            return
+        busy = upkeep.turn(self._repo, self._problem)
+        self._next = time.monotonic() + (0 if busy else self._repo.settings.publish_seconds)
 
 
 class _Publisher:

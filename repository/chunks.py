@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from hashlib import sha256
 from tempfile import SpooledTemporaryFile
+from threading import Lock
 from typing import BinaryIO, Self
 
 from custody.canonical import dumps
@@ -31,6 +32,7 @@ class ChunkDigests:
     def __init__(self) -> None:
         self._digests = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - see close
         self._frontier = Frontier()
+        self._lock = Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -65,8 +67,9 @@ class ChunkDigests:
 
     def at(self, index: int) -> bytes:
         """Return the digest of a chunk."""
-        self._digests.seek(index * _DIGEST)
-        return self._digests.read(_DIGEST)
+        with self._lock:  # readers of one flow share them
+            self._digests.seek(index * _DIGEST)
+            return self._digests.read(_DIGEST)
 
     def __iter__(self) -> Iterator[bytes]:
         self._digests.seek(0)

@@ -7,8 +7,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from custody.entry import ExhibitRef
-from repository.models import Case, Exhibit, ExtractionRun, Part
+from repository.models import Case, Exhibit, ExtractionRun, ObjectCopy, Part
 from repository.naming import split_number
+from repository.stores import Stored
 
 
 def ref(exhibit: Exhibit) -> ExhibitRef:
@@ -29,6 +30,19 @@ def parts_of(session: Session, exhibit_ids: Sequence[str]) -> list[Part]:
         select(Part).where(Part.exhibit_id.in_(exhibit_ids)).order_by(Part.exhibit_id, Part.part)
     )
     return list(session.scalars(query))
+
+
+def repaired_objects(
+    session: Session, exhibit_ids: Sequence[str], place: str = "primary"
+) -> dict[str, dict[str, Stored]]:
+    """Return by exhibit and registered name where objects are in a place beside registration."""
+    query = select(ObjectCopy).where(
+        ObjectCopy.exhibit_id.in_(exhibit_ids), ObjectCopy.place == place
+    )
+    found: dict[str, dict[str, Stored]] = {}
+    for row in session.scalars(query):
+        found.setdefault(row.exhibit_id, {})[row.key] = Stored.from_json(row.stored)
+    return found
 
 
 def exhibits_of(

@@ -1,84 +1,269 @@
-"""Read stored objects again, compare with what the ledger recorded, say what was found."""
+"""Read every stored object and copy again, compare with what was recorded, repair, say what is.
+
+Objects are compared as they are stored, so that no key is needed for it; then the exhibit's data
+key is tried on its manifest. What a full run found so far is kept: an interrupted one goes on.
+"""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
-from custody.entry import Act, Actor, Draft
+from custody.entry import Act, Actor, Draft, uuid7
 from custody.errors import EvidenceError, LedgerDamaged
 from custody.findings import Finding
 from repository import Repository
-from repository.errors import IntegrityError, NoSuchObject, StoreError
-from repository.exhibits import find_exhibit, ref
-from repository.models import Exhibit
+from repository.copies import repair
+from repository.errors import (
+    IntegrityError,
+    KeyUnavailable,
+    NoSuchObject,
+    RepositoryError,
+    StoreError,
+)
+from repository.exhibits import find_exhibit, ref, repaired_objects
+from repository.keys import in_store, keep_second, wrapped_key
+from repository.models import Exhibit, FixityRun
 from repository.naming import shown
-from repository.retrieve import Recorded, integrity_failure, recorded_parts, verified_bytes
+from repository.people import SYSTEM
+from repository.retrieve import (
+    Recorded,
+    integrity_failure,
+    listed_chunks,
+    part_key,
+    range_of,
+    recorded_parts,
+)
+from repository.stores import Stored
+
+_WORST = ("pass", "not-done", "fail")
 
 
-def check_objects(
-    repo: Repository, actor: Actor, *, numbers: Sequence[str] = ()
-) -> Iterator[Finding]:
-    """Re-read exhibits (all, if none is named) and yield one finding each; findings are entries.
+@dataclass
+class _Found:
+    """What the parts of one check came to."""
 
-    A damaged or missing object is a `fail`; a store that does not answer is `not-done`.
+    outcome: str = "pass"
+    said: list[str] = field(default_factory=list)
+    expected: list[str] = field(default_factory=list)
+    observed: list[str] = field(default_factory=list)
+
+    def add(self, outcome: str, detail: str) -> None:
+        """Take in one result; the worst counts."""
+        self.outcome = max(self.outcome, outcome, key=_WORST.index)
+        if outcome != "pass":
+            self.said.append(detail)
+
+
+def check_objects(repo: Repository, actor: Actor, *, numbers: Sequence[str]) -> Iterator[Finding]:
+    """Check exhibits by number, down to each chunk of the evidence; findings are entries.
+
+    A damaged or missing object is a `fail`; a store or key that does not answer is `not-done`.
     """
-    for number in _numbers(repo, numbers):
+    for number in numbers:
         with repo.database.reading() as session:
             exhibit = find_exhibit(session, number)
         if exhibit is None:
             yield Finding("object", shown(number), "fail", "there is no such exhibit")
         else:
-            yield _check(repo, actor, exhibit)
+            yield _checked(repo, actor, exhibit, deep=True, run=None)
 
 
-def count(repo: Repository, numbers: Sequence[str] = ()) -> int:
-    """Return how many exhibits `check_objects` would read."""
-    return len(_numbers(repo, numbers))
+def open_run(repo: Repository) -> FixityRun:
+    """Return the run over all exhibits that was interrupted, or a new one."""
+    at = repo.clock()
+    query = select(FixityRun).where(FixityRun.finished_at.is_(None))
+    with repo.database.writing() as session:
+        run = session.scalar(query.order_by(FixityRun.started_at.desc()).limit(1))
+        if run is None:
+            run = FixityRun(
+                id=uuid7(at, repo.random), started_at=at, last="", checked=0, failed=0, undone=0
+            )
+            session.add(run)
+        session.flush()
+    return run
 
 
-def _numbers(repo: Repository, numbers: Sequence[str]) -> Sequence[str]:
-    if numbers:
-        return numbers
+def check_all(repo: Repository, actor: Actor, run: FixityRun) -> Iterator[Finding]:
+    """Check every exhibit that a run has not come to yet; each result is kept with its entry."""
+    last = run.last
+    while True:
+        with repo.database.reading() as session:
+            query = select(Exhibit).where(Exhibit.number > last).order_by(Exhibit.number)
+            batch = list(session.scalars(query.limit(100)))
+        if not batch:
+            break
+        for exhibit in batch:
+            yield _checked(repo, actor, exhibit, deep=False, run=run.id)
+            last = exhibit.number
+    with repo.database.writing() as session:
+        session.get_one(FixityRun, run.id).finished_at = repo.clock()
+
+
+def before(run: FixityRun) -> list[Finding]:
+    """Return what an interrupted run had found: nothing of it is forgotten by going on."""
+    about = f"{run.checked} exhibits checked since {run.started_at:%Y-%m-%d %H:%M} UTC"
+    if run.failed:
+        detail = f"{run.failed} failed; see their fixity_check entries"
+        return [Finding("object", about, "fail", detail)]
+    if run.undone:
+        detail = f"{run.undone} could not be checked; see their fixity_check entries"
+        return [Finding("object", about, "not-done", detail)]
+    return [Finding("object", about, "pass", "before the interruption")] if run.checked else []
+
+
+def count_after(repo: Repository, last: str) -> int:
+    """Return how many exhibits have a number after one."""
     with repo.database.reading() as session:
-        return list(session.scalars(select(Exhibit.number).order_by(Exhibit.number)))
+        query = select(func.count()).select_from(Exhibit).where(Exhibit.number > last)
+        return session.scalar(query) or 0
 
 
-def _check(repo: Repository, actor: Actor, exhibit: Exhibit) -> Finding:
+def check_oldest(repo: Repository, *, most: int = 20) -> list[Finding]:
+    """Check what was not read for `fixity_days`, the longest first: the rolling check."""
+    end = repo.clock() - timedelta(days=repo.settings.fixity_days)
+    query = (
+        select(Exhibit)
+        .where((Exhibit.checked_at <= end) | Exhibit.checked_at.is_(None))
+        .order_by(Exhibit.checked_at)
+        .limit(most)
+    )
+    with repo.database.reading() as session:
+        exhibits = list(session.scalars(query))
+    return [_checked(repo, SYSTEM, exhibit, deep=False, run=None) for exhibit in exhibits]
+
+
+def _checked(
+    repo: Repository, actor: Actor, exhibit: Exhibit, *, deep: bool, run: str | None
+) -> Finding:
+    found = _Found()
     try:
         parts = recorded_parts(repo, exhibit)
         for part in parts:
-            _read(repo, exhibit, part)
-    except (IntegrityError, NoSuchObject, LedgerDamaged) as error:
-        return _found(repo, actor, exhibit, "fail", str(error))
+            _objects(repo, exhibit, part, found)
+            _contents(repo, exhibit, part, found, deep=deep)
+        _keys(repo, exhibit, parts, found)
+        size = sum(part.size for part in parts)
+        detail = "; ".join(found.said) or f"{size} bytes match the registration"
+    except LedgerDamaged as error:
+        found.add("fail", str(error))
+        detail = str(error)
     except StoreError as error:
-        return _found(repo, actor, exhibit, "not-done", str(error))
-    detail = f"{sum(part.size for part in parts)} bytes match the registration"
-    return _found(repo, actor, exhibit, "pass", detail)
+        found.add("not-done", str(error))
+        detail = "; ".join(found.said)
+    return _record(repo, actor, exhibit, found, detail, run)
 
 
-def _read(repo: Repository, exhibit: Exhibit, part: Recorded) -> None:
-    repo.store.stat(part.stored)
-    for _ in verified_bytes(repo, exhibit, part, 0, part.size - 1):
-        continue
+def _objects(repo: Repository, exhibit: Exhibit, part: Recorded, found: _Found) -> None:
+    """Re-hash each object of a part in each store; what is bad is repaired from what is good."""
+    with repo.database.reading() as session:
+        copies = repaired_objects(session, [exhibit.id], "replica").get(exhibit.id, {})
+    for one in (*part.objects, part.manifest):
+        places = {"primary": part.at(one)}
+        if one.key in copies:
+            places["replica"] = copies[one.key]
+        reports = {}
+        for place, stored in places.items():
+            if place not in repo.stores:
+                found.add("not-done", f"{place}: there is a copy, but no such store is configured")
+                continue
+            reports[place] = repo.stores[place].verify(stored)
+            found.expected.append(one.sha256)
+            if reports[place].outcome == "pass":
+                found.observed.append(one.sha256)
+        good = [place for place, report in reports.items() if report.outcome == "pass"]
+        for place, report in reports.items():
+            found.add(report.outcome, f"{place}: {report.detail}")
+            if report.outcome == "fail" and good:
+                _repair(repo, exhibit, one, place, good[0], places, found)
 
 
-def _found(repo: Repository, actor: Actor, exhibit: Exhibit, outcome: str, detail: str) -> Finding:
+def _repair(
+    repo: Repository, exhibit: Exhibit, one: Stored, place: str, good: str,
+    places: dict[str, Stored], found: _Found,
+) -> None:  # fmt: skip
+    try:
+        repair(
+            repo, exhibit, one.key, place=place, damaged=places[place], good=places[good],
+            source=repo.stores[good],
+        )  # fmt: skip
+    except RepositoryError as error:
+        found.said.append(f"{place}: not repaired: {error}")
+    else:
+        found.said.append(f"{place}: repaired from {good}")
+
+
+def _contents(
+    repo: Repository, exhibit: Exhibit, part: Recorded, found: _Found, *, deep: bool
+) -> None:
+    """Open the manifest with the exhibit's key; where asked, or to name the damage, every chunk."""
+    if exhibit.erased_at is not None:
+        return
+    try:
+        [part] = [one for one in recorded_parts(repo, exhibit) if one.part == part.part]  # repaired
+        key = part_key(repo, exhibit, part)
+        with listed_chunks(repo, exhibit, part, key) as listed:
+            if deep or found.outcome == "fail":
+                for _ in range_of(repo, exhibit, part, listed, key, 0, part.size - 1):
+                    continue
+    except (IntegrityError, NoSuchObject) as error:
+        found.add("fail", str(error))
+    except KeyUnavailable as error:
+        found.add("not-done", str(error))
+
+
+def _keys(repo: Repository, exhibit: Exhibit, parts: Sequence[Recorded], found: _Found) -> None:
+    """See that the wrapped key stands in every place it should."""
+    if exhibit.erased_at is not None or not any(part.encryption for part in parts):
+        return
+    try:
+        wrapped = wrapped_key(repo, exhibit.id)
+    except KeyUnavailable as error:
+        found.add("fail", str(error))
+        return
+    for place, store in repo.stores.items():
+        if place == "replica" and exhibit.copied_at is None:
+            continue
+        try:
+            kept = in_store(store, exhibit.id)
+        except KeyUnavailable as error:
+            found.add("fail", f"{place}: {error}")
+            continue
+        if kept is None:
+            keep_second(store, exhibit.id, wrapped)
+            found.add("fail", f"{place}: the wrapped key was missing; it was written again")
+        elif kept.wrapped != wrapped.wrapped and kept.kek == wrapped.kek:
+            found.add("fail", f"{place}: the wrapped key is another than in the database")
+
+
+def _record(
+    repo: Repository, actor: Actor, exhibit: Exhibit, found: _Found, detail: str, run: str | None
+) -> Finding:
     """Record a finding; if the ledger cannot take it, the finding says so and is no pass."""
-    about = ref(exhibit)
-    observed = [exhibit.sha256] if outcome == "pass" else []
-    draft = Draft(
-        Act.FIXITY_CHECK,
-        actor,
-        outcome,
-        exhibit=about,
-        plain={"verification": {"expected": [exhibit.sha256], "observed": observed}},
-        withheld={"detail": detail},
-    )
-    drafts = [draft]
+    outcome = found.outcome
+    drafts = [
+        Draft(
+            Act.FIXITY_CHECK,
+            actor,
+            outcome,
+            exhibit=ref(exhibit),
+            plain={"verification": {"expected": found.expected, "observed": found.observed}},
+            withheld={"detail": detail},
+        )
+    ]
     if outcome == "fail":
         drafts.append(integrity_failure(exhibit, actor, None, detail))
     try:
-        repo.ledger.record(*drafts)
+        with repo.database.writing() as session:
+            session.get_one(Exhibit, exhibit.id).checked_at = repo.clock()
+            if run is not None:
+                row = session.get_one(FixityRun, run)
+                row.last, row.checked = exhibit.number, row.checked + 1
+                row.failed += outcome == "fail"
+                row.undone += outcome == "not-done"
+            session.flush()
+            repo.ledger.append(session, drafts)
     except EvidenceError as error:
         said = f"{detail}; this check could not be recorded: {error}"
         return Finding("object", exhibit.number, "fail" if outcome == "fail" else "not-done", said)

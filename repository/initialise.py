@@ -36,6 +36,7 @@ from repository.keys import house_key
 from repository.ledger_mirror import publish
 from repository.migrations import revision, upgrade
 from repository.people import SYSTEM, new_person
+from repository.trial import try_locks
 from repository.wrapping import create_wrapper, open_wrapper
 
 
@@ -83,6 +84,8 @@ def initialise(
     if settings.encryption:
         house_key(repo)
     new_person(repo, SYSTEM, name=login, role="custodian", login=login)
+    for place in repo.stores:
+        try_locks(repo, place)
     publish(repo)
     return repo
 

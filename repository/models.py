@@ -129,7 +129,11 @@ class Intake(Model):
     key: Mapped[str]
     started_at: Mapped[datetime]
     state: Mapped[str] = mapped_column(String(16))  # open, registered, quarantined, abandoned
-    __table_args__ = (Index("intake_path", "submission_id", "path_sha256"),)
+    __table_args__ = (
+        Index("intake_path", "submission_id", "path_sha256"),
+        Index("intake_key", "key"),
+        Index("intake_state", "state", "started_at"),
+    )
 
 
 class Exhibit(Model):
@@ -151,6 +155,7 @@ class Exhibit(Model):
     processed_at: Mapped[datetime | None]
     checked_at: Mapped[datetime | None]  # when its bytes were last read again
     copied_at: Mapped[datetime | None]  # when all its objects stood in the second store
+    locked_until: Mapped[datetime | None]  # the earliest end of the locks of its objects
     erased_at: Mapped[datetime | None]  # when its key was destroyed by order
     __table_args__ = (
         UniqueConstraint("case_id", "serial"),
@@ -159,6 +164,7 @@ class Exhibit(Model):
         Index("exhibit_unprocessed", "processed_at"),
         Index("exhibit_checked", "checked_at"),
         Index("exhibit_copied", "copied_at"),
+        Index("exhibit_locked", "locked_until"),
     )
 
 
@@ -239,6 +245,23 @@ class StoreTrial(Model):
     outcome: Mapped[str] = mapped_column(String(16))  # pass, fail
     strength: Mapped[str] = mapped_column(String(16))
     detail: Mapped[str]
+
+
+class Chore(Model):
+    """When a recurring task was last done, whichever machine did it."""
+
+    __tablename__ = "chore"
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    done_at: Mapped[datetime]
+
+
+class Stray(Model):
+    """An object in the store that no intent of ours names; on record once."""
+
+    __tablename__ = "stray"
+    key: Mapped[str] = mapped_column(String(200), primary_key=True)
+    version: Mapped[str] = mapped_column(String(100), primary_key=True)
+    index: Mapped[int]  # of its `upload_abandoned` entry
 
 
 class FixityRun(Model):

@@ -9,8 +9,10 @@ Retrieval, in order:
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any, BinaryIO
 
 from custody.entry import Act, Actor, CustodyEntry, Draft, uuid7
@@ -21,15 +23,18 @@ from repository.authorise import Caller, on_exhibit, refuse
 from repository.envelope import plain_size
 from repository.errors import (
     BadRequest,
+    Erased,
     IntegrityError,
+    KeyUnavailable,
     PurposeRequired,
     PurposeTooLong,
     RangeNotSatisfiable,
     StoreError,
 )
-from repository.exhibits import ref
-from repository.keys import unwrap
-from repository.models import Case, Exhibit
+from repository.exhibits import ref, repaired_objects
+from repository.flows import join, leave
+from repository.keys import Wrapped, unwrap, wrapped_key
+from repository.models import Case, Exhibit, FlowRange
 from repository.purpose import Purpose, parse
 from repository.sealed import plain_reader
 from repository.stores import Stored
@@ -49,14 +54,19 @@ class Recorded:
     digests: dict[str, str]
     root: str
     manifest_sha256: str  # of its plaintext
-    objects: tuple[Stored, ...]
+    objects: tuple[Stored, ...]  # as registered
     manifest: Stored
     encryption: str | None
+    repaired: Mapping[str, Stored] = field(default_factory=dict)  # by name: where it is instead
 
     @property
-    def stored(self) -> Stored:
-        """Return the first object, where the bytes begin."""
-        return self.objects[0]
+    def name(self) -> str:
+        """Return the name that the bytes are sealed under, wherever they lie."""
+        return self.objects[0].key
+
+    def at(self, stored: Stored) -> Stored:
+        """Return where an object is by now: as registered, or where a repair put it."""
+        return self.repaired.get(stored.key, stored)
 
 
 @dataclass(slots=True)
@@ -72,6 +82,7 @@ class Reading:
     recorded: Recorded
     first: int
     last: int  # inclusive; -1 for an empty exhibit
+    noted: FlowRange | None = None  # a range has its entries in common with others of its flow
     sent: int = 0
     closed: bool = field(default=False)
 
@@ -88,17 +99,16 @@ class Reading:
             StoreUnavailable: the store stopped answering; recorded.
         """
         try:
-            for block in verified_bytes(
-                self.repo, self.exhibit, self.recorded, self.first, self.last
-            ):
+            for block in self._verified():
                 yield block
                 self.sent += len(block)
             self.close("done")
         except IntegrityError as error:
             self.close("aborted", "integrity-failure", failure=str(error))
             raise
-        except StoreError:
-            self.close("aborted", "store-unavailable")
+        except (StoreError, KeyUnavailable, Erased) as error:
+            reason = "store-unavailable" if isinstance(error, StoreError) else error.code
+            self.close("aborted", reason)
             raise
         finally:
             self.close("aborted", "connection-closed")
@@ -108,10 +118,21 @@ class Reading:
         if self.closed:
             return
         self.closed = True
-        drafts = [self._closing(outcome, reason)]
+        drafts = []
+        if self.noted is None:
+            drafts.append(self._closing(outcome, reason))
+        else:
+            leave(self.repo, self.noted, self.sent, reason or outcome)
         if failure is not None:
             drafts.append(integrity_failure(self.exhibit, self.actor, self.request_id, failure))
-        self.repo.ledger.record(*drafts)
+        if drafts:
+            self.repo.ledger.record(*drafts)
+
+    def _verified(self) -> Iterator[bytes]:
+        if self.noted is None:
+            return verified_bytes(self.repo, self.exhibit, self.recorded, self.first, self.last)
+        listed, key = _shared(self.repo, self.exhibit, self.recorded, self.request_id)
+        return range_of(self.repo, self.exhibit, self.recorded, listed, key, self.first, self.last)
 
     def _closing(self, outcome: str, reason: str | None) -> Draft:
         ranges = [[self.first, self.first + self.sent - 1]] if self.sent else []
@@ -170,24 +191,63 @@ def retrieve(
         first, last = _span(span, exhibit.size)
     except RangeNotSatisfiable as error:
         refuse(repo, caller, Act.RETRIEVAL, error.code, error, case=case, exhibit=exhibit)
-    request_id = uuid7(repo.clock(), repo.random)
     withheld = {"purpose": stated.to_json(), "case": case.code}
-    opening = Draft(
-        Act.RETRIEVAL,
-        actor,
-        "started",
-        exhibit=ref(exhibit),
-        request_id=request_id,
-        withheld=withheld,
-    )
-    repo.ledger.record(opening)  # (3)
-    reading = Reading(repo, actor, case, exhibit, stated, request_id, _UNREAD, first, last)
+    noted = None
+    if span is not None:
+        noted = join(repo, actor, exhibit, withheld=withheld, first=first, last=last)  # (3)
+        request_id = noted.request_id
+    else:
+        request_id = uuid7(repo.clock(), repo.random)
+        opening = Draft(
+            Act.RETRIEVAL,
+            actor,
+            "started",
+            exhibit=ref(exhibit),
+            request_id=request_id,
+            withheld=withheld,
+        )
+        repo.ledger.record(opening)  # (3)
+    reading = Reading(repo, actor, case, exhibit, stated, request_id, _UNREAD, first, last, noted)
     try:
         reading.recorded = recorded_parts(repo, exhibit)[0]
     except LedgerDamaged as error:
         reading.close("aborted", "integrity-failure", failure=str(error))
         raise IntegrityError(f"the record of {number} does not hold: {error}") from error
     return reading
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What the ranges of a flow have in common: checked once, for as long as the flow lasts."""
+
+    listed: chunks.ChunkDigests
+    key: bytes | None
+    wrapped: Wrapped | None
+
+
+_flows: OrderedDict[str, _Shared] = OrderedDict()
+_flows_lock = Lock()
+_FLOWS = 16  # kept in memory by one process
+
+
+def _shared(
+    repo: Repository, exhibit: Exhibit, recorded: Recorded, request_id: str
+) -> tuple[chunks.ChunkDigests, bytes | None]:
+    """Return the checked chunk digests and the data key of a flow.
+
+    That the key was not destroyed meanwhile is looked at every time.
+    """
+    wrapped = wrapped_key(repo, exhibit.id) if recorded.encryption else None
+    with _flows_lock:
+        found = _flows.get(request_id)
+    if found is None or found.wrapped != wrapped:
+        key = None if wrapped is None else repo.kek.unwrap(wrapped.wrapped)
+        found = _Shared(listed_chunks(repo, exhibit, recorded, key), key, wrapped)
+        with _flows_lock:
+            _flows[request_id] = found
+            if len(_flows) > _FLOWS:
+                _flows.popitem(last=False)
+    return found.listed, found.key
 
 
 def recorded_parts(repo: Repository, exhibit: Exhibit) -> list[Recorded]:
@@ -206,19 +266,22 @@ def recorded(repo: Repository, exhibits: Sequence[Exhibit]) -> dict[str, list[Re
         LedgerDamaged: one of the entries is not what was signed, or not its exhibit's.
     """
     entries = repo.ledger.proved([exhibit.registration for exhibit in exhibits])
+    with repo.database.reading() as session:
+        repaired = repaired_objects(session, [exhibit.id for exhibit in exhibits])
     return {
-        exhibit.id: _parts(exhibit, entry) for exhibit, entry in zip(exhibits, entries, strict=True)
+        exhibit.id: _parts(exhibit, entry, repaired.get(exhibit.id, {}))
+        for exhibit, entry in zip(exhibits, entries, strict=True)
     }
 
 
-def _parts(exhibit: Exhibit, entry: CustodyEntry) -> list[Recorded]:
+def _parts(exhibit: Exhibit, entry: CustodyEntry, repaired: Mapping[str, Stored]) -> list[Recorded]:
     fields = entry.fields
     about = fields.get("exhibit", {})
     if fields.get("type") != Act.REGISTRATION or about.get("id") != exhibit.id:
         raise LedgerDamaged(
             f"entry {exhibit.registration} is not the registration of {exhibit.number}"
         )
-    return [_recorded(part) for part in fields["parts"]]
+    return [_recorded(part, repaired) for part in fields["parts"]]
 
 
 def verified_bytes(
@@ -251,7 +314,8 @@ def listed_chunks(
     """
     manifest = recorded.manifest
     size = manifest.size if key is None else plain_size(manifest.size)
-    read = plain_reader(repo.store, [manifest], key=key, name=manifest.key, size=size)
+    place = recorded.at(manifest)
+    read = plain_reader(repo.store, [place], key=key, name=manifest.key, size=size)
     try:
         with read(0, size + 1) as file:
             return chunks.load(
@@ -278,9 +342,8 @@ def range_of(
     Raises:
         IntegrityError: a chunk differs.
     """
-    read = plain_reader(
-        repo.store, recorded.objects, key=key, name=recorded.stored.key, size=recorded.size
-    )
+    places = [recorded.at(one) for one in recorded.objects]
+    read = plain_reader(repo.store, places, key=key, name=recorded.name, size=recorded.size)
     try:
         yield from chunks.verified(read, listed, size=recorded.size, first=first, last=last)
     except IntegrityError as error:
@@ -335,7 +398,7 @@ def _span(span: Span | None, size: int) -> tuple[int, int]:
     return first, size - 1 if last is None else min(last, size - 1)
 
 
-def _recorded(part: dict[str, Any]) -> Recorded:
+def _recorded(part: dict[str, Any], repaired: Mapping[str, Stored]) -> Recorded:
     objects = tuple(Stored.from_json(one) for one in (part["stored"], *part.get("further", ())))
     return Recorded(
         part=part["part"],
@@ -346,6 +409,7 @@ def _recorded(part: dict[str, Any]) -> Recorded:
         objects=objects,
         manifest=Stored.from_json(part["manifest"]),
         encryption=part.get("encryption"),
+        repaired=repaired,
     )
 
 

@@ -6,14 +6,14 @@ are one encrypted stream under one manifest.
 
 import io
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from hashlib import sha256
 from typing import BinaryIO, cast
 
 from repository import Repository, envelope
 from repository.digests import hashed
-from repository.errors import IntegrityError, NameTaken
+from repository.errors import IntegrityError, Locked, NameTaken
 from repository.keys import house_key
 from repository.stores import Block, ObjectStore, Stored
 
@@ -183,14 +183,14 @@ def settled(
     store: ObjectStore, found: Stored, retain_until: datetime | None, *, hold: bool
 ) -> Stored:
     """Lock an object that an interrupted run left, at least as it would have been."""
-    held = found
     if retain_until is not None and (
         found.retain_until is None or found.retain_until < retain_until
     ):
-        held = store.extend(found, retain_until)
-    if hold and not held.hold:
-        held = store.set_hold(found, on=True)
-    return held
+        with suppress(Locked):  # another process, at the same work, locked it for longer meanwhile
+            store.extend(found, retain_until)
+    if hold and not found.hold:
+        store.set_hold(found, on=True)
+    return store.stat(found)
 
 
 class _Lookahead:

@@ -9,7 +9,7 @@ from api.commands.context import Context, pass_context
 from custody import verify as offline
 from custody.audit import audit
 from custody.checkpoint import SignedCheckpoint
-from custody.entry import Act
+from custody.entry import Act, Actor
 from custody.errors import CustodyError
 from custody.findings import Finding
 from custody.receipt import Receipt
@@ -17,10 +17,10 @@ from repository.access import Right
 from repository.authorise import on_house
 from repository.errors import BadRequest, StoreError
 from repository.exports import export as make_bundle
-from repository.fixity import check_objects, count
+from repository.fixity import before, check_all, check_objects, count_after, open_run
 from repository.ledger_mirror import published
 from repository.naming import shown, split_number
-from repository.reconcile import unfinished
+from repository.reconcile import strays, unfinished
 
 
 @click.command()
@@ -86,14 +86,32 @@ def _repository(
     if ledger:
         findings += _ledger(ctx, checkpoints, receipts)
     if objects or exhibits:
-        numbers = () if objects else exhibits
-        checks = check_objects(repo, actor, numbers=numbers)
-        with ctx.progress(checks, label="reading objects", length=count(repo, numbers)) as bar:
-            findings += bar
+        findings += _objects(ctx, actor, exhibits if not objects else ())
         waiting = unfinished(repo)
         if waiting and objects:
             detail = f"{len(waiting)} files of interrupted submissions were never registered"
             findings.append(Finding("intake", "interrupted", "not-done", detail))
+    return findings
+
+
+def _objects(ctx: Context, actor: Actor, numbers: Sequence[str]) -> list[Finding]:
+    """Check named exhibits, or all of them, going on where an interrupted run ended."""
+    repo = ctx.repo
+    if numbers:
+        checks, length = check_objects(repo, actor, numbers=numbers), len(numbers)
+        with ctx.progress(checks, label="reading objects", length=length) as bar:
+            return list(bar)
+    run = open_run(repo)
+    findings = before(run)
+    if run.last:
+        ctx.say(f"going on after {run.last}: {run.checked} exhibits were checked before")
+    checks, length = check_all(repo, actor, run), count_after(repo, run.last)
+    with ctx.progress(checks, label="reading objects", length=length) as bar:
+        findings += bar
+    try:
+        findings += strays(repo)
+    except StoreError as error:
+        findings.append(Finding("store", "objects of nobody", "not-done", str(error)))
     return findings
 
 

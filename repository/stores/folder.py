@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -123,8 +124,8 @@ class FolderStore:
         stored = Stored(NAME, bucket, key, VERSION, found, written.size, retain_until, hold)
         with explained(path):
             self._settle(written, stored, path)
-            if (retain_until is not None or hold) and not _records(path):
-                self._record(path, retain_until, hold=hold)
+            if retain_until is not None or hold:
+                self._record(path, lambda lock: lock.at_least(retain_until, hold=hold))
             sync_folder(path.parent)  # one for both names
             self._protect(path, bucket)
         return self.stat(stored)
@@ -135,13 +136,19 @@ class FolderStore:
         held = self.stat(stored)
         if held.retain_until is not None and retain_until < held.retain_until:
             raise Locked(f"{stored.bucket}/{stored.key} is locked for longer; locks only grow")
-        return self._relock(stored, retain_until, hold=held.hold)
+        found = self._relock(stored, lambda lock: lock.at_least(retain_until, hold=False))
+        if found.retain_until is None or timestamp(found.retain_until) < timestamp(retain_until):
+            raise StoreUnfit(f"the lock of {stored.bucket}/{stored.key} did not read back as set")
+        return found
 
     def set_hold(self, stored: Stored, *, on: bool, authority: str = "") -> Stored:
         """Place or lift a legal hold; see `ObjectStore.set_hold`."""
         if not on and not authority:
             raise Locked("a legal hold is lifted by an authority; name it")
-        return self._relock(stored, self.stat(stored).retain_until, hold=on)
+        found = self._relock(stored, lambda lock: replace(lock, hold=on))
+        if found.hold != on:
+            raise StoreUnfit(f"the hold of {stored.bucket}/{stored.key} did not read back as set")
+        return found
 
     def verify(self, stored: Stored) -> Report:
         """Re-hash the object and read its lock; see `ObjectStore.verify`."""
@@ -259,28 +266,31 @@ class FolderStore:
         finally:
             written.close()
 
-    def _relock(self, stored: Stored, until: datetime | None, *, hold: bool) -> Stored:
+    def _relock(self, stored: Stored, change: Callable[["_Lock"], "_Lock"]) -> Stored:
         path = self._path(stored.bucket, stored.key)
+        self.stat(stored)
         with explained(path):
-            self._record(path, until, hold=hold)
+            self._record(path, change)
             sync_folder(path.parent)
-        found = self.stat(stored)
-        if found.hold != hold or (until is not None and timestamp(until) != _text(found)):
-            raise StoreUnfit(f"the lock of {stored.bucket}/{stored.key} did not read back as set")
-        return found
+        return self.stat(stored)
 
-    def _record(self, path: Path, until: datetime | None, *, hold: bool) -> None:
-        """Write the next lock record of an object; another writer's stays."""
+    def _record(self, path: Path, change: Callable[["_Lock"], "_Lock"]) -> None:
+        """Write the next lock record of an object, made from the newest one."""
         while True:
-            number = max(_records(path), default=0) + 1
-            found = {"n": number, "retain_until": timestamp(until) if until else None, "hold": hold}
+            number = max(_records(path), default=0)
+            held = _Lock(*self._lock(path))
+            wanted = change(held)
+            if number and wanted == held:
+                return
+            until = timestamp(wanted.until) if wanted.until else None
+            found = {"n": number + 1, "retain_until": until, "hold": wanted.hold}
             found["mac"] = self._mac(path, found)
-            lock = path.with_name(f"{path.name}.{number}{LOCK}")
+            lock = path.with_name(f"{path.name}.{number + 1}{LOCK}")
             written, _ = write(path.parent, lock, [json.dumps(found).encode()], hashing=False)
             try:
                 written.link(lock)
             except FileExistsError:
-                continue  # somebody else was quicker: ours comes after theirs
+                continue  # somebody else was quicker: ours is made from theirs
             finally:
                 written.close()
             self._protect(lock, "evidence")
@@ -357,6 +367,19 @@ def _keys(base: Path, folder: str, prefix: str, after: str) -> Iterator[str]:
             yield from _keys(base, key, prefix, after)
 
 
+@dataclass(frozen=True, slots=True)
+class _Lock:
+    """Retention and hold of an object."""
+
+    until: datetime | None
+    hold: bool
+
+    def at_least(self, until: datetime | None, *, hold: bool) -> "_Lock":
+        """Return a lock that is never weaker than this one, nor than what is asked."""
+        ends = [one for one in (self.until, until) if one is not None]
+        return _Lock(max(ends, default=None), self.hold or hold)
+
+
 def _records(path: Path) -> list[int]:
     """Return the numbers of an object's lock records; a repository of today has few."""
     numbers = []
@@ -365,7 +388,3 @@ def _records(path: Path) -> list[int]:
         numbers.append(number)
         number += 1
     return numbers
-
-
-def _text(stored: Stored) -> str | None:
-    return timestamp(stored.retain_until) if stored.retain_until else None

@@ -3,6 +3,8 @@
 import base64
 import json
 import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 import pytest
@@ -16,6 +18,7 @@ from custody.errors import EvidenceError
 from custody.merkle import leaf_hash, root_of
 from custody.receipt import Proof, Receipt
 from custody.static_log import parse_bundle
+from repository.flows import close_ended
 from repository.people import new_token
 from tests.house import CODE
 from tests.shared import shared
@@ -142,6 +145,8 @@ def test_single_ranges_equal_the_slice(client, token, number, house, asked, expe
     assert answer.status_code == 206
     assert answer.data == DATA[first : last + 1]
     assert answer.headers["Content-Range"] == f"bytes {first}-{last}/{len(DATA)}"
+    clock = lambda: datetime.now(UTC) + timedelta(minutes=16)  # noqa: E731
+    assert close_ended(replace(house.repo, clock=clock)) == 1
     assert house.last("retrieval")["ranges"] == [[first, last]]
 
 

@@ -16,10 +16,26 @@ def upgrade() -> None:
     """Make the tables; exhibits of before are not encrypted and have no copies."""
     op.add_column("part", sa.Column("further", sa.JSON(), nullable=True))
     op.add_column("part", sa.Column("encryption", sa.String(length=32), nullable=True))
-    for name in ("checked_at", "copied_at", "erased_at"):
+    for name in ("checked_at", "copied_at", "locked_until", "erased_at"):
         op.add_column("exhibit", sa.Column(name, MOMENT, nullable=True))
     op.create_index("exhibit_checked", "exhibit", ["checked_at"])
     op.create_index("exhibit_copied", "exhibit", ["copied_at"])
+    op.create_index("exhibit_locked", "exhibit", ["locked_until"])
+    op.create_index("intake_key", "intake", ["key"])
+    op.create_index("intake_state", "intake", ["state", "started_at"])
+    op.create_table(
+        "chore",
+        sa.Column("name", sa.String(length=32), nullable=False),
+        sa.Column("done_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "stray",
+        sa.Column("key", sa.String(length=200), nullable=False),
+        sa.Column("version", sa.String(length=100), nullable=False),
+        sa.Column("index", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("key", "version"),
+    )
     op.create_table(
         "data_key",
         sa.Column("subject", UUID, nullable=False),

@@ -1,0 +1,176 @@
+"""Copy every object to the second store, and repair one store from the other."""
+
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from custody.entry import Act, Draft
+from repository import Repository, keys
+from repository.errors import Erased, IntegrityError, KeyUnavailable, NoSuchObject
+from repository.exhibits import ref
+from repository.models import Exhibit, ObjectCopy
+from repository.people import SYSTEM
+from repository.retrieve import Recorded, recorded
+from repository.stores import ObjectStore, Stored
+from repository.trial import ensure_fit
+
+_BLOCK = 4 << 20
+LEDGER = "ledger"
+
+
+def replicate(repo: Repository, *, most: int = 100) -> int:
+    """Copy exhibits that are not in the second store yet; return how many.
+
+    The bytes are compared with the recorded digest while they pass: what is damaged is not copied,
+    and shows at the next fixity check. The copy is read back by its store.
+
+    Raises:
+        StoreUnfit: the second store's locks do not hold.
+        StoreUnavailable: a store does not answer; it is tried again later.
+    """
+    if repo.replica is None:
+        return 0
+    query = (
+        select(Exhibit)
+        .where(Exhibit.copied_at.is_(None), Exhibit.erased_at.is_(None))
+        .order_by(Exhibit.registration)
+        .limit(most)
+    )
+    with repo.database.reading() as session:
+        exhibits = list(session.scalars(query))
+    if not exhibits:
+        return 0
+    ensure_fit(repo, "replica")
+    parts = recorded(repo, exhibits)
+    done = 0
+    for exhibit in exhibits:
+        try:
+            _replicate(repo, repo.replica, exhibit, parts[exhibit.id])
+        except (IntegrityError, NoSuchObject, Erased, KeyUnavailable):
+            continue  # the fixity check names it; nothing of it was copied
+        done += 1
+    return done
+
+
+def _replicate(
+    repo: Repository, replica: ObjectStore, exhibit: Exhibit, parts: Sequence[Recorded]
+) -> None:
+    copies = {
+        one.key: copy_object(repo.store, part.at(one), replica, one.key)
+        for part in parts
+        for one in (*part.objects, part.manifest)
+    }
+    if any(part.encryption for part in parts):
+        keys.keep_second(replica, exhibit.id, keys.wrapped_key(repo, exhibit.id))
+    first = next(iter(copies.values()))
+    draft = Draft(
+        Act.REPLICATION,
+        SYSTEM,
+        exhibit=ref(exhibit),
+        plain={
+            "location": {**first.location(), "place": "replica"},
+            "outputs": [one.sha256 for one in copies.values()],
+        },
+    )
+    at = repo.clock()
+    with repo.database.writing() as session:
+        for name, stored in copies.items():
+            keep_place(repo, session, exhibit.id, name, "replica", stored)
+        session.get_one(Exhibit, exhibit.id).copied_at = at
+        session.flush()
+        repo.ledger.append(session, [draft])
+
+
+def keep_place(
+    repo: Repository, session: Session, exhibit_id: str, key: str, place: str, stored: Stored
+) -> None:
+    """Remember where an object is in a place, in the caller's transaction."""
+    row = ObjectCopy(
+        exhibit_id=exhibit_id, key=key, place=place, stored=stored.to_json(), at=repo.clock()
+    )
+    session.merge(row)
+
+
+def copy_object(source: ObjectStore, stored: Stored, target: ObjectStore, key: str) -> Stored:
+    """Copy one object with its lock and hold, checked against its recorded digest on the way.
+
+    Raises:
+        IntegrityError: the source gives other bytes; nothing was stored.
+        NameTaken: other bytes have that name in the target.
+    """
+    held = source.stat(stored)  # locks were renewed since the object was recorded
+    with source.open(stored) as file:
+
+        def blocks() -> Iterator[bytes]:
+            digest, size = sha256(), 0
+            while block := file.read(_BLOCK):
+                digest.update(block)
+                size += len(block)
+                yield block
+            if (f"sha256:{digest.hexdigest()}", size) != (stored.sha256, stored.size):
+                raise IntegrityError(f"{stored.bucket}/{stored.key} is not what was recorded")
+
+        return target.put(
+            blocks(),
+            bucket=stored.bucket,
+            key=key,
+            retain_until=held.retain_until,
+            hold=held.hold,
+        )
+
+
+def repair(
+    repo: Repository, exhibit: Exhibit, name: str, *, place: str, damaged: Stored, good: Stored,
+    source: ObjectStore,
+) -> Stored:  # fmt: skip
+    """Store a good copy again beside a damaged or missing object, and record it.
+
+    Write-once bytes cannot be replaced: the repaired object gets a name of its own, unless the old
+    one is free.
+
+    Raises:
+        IntegrityError: the good copy turned bad.
+    """
+    target = repo.stores[place]
+    gone = target.find(damaged.bucket, name) is None
+    key = name if gone else f"{name}.repair-{repo.random(4).hex()}"
+    stored = copy_object(source, good, target, key)
+    draft = Draft(
+        Act.REPAIR,
+        SYSTEM,
+        exhibit=ref(exhibit),
+        plain={
+            "location": {**stored.location(), "place": place},
+            "inputs": [good.sha256],
+            "outputs": [stored.sha256],
+        },
+    )
+    with repo.database.writing() as session:
+        keep_place(repo, session, exhibit.id, name, place, stored)
+        session.flush()
+        repo.ledger.append(session, [draft])
+    return stored
+
+
+def replicate_ledger(repo: Repository) -> int:
+    """Copy what of the mirrored ledger the second store lacks; return how many objects."""
+    if repo.replica is None:
+        return 0
+    have = (one.key for one in repo.replica.versions(LEDGER))
+    known = next(have, None)
+    count = 0
+    for stored in repo.store.versions(LEDGER):
+        while known is not None and known < stored.key:
+            known = next(have, None)
+        if known == stored.key:
+            continue
+        found = repo.store.find(LEDGER, stored.key)
+        if found is not None:
+            copy_object(repo.store, found, repo.replica, stored.key)
+            count += 1
+    house = keys.wrapped_key(repo, keys.HOUSE) if repo.settings.encryption else None
+    if house is not None:
+        keys.keep_second(repo.replica, keys.HOUSE, house)
+    return count
