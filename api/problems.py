@@ -61,6 +61,7 @@ STATUSES: dict[str, int] = {
     "unknown-submission": 404,
     "unknown-quarantine": 404,
     "unknown-token": 404,
+    "unknown-erasure": 404,
     "already-exists": 409,
     "purpose-required": 400,
     "purpose-too-long": 400,

@@ -111,6 +111,11 @@ REQUIRED: Mapping[Act, frozenset[str]] = {
     Act.CHECKPOINT_ANCHORED: frozenset({"anchor", "inputs", "outputs"}),
     Act.CASE_OPENED: frozenset({"case"}),
     Act.ACCESS_GRANT: frozenset({"case"}),
+    Act.DELETION_REQUESTED: frozenset({"exhibit", "inputs", "motive"}),
+    Act.DELETION_APPROVED: frozenset({"exhibit", "inputs", "motive"}),
+    Act.ERASURE: frozenset({"exhibit", "inputs"}),
+    Act.REPAIR: frozenset({"exhibit", "location"}),
+    Act.REPLICATION: frozenset({"exhibit", "location"}),
     Act.APPROVAL_GIVEN: frozenset({"attempted", "motive"}),
     Act.APPROVAL_REFUSED: frozenset({"attempted", "motive"}),
 }

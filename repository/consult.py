@@ -41,6 +41,8 @@ class Described:
             "mismatch": self.run.mismatch if self.run else None,
             "extraction": self.run.outcome if self.run else None,
         }
+        if self.exhibit.erased_at is not None:
+            found["erased_at"] = timestamp(self.exhibit.erased_at)
         return found
 
 

@@ -141,6 +141,12 @@ class UnknownQuarantine(WrongUse):
     code = "unknown-quarantine"
 
 
+class UnknownErasure(WrongUse):
+    """No erasure with this id waits for a decision."""
+
+    code = "unknown-erasure"
+
+
 class UnknownToken(WrongUse):
     """There is no such token."""
 

@@ -5,7 +5,7 @@ key is tried on its manifest. What a full run found so far is kept: an interrupt
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from sqlalchemy import func, select
@@ -144,6 +144,9 @@ def _checked(
             _objects(repo, exhibit, part, found)
             _contents(repo, exhibit, part, found, deep=deep)
         _keys(repo, exhibit, parts, found)
+        ended = exhibit.locked_until is not None and exhibit.locked_until <= repo.clock()
+        if ended and exhibit.erased_at is None:
+            found.add("fail", "its locks have ended: let the worker run, it renews them")
         size = sum(part.size for part in parts)
         detail = "; ".join(found.said) or f"{size} bytes match the registration"
     except LedgerDamaged as error:
@@ -168,7 +171,7 @@ def _objects(repo: Repository, exhibit: Exhibit, part: Recorded, found: _Found) 
             if place not in repo.stores:
                 found.add("not-done", f"{place}: there is a copy, but no such store is configured")
                 continue
-            reports[place] = repo.stores[place].verify(stored)
+            reports[place] = repo.stores[place].verify(_due(exhibit, stored))
             found.expected.append(one.sha256)
             if reports[place].outcome == "pass":
                 found.observed.append(one.sha256)
@@ -177,6 +180,13 @@ def _objects(repo: Repository, exhibit: Exhibit, part: Recorded, found: _Found) 
             found.add(report.outcome, f"{place}: {report.detail}")
             if report.outcome == "fail" and good:
                 _repair(repo, exhibit, one, place, good[0], places, found)
+
+
+def _due(exhibit: Exhibit, stored: Stored) -> Stored:
+    """Return what is to be found of an object: the locks of an erased exhibit run out."""
+    if exhibit.erased_at is None:
+        return stored
+    return replace(stored, retain_until=None, hold=False)
 
 
 def _repair(

@@ -317,5 +317,6 @@ class Erasure(Model):
     decided_by: Mapped[str | None] = mapped_column(UUID)
     decided_at: Mapped[datetime | None]
     state: Mapped[str] = mapped_column(String(16))  # requested, approved, refused, erased
+    wrapped_sha256: Mapped[str | None] = mapped_column(String(64))  # of the destroyed wrapped key
     index: Mapped[int]  # of its `deletion_requested` entry
     __table_args__ = (Index("erasure_state", "state"),)

@@ -7,6 +7,7 @@ from custody.errors import CustodyError
 from repository import Repository
 from repository.chores import due
 from repository.copies import replicate, replicate_ledger
+from repository.erasure import finish_all
 from repository.errors import RepositoryError
 from repository.fixity import check_oldest
 from repository.flows import close_ended
@@ -29,6 +30,7 @@ def turn(repo: Repository, problem: Callable[[str], None]) -> int:
     done = 0
     chores: list[Callable[[], int]] = [
         lambda: close_ended(repo),
+        lambda: finish_all(repo),
         lambda: _trials(repo),
         lambda: renew(repo),
         lambda: replicate(repo, most=20),

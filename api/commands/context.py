@@ -33,12 +33,13 @@ T = TypeVar("T")
 
 # The first row that fits decides; everything else is wrong use.
 EXIT_CODES: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
-    (4, (errors.AccessDenied, errors.SignInRefused)),
+    (4, (errors.AccessDenied, errors.SignInRefused, errors.Erased)),
     (
         3,
         (
             PortInUse,
             errors.StoreError,
+            errors.KeyUnavailable,
             errors.DiskFull,
             errors.WrongDatabase,
             custody_errors.LedgerUnavailable,

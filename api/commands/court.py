@@ -21,12 +21,14 @@ from repository.fixity import before, check_all, check_objects, count_after, ope
 from repository.ledger_mirror import published
 from repository.naming import shown, split_number
 from repository.reconcile import strays, unfinished
+from repository.unwraps import check_unwraps
 
 
 @click.command()
 @click.argument("subjects", nargs=-1, metavar="[EXHIBIT…|BUNDLE]")
 @click.option("--ledger", is_flag=True, help="The custody ledger.")
 @click.option("--objects", is_flag=True, help="Every stored object.")
+@click.option("--unwraps", is_flag=True, help="The log of the module that holds the key of keys.")
 @click.option("--checkpoint", "checkpoints", multiple=True, type=click.Path(path_type=Path),
               metavar="FILE", help="A checkpoint kept elsewhere.")  # fmt: skip
 @click.option("--receipt", "receipts", multiple=True, type=click.Path(path_type=Path),
@@ -37,6 +39,7 @@ def verify(
     subjects: tuple[str, ...],
     ledger: bool,
     objects: bool,
+    unwraps: bool,
     checkpoints: tuple[Path, ...],
     receipts: tuple[Path, ...],
 ) -> None:
@@ -49,7 +52,7 @@ def verify(
     findings: list[Finding] = []
     for bundle in bundles:
         findings += _bundle(bundle)
-    chosen = bool(ledger or objects or checkpoints or receipts or subjects)
+    chosen = bool(ledger or objects or unwraps or checkpoints or receipts or subjects)
     if exhibits or objects or ledger or checkpoints or receipts or not chosen:
         findings += _repository(
             ctx,
@@ -59,6 +62,9 @@ def verify(
             checkpoints=checkpoints,
             receipts=receipts,
         )
+    if unwraps or (not chosen and ctx.settings.unwrap_log_file):
+        on_house(ctx.repo, ctx.caller, Right.GOVERN, attempted=Act.FIXITY_CHECK)
+        findings += check_unwraps(ctx.repo)
     _report(ctx, findings)
 
 

@@ -65,6 +65,7 @@ class _Export:
     recipient: str | None
     request_id: str
     at: str
+    erased: list[str]
 
     @property
     def act(self) -> Act:
@@ -92,9 +93,12 @@ def export(
     """
     stated = stated_purpose(repo, caller, purpose, Act.REPORT_GENERATED)  # (1)
     actor, case = on_case(repo, caller, Right.EXPORT, code, attempted=Act.REPORT_GENERATED)
-    exhibits = _chosen(repo, caller, case, numbers)
+    chosen = _chosen(repo, caller, case, numbers)
+    exhibits = [exhibit for exhibit in chosen if exhibit.erased_at is None]
+    erased = [exhibit.number for exhibit in chosen if exhibit.erased_at is not None]
     if not exhibits:
-        raise ExportBlocked(f"case {code} has no exhibits yet; nothing was exported")
+        why = f"only erased exhibits: {', '.join(erased)}" if erased else "no exhibits yet"
+        raise ExportBlocked(f"case {code} has {why}; nothing was exported")
     at = repo.clock()
     job = _Export(
         repo,
@@ -105,6 +109,7 @@ def export(
         recipient,
         request_id=uuid7(at, repo.random),
         at=timestamp(at),
+        erased=erased,
     )
     with Bag(place) as bag:
         entries = repo.ledger.record(*_drafts(job, "started"))  # (2)
@@ -134,6 +139,10 @@ def _write(job: _Export, bag: Bag, place: Path, size: int, progress: Progress) -
     progress("entries")
     history, openings, last_seq = _entries(job, size)
     left_out = [*_left_out(history, openings), *_unsealed(repo, sealed, problems)]
+    left_out += [
+        (number, "its key was destroyed by order; its bytes cannot be read by anyone")
+        for number in job.erased
+    ]
     rows = [(entry, checked_values(entry, openings[entry.index])) for entry in history]
     progress("report")
     left_out.append(SECTIONS_LEFT_OUT)

@@ -110,6 +110,7 @@ def upgrade() -> None:
         sa.Column("decided_by", UUID, nullable=True),
         sa.Column("decided_at", MOMENT, nullable=True),
         sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("wrapped_sha256", sa.String(length=64), nullable=True),
         sa.Column("index", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["exhibit_id"], ["exhibit.id"]),
         sa.PrimaryKeyConstraint("id"),

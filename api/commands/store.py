@@ -1,0 +1,119 @@
+"""store check and list; erase request, list, approve and refuse: keeping bytes, and ending them."""
+
+from pathlib import Path
+
+import click
+
+from api.commands.context import Context, pass_context
+from custody.entry import Act, timestamp
+from repository import erasure
+from repository.access import Right
+from repository.authorise import on_house
+from repository.errors import BadRequest, StoreUnavailable
+from repository.holdings import holdings
+from repository.reconcile import reconcile
+from repository.trial import try_locks
+
+
+@click.group()
+def store() -> None:
+    """Try the stores' locks, and list what they hold."""
+
+
+@store.command("check")
+@pass_context
+def store_check(ctx: Context) -> None:
+    """Try to break the locks of every store, and put on record what nobody registered."""
+    repo = ctx.repo
+    on_house(repo, ctx.caller, Right.GOVERN, attempted=Act.STORE_CHECK)
+    worst = 0
+    for place in repo.stores:
+        try:
+            row = try_locks(repo, place)
+            outcome, detail = row.outcome, row.detail
+        except StoreUnavailable as error:
+            outcome, detail = "not-done", str(error)
+        found = {"check": "store", "subject": place, "outcome": outcome, "detail": detail}
+        ctx.result(found, f"{outcome:8}  {place}: {detail}")
+        worst = max(worst, {"pass": 0, "not-done": 3, "fail": 1}[outcome], key=(0, 3, 1).index)
+    for finding in reconcile(repo):
+        found = {
+            "check": finding.check,
+            "subject": finding.subject,
+            "outcome": finding.outcome,
+            "detail": finding.detail,
+        }
+        ctx.result(found, f"{finding.outcome:8}  {finding.subject}: {finding.detail}")
+        worst = 1 if finding.outcome == "fail" else worst
+    if worst:
+        click.get_current_context().exit(worst)
+
+
+@store.command("list")
+@pass_context
+def store_list(ctx: Context) -> None:
+    """List every stored object with its digest, for whoever audits the storage without keys."""
+    on_house(ctx.repo, ctx.caller, Right.GOVERN, attempted=Act.CONSULTATION)
+    for stored in holdings(ctx.repo, ctx.caller):
+        said = f"{stored['sha256']}  {stored['size']:>14}  {stored['bucket']}/{stored['key']}"
+        ctx.result(stored, f"{said}  {stored['version']}")
+
+
+@click.group()
+def erase() -> None:
+    """Erase an exhibit by order: one custodian asks, another decides."""
+
+
+@erase.command("request")
+@click.argument("exhibit")
+@click.option("--order", "order", required=True, type=click.Path(path_type=Path), metavar="FILE",
+              help="The document that orders it; its digest goes on record.")  # fmt: skip
+@click.option("--motive", required=True, help="Why, in words.")
+@pass_context
+def erase_request(ctx: Context, exhibit: str, order: Path, motive: str) -> None:
+    """Ask for an erasure; nothing is destroyed yet."""
+    try:
+        document = order.read_bytes()
+    except OSError as error:
+        raise BadRequest(f"{order} cannot be read: {error.strerror}") from error
+    row = erasure.request(ctx.repo, ctx.caller, exhibit, document=document, motive=motive)
+    ctx.result({"erasure": row.id, "exhibit": exhibit, "order": row.document}, row.id)
+    ctx.say("nothing is destroyed until another custodian approves: evidence erase approve ID")
+
+
+@erase.command("list")
+@pass_context
+def erase_list(ctx: Context) -> None:
+    """List the erasures that wait for a decision, or for a store."""
+    on_house(ctx.repo, ctx.caller, Right.GOVERN, attempted=Act.CONSULTATION)
+    for row, number in erasure.waiting(ctx.repo):
+        at = timestamp(row.requested_at)
+        found = {"erasure": row.id, "exhibit": number, "state": row.state, "requested_at": at}
+        ctx.result(found, f"{row.id}  {number}  {row.state}  {at}")
+
+
+@erase.command("approve")
+@click.argument("erasure_id", metavar="ID")
+@click.option("--motive", required=True, help="Why, in words.")
+@pass_context
+def erase_approve(ctx: Context, erasure_id: str, motive: str) -> None:
+    """Approve an erasure that somebody else asked for: nobody can read the exhibit any more."""
+    try:
+        row = erasure.approve(ctx.repo, ctx.caller, erasure_id, motive=motive)
+    except StoreUnavailable as error:
+        ctx.say("approved: the exhibit cannot be read; a copy of its wrapped key still stands")
+        raise StoreUnavailable(f"{error}; the worker goes on when the store answers") from error
+    ctx.result({"erasure": row.id, "state": row.state}, f"{row.id}  {row.state}")
+
+
+@erase.command("refuse")
+@click.argument("erasure_id", metavar="ID")
+@click.option("--motive", required=True, help="Why, in words.")
+@pass_context
+def erase_refuse(ctx: Context, erasure_id: str, motive: str) -> None:
+    """Refuse an erasure that somebody else asked for; the exhibit stays."""
+    erasure.reject(ctx.repo, ctx.caller, erasure_id, motive=motive)
+    ctx.result({"erasure": erasure_id, "state": "refused"}, f"{erasure_id}  refused")
+
+
+COMMANDS = (store, erase)
