@@ -44,6 +44,9 @@ class ChunkDigests:
         """Let the digests go."""
         self._digests.close()
 
+    def __del__(self) -> None:
+        self.close()  # those of a flow are let go when the last of its readers is done
+
     @property
     def count(self) -> int:
         """Return how many chunks there are."""

@@ -1,0 +1,182 @@
+"""Against a store that lies everything fails closed: a proxy garbles what a real server says."""
+
+import ipaddress
+import os
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+from repository.chunks import ChunkDigests, verified
+from repository.errors import BadRequest, IntegrityError, StoreError, StoreUnavailable, StoreUnfit
+from repository.stores import open_store
+from tests.contract.test_stores import blocks, ceph_url, read
+from tests.hostile import proxied
+
+DATA = os.urandom(3_000_000)
+LARGE = os.urandom((9 << 20) + 5)  # two parts
+
+pytestmark = pytest.mark.ceph
+
+
+@pytest.fixture
+def lying(monkeypatch):
+    """A store behind a proxy: set `proxy.mode`."""
+    monkeypatch.setattr("repository.bounded_http.GRACE", 6.0)
+    monkeypatch.setattr("repository.bounded_http.SLOWEST", 8 << 20)
+    url, access = ceph_url(prefix="hostile-")
+    host = url.split("//")[1].split("/")[0]
+    with proxied(f"http://{host}") as proxy:
+        store = open_store(url.replace(host, proxy.address), access)
+        store.prepare()
+        yield store, proxy
+
+
+@pytest.fixture
+def key():
+    return f"o/aa/{os.urandom(32).hex()}"
+
+
+def soon():
+    return datetime.now(UTC) + timedelta(days=2)
+
+
+@pytest.mark.parametrize("mode", ["flip", "cut", "extra", "drip"])
+def test_what_does_not_read_back_as_it_was_written_is_not_stored(lying, key, mode):
+    store, proxy = lying
+    proxy.mode = mode
+    with pytest.raises(StoreError):
+        store.put(blocks(DATA), bucket="evidence", key=key, retain_until=soon())
+
+
+@pytest.mark.parametrize("mode", ["flip", "cut", "extra", "drip", "down"])
+def test_no_wrong_byte_passes_the_verified_reader(lying, key, mode):
+    store, proxy = lying
+    stored = store.put(blocks(DATA), bucket="evidence", key=key)
+    proxy.mode = mode
+    got: list[bytes] = []
+    with ChunkDigests() as chunks:
+        chunks.update(DATA)
+        blocks_of = verified(
+            lambda start, length: store.open(stored, start, length), chunks,
+            size=len(DATA), first=0, last=len(DATA) - 1,
+        )  # fmt: skip
+        with pytest.raises((IntegrityError, StoreUnavailable)):
+            got.extend(blocks_of)
+    sent = b"".join(got)
+    assert sent == DATA[: len(sent)]
+    assert len(sent) < len(DATA)
+    proxy.mode = "honest"
+    assert read(store, stored) == DATA
+
+
+@pytest.mark.parametrize("mode", ["flip", "cut", "extra"])
+def test_a_full_check_of_garbled_bytes_is_no_pass(lying, key, mode):
+    store, proxy = lying
+    stored = store.put(blocks(DATA), bucket="evidence", key=key, retain_until=soon())
+    proxy.mode = mode
+    assert store.verify(stored).outcome in ("fail", "not-done")
+
+
+@pytest.mark.parametrize(
+    ("mode", "data"),
+    [("no-lock", DATA), ("no-lock", LARGE), ("lose", DATA), ("down", DATA), ("down", LARGE)],
+    ids=["no-lock", "no-lock-parts", "lose", "down", "down-parts"],
+)
+def test_a_lock_or_an_object_that_is_only_acknowledged_is_not_believed(lying, key, mode, data):
+    store, proxy = lying
+    proxy.mode = mode
+    with pytest.raises(StoreError):
+        store.put(blocks(data), bucket="evidence", key=key, retain_until=soon(), hold=True)
+
+
+@pytest.mark.parametrize("data", [DATA, LARGE], ids=["one", "parts"])
+def test_stored_and_answered_500_is_an_error_and_a_retry_finds_what_is_there(lying, key, data):
+    store, proxy = lying
+    proxy.mode = "error-after"
+    with pytest.raises(StoreUnavailable):
+        store.put(blocks(data), bucket="evidence", key=key, retain_until=soon())
+    proxy.mode = "honest"
+    stored = store.put(blocks(data), bucket="evidence", key=key, retain_until=soon())
+    assert read(store, stored) == data
+    assert stored.retain_until is not None
+
+
+def test_the_trial_refuses_a_store_whose_locks_are_only_said(lying):
+    store, proxy = lying
+    proxy.mode = "false-lock"
+    with pytest.raises(StoreUnfit, match=r"could be (deleted|shortened)"):
+        store.probe()
+
+
+def test_the_trial_refuses_a_server_whose_clock_is_elsewhere(lying):
+    store, proxy = lying
+    proxy.mode = "slow-clock"
+    with pytest.raises(StoreUnfit, match="clock"):
+        store.probe()
+
+
+def test_a_store_that_is_down_is_said_in_bounded_time(lying, key):
+    store, proxy = lying
+    proxy.mode = "down"
+    start = time.monotonic()
+    with pytest.raises(StoreUnavailable):
+        store.put([b"x"], bucket="evidence", key=key)
+    assert time.monotonic() - start < 30  # a bound of the contract, not a figure
+
+
+def test_tls_is_verified_against_the_authority_of_the_settings(tmp_path, key):
+    certificate(tmp_path)
+    url, access = ceph_url(prefix="hostile-")
+    host = url.split("//")[1].split("/")[0]
+    tls = (tmp_path / "server.pem", tmp_path / "server.key")
+    with proxied(f"http://{host}", tls=tls) as proxy:
+        secure = url.replace("s3+http:", "s3+https:").replace(host, proxy.address)
+        store = open_store(secure, replace(access, ca_file=tmp_path / "ca.pem"))
+        store.prepare()
+        stored = store.put(blocks(LARGE), bucket="evidence", key=key, retain_until=soon())
+        assert read(store, stored) == LARGE
+        assert store.verify(stored).outcome == "pass"
+        with pytest.raises(StoreUnavailable):
+            open_store(secure, access).stat(stored)  # an authority that the system does not know
+    with pytest.raises(BadRequest):
+        open_store(secure, replace(access, ca_file=tmp_path / "absent.pem"))
+
+
+def certificate(folder: Path) -> None:
+    """Make an authority and a server's certificate for 127.0.0.1."""
+    at = datetime.now(UTC)
+    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
+    names = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, n)]) for n in ("ca", "store")]
+
+    def made(which: int) -> x509.Certificate:
+        address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+        known = x509.AuthorityKeyIdentifier.from_issuer_public_key(keys[0].public_key())
+        own = x509.SubjectKeyIdentifier.from_public_key(keys[which].public_key())
+        return (
+            x509.CertificateBuilder()
+            .subject_name(names[which])
+            .issuer_name(names[0])
+            .public_key(keys[which].public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(at - timedelta(days=1))
+            .not_valid_after(at + timedelta(days=2))
+            .add_extension(x509.BasicConstraints(ca=which == 0, path_length=None), critical=True)
+            .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+            .add_extension(known, critical=False)
+            .add_extension(own, critical=False)
+            .sign(keys[0], hashes.SHA256())
+        )
+
+    (folder / "ca.pem").write_bytes(made(0).public_bytes(Encoding.PEM))
+    (folder / "server.pem").write_bytes(made(1).public_bytes(Encoding.PEM))
+    (folder / "server.key").write_bytes(
+        keys[1].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
