@@ -91,6 +91,20 @@ def open_repository(
         raise NotInitialised(f"there is no repository in {settings.data}; make one: evidence init")
     passphrase = passphrase_file(settings).read_bytes().strip()
     database = Database(database_url(settings), timeout=settings.database_timeout)
+    try:
+        return _open(settings, database, passphrase, clock, random)
+    except BaseException:
+        database.close()
+        raise
+
+
+def _open(
+    settings: Settings,
+    database: Database,
+    passphrase: bytes,
+    clock: Clock,
+    random: Callable[[int], bytes],
+) -> Repository:
     check_revision(database)
     signer = open_first_signer(settings, passphrase)
     key = wrapping_key(passphrase, settings.origin)

@@ -105,12 +105,14 @@ def _build(settings: Settings, origin: str) -> None:
         f'# Settings of this repository; see docs/operate.md for all keys.\norigin = "{origin}"\n'
     )
     database = Database(database_url(settings), timeout=settings.database_timeout)
-    if revision(database) is not None:
-        raise AlreadyInitialised(
-            "the database of `database_url` holds a repository already; nothing was changed"
-        )
-    upgrade(database)
-    database.close()
+    try:
+        if revision(database) is not None:
+            raise AlreadyInitialised(
+                "the database of `database_url` holds a repository already; nothing was changed"
+            )
+        upgrade(database)
+    finally:
+        database.close()
     wrapping = wrapping_key(passphrase, origin)
     open_settings_store(settings, wrapping).prepare()
     replica = open_replica(settings, wrapping)

@@ -1,11 +1,35 @@
-"""Fixtures of all upper parts: a repository, samples."""
+"""Fixtures of all upper parts: a repository, samples.
 
+With EVIDENCE_TEST_DATABASE=postgresql every test has a PostgreSQL database of its own, which its
+repositories and commands use; tests about SQLite's files are skipped then.
+"""
+
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.house import House, make_house
+from tests.postgres import fresh_database, shared_server
+
+ON_POSTGRESQL = os.environ.get("EVIDENCE_TEST_DATABASE") == "postgresql"
+
+
+@pytest.fixture(autouse=True)
+def database_of_the_run(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Give the test a database of the kind that the run is about."""
+    if not ON_POSTGRESQL:
+        yield
+        return
+    only = request.node.get_closest_marker("sqlite_only")
+    if only is not None:
+        pytest.skip(f"about SQLite alone: {only.args[0]}")
+    with fresh_database(shared_server()) as url:
+        monkeypatch.setenv("EVIDENCE_DATABASE_URL", url)
+        yield
 
 
 @pytest.fixture

@@ -3,15 +3,18 @@
 Skips with a reason on a machine without the server; fails under CI=true, where it must be there.
 """
 
+import atexit
 import os
 import pwd
 import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import psycopg
@@ -114,6 +117,33 @@ def postgres_server(folder: Path, **settings: str) -> Iterator[str]:
         yield server.url
     finally:
         server.stop()
+
+
+@cache
+def shared_server() -> Server:
+    """Return one server for the whole run; it ends with it."""
+    find_or_skip()
+    folder = Path(tempfile.mkdtemp(prefix="evidence-pg-"))
+    folder.chmod(0o755)
+    server = Server(folder / "server")
+    server.make()
+    server.start()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    atexit.register(server.stop)
+    return server
+
+
+@contextmanager
+def fresh_database(server: Server) -> Iterator[str]:
+    """Yield the URL of an empty database; it is dropped at the end."""
+    name = f"t{os.urandom(6).hex()}"
+    plain = server.url.replace("+psycopg", "")
+    with psycopg.connect(plain, autocommit=True) as admin:
+        admin.execute(f'CREATE DATABASE "{name}"')
+        try:
+            yield server.url.removesuffix("/postgres") + f"/{name}"
+        finally:
+            admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 def _free_port() -> int:

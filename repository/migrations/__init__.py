@@ -17,8 +17,8 @@ def newest() -> str:
     return max(file.name[:4] for file in (_FOLDER / "versions").glob("[0-9]*.py"))
 
 
-def upgrade(database: Database) -> None:
-    """Bring the database to the newest revision, making it if it is empty."""
+def upgrade(database: Database, target: str = "head") -> None:
+    """Bring the database to a revision, by default the newest, making it if it is empty."""
     from alembic import command
     from alembic.config import Config
 
@@ -26,7 +26,7 @@ def upgrade(database: Database) -> None:
     settings.set_main_option("script_location", str(_FOLDER))
     with database.writing() as session:
         settings.attributes["connection"] = session.connection()
-        command.upgrade(settings, "head")
+        command.upgrade(settings, target)
 
 
 def revision(database: Database) -> str | None:

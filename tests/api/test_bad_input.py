@@ -221,6 +221,7 @@ def test_a_full_store_does_not_register_and_the_next_run_goes_on(house, files):
     assert (said.code, len(exhibits(house))) == (0, 1)
 
 
+@pytest.mark.sqlite_only("it locks the file")
 def test_a_database_locked_by_another_process(house, files):
     other = sqlite3.connect(house.data / "evidence.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -402,6 +403,7 @@ def test_unknown_settings_are_refused(house):
         assert one_line(said)
 
 
+@pytest.mark.sqlite_only("the file lies in the folder")
 @pytest.mark.parametrize("name", ["with space", "a#b", "what?", "100%", "%41", "ملف", "a'b"])
 def test_a_data_folder_may_be_called_anything(tmp_path, name):
     data = tmp_path / name / "data"

@@ -49,6 +49,7 @@ def test_the_bundle_verifies_and_the_report_is_there(demo):
     assert (out / "bundle" / "custody-report.pdf").read_bytes().startswith(b"%PDF-")
 
 
+@pytest.mark.sqlite_only("the demonstration copies the file")
 def test_both_damages_are_found_in_the_copy_alone(demo):
     out, said = demo
     assert "fail  entries" in said

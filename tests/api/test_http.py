@@ -447,6 +447,7 @@ def test_readiness_says_what_is_missing(client):
     assert answer.json["witnesses"] == "unwitnessed"
 
 
+@pytest.mark.sqlite_only("it takes the file away")
 def test_no_ledger_no_bytes(client, token, number, house):
     import sqlite3
 

@@ -190,6 +190,7 @@ def test_only_who_may_know_the_other_is_told(taken, house, files):
     assert said.lines[0]["known_as"] == ["OTHER-000001"]
 
 
+@pytest.mark.sqlite_only("it edits the file")
 def test_a_ledger_cut_by_its_operator_is_found_with_the_checkpoint_in_the_store(taken, house):
     import sqlite3
 

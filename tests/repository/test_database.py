@@ -48,6 +48,7 @@ def test_a_newer_or_foreign_database_is_refused_in_one_line(database, house):
     assert "9999" in said.err
 
 
+@pytest.mark.sqlite_only("it names a file")
 def test_a_second_repository_is_never_made_in_the_same_database(house, tmp_path, monkeypatch):
     before = house.repo.ledger.size()
     monkeypatch.setenv("EVIDENCE_DATABASE_URL", f"sqlite:///{house.data}/evidence.db")
@@ -58,6 +59,7 @@ def test_a_second_repository_is_never_made_in_the_same_database(house, tmp_path,
     assert house.repo.ledger.size() == before
 
 
+@pytest.mark.sqlite_only("it damages the file")
 def test_a_damaged_database_is_said_in_one_line(house):
     house.repo.close()
     (house.data / "evidence.db").write_bytes(b"this is no database" * 1000)

@@ -55,6 +55,7 @@ def cut(house, size):
     restart(house)
 
 
+@pytest.mark.sqlite_only("it edits the file")
 def test_a_shorter_ledger_refuses_to_append_and_says_what_to_do(house):
     before = house.repo.ledger.size()
     grow(house, 30)
@@ -74,6 +75,7 @@ def test_a_shorter_ledger_refuses_to_append_and_says_what_to_do(house):
     assert said.code == 0, said.out
 
 
+@pytest.mark.sqlite_only("it deletes the file")
 def test_a_lost_database_is_made_anew_from_the_store_to_the_same_root(house):
     grow(house, 700)
     grow(house, 1)
@@ -99,6 +101,7 @@ def test_a_lost_database_is_made_anew_from_the_store_to_the_same_root(house):
     assert [one for one in found if one.outcome != "pass"] == []
 
 
+@pytest.mark.sqlite_only("it deletes the file")
 def test_a_changed_bundle_in_the_store_is_not_rebuilt_from(house):
     grow(house, 600)
     publish(house.repo)

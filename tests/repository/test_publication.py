@@ -104,6 +104,7 @@ def test_witnesses_asked_again_continue_from_the_size_they_hold(house, tmp_path)
         assert {w.seen()[0][1] for *_, w in found} == {house.repo.ledger.size()}
 
 
+@pytest.mark.sqlite_only("it edits the file")
 def test_a_witness_that_has_seen_more_stops_all_recording(house, tmp_path):
     before = house.repo.ledger.size()
     with three_witnesses(house, tmp_path):
@@ -256,6 +257,7 @@ def test_an_export_carries_lines_policy_and_tokens(dated, tmp_path):
     assert said.returncode == 1
 
 
+@pytest.mark.sqlite_only("it edits the file")
 def test_the_audit_names_a_changed_line_or_token(house, tmp_path):
     import sqlite3
 
@@ -354,6 +356,7 @@ def test_a_receipt_is_completed_however_long_the_witnesses_were_away(house, tmp_
     assert len(receipt.witnessed_by) == 3
 
 
+@pytest.mark.sqlite_only("it deletes the file")
 def test_a_rebuilt_ledger_has_its_witnesses_and_time_stamps_back(dated, tmp_path):
     house = dated
     urls, roots = house.repo.settings.tsa_urls, house.repo.settings.tsa_roots_file

@@ -241,6 +241,7 @@ def test_a_store_whose_locks_can_be_broken_takes_nothing_in(house, tmp_path, mon
     def unfit(self):
         raise StoreUnfit("an object of several parts under lock could be deleted")
 
+    probe = FolderStore.probe
     monkeypatch.setattr(FolderStore, "probe", unfit)
     assert house.evidence("store", "check").code == 1
     assert house.last("store_check")["outcome"] == "fail"
@@ -249,7 +250,7 @@ def test_a_store_whose_locks_can_be_broken_takes_nothing_in(house, tmp_path, mon
     assert said.code == 3
     assert "could be deleted" in said.err
     assert "registration" not in {e.fields["type"] for e in house.entries()}
-    monkeypatch.undo()
+    monkeypatch.setattr(FolderStore, "probe", probe)
     assert house.evidence("store", "check").code == 0
     assert take(house, tmp_path)[0]["status"] == "registered"
 
@@ -440,13 +441,14 @@ def test_an_erasure_goes_on_when_a_store_that_was_away_is_back(
     def away(self, stored, order):
         raise StoreUnavailable("it is away")
 
+    destroy = FolderStore.destroy
     monkeypatch.setattr(FolderStore, "destroy", away)
     said = house.evidence("erase", "approve", name, "--motive", "m", person=other)
     assert said.code == 3
     with pytest.raises(Erased):
         read(house, number)
     assert "erasure" not in {e.fields["type"] for e in house.entries()}
-    monkeypatch.undo()
+    monkeypatch.setattr(FolderStore, "destroy", destroy)
     assert erasure.finish_all(house.repo) == 1
     assert house.last("erasure")["outcome"] == "done"
     assert keys.in_store(house.repo.replica, exhibit_of(house, number).id) is None

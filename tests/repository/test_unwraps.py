@@ -82,6 +82,7 @@ def test_a_damaged_or_missing_log_is_not_done(house, tmp_path, wrapped):
         list(read_log(["nonsense"]))
 
 
+@pytest.mark.sqlite_only("it reads the file")
 @pytest.mark.hsm
 def test_the_whole_job_with_the_key_in_a_module_whose_own_log_is_compared(
     tmp_path, tmp_path_factory

@@ -1,0 +1,27 @@
+-- What the service may do in its database, and nothing else. Run by the owner of the tables, after
+-- `evidence init` and after every upgrade:   psql -d evidence -f postgresql-roles.sql
+-- Before that, once, as an administrator:    CREATE ROLE evidence_service LOGIN PASSWORD '…';
+-- The service then runs with database_url = postgresql+psycopg://evidence_service@host/evidence;
+-- `init` and upgrades run with the owner's.
+
+REVOKE ALL ON SCHEMA public FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, evidence_service;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
+GRANT USAGE ON SCHEMA public TO evidence_service;
+
+-- The custody ledger: entries are added and read, never changed.
+GRANT SELECT, INSERT ON
+    entry, entry_exhibit, tile, head, cosignature, timestamp_token, evidence_record, opening,
+    key_event, published
+TO evidence_service;
+
+-- Keys: their destruction is what they are kept apart for.
+GRANT SELECT, INSERT, DELETE ON opening_key, data_key TO evidence_service;
+
+-- How things are now: rows change, none is deleted.
+GRANT SELECT, INSERT, UPDATE ON
+    person, token, case_file, case_grant, submission, intake, exhibit, part, quarantined,
+    extraction_run, object_copy, store_trial, chore, stray, fixity_run, flow, flow_range, erasure
+TO evidence_service;
+
+GRANT SELECT ON alembic_version TO evidence_service;

@@ -1,0 +1,8 @@
+"""A tenth of the storage faults; the full counts are in docs/measurements.md."""
+
+from tests.faults.storage_faults import main
+
+
+def test_damage_is_always_found_and_no_failing_operation_loses_anything():
+    words = ["--flips", "100", "--cuts", "10", "--swaps", "10", "--deletions", "10"]
+    assert main([*words, "--repairs", "10"]) == 0
