@@ -5,7 +5,9 @@ compared with the manifest, whose root stands in the ledger (docs/format.md 2.3)
 """
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from hashlib import sha256
 from tempfile import SpooledTemporaryFile
@@ -14,11 +16,12 @@ from typing import BinaryIO, Self
 
 from custody.canonical import dumps
 from custody.merkle import Frontier, leaf_hash
-from repository.errors import IntegrityError
+from repository.errors import IntegrityError, RepositoryError
 
 CHUNK = 1 << 20
 _IN_MEMORY = 4 << 20  # digests of 128 GiB; beyond, they go to a temporary file
 _DIGEST = 32
+AHEAD = 3  # chunks that are read and hashed before the one that is sent
 _LISTED = 67  # bytes of a digest in the manifest: two quotes, 64 digits, a comma
 _AROUND = 64 << 10  # more than the other members of a manifest ever take
 
@@ -159,18 +162,74 @@ def verified(
     stop = min(size, (end + 1) * CHUNK)
     extra = 1 if stop == size else 0  # one byte more shows that something was appended
     with read(begin * CHUNK, stop - begin * CHUNK + extra) as file:
-        for index in range(begin, end + 1):
+        pieces = _pieces(file, range(begin, end + 1), size=size, extra=extra)
+        checked = _ahead(pieces, chunks) if end - begin > AHEAD else _each(pieces, chunks)
+        for index, block in checked:
             start = index * CHUNK
-            wanted = min(CHUNK, size - start)
-            block = _exactly(file, wanted)
-            if len(block) != wanted or sha256(block).digest() != chunks.at(index):
-                raise IntegrityError(
-                    f"chunk {index} (bytes {start} to {start + wanted - 1}) "
-                    "is not what was recorded"
-                )
-            if extra and index == end and file.read(1):
-                raise IntegrityError(f"the object is longer than the recorded {size} bytes")
             yield block[max(first - start, 0) : last - start + 1]
+
+
+def _pieces(file: BinaryIO, wanted: range, *, size: int, extra: int) -> Iterator[tuple[int, bytes]]:
+    """Yield chunks as they are read; the last only if nothing stands behind it."""
+    for index in wanted:
+        length = min(CHUNK, size - index * CHUNK)
+        block = _exactly(file, length)
+        if len(block) != length:
+            raise _differs(index, length)
+        if extra and index == wanted[-1] and file.read(1):
+            raise IntegrityError(f"the object is longer than the recorded {size} bytes")
+        yield index, block
+
+
+def _each(pieces: Iterator[tuple[int, bytes]], chunks: ChunkDigests) -> Iterator[tuple[int, bytes]]:
+    for index, block in pieces:
+        if sha256(block).digest() != chunks.at(index):
+            raise _differs(index, len(block))
+        yield index, block
+
+
+def _ahead(
+    pieces: Iterator[tuple[int, bytes]], chunks: ChunkDigests
+) -> Iterator[tuple[int, bytes]]:
+    """Do the same with the next chunks being read and hashed while one is sent.
+
+    An error of reading ahead waits until everything before it was given out.
+    """
+    waiting: deque[tuple[int, bytes, Future[bytes]]] = deque()
+    failure: Exception | None = None
+    with ThreadPoolExecutor(2, thread_name_prefix="verify") as pool:
+        while failure is None or waiting:
+            while failure is None and len(waiting) < AHEAD:
+                try:
+                    index, block = next(pieces)
+                except StopIteration:
+                    failure = _Ended()
+                except (RepositoryError, OSError) as error:
+                    failure = error
+                else:
+                    waiting.append((index, block, pool.submit(_digest, block)))
+            if waiting:
+                index, block, digest = waiting.popleft()
+                if digest.result() != chunks.at(index):
+                    raise _differs(index, len(block))
+                yield index, block
+    if not isinstance(failure, _Ended):
+        raise failure
+
+
+class _Ended(Exception):
+    """Nothing is left to read."""
+
+
+def _digest(block: bytes) -> bytes:
+    return sha256(block).digest()
+
+
+def _differs(index: int, length: int) -> IntegrityError:
+    start = index * CHUNK
+    return IntegrityError(
+        f"chunk {index} (bytes {start} to {start + length - 1}) is not what was recorded"
+    )
 
 
 def _nothing(read: Read) -> None:

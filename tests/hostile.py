@@ -167,8 +167,8 @@ class FailsAt:
             self.failed = True
             if self._after:
                 result = found(*args, **more)
-                if hasattr(result, "__next__"):
-                    list(result)
+                if hasattr(result, "close"):
+                    result.close()
             raise StoreUnavailable(f"operation {self._n} ({name}) failed, as it was told to")
 
         return call
