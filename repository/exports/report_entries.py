@@ -229,17 +229,23 @@ def _parts(_: str, value: list[Mapping[str, Any]]) -> list[Fact]:
         said = list(part.get("digests", {}).values())
         if chunks:
             said.append(word("field.chunks", **chunks))
-        if stored:
-            said.append(
-                word(
-                    "field.stored", place=_place(stored), sha256=stored.get("sha256"),
-                    size=stored.get("size"), until=stored.get("retain_until", word("none")),
-                    hold=word("hold.yes" if stored.get("hold") else "hold.no"),
-                )
-            )  # fmt: skip
+        said += [_stored(one) for one in (stored, *part.get("further", [])) if one]
+        if "manifest" in part:
+            said.append(word("field.manifest", stored=_stored(part["manifest"])))
+        if "size" in part:
+            scheme = part.get("encryption", word("none"))
+            said.append(word("field.encryption", size=part["size"], scheme=scheme))
         label = word("field.part", part=part.get("part"))
         facts.append({**fact("field.part", *said), "label": label})
     return facts
+
+
+def _stored(stored: Mapping[str, Any]) -> str:
+    return word(
+        "field.stored", place=_place(stored), sha256=stored.get("sha256"),
+        size=stored.get("size"), until=stored.get("retain_until", word("none")),
+        hold=word("hold.yes" if stored.get("hold") else "hold.no"),
+    )  # fmt: skip
 
 
 def _location(name: str, value: Mapping[str, Any]) -> list[Fact]:
@@ -247,7 +253,8 @@ def _location(name: str, value: Mapping[str, Any]) -> list[Fact]:
 
 
 def _place(value: Mapping[str, Any]) -> str:
-    said = [f"{key} {value[key]}" for key in ("store", "bucket", "key", "version") if key in value]
+    names = ("place", "store", "bucket", "key", "version")
+    said = [f"{key} {value[key]}" for key in names if key in value]
     return ", ".join(said) or word("none")
 
 

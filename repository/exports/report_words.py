@@ -256,6 +256,8 @@ WORDS: Mapping[str, str] = {
     "field.corrects": "Corrects entry",
     "field.part": "Part {part}",
     "field.chunks": "chunks: {count} of {size} bytes; root {root}; manifest {manifest}",
+    "field.manifest": "manifest of chunks, {stored}",
+    "field.encryption": "{size} bytes of evidence; encrypted as stored: {scheme}",
     "field.stored": "stored: {place}; {sha256}; {size} bytes; locked until {until}; hold: {hold}",
     "field.about": "About exhibit",
     "field.about-value": "{number}; digest {sha256}; {size} bytes",
