@@ -1,34 +1,87 @@
-"""Gather a stream of blocks into the parts of an upload, in two buffers whatever its length."""
+"""Gather a stream of blocks into the parts of an upload, in a few buffers whatever its length."""
 
 import mmap
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import sha256
-from typing import Self
+from itertools import islice
+from typing import Generic, Self, TypeVar
 
 from repository.stores import Block
 
+AT_ONCE = 3  # parts on their way to a server, or back
+RANGE = 8 << 20
+T = TypeVar("T")
 
-class Buffers:
-    """Two buffers, one of which is sent by a thread while the other is filled."""
 
-    def __init__(self) -> None:
-        self._buffers = [memoryview(b"")] * 2
-        self._turn = 0
-        self.thread = ThreadPoolExecutor(1, thread_name_prefix="upload")
+class Uploads(Generic[T]):
+    """A few buffers, sent by threads while the next is filled; the results come in order."""
+
+    def __init__(self, send: Callable[[int, memoryview], T]) -> None:
+        """Prepare; `send` is called with the number of a part, from 1, and its bytes."""
+        self._send = send
+        self._free: list[memoryview] = [memoryview(b"")] * (AT_ONCE + 1)
+        self._sending: deque[tuple[Future[T], memoryview]] = deque()
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="upload")
+        self._number = 0
+        self.results: list[T] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.thread.shutdown()
+        self._threads.shutdown(cancel_futures=True)  # buffers are in use until then
 
-    def next(self, size: int) -> memoryview:
-        """Return the buffer that is not being sent, with that size."""
-        self._turn ^= 1
-        if len(self._buffers[self._turn]) < size:
-            self._buffers[self._turn] = memoryview(mmap.mmap(-1, size))
-        return self._buffers[self._turn][:size]
+    def buffer(self, size: int) -> memoryview:
+        """Return a buffer of that size which nothing is sent from.
+
+        Raises:
+            StoreError: a part could not be sent.
+        """
+        if not self._free:
+            self._settle()
+        found = self._free.pop()
+        return found if len(found) >= size else memoryview(mmap.mmap(-1, size))
+
+    def submit(self, buffer: memoryview, length: int) -> None:
+        """Send the first bytes of a buffer as the next part."""
+        self._number += 1
+        job = self._threads.submit(self._send, self._number, buffer[:length])
+        self._sending.append((job, buffer))
+
+    def finish(self) -> list[T]:
+        """Wait for all parts and return what each came to."""
+        while self._sending:
+            self._settle()
+        return self.results
+
+    def _settle(self) -> None:
+        job, buffer = self._sending.popleft()
+        self.results.append(job.result())
+        self._free.append(buffer)
+
+
+def ahead(read: Callable[[int, int], bytes], size: int) -> Iterator[bytes]:
+    """Yield the bytes of an object, some ranges of which are read at the same time.
+
+    Args:
+        read: returns the bytes from a position, of a length.
+        size: where it ends; one byte more is asked for, to see what was appended.
+    """
+    starts = list(range(0, max(size, 1), RANGE))
+    lengths = [min(RANGE, size - start) for start in starts]
+    lengths[-1] += 1
+    ranges = iter(zip(starts, lengths, strict=True))
+    waiting: deque[Future[bytes]] = deque()
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="read-back") as pool:
+        for start, length in islice(ranges, AT_ONCE):
+            waiting.append(pool.submit(read, start, length))
+        while waiting:
+            block = waiting.popleft().result()
+            for start, length in islice(ranges, 1):
+                waiting.append(pool.submit(read, start, length))
+            yield block
 
 
 class Gathered:

@@ -2,13 +2,13 @@
 
 What a server drops or garbles is caught here: the lock is set on the version and read back, the
 bytes are read back and hashed, ETags are believed to be nothing. Objects are addressed by version.
-A part is uploaded while the next is filled: two buffers, whatever the size.
+Parts are uploaded while the next is filled: four buffers, whatever the size.
 """
 
 import io
+import mmap
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -39,7 +39,7 @@ from repository.errors import (
     StoreUnavailable,
     StoreUnfit,
 )
-from repository.parts import Buffers, Gathered
+from repository.parts import Gathered, Uploads, ahead
 from repository.stores import (
     BUCKETS,
     CANARY,
@@ -57,9 +57,9 @@ from repository.stores import (
 NAME = "s3"
 DEFAULT_LOCK_DAYS = 1  # of the bucket: covers a crash between upload and lock
 PART = 8 << 20
-LATER_PART = 32 << 20  # from the part SMALL_PARTS on
+LATER_PART = 16 << 20  # from the part SMALL_PARTS on
 SMALL_PARTS = 1024
-LARGEST = 256 << 30  # 8,960 parts; what is longer becomes several objects
+LARGEST = 128 << 30  # 8,704 parts; what is longer becomes several objects
 MAX_SKEW = 60.0  # seconds between the server's clock and ours
 _BLOCK = 4 << 20
 _MISSING = {"NoSuchKey", "NoSuchVersion", "NoSuchBucket"}
@@ -304,48 +304,44 @@ class S3Store:
 
     def _upload(self, bucket: str, key: str, source: Gathered) -> str:
         name = self._bucket(bucket)
-        with Buffers() as buffers:
-            first = source.fill(buffers.next(PART))
-            if len(first) < PART:
-                with _explained(f"{bucket}/{key}"), within(len(first)):
-                    version = self._client._put_object(name, key, bytes(first)).version_id
-            else:
-                version = self._upload_parts(name, key, source, buffers, first)
+        first = source.fill(memoryview(mmap.mmap(-1, PART)))
+        if len(first) < PART:
+            with _explained(f"{bucket}/{key}"), within(len(first)):
+                version = self._client._put_object(name, key, bytes(first)).version_id
+        else:
+            version = self._upload_parts(name, key, source, first)
         if not version:
             raise StoreUnfit(f"the bucket of {bucket} keeps no versions")
         return str(version)
 
-    def _upload_parts(
-        self, name: str, key: str, source: Gathered, buffers: Buffers, part: memoryview
-    ) -> str | None:
+    def _upload_parts(self, name: str, key: str, source: Gathered, first: memoryview) -> str | None:
         with _explained(key), within():
             upload = self._client._create_multipart_upload(name, key, {})
-        parts: list[Part] = []
-        sending: Future[str] | None = None
 
-        def send(number: int, data: memoryview) -> str:
+        def send(number: int, data: memoryview) -> Part:
             with _explained(key), within(len(data)):
                 # Typed as bytes there; anything with a buffer is sent as it is.
-                return self._client._upload_part(
+                etag = self._client._upload_part(
                     name, key, cast("bytes", data), None, upload, number
                 )
+            return Part(number, etag)
 
         try:
-            number = 1
-            while part or number == 1:
-                if sending is not None:
-                    parts.append(Part(number - 1, sending.result()))
-                sending = buffers.thread.submit(send, number, part)
-                number += 1
-                part = source.fill(buffers.next(PART if number <= SMALL_PARTS else LATER_PART))
-            if sending is not None:
-                parts.append(Part(number - 1, sending.result()))
+            with Uploads(send) as uploads:
+                uploads.submit(first, len(first))
+                number = 1
+                while True:
+                    number += 1
+                    buffer = uploads.buffer(PART if number <= SMALL_PARTS else LATER_PART)
+                    part = source.fill(buffer)
+                    if not part:
+                        break
+                    uploads.submit(buffer, len(part))
+                parts = uploads.finish()
             with _explained(key), within():
                 done = self._client._complete_multipart_upload(name, key, upload, parts)
             return done.version_id
         except BaseException:
-            if sending is not None:
-                sending.exception()  # its buffer is in use until then
             with suppress(StoreError), _explained(key), within():
                 self._client._abort_multipart_upload(name, key, upload)
             raise
@@ -385,11 +381,16 @@ class S3Store:
         return same[0] if same else None
 
     def _digest(self, stored: Stored) -> tuple[str, int]:
+        """Read a version back and return its digest and size; several ranges at a time."""
+
+        def read(start: int, length: int) -> bytes:
+            with self.open(stored, start, length) as file:
+                return file.read(length)
+
         digest, size = sha256(), 0
-        with self.open(stored) as file:
-            while block := file.read(_BLOCK):
-                digest.update(block)
-                size += len(block)
+        for block in ahead(read, stored.size):
+            digest.update(block)
+            size += len(block)
         return f"sha256:{digest.hexdigest()}", size
 
     def _attacks(self, mine: Stored, until: datetime) -> Iterator[tuple[str, Callable[[], object]]]:
