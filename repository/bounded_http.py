@@ -17,9 +17,9 @@ import urllib3
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-GRACE = 30.0  # seconds that any exchange may take
-SLOWEST = 64 << 10  # bytes a second below which a transfer is given up
-_SILENCE = 20.0  # seconds without a byte
+GRACE = 60.0  # seconds that any exchange may take
+SLOWEST = 256 << 10  # bytes a second below which a transfer is given up
+_SILENCE = 60.0  # seconds without a byte
 
 _local = threading.local()
 
