@@ -106,10 +106,15 @@ def work(
     publisher = _Publisher(repo, problem)
     keeper = _Keeper(repo, problem)
     with Processors(repo) as processors:
+        upkeep.begin(repo, problem)
         while not until():
             with repo.database.reading() as session:
                 waiting = list(unprocessed(session, limit=_BATCH))
-            done(sum(1 for _ in processors.map(waiting)))
+            try:
+                done(sum(1 for _ in processors.map(waiting)))
+            except (CustodyError, RepositoryError) as error:
+                problem(str(error))
+                waiting = []  # nothing was recorded: tried again after a pause
             publisher.turn()
             keeper.turn()
             if not waiting:

@@ -36,7 +36,7 @@ def replicate(repo: Repository, *, most: int = 100) -> int:
         select(Exhibit)
         .where(Exhibit.copied_at.is_(None), Exhibit.erased_at.is_(None))
         .order_by(Exhibit.registration)
-        .limit(most)
+        .limit(most + 100)  # what is damaged stays first in line, and keeps nobody waiting
     )
     with repo.database.reading() as session:
         exhibits = list(session.scalars(query))
@@ -46,6 +46,8 @@ def replicate(repo: Repository, *, most: int = 100) -> int:
     parts = recorded(repo, exhibits)
     done = 0
     for exhibit in exhibits:
+        if done >= most:
+            break
         try:
             _replicate(repo, repo.replica, exhibit, parts[exhibit.id])
         except (IntegrityError, NoSuchObject, Erased, KeyUnavailable):

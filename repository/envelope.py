@@ -30,7 +30,7 @@ _TAG = 16
 _FIRST = SEGMENT - HEADER - _TAG  # bytes of plaintext in the first segment
 _LATER = SEGMENT - _TAG
 _OUT = 4  # segments in one block that is given out
-_BUFFERS = 4
+_BUFFERS = 3
 
 Random = Callable[[int], bytes]
 Read = Callable[[int, int], AbstractContextManager[BinaryIO]]

@@ -6,6 +6,7 @@ from sqlalchemy import select
 
 from custody.entry import Act, Draft, timestamp
 from repository import Repository
+from repository.errors import NoSuchObject
 from repository.exhibits import ref, repaired_objects
 from repository.models import Exhibit
 from repository.people import SYSTEM
@@ -70,10 +71,13 @@ def renew_mirror(repo: Repository) -> int:
 
 
 def _extend(store: ObjectStore, stored: Stored, until: datetime) -> datetime:
-    held = store.stat(stored).retain_until
-    if held is not None and held >= until:
-        return held
-    return store.extend(stored, until).retain_until or until
+    try:
+        held = store.stat(stored).retain_until
+        if held is not None and held >= until:
+            return held
+        return store.extend(stored, until).retain_until or until
+    except NoSuchObject:
+        return until  # the fixity check names and repairs it; the others are not kept waiting
 
 
 def _entry(exhibit: Exhibit, until: datetime) -> Draft:

@@ -13,7 +13,7 @@ from repository.fixity import check_oldest
 from repository.flows import close_ended
 from repository.reconcile import reconcile
 from repository.terms import renew, renew_mirror
-from repository.trial import ensure_fit
+from repository.trial import ensure_fit, try_locks
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
@@ -48,6 +48,18 @@ def turn(repo: Repository, problem: Callable[[str], None]) -> int:
         except (CustodyError, RepositoryError) as error:
             problem(str(error))
     return done
+
+
+def begin(repo: Repository, problem: Callable[[str], None]) -> None:
+    """Try the locks of every store once, when a machine begins to work."""
+    for place in repo.stores:
+        try:
+            row = try_locks(repo, place)
+        except (CustodyError, RepositoryError) as error:
+            problem(f"{place}: {error}")
+        else:
+            if row.outcome != "pass":
+                problem(f"{place}: {row.detail}; nothing is taken in")
 
 
 def _trials(repo: Repository) -> int:

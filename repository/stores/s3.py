@@ -57,9 +57,9 @@ from repository.stores import (
 NAME = "s3"
 DEFAULT_LOCK_DAYS = 1  # of the bucket: covers a crash between upload and lock
 PART = 8 << 20
-LATER_PART = 16 << 20  # from the part SMALL_PARTS on
+LATER_PART = 12 << 20  # from the part SMALL_PARTS on
 SMALL_PARTS = 1024
-LARGEST = 128 << 30  # 8,704 parts; what is longer becomes several objects
+LARGEST = 96 << 30  # 8,534 parts; what is longer becomes several objects
 MAX_SKEW = 60.0  # seconds between the server's clock and ours
 _BLOCK = 4 << 20
 _MISSING = {"NoSuchKey", "NoSuchVersion", "NoSuchBucket"}

@@ -237,6 +237,17 @@ def test_locks_are_renewed_when_half_their_term_is_over(house, number):
     repo.close()
 
 
+def test_a_missing_object_keeps_no_other_lock_from_being_renewed(house, number, tmp_path):
+    (tmp_path / "evidence.bin").write_bytes(b"another")
+    [line] = take(house, tmp_path)
+    house.stored_file(number).unlink()
+    repo = later(house, days=200)
+    assert terms.renew(repo) == 2
+    [part] = recorded_parts(repo, exhibit_of(house, line["exhibit"]))
+    assert repo.store.stat(part.objects[0]).retain_until > repo.clock() + timedelta(days=364)
+    repo.close()
+
+
 def test_a_store_whose_locks_can_be_broken_takes_nothing_in(house, tmp_path, monkeypatch):
     def unfit(self):
         raise StoreUnfit("an object of several parts under lock could be deleted")
