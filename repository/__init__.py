@@ -221,28 +221,35 @@ def open_settings_store(settings: Settings, wrapping: bytes, clock: Clock = now)
             made from it.
         clock: gives aware times.
     """
-    access = Access(
-        access_key=_secret(settings.store_access_key_file),
-        secret_key=_secret(settings.store_secret_key_file) or _record_key(wrapping),
-        ca_file=settings.store_ca_file,
-        immutable=settings.immutable_files,
-        clock=clock,
-    )
-    return open_store(settings.store_url or (settings.data / "store").as_uri(), access)
+    files = (settings.store_access_key_file, settings.store_secret_key_file)
+    url = settings.store_url or (settings.data / "store").as_uri()
+    return _store(url, files, settings.store_ca_file, settings, wrapping, clock)
 
 
 def open_replica(settings: Settings, wrapping: bytes, clock: Clock = now) -> ObjectStore | None:
     """Return the second store, if the settings name one."""
-    if not settings.replica_store_url:
-        return None
-    access = Access(
-        access_key=_secret(settings.replica_access_key_file),
-        secret_key=_secret(settings.replica_secret_key_file) or _record_key(wrapping),
-        ca_file=settings.replica_ca_file,
+    url = settings.replica_store_url
+    files = (settings.replica_access_key_file, settings.replica_secret_key_file)
+    return _store(url, files, settings.replica_ca_file, settings, wrapping, clock) if url else None
+
+
+def _store(
+    url: str,
+    files: tuple[Path | None, Path | None],
+    ca_file: Path | None,
+    settings: Settings,
+    wrapping: bytes,
+    clock: Clock,
+) -> ObjectStore:
+    access, secret = files
+    found = Access(
+        access_key=_secret(access),
+        secret_key=_secret(secret) or _record_key(wrapping),
+        ca_file=ca_file,
         immutable=settings.immutable_files,
         clock=clock,
     )
-    return open_store(settings.replica_store_url, access)
+    return open_store(url, found)
 
 
 def _record_key(wrapping: bytes) -> str:

@@ -173,7 +173,7 @@ def _pieces(file: BinaryIO, wanted: range, *, size: int, extra: int) -> Iterator
     """Yield chunks as they are read; the last only if nothing stands behind it."""
     for index in wanted:
         length = min(CHUNK, size - index * CHUNK)
-        block = _exactly(file, length)
+        block = exactly(file, length)
         if len(block) != length:
             raise _differs(index, length)
         if extra and index == wanted[-1] and file.read(1):
@@ -238,7 +238,8 @@ def _nothing(read: Read) -> None:
             raise IntegrityError("the object is longer than the recorded 0 bytes")
 
 
-def _exactly(file: BinaryIO, length: int) -> bytes:
+def exactly(file: BinaryIO, length: int) -> bytes:
+    """Return that many bytes; fewer only where the file ends."""
     block = file.read(length)
     if len(block) == length or not block:
         return block

@@ -9,7 +9,7 @@ object does not open.
 import io
 import mmap
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import BinaryIO, cast
 
 from cryptography.exceptions import InvalidTag
@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from repository.chunks import Read, exactly
 from repository.errors import IntegrityError
 from repository.stores import Block
 
@@ -33,8 +34,6 @@ _OUT = 4  # segments in one block that is given out
 _BUFFERS = 3
 
 Random = Callable[[int], bytes]
-Read = Callable[[int, int], AbstractContextManager[BinaryIO]]
-"""read(start, length): bytes from a position."""
 
 
 def sealed_size(size: int) -> int:
@@ -114,11 +113,11 @@ def opened(read: Read, *, key: bytes, name: str, size: int) -> Read:
         stop = sealed_size(size) + 1 if until == last else (until + 1) * SEGMENT
         with read(first * SEGMENT, stop - first * SEGMENT) as file:
             if first == 0:
-                head = _exactly(file, HEADER)
+                head = exactly(file, HEADER)
             if not found:
                 if first:
                     with read(0, HEADER) as beginning:
-                        head = _exactly(beginning, HEADER)
+                        head = exactly(beginning, HEADER)
                 if len(head) != HEADER or head[0] != HEADER:
                     raise IntegrityError("the object does not begin as an encrypted one")
                 found.append((_cipher(key, head[1 : 1 + _SALT], name), head[1 + _SALT :]))
@@ -133,7 +132,7 @@ def _plain(
 ) -> Iterator[bytes]:
     for number in range(first, until + 1):
         stop = size if number == last else _start_of(number + 1)
-        sealed = _exactly(file, stop - _start_of(number) + _TAG)
+        sealed = exactly(file, stop - _start_of(number) + _TAG)
         try:
             yield cipher.decrypt(_nonce(prefix, number, last=number == last), sealed, None)
         except (InvalidTag, ValueError) as error:
@@ -214,15 +213,3 @@ def _cipher(key: bytes, salt: bytes, name: str) -> AESGCM:
 
 def _nonce(prefix: bytes, segment: int, *, last: bool) -> bytes:
     return prefix + segment.to_bytes(4) + (b"\x01" if last else b"\x00")
-
-
-def _exactly(file: BinaryIO, length: int) -> bytes:
-    block = file.read(length)
-    if len(block) == length or not block:
-        return block
-    pieces = [block]
-    have = len(block)
-    while have < length and (block := file.read(length - have)):
-        pieces.append(block)
-        have += len(block)
-    return b"".join(pieces)

@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import BinaryIO, cast
 
 from repository import Repository, envelope
+from repository.chunks import Read
 from repository.digests import hashed
 from repository.errors import IntegrityError, Locked, NameTaken
 from repository.keys import house_key
@@ -56,7 +57,7 @@ def put_objects(
     return found
 
 
-def stored_reader(store: ObjectStore, objects: Sequence[Stored]) -> envelope.Read:
+def stored_reader(store: ObjectStore, objects: Sequence[Stored]) -> Read:
     """Return how to read ranges of the bytes that stand in one object, or in several in a row."""
     if len(objects) == 1:
         return lambda start, length: store.open(objects[0], start, length)
@@ -74,13 +75,13 @@ def stored_reader(store: ObjectStore, objects: Sequence[Stored]) -> envelope.Rea
 
 def plain_reader(
     store: ObjectStore, objects: Sequence[Stored], *, key: bytes | None, name: str, size: int
-) -> envelope.Read:
+) -> Read:
     """Return how to read ranges of what was stored: decrypted, if there is a key."""
     read = stored_reader(store, objects)
     return read if key is None else envelope.opened(read, key=key, name=name, size=size)
 
 
-def digest_of(read: envelope.Read, size: int) -> str:
+def digest_of(read: Read, size: int) -> str:
     """Return the SHA-256 of everything a reader gives, up to and past a size."""
     digest = sha256()
     with read(0, size + 1) as file:

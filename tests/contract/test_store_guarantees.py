@@ -10,9 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from repository.bounded_http import GRACE
 from repository.errors import BadRequest, Locked, NoSuchObject, StoreError, StoreUnavailable
-from repository.stores import Access, Order, open_store
+from repository.stores import Access, Order, Stored, open_store
 from tests.contract.test_stores import blocks, ceph_url, read
 
 DOCUMENT = "sha256:" + "ab" * 32
@@ -228,8 +227,8 @@ def test_a_delete_marker_is_found_and_the_version_still_reads(key):
     assert read(store, stored) == b"x"
 
 
-def dripping(answer: bytes, pause: float) -> int:
-    """Serve one connection, a byte now and then; return the port."""
+def dripping(at_once: bytes, then: bytes) -> int:
+    """Answer every connection, first at once and then a byte at a time; return the port."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
@@ -238,9 +237,10 @@ def dripping(answer: bytes, pause: float) -> int:
             with connection:
                 connection.recv(65536)
                 try:
-                    for position in range(len(answer)):
-                        connection.sendall(answer[position : position + 1])
-                        time.sleep(pause)
+                    connection.sendall(at_once)
+                    for position in range(len(then)):
+                        connection.sendall(then[position : position + 1])
+                        time.sleep(0.1)
                 except OSError:
                     continue  # the client has had enough, as it should
 
@@ -252,33 +252,9 @@ def dripping(answer: bytes, pause: float) -> int:
 @pytest.mark.parametrize("part", ["headers", "body"])
 def test_a_store_that_drips_is_given_up(part, monkeypatch):
     monkeypatch.setattr("repository.bounded_http.GRACE", 1.0)
-    assert GRACE > 1.0
     headers = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"
-    answer = headers + b"x" * 1000 if part == "body" else headers
-    if part == "body":
-        # The headers at once, the body a byte at a time.
-        listener = socket.create_server(("127.0.0.1", 0))
-
-        def serve() -> None:
-            while True:
-                connection, _ = listener.accept()
-                with connection:
-                    connection.recv(65536)
-                    try:
-                        connection.sendall(headers)
-                        for _ in range(1000):
-                            connection.sendall(b"x")
-                            time.sleep(0.05)
-                    except OSError:
-                        continue
-
-        threading.Thread(target=serve, daemon=True).start()
-        port = listener.getsockname()[1]
-    else:
-        port = dripping(answer, 0.3)
+    port = dripping(headers, b"x" * 1000) if part == "body" else dripping(b"", headers)
     store = open_store(f"s3+http://127.0.0.1:{port}/?prefix=x", Access("a", "b"))
-    from repository.stores import Stored
-
     stored = Stored("s3", "evidence", "o/1", "v", "sha256:" + "0" * 64, 1000000, None, hold=False)
     start = time.monotonic()
     with pytest.raises(StoreUnavailable), store.open(stored) as file:
