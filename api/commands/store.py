@@ -11,6 +11,7 @@ from repository.access import Right
 from repository.authorise import on_house
 from repository.errors import BadRequest, StoreUnavailable
 from repository.holdings import holdings
+from repository.ledger_mirror import publish
 from repository.reconcile import reconcile
 from repository.trial import try_locks
 
@@ -77,6 +78,7 @@ def erase_request(ctx: Context, exhibit: str, order: Path, motive: str) -> None:
     except OSError as error:
         raise BadRequest(f"{order} cannot be read: {error.strerror}") from error
     row = erasure.request(ctx.repo, ctx.caller, exhibit, document=document, motive=motive)
+    publish(ctx.repo)
     ctx.result({"erasure": row.id, "exhibit": exhibit, "order": row.document}, row.id)
     ctx.say("nothing is destroyed until another custodian approves: evidence erase approve ID")
 
@@ -103,6 +105,7 @@ def erase_approve(ctx: Context, erasure_id: str, motive: str) -> None:
     except StoreUnavailable as error:
         ctx.say("approved: the exhibit cannot be read; a copy of its wrapped key still stands")
         raise StoreUnavailable(f"{error}; the worker goes on when the store answers") from error
+    publish(ctx.repo)
     ctx.result({"erasure": row.id, "state": row.state}, f"{row.id}  {row.state}")
 
 
@@ -113,6 +116,7 @@ def erase_approve(ctx: Context, erasure_id: str, motive: str) -> None:
 def erase_refuse(ctx: Context, erasure_id: str, motive: str) -> None:
     """Refuse an erasure that somebody else asked for; the exhibit stays."""
     erasure.reject(ctx.repo, ctx.caller, erasure_id, motive=motive)
+    publish(ctx.repo)
     ctx.result({"erasure": erasure_id, "state": "refused"}, f"{erasure_id}  refused")
 
 
