@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from custody.entry import Act, Draft
@@ -54,6 +54,16 @@ def replicate(repo: Repository, *, most: int = 100) -> int:
             continue  # the fixity check names it; nothing of it was copied
         done += 1
     return done
+
+
+def uncopied(repo: Repository) -> int:
+    """Return how many exhibits the second store lacks; 0 where there is none."""
+    if repo.replica is None:
+        return 0
+    query = select(func.count()).select_from(Exhibit)
+    waiting = query.where(Exhibit.copied_at.is_(None), Exhibit.erased_at.is_(None))
+    with repo.database.reading() as session:
+        return session.scalar(waiting) or 0
 
 
 def _replicate(

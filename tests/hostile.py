@@ -20,7 +20,8 @@ class Proxy:
 
     Modes: honest; flip, cut, extra (bytes of objects read); error-after (stored, and answered
     500); lose (acknowledged, and not stored); no-lock (locks are acknowledged, and not set);
-    false-lock (the same, and read back as if they were); drip; down; slow-clock.
+    false-lock (the same, and read back as if they were); drip; down; slow-clock; skewed (requests
+    are refused because the clocks differ).
     """
 
     def __init__(self, target: str, tls: tuple[Path, Path] | None = None) -> None:
@@ -63,6 +64,10 @@ class Proxy:
         writing = is_object and not locking and method in ("PUT", "POST") and "uploads" not in query
         if mode == "down":
             request.close_connection = True
+            return
+        if mode == "skewed":
+            said = b"<Error><Code>RequestTimeTooSkewed</Code></Error>"
+            self.reply(request, 403, {"Content-Type": "application/xml"}, said)
             return
         if mode in ("no-lock", "false-lock") and locking:
             self.reply(request, 200, {}, b"")

@@ -15,6 +15,7 @@ from custody.findings import Finding
 from custody.receipt import Receipt
 from repository.access import Right
 from repository.authorise import on_house
+from repository.copies import uncopied
 from repository.errors import BadRequest, StoreError
 from repository.exports import export as make_bundle
 from repository.fixity import before, check_all, check_objects, count_after, open_run
@@ -114,6 +115,10 @@ def _objects(ctx: Context, actor: Actor, numbers: Sequence[str]) -> list[Finding
     checks, length = check_all(repo, actor, run), count_after(repo, run.last)
     with ctx.progress(checks, label="reading objects", length=length) as bar:
         findings += bar
+    missing = uncopied(repo)
+    if missing:
+        detail = f"exhibits without a copy there: {missing}; let the worker run"
+        findings.append(Finding("copies", "second store", "not-done", detail))
     try:
         findings += strays(repo)
     except StoreError as error:

@@ -123,6 +123,13 @@ def test_the_trial_refuses_a_server_whose_clock_is_elsewhere(lying):
         store.probe()
 
 
+def test_requests_refused_for_the_clock_are_said_to_be(lying, key):
+    store, proxy = lying
+    proxy.mode = "skewed"
+    with pytest.raises(StoreUnfit, match="clock"):
+        store.put([b"x"], bucket="evidence", key=key)
+
+
 def test_a_store_that_is_down_is_said_in_bounded_time(lying, key):
     store, proxy = lying
     proxy.mode = "down"

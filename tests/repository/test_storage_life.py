@@ -106,6 +106,14 @@ def test_every_object_is_copied_with_its_lock_and_the_copy_is_checked(house, num
     assert len(house.last("fixity_check")["verification"]["observed"]) == 4
 
 
+def test_what_has_no_copy_yet_is_no_pass(house, number):
+    said = house.evidence("verify", "--objects")
+    assert said.code == 3
+    assert "exhibits without a copy there: 1" in said.out
+    copies.replicate(house.repo)
+    assert house.evidence("verify", "--objects").code == 0
+
+
 @pytest.mark.parametrize("which", ["content", "manifest", "gone", "copy"])
 def test_what_is_damaged_is_found_recorded_and_repaired_from_the_other(
     house, number, tmp_path, which
