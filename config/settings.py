@@ -88,6 +88,12 @@ class Settings(BaseSettings):
     fixity_days: int = Field(
         90, ge=1, description="Every object is read again and compared at least this often."
     )
+    upload_days: int = Field(
+        60, ge=1, description="Days without a byte after which an unfinished upload is given up."
+    )
+    upload_max_bytes: int = Field(
+        4 << 40, ge=1, description="Bytes that one upload may have (`Tus-Max-Size`)."
+    )
     extraction_max_bytes: int = Field(
         1 << 30, ge=0, description="Larger files are identified from their beginning only."
     )

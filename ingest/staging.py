@@ -234,7 +234,7 @@ def abandon(repo: Repository, actor: Actor, intent: Intake, *, reason: str) -> N
     """Give up an intent; bytes stored under its name stay where they are, and an entry says so."""
     draft = _abandoned(repo, actor, intent, reason)
     with repo.database.writing() as session:
-        session.get_one(Intake, intent.exhibit_id).state = "abandoned"
+        session.get_one(Intake, (intent.exhibit_id, intent.part)).state = "abandoned"
         session.flush()
         repo.ledger.append(session, [draft])
 
@@ -264,6 +264,7 @@ def _new_intent(repo: Repository, submission: Submission, path: bytes) -> Intake
     at = repo.clock()
     return Intake(
         exhibit_id=uuid7(at, repo.random),
+        part=1,
         submission_id=submission.id,
         path=path,
         path_sha256=name_digest(path),

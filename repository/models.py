@@ -1,4 +1,4 @@
-"""The mapped tables: Person, Case, Grant, Token, Submission, Intake, Exhibit, Part and more.
+"""The mapped tables: Person, Case, Grant, Token, Submission, Upload, Exhibit, Part and more.
 
 Rows say how things are now and may change. What happened stands in the custody ledger, whose
 tables share this database (`custody.tables`).
@@ -115,7 +115,90 @@ class Submission(Model):
     fingerprint: Mapped[str] = mapped_column(String(64))  # of who, where and what was named
     opened_at: Mapped[datetime]
     completed_at: Mapped[datetime | None]
-    __table_args__ = (Index("submission_fingerprint", "fingerprint"),)
+    touched_at: Mapped[datetime | None]  # when its last byte came in through an upload
+    list_sha256: Mapped[str | None] = mapped_column(DIGEST)  # of the list that announced its files
+    list_index: Mapped[int | None]  # of the entry about that list
+    done_index: Mapped[int | None]  # of the entry that completed it
+    __table_args__ = (
+        Index("submission_fingerprint", "fingerprint"),
+        Index("submission_case", "case_id", "completed_at"),
+    )
+
+
+class Announced(Model):
+    """One file of a submission's list, and what became of it."""
+
+    __tablename__ = "announced"
+    submission_id: Mapped[str] = mapped_column(
+        String(40), ForeignKey("submission.id"), primary_key=True
+    )
+    n: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # 1, 2, 3 … in the list
+    path: Mapped[bytes]
+    path_sha256: Mapped[str] = mapped_column(String(64))
+    size: Mapped[int]
+    digests: Mapped[dict[str, Any]]  # algorithm -> "algorithm:hex", as declared
+    claims: Mapped[dict[str, Any] | None]  # what is declared of this file alone
+    thing: Mapped[int]  # the n of the first part of what it belongs to; its own if it stands alone
+    part: Mapped[int]  # 1 … within the thing
+    state: Mapped[str] = mapped_column(String(16))  # announced, stored, registered, quarantined
+    exhibit_id: Mapped[str | None] = mapped_column(UUID)  # reserved once its bytes come in
+    staged: Mapped[dict[str, Any] | None]  # everything registration needs, once it is stored
+    index: Mapped[int | None]  # of its `registration` or `quarantine` entry
+    __table_args__ = (
+        Index("announced_state", "submission_id", "state", "n"),
+        Index("announced_thing", "submission_id", "thing"),
+    )
+
+
+class Upload(Model):
+    """One resumable upload: how far it has come, and what became of it."""
+
+    __tablename__ = "upload"
+    id: Mapped[str] = mapped_column(UUID, primary_key=True)
+    person_id: Mapped[str] = mapped_column(UUID, ForeignKey("person.id"))
+    actor: Mapped[dict[str, Any]]  # who hands over, as entries will record them
+    case_id: Mapped[str] = mapped_column(UUID, ForeignKey("case_file.id"))
+    submission_id: Mapped[str] = mapped_column(String(40), ForeignKey("submission.id"))
+    kind: Mapped[str] = mapped_column(String(16))  # whole, pack, partial, final
+    path: Mapped[bytes]
+    digests: Mapped[dict[str, Any]]  # algorithm -> "algorithm:hex", as declared
+    first: Mapped[int | None]  # the files of the submission's list that it brings
+    last: Mapped[int | None]
+    partials: Mapped[list[Any] | None]  # the uploads that a final one consists of, in order
+    length: Mapped[int | None]  # bytes in all, once that is known
+    offset: Mapped[int]  # bytes that are stored durably
+    generation: Mapped[int]  # raised by each request that takes the upload over
+    sealed: Mapped[bool]  # False: it waits for its digest when the last byte is there
+    state: Mapped[str] = mapped_column(String(16))  # open, arrived, done, ended
+    reason: Mapped[str | None] = mapped_column(String(32))  # why it ended: terminated, expired, …
+    results: Mapped[list[Any] | None]  # what became of its files
+    opened_at: Mapped[datetime]
+    touched_at: Mapped[datetime]  # when the last byte came in
+    __table_args__ = (
+        Index("upload_state", "state", "touched_at"),
+        Index("upload_submission", "submission_id"),
+    )
+
+
+class Piece(Model):
+    """Some bytes of an upload, sealed as one object in the bucket `staging`."""
+
+    __tablename__ = "piece"
+    upload_id: Mapped[str] = mapped_column(UUID, ForeignKey("upload.id"), primary_key=True)
+    start: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    size: Mapped[int]  # bytes of plaintext
+    stored: Mapped[dict[str, Any]]
+
+
+class Machine(Model):
+    """A process that serves or works, and when it last said so."""
+
+    __tablename__ = "machine"
+    id: Mapped[str] = mapped_column(UUID, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))  # serve, worker
+    started_at: Mapped[datetime]
+    beat_at: Mapped[datetime]
+    __table_args__ = (Index("machine_beat", "beat_at"),)
 
 
 class Intake(Model):
@@ -123,6 +206,7 @@ class Intake(Model):
 
     __tablename__ = "intake"
     exhibit_id: Mapped[str] = mapped_column(UUID, primary_key=True)
+    part: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, default=1)
     submission_id: Mapped[str] = mapped_column(String(40), ForeignKey("submission.id"))
     path: Mapped[bytes]
     path_sha256: Mapped[str] = mapped_column(String(64))

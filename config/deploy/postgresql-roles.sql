@@ -18,9 +18,13 @@ TO evidence_service;
 -- Keys: their destruction is what they are kept apart for.
 GRANT SELECT, INSERT, DELETE ON opening_key, data_key TO evidence_service;
 
+-- Bytes on their way in, and who is at work: their rows end with them.
+GRANT SELECT, INSERT, DELETE ON piece TO evidence_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON machine TO evidence_service;
+
 -- How things are now: rows change, none is deleted.
 GRANT SELECT, INSERT, UPDATE ON
-    person, token, case_file, case_grant, submission, intake, exhibit, part, quarantined,
+    person, token, case_file, case_grant, submission, announced, upload, intake, exhibit, part, quarantined,
     extraction_run, object_copy, store_trial, chore, stray, fixity_run, flow, flow_range, erasure
 TO evidence_service;
 

@@ -16,10 +16,11 @@ from typing import Any, BinaryIO, Protocol
 from urllib.parse import urlsplit
 
 from custody.entry import timestamp
-from repository.errors import BadRequest
+from repository.errors import BadRequest, Locked
 
-BUCKETS = ("evidence", "derived", "ledger", "keys")
+BUCKETS = ("evidence", "derived", "ledger", "keys", "staging")
 LOCKED = ("evidence", "ledger")  # the others can be erased
+STAGING = "staging"  # bytes on their way in; the only bucket from which a store discards
 CANARY = "canary/"  # names of objects that try the locks
 SCHEMES: Mapping[str, str] = {"file": "folder", "s3+http": "s3", "s3+https": "s3"}
 
@@ -222,6 +223,16 @@ class ObjectStore(Protocol):
             Locked: retention runs, or a hold is on; nothing was destroyed.
         """
 
+    def discard(self, stored: Stored) -> None:
+        """Remove an object of the bucket `staging`, which holds nothing that counts as received.
+
+        Removing what is gone changes nothing.
+
+        Raises:
+            Locked: it lies in another bucket; nothing is removed there without an order.
+            StoreUnavailable: the store does not answer.
+        """
+
     def abort_stale(self, older: timedelta) -> int:
         """Collect what uploads that died left unfinished; return how many."""
 
@@ -271,6 +282,16 @@ def open_store(url: str, access: Access = Access()) -> ObjectStore:
     module = importlib.import_module(f"{__name__}.{SCHEMES[scheme]}")
     store: ObjectStore = module.open_store(url, access)
     return store
+
+
+def check_staging(stored: Stored) -> None:
+    """Refuse to discard what is not on its way in.
+
+    Raises:
+        Locked: it lies in a bucket from which nothing is removed without an order.
+    """
+    if stored.bucket != STAGING:
+        raise Locked(f"{stored.bucket}/{stored.key} is kept; nothing there is discarded")
 
 
 def check_term(retain_until: datetime | None, clock: Callable[[], datetime]) -> None:

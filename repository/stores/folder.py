@@ -33,12 +33,14 @@ from repository.errors import (
 from repository.stores import (
     BUCKETS,
     CANARY,
+    LOCKED,
     Access,
     Block,
     Capabilities,
     Order,
     Report,
     Stored,
+    check_staging,
     check_term,
     compare,
 )
@@ -175,6 +177,13 @@ class FolderStore:
         path = self._path(stored.bucket, stored.key)
         with explained(path):
             self._remove(path)
+
+    def discard(self, stored: Stored) -> None:
+        """Remove an object of the bucket `staging`; see `ObjectStore.discard`."""
+        check_staging(stored)
+        path = self._path(stored.bucket, stored.key)
+        with explained(path):
+            path.unlink(missing_ok=True)
 
     def abort_stale(self, older: timedelta) -> int:
         """Remove unfinished files that nobody writes any more; see `ObjectStore.abort_stale`."""
@@ -319,7 +328,7 @@ class FolderStore:
 
     def _protect(self, path: Path, bucket: str) -> None:
         """Set the immutable attribute where it is wanted and permitted."""
-        if self._access.immutable and bucket not in ("derived", "keys"):
+        if self._access.immutable and bucket in LOCKED:
             set_immutable(path, on=True)
 
     def _remove(self, path: Path) -> None:

@@ -50,6 +50,7 @@ from repository.stores import (
     Order,
     Report,
     Stored,
+    check_staging,
     check_term,
     compare,
 )
@@ -208,6 +209,13 @@ class S3Store:
             with suppress(NoSuchObject):
                 self.stat(one)
                 raise StoreUnfit(f"{one.bucket}/{one.key} was destroyed and is still there")
+
+    def discard(self, stored: Stored) -> None:
+        """Remove an object of the bucket `staging`; see `ObjectStore.discard`."""
+        check_staging(stored)
+        name = self._bucket(stored.bucket)
+        with suppress(NoSuchObject), _explained(f"{stored.bucket}/{stored.key}"), within():
+            self._client.remove_object(name, stored.key, version_id=stored.version)
 
     def abort_stale(self, older: timedelta) -> int:
         """Abort unfinished uploads nobody goes on with; see `ObjectStore.abort_stale`."""

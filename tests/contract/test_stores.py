@@ -19,6 +19,7 @@ import pytest
 from repository.digests import Measure
 from repository.errors import (
     BadRequest,
+    Locked,
     NameTaken,
     NoSuchObject,
     StoreError,
@@ -163,6 +164,18 @@ def test_what_is_not_there_is_said(store, key):
         store.stat(absent)
     with pytest.raises(NoSuchObject), store.open(absent) as file:
         file.read()
+
+
+def test_what_is_on_its_way_in_can_be_discarded_and_nothing_else(store, key):
+    passing = store.put([b"a piece"], bucket="staging", key=key)
+    store.discard(passing)
+    store.discard(passing)  # what is gone stays gone
+    assert store.find("staging", key) is None
+    for bucket in ("evidence", "derived", "ledger", "keys"):
+        kept = store.put([b"kept"], bucket=bucket, key=key)
+        with pytest.raises(Locked):
+            store.discard(kept)
+        assert read(store, kept) == b"kept"
 
 
 def test_versions_are_listed_by_prefix_in_the_order_of_names(store):
