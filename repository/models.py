@@ -157,8 +157,8 @@ class Upload(Model):
     id: Mapped[str] = mapped_column(UUID, primary_key=True)
     person_id: Mapped[str] = mapped_column(UUID, ForeignKey("person.id"))
     actor: Mapped[dict[str, Any]]  # who hands over, as entries will record them
-    case_id: Mapped[str] = mapped_column(UUID, ForeignKey("case_file.id"))
-    submission_id: Mapped[str] = mapped_column(String(40), ForeignKey("submission.id"))
+    case_id: Mapped[str | None] = mapped_column(UUID, ForeignKey("case_file.id"))
+    submission_id: Mapped[str | None] = mapped_column(String(40), ForeignKey("submission.id"))
     kind: Mapped[str] = mapped_column(String(16))  # whole, pack, partial, final
     path: Mapped[bytes]
     digests: Mapped[dict[str, Any]]  # algorithm -> "algorithm:hex", as declared
@@ -167,9 +167,10 @@ class Upload(Model):
     partials: Mapped[list[Any] | None]  # the uploads that a final one consists of, in order
     length: Mapped[int | None]  # bytes in all, once that is known
     offset: Mapped[int]  # bytes that are stored durably
-    generation: Mapped[int]  # raised by each request that takes the upload over
+    writer: Mapped[str | None] = mapped_column(UUID)  # the request that may add bytes
+    generation: Mapped[int]  # raised by a request that asks the writer to yield
     sealed: Mapped[bool]  # False: it waits for its digest when the last byte is there
-    state: Mapped[str] = mapped_column(String(16))  # open, arrived, done, ended
+    state: Mapped[str] = mapped_column(String(16))  # open, arrived, closing, done, joined, ended
     reason: Mapped[str | None] = mapped_column(String(32))  # why it ended: terminated, expired, …
     results: Mapped[list[Any] | None]  # what became of its files
     opened_at: Mapped[datetime]
