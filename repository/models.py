@@ -202,6 +202,18 @@ class Machine(Model):
     __table_args__ = (Index("machine_beat", "beat_at"),)
 
 
+class Setback(Model):
+    """What background work could not do, why, and when it is tried again."""
+
+    __tablename__ = "setback"
+    duty: Mapped[str] = mapped_column(String(32), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(40), primary_key=True)  # a thing, or the whole duty
+    tries: Mapped[int]
+    reason: Mapped[str]
+    since: Mapped[datetime]
+    next_at: Mapped[datetime | None]  # None: given up, and on record
+
+
 class Intake(Model):
     """The durable intent to store one file: names its object before a byte is written."""
 
@@ -238,7 +250,7 @@ class Exhibit(Model):
     registered_at: Mapped[datetime]
     registration: Mapped[int]  # ledger index
     processed_at: Mapped[datetime | None]
-    checked_at: Mapped[datetime | None]  # when its bytes were last read again
+    checked_at: Mapped[datetime | None]  # of all its objects and copies, the longest not read
     copied_at: Mapped[datetime | None]  # when all its objects stood in the second store
     locked_until: Mapped[datetime | None]  # the earliest end of the locks of its objects
     erased_at: Mapped[datetime | None]  # when its key was destroyed by order
@@ -319,6 +331,17 @@ class ObjectCopy(Model):
     place: Mapped[str] = mapped_column(String(16), primary_key=True)  # primary, replica
     stored: Mapped[dict[str, Any]]
     at: Mapped[datetime]
+
+
+class ObjectCheck(Model):
+    """When an object was last read again in a place and compared; none yet: see its copying."""
+
+    __tablename__ = "object_check"
+    exhibit_id: Mapped[str] = mapped_column(UUID, ForeignKey("exhibit.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(200), primary_key=True)  # as registered
+    place: Mapped[str] = mapped_column(String(16), primary_key=True)  # primary, replica
+    at: Mapped[datetime]
+    outcome: Mapped[str] = mapped_column(String(16))  # pass, fail
 
 
 class StoreTrial(Model):
