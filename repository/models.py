@@ -169,10 +169,13 @@ class Upload(Model):
     offset: Mapped[int]  # bytes that are stored durably
     writer: Mapped[str | None] = mapped_column(UUID)  # the request that may add bytes
     generation: Mapped[int]  # raised by a request that asks the writer to yield
+    exhibit_id: Mapped[str | None] = mapped_column(UUID)  # reserved, for a file without a list
+    alone: Mapped[bool]  # its submission was opened for it and ends with it
     sealed: Mapped[bool]  # False: it waits for its digest when the last byte is there
     state: Mapped[str] = mapped_column(String(16))  # open, arrived, closing, done, joined, ended
     reason: Mapped[str | None] = mapped_column(String(32))  # why it ended: terminated, expired, …
     results: Mapped[list[Any] | None]  # what became of its files
+    wrapped: Mapped[bytes | None]  # the key of its pieces, wrapped by the house's; gone with them
     opened_at: Mapped[datetime]
     touched_at: Mapped[datetime]  # when the last byte came in
     __table_args__ = (
@@ -188,7 +191,9 @@ class Piece(Model):
     upload_id: Mapped[str] = mapped_column(UUID, ForeignKey("upload.id"), primary_key=True)
     start: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     size: Mapped[int]  # bytes of plaintext
+    key: Mapped[str] = mapped_column(String(100))  # of its object
     stored: Mapped[dict[str, Any]]
+    __table_args__ = (Index("piece_key", "key"),)
 
 
 class Machine(Model):

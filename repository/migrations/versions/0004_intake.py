@@ -61,10 +61,13 @@ def upgrade() -> None:
         sa.Column("offset", sa.BigInteger(), nullable=False),
         sa.Column("writer", UUID, nullable=True),
         sa.Column("generation", sa.BigInteger(), nullable=False),
+        sa.Column("exhibit_id", UUID, nullable=True),
+        sa.Column("alone", sa.Boolean(), nullable=False),
         sa.Column("sealed", sa.Boolean(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("reason", sa.String(length=32), nullable=True),
         sa.Column("results", sa.JSON(), nullable=True),
+        sa.Column("wrapped", sa.LargeBinary(), nullable=True),
         sa.Column("opened_at", MOMENT, nullable=False),
         sa.Column("touched_at", MOMENT, nullable=False),
         sa.ForeignKeyConstraint(["person_id"], ["person.id"]),
@@ -79,10 +82,12 @@ def upgrade() -> None:
         sa.Column("upload_id", UUID, nullable=False),
         sa.Column("start", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("key", sa.String(length=100), nullable=False),
         sa.Column("stored", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(["upload_id"], ["upload.id"]),
         sa.PrimaryKeyConstraint("upload_id", "start"),
     )
+    op.create_index("piece_key", "piece", ["key"])
     op.create_table(
         "machine",
         sa.Column("id", UUID, nullable=False),
