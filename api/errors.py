@@ -7,3 +7,51 @@ class PortInUse(EvidenceError):
     """Another program listens on this address."""
 
     code = "port-in-use"
+
+
+class CertificateUnusable(EvidenceError):
+    """The service's certificate or its key cannot be used."""
+
+    code = "certificate-unusable"
+
+
+class BadInvitation(EvidenceError):
+    """An invitation or the address of a service cannot be read."""
+
+    code = "bad-invitation"
+
+
+class LineLost(EvidenceError):
+    """The line to the service broke or stood still; what arrived there stays."""
+
+    code = "line-lost"
+
+
+class LineIntercepted(EvidenceError):
+    """Somebody else than the service answers; nothing is sent to him."""
+
+    code = "line-intercepted"
+
+
+class ServiceUnavailable(EvidenceError):
+    """The service says that it cannot at the moment."""
+
+    code = "service-unavailable"
+
+
+class ServiceRefused(EvidenceError):
+    """The service does not let this token do what was asked."""
+
+    code = "service-refused"
+
+
+class ServiceDisagrees(EvidenceError):
+    """The service does not accept what was sent, or answers what cannot be."""
+
+    code = "service-disagrees"
+
+
+class RunningAlready(EvidenceError):
+    """Another run of the same command is at work."""
+
+    code = "running-already"

@@ -79,6 +79,14 @@ STATUSES: dict[str, int] = {
     "source-changed": 400,
     "source-incomplete": 400,
     "port-in-use": 503,
+    "certificate-unusable": 500,
+    "bad-invitation": 400,
+    "line-lost": 503,
+    "line-intercepted": 502,
+    "service-unavailable": 503,
+    "service-refused": 403,
+    "service-disagrees": 502,
+    "running-already": 409,
 }
 
 

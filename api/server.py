@@ -3,6 +3,7 @@
 import errno
 import os
 import socket
+import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -39,15 +40,18 @@ def claim(host: str, port: int) -> socket.socket:
     return listener
 
 
-def run(make_app: MakeApp, listener: socket.socket) -> None:
+def run(make_app: MakeApp, listener: socket.socket, tls: ssl.SSLContext | None = None) -> None:
     """Serve until told to stop; each worker process makes its own application."""
-    _Server(make_app, listener).run()
+    _Server(make_app, listener, tls).run()
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
-    def __init__(self, make_app: MakeApp, listener: socket.socket) -> None:
+    def __init__(
+        self, make_app: MakeApp, listener: socket.socket, tls: ssl.SSLContext | None
+    ) -> None:
         self._make_app = make_app
         self._listener = listener
+        self._tls = tls
         super().__init__()
 
     def load_config(self) -> None:
@@ -65,6 +69,10 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
             "limit_request_line": 8190,
             "control_socket_disable": True,
         }
+        if self._tls is not None:
+            # One context for all connections: gunicorn would open the key for each of them.
+            options["certfile"] = options["keyfile"] = os.devnull  # only asked whether it exists
+            options["ssl_context"] = lambda _conf, _default: self._tls
         for name, value in options.items():
             if name in self.cfg.settings:
                 self.cfg.set(name, value)

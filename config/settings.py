@@ -115,6 +115,18 @@ class Settings(BaseSettings):
         None, description="PEM file of the roots that time-stamps must lead to."
     )
 
+    tls: bool = Field(
+        False,
+        description="`serve` speaks TLS; without the two files below it makes a certificate of its "
+        "own in `data`, once.",
+    )
+    tls_certificate_file: Path | None = Field(
+        None, description="PEM file of the service's certificate and its chain; with it, TLS is on."
+    )
+    tls_key_file: Path | None = Field(
+        None, description="PEM file of the certificate's private key."
+    )
+
     @classmethod
     def settings_customise_sources(
         cls,

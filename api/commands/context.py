@@ -12,7 +12,15 @@ from typing import Any, TypeVar
 
 import click
 
-from api.errors import PortInUse
+from api.errors import (
+    CertificateUnusable,
+    LineIntercepted,
+    LineLost,
+    PortInUse,
+    RunningAlready,
+    ServiceRefused,
+    ServiceUnavailable,
+)
 from config.settings import Settings, load
 from custody import errors as custody_errors
 from ingest import errors as ingest_errors
@@ -33,11 +41,16 @@ T = TypeVar("T")
 
 # The first row that fits decides; everything else is wrong use.
 EXIT_CODES: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
-    (4, (errors.AccessDenied, errors.SignInRefused, errors.Erased)),
+    (4, (errors.AccessDenied, errors.SignInRefused, errors.Erased, ServiceRefused)),
     (
         3,
         (
             PortInUse,
+            CertificateUnusable,
+            LineIntercepted,
+            LineLost,
+            RunningAlready,
+            ServiceUnavailable,
             errors.StoreError,
             errors.KeyUnavailable,
             errors.DiskFull,

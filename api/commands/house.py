@@ -165,7 +165,7 @@ def token_new(ctx: Context, person: str, expires: str | None) -> None:
     actor = on_house(ctx.repo, ctx.caller, Right.GOVERN, attempted=Act.CONFIGURATION_CHANGE)
     with ctx.repo.database.reading() as session:
         whom = find_person(session, person)
-    made, text = new_token(ctx.repo, actor, person=whom, expires_at=_expiry(ctx, expires))
+    made, text = new_token(ctx.repo, actor, person=whom, expires_at=expiry(ctx, expires))
     ctx.result({"token": text, "id": made.id, "person": whom.id, "expires": expires}, text)
     ctx.say(f"This is {shown(whom.name)}'s token; it is not shown again. To end it: "
             f"evidence token revoke {made.id}")  # fmt: skip
@@ -181,7 +181,12 @@ def token_revoke(ctx: Context, token_id: str) -> None:
     ctx.result({"id": token_id, "revoked": True}, f"{token_id} is revoked")
 
 
-def _expiry(ctx: Context, text: str | None) -> datetime | None:
+def expiry(ctx: Context, text: str | None) -> datetime | None:
+    """Return when a token ends, as written on the command line.
+
+    Raises:
+        BadRequest: no date or time, or one that has passed.
+    """
     if text is None:
         return None
     try:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -42,13 +43,15 @@ def worker(ctx: Context) -> None:
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--tls", is_flag=True, help="Encrypt the line; makes a certificate once.")
 @pass_context
-def serve(ctx: Context, host: str, port: int) -> None:
+def serve(ctx: Context, host: str, port: int, tls: bool) -> None:
     """Run the web service and one worker beside it."""
     from api.app import create_app
     from api.server import claim, run
 
     check_libmagic()
+    context = _tls(ctx, wanted=tls)
     listener = claim(host, port)
     ctx.repo.ledger.record(
         Draft(Act.SERVICE_STARTED, SYSTEM, plain={"instrument": _instrument("serve")})
@@ -59,12 +62,28 @@ def serve(ctx: Context, host: str, port: int) -> None:
     if ctx.settings_file:
         beside += ["--config", str(ctx.settings_file.absolute())]
     working = subprocess.Popen([*beside, "worker"], stdin=subprocess.DEVNULL)
-    ctx.say(f"serving http://{host}:{port}/ from {settings.data}; stop with Ctrl-C")
+    scheme = "http" if context is None else "https"
+    if context is None and host not in ("127.0.0.1", "::1", "localhost"):
+        ctx.say("tokens and evidence cross this network readable: use --tls, or a proxy with TLS")
+    ctx.say(f"serving {scheme}://{host}:{port}/ from {settings.data}; stop with Ctrl-C")
     try:
-        run(lambda: create_app(open_repository(settings)), listener)
+        run(lambda: create_app(open_repository(settings)), listener, context)
     finally:
         working.terminate()
         working.wait(timeout=30)
+
+
+def _tls(ctx: Context, *, wanted: bool) -> ssl.SSLContext | None:
+    """Return what to speak TLS with, if it is asked for here or in the settings."""
+    from api.tls import make_identity, server_context
+
+    settings = ctx.settings
+    named = settings.tls_certificate_file or settings.tls_key_file
+    if not (wanted or settings.tls or named):
+        return None
+    identity = make_identity(settings)
+    ctx.say(f"the key of this service: {identity.pin}")
+    return server_context(identity, settings)
 
 
 @click.command()

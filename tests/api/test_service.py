@@ -16,32 +16,41 @@ import pytest
 from repository.people import find_person, new_token
 
 
-@pytest.fixture
-def service(house):
+def free_port():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        return free.getsockname()[1]
+
+
+def start(house, port, *options):
+    """Start the service and return its process once it accepts connections."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "api.cli", "--data", str(house.data), "serve", "--port", str(port),
+         *options],
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    for _ in range(400):
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return process
+        except OSError:
+            time.sleep(0.05)
+    process.kill()
+    process.wait()
+    pytest.fail("the service did not start")
+
+
+@pytest.fixture
+def service(house):
+    port = free_port()
     with house.repo.database.reading() as session:
         people = {n: find_person(session, n) for n in ("investigator", "analyst")}
     tokens = {
         name: new_token(house.repo, house.custodian, person=person, expires_at=None)[1]
         for name, person in people.items()
     }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "api.cli", "--data", str(house.data), "serve", "--port", str(port)],
-        stderr=subprocess.DEVNULL,
-    )
+    process = start(house, port)
     address = f"http://127.0.0.1:{port}"
-    for _ in range(200):
-        try:
-            with urllib.request.urlopen(f"{address}/healthz", timeout=1):
-                break
-        except OSError:
-            time.sleep(0.05)
-    else:
-        process.kill()
-        process.wait()
-        pytest.fail("the service did not start")
     yield address, tokens
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=40) == 0
@@ -142,3 +151,25 @@ def test_refusals_over_the_wire_are_problems(service):
     assert refused.value.code == 401
     assert refused.value.headers["Content-Type"] == "application/problem+json"
     refused.value.close()
+
+
+def test_over_tls_the_service_shows_the_key_that_invitations_pin(house):
+    import ssl
+
+    from api.tls import find_identity, pin_of
+
+    port = free_port()
+    process = start(house, port, "--tls")
+    try:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with socket.create_connection(("127.0.0.1", port), 30) as line:
+            with context.wrap_socket(line) as tls:
+                tls.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                assert tls.recv(64).startswith(b"HTTP/1.1 200")
+                shown = pin_of(tls.getpeercert(binary_form=True))
+                assert tls.version() in ("TLSv1.2", "TLSv1.3")
+        assert shown == find_identity(house.repo.settings).pin
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=40) == 0

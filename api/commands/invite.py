@@ -1,0 +1,90 @@
+"""invite: one string with which a person sends evidence from far away."""
+
+import click
+
+from api.commands.context import Context, pass_context
+from api.commands.house import expiry
+from api.errors import BadInvitation
+from api.remote.invitation import Address, Invitation, checked_pin
+from api.tls import find_identity
+from custody.entry import Act
+from repository.access import Right, Standing, decide
+from repository.authorise import on_case, on_house
+from repository.errors import AccessDenied
+from repository.naming import shown
+from repository.people import case_roles, find_person, new_token
+
+
+@click.command()
+@click.argument("person")
+@click.option("--url", required=True, help="Where the service answers: https://host:port/")
+@click.option("--case", "code", metavar="CODE", help="The case it is for.")
+@click.option("--expires", metavar="TIME", help="When it ends: a date or RFC 3339 time.")
+@click.option("--pin", metavar="SHA256", help="Of the service's public key; else read here.")
+@click.option("--no-pin", is_flag=True, help="Rely on the authorities of the person's computer.")
+@pass_context
+def invite(
+    ctx: Context,
+    /,
+    person: str,
+    url: str,
+    code: str | None,
+    expires: str | None,
+    pin: str | None,
+    no_pin: bool,
+) -> None:
+    """Issue a token for PERSON inside an invitation, for `evidence ingest --to`; shown once."""
+    address = Address.parse(url)
+    named = _pin(ctx, address, pin, no_pin=no_pin)
+    repo = ctx.repo
+    actor = on_house(repo, ctx.caller, Right.GOVERN, attempted=Act.CONFIGURATION_CHANGE)
+    with repo.database.reading() as session:
+        whom = find_person(session, person)
+    if code is not None:
+        _, case = on_case(repo, ctx.caller, Right.GOVERN, code, attempted=Act.CONFIGURATION_CHANGE)
+        with repo.database.reading() as session:
+            roles = case_roles(session, whom.id, case.id)
+        if not decide(Standing(whom.role, roles), Right.INGEST).allowed:
+            raise AccessDenied(
+                f"{shown(whom.name)} may not hand in evidence on {code} yet: "
+                f"evidence case grant {code} {whom.id} investigator"
+            )
+    made, token = new_token(repo, actor, person=whom, expires_at=expiry(ctx, expires))
+    found = Invitation(address, token, named, repo.ledger.key, code)
+    ctx.result(
+        {
+            "invitation": str(found),
+            "id": made.id,
+            "person": whom.id,
+            "case": code,
+            "expires": expires,
+            "pin": named,
+            "log": repo.ledger.key.fingerprint,
+        },
+        str(found),
+    )
+    ctx.say(
+        f"This is for {shown(whom.name)} alone and not shown again; hand it over in a file or on "
+        "paper.\nThere: evidence ingest PATH… --to FILE --case "
+        f"{code or 'CODE'}\nTo end it: evidence token revoke {made.id}"
+    )
+    if address.scheme == "https" and named is None:
+        ctx.say("It names no key: whoever a certificate authority vouches for will be believed.")
+
+
+def _pin(ctx: Context, address: Address, named: str | None, *, no_pin: bool) -> str | None:
+    """Return the pin for the invitation: the named one, else that of the service's certificate."""
+    if named is not None:
+        return checked_pin(named)
+    if address.scheme == "http" or no_pin:
+        return None
+    identity = find_identity(ctx.settings)
+    if identity is None:
+        raise BadInvitation(
+            "no certificate of the service is known here: `evidence serve --tls` makes one; or "
+            "name its key with --pin, or leave it to authorities with --no-pin"
+        )
+    return identity.pin
+
+
+COMMANDS = (invite,)
