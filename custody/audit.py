@@ -22,7 +22,7 @@ from custody.longevity import check as check_records
 from custody.longevity import records
 from custody.note import VerifierKey
 from custody.quorum import Policy
-from custody.receipt import Proof, Receipt
+from custody.receipt import AnyReceipt, Proof
 from custody.renewal import CheckToken
 from custody.tables import fetch
 from custody.timestamp import check_token
@@ -37,7 +37,7 @@ def audit(
     wrapping_key: bytes | None,
     now: datetime | None = None,
     outside: Sequence[SignedCheckpoint] = (),
-    receipts: Sequence[Receipt] = (),
+    receipts: Sequence[AnyReceipt] = (),
     policy: Policy | None = None,
     second: VerifierKey | None = None,
     roots: Sequence[str] = (),
@@ -101,7 +101,7 @@ def _checker(roots: Sequence[str]) -> CheckToken | None:
 
 
 def outside_roots(
-    outside: Sequence[SignedCheckpoint], receipts: Sequence[Receipt], keys: Sequence[TrustedKey]
+    outside: Sequence[SignedCheckpoint], receipts: Sequence[AnyReceipt], keys: Sequence[TrustedKey]
 ) -> dict[int, set[bytes]]:
     """Return the roots that memory outside the database holds, by tree size."""
     roots: dict[int, set[bytes]] = {}

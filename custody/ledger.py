@@ -31,7 +31,7 @@ from custody.heads import Head, head_of, last_head, note_with_lines
 from custody.keys import KeyState, TrustedKey, events, history, keys_for, statement
 from custody.merkle import consistency_proof, inclusion_proof, leaf_hash, verify_inclusion
 from custody.note import VerifierKey
-from custody.receipt import Proof, Receipt
+from custody.receipt import AnyReceipt, Proof, Receipt, SubmissionReceipt
 from custody.recorder import Recorder
 from custody.signers import Signer
 from custody.tables import as_bytes, insert_rows
@@ -276,14 +276,32 @@ class Ledger:
             exhibit=about["number"],
             sha256=about["sha256"],
             size=about["size"],
-            index=entry.index,
-            body=entry.body.decode(),
-            proof=str(proof),
-            key=self._key_under(proof.note),
-            openings={},
-            witnessed_by=[],
-            unwitnessed_since=entry.fields["at"],
+            **self._vouchers(entry, proof),
         )
+
+    def submission_receipt(
+        self, entry: CustodyEntry, proof: Proof, *, submission: str
+    ) -> SubmissionReceipt:
+        """Return the receipt of the entry about a submission's list; the list itself is apart."""
+        stage = "announced" if entry.fields["outcome"] == "started" else "complete"
+        return SubmissionReceipt(
+            stage=stage,
+            submission=submission,
+            sha256=entry.fields["inputs" if stage == "announced" else "outputs"][0],
+            count=entry.fields["count"],
+            **self._vouchers(entry, proof),
+        )
+
+    def _vouchers(self, entry: CustodyEntry, proof: Proof) -> dict[str, Any]:
+        return {
+            "index": entry.index,
+            "body": entry.body.decode(),
+            "proof": str(proof),
+            "key": self._key_under(proof.note),
+            "openings": {},
+            "witnessed_by": [],
+            "unwitnessed_since": entry.fields["at"],
+        }
 
     def openings(self, indexes: Sequence[int]) -> dict[int, dict[str, Opening]]:
         """Return the openings of entries that still can be opened, by index and field.
@@ -348,7 +366,7 @@ class Ledger:
         """
         return open_checkpoint(note, keys_for(note, self.key_history()))
 
-    def check_receipt(self, receipt: Receipt) -> SignedCheckpoint:
+    def check_receipt(self, receipt: AnyReceipt) -> SignedCheckpoint:
         """Return the checkpoint that vouches for a receipt of this ledger.
 
         Raises:

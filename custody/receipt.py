@@ -1,17 +1,19 @@
 """Receipt: an entry, its inclusion proof and a checkpoint, readable offline.
 
 The proof is C2SP `.tlog-proof` text (docs/format.md 5 and 6); its checkpoint carries the only
-signature.
+signature. A receipt is of one exhibit, or of a whole submission: then its list follows, read and
+written line by line, for it may name a million files.
 """
 
 import base64
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from hashlib import sha256
+from typing import Any, BinaryIO, Self
 
-from custody.canonical import loads_any
+from custody.canonical import dumps, loads, loads_any
 from custody.checkpoint import SignedCheckpoint, open_checkpoint
 from custody.commitment import Opening
 from custody.entry import parse_body
@@ -21,6 +23,8 @@ from custody.note import VerifierKey, b64decode
 
 _FIRST_LINE = "c2sp.org/tlog-proof@v1"
 _MAX_HASHES = 63
+MAX_HEAD = 16 << 20  # bytes of a submission receipt's first line
+MAX_FILE_LINE = 128 << 10  # bytes of each line about a file
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +81,12 @@ class Proof:
         return signed
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What a submitter takes home about one exhibit."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Vouched:
+    """What every receipt has: an entry, its proof, and who vouches for the checkpoint in it."""
 
     submission: str
-    exhibit: str
     sha256: str
-    size: int
     index: int
     body: str
     proof: str
@@ -103,7 +105,7 @@ class Receipt:
         unwitnessed_since: str | None,
         policy: str,
         tokens: Sequence[tuple[str, bytes]],
-    ) -> "Receipt":
+    ) -> Self:
         """Return the receipt proved in a later checkpoint, with what came since it was given."""
         return replace(
             self,
@@ -114,8 +116,8 @@ class Receipt:
             tokens=list(tokens),
         )
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the receipt as the object of docs/format.md 6."""
+    def _vouchers(self) -> dict[str, Any]:
+        """Return the members that every receipt ends with."""
         later: dict[str, Any] = {}
         if self.policy is not None:
             later["policy"] = self.policy
@@ -124,12 +126,6 @@ class Receipt:
                 for name, der in self.tokens
             ]
         return {
-            "v": 1,
-            "kind": "evidence-receipt",
-            "submission": self.submission,
-            "exhibit": self.exhibit,
-            "sha256": self.sha256,
-            "size": self.size,
             "index": self.index,
             "body": self.body,
             "proof": self.proof,
@@ -138,6 +134,40 @@ class Receipt:
             "unwitnessed_since": self.unwitnessed_since,
             "key": self.key,
             **later,
+        }
+
+    def _fields(self) -> dict[str, Any]:
+        return parse_body(self.body.encode("utf-8", "surrogatepass"))
+
+    def _proved(self, fields: Mapping[str, Any], keys: Sequence[VerifierKey]) -> SignedCheckpoint:
+        """Return the checkpoint that vouches for the entry; the openings must belong to it."""
+        commitments = fields.get("_sd", {})
+        for name, opening in self.openings.items():
+            if name not in commitments or not opening.opens(commitments[name]):
+                raise MalformedEntry(f"the opening of {name} does not belong to the entry")
+        proof = Proof.parse(self.proof)
+        if proof.index != self.index:
+            raise BadProof("the proof is about another index than the receipt says")
+        return proof.verify(self.body.encode(), keys)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt(_Vouched):
+    """What a submitter takes home about one exhibit."""
+
+    exhibit: str
+    size: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the receipt as the object of docs/format.md 6."""
+        return {
+            "v": 1,
+            "kind": "evidence-receipt",
+            "submission": self.submission,
+            "exhibit": self.exhibit,
+            "sha256": self.sha256,
+            "size": self.size,
+            **self._vouchers(),
         }
 
     def to_text(self) -> str:
@@ -153,21 +183,8 @@ class Receipt:
             MalformedEntry: not a receipt.
             BadOpening: an opening has another shape.
         """
-        found = loads_any(data)
-        if not isinstance(found, dict) or found.get("kind") != "evidence-receipt":
-            raise MalformedEntry("this file is not an evidence receipt")
-        if found.get("v") != 1:
-            raise MalformedEntry("a receipt of another version than 1 cannot be read")
-        for name, kind in _SHAPE.items():
-            if not isinstance(found.get(name), kind) or isinstance(found.get(name), bool):
-                raise MalformedEntry(f"a receipt needs {name}")
-        return cls(
-            **{name: found[name] for name in _SHAPE if name != "openings"},
-            openings={name: Opening.from_json(o) for name, o in found["openings"].items()},
-            unwitnessed_since=found.get("unwitnessed_since"),
-            policy=_optional_text(found, "policy"),
-            tokens=_tokens(found.get("tokens", [])),
-        )
+        found = _receipt(data, "evidence-receipt", {**_SHAPE, "exhibit": str, "size": int})
+        return cls(exhibit=found["exhibit"], size=found["size"], **_vouchers(found))
 
     def verify(self, keys: Sequence[VerifierKey]) -> SignedCheckpoint:
         """Return the checkpoint that vouches for this receipt; offline, without the ledger.
@@ -178,21 +195,207 @@ class Receipt:
             MalformedEntry: the body is no canonical registration, or says other than the receipt.
             MalformedNote, BadSignature, BadProof: the proof does not verify.
         """
-        fields = parse_body(self.body.encode("utf-8", "surrogatepass"))
+        fields = self._fields()
         about = fields.get("exhibit")
         if fields.get("type") != "registration" or not isinstance(about, dict):
             raise MalformedEntry("the entry of a receipt is a registration")
         said = (about.get("number"), about.get("sha256"), about.get("size"))
         if said != (self.exhibit, self.sha256, self.size):
             raise MalformedEntry("the entry is about another exhibit than the receipt says")
-        commitments = fields.get("_sd", {})
-        for name, opening in self.openings.items():
-            if name not in commitments or not opening.opens(commitments[name]):
-                raise MalformedEntry(f"the opening of {name} does not belong to the entry")
-        proof = Proof.parse(self.proof)
-        if proof.index != self.index:
-            raise BadProof("the proof is about another index than the receipt says")
-        return proof.verify(self.body.encode(), keys)
+        return self._proved(fields, keys)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmissionReceipt(_Vouched):
+    """What a submitter takes home about a whole submission; `sha256` is the digest of its list.
+
+    Stage `announced`: the list of what is going to come. Stage `complete`: what became of each
+    file. The list is not held here but streamed, before and after (docs/format.md 6.1).
+    """
+
+    stage: str
+    count: int
+
+    def lines(self, files: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield the receipt as a file's lines; `files` are the canonical texts of the list.
+
+        Raises:
+            MalformedEntry: the list is not the one that was signed.
+        """
+        head = {
+            "v": 1,
+            "kind": "submission-receipt",
+            "stage": self.stage,
+            "submission": self.submission,
+            "sha256": self.sha256,
+            "count": self.count,
+            **self._vouchers(),
+        }
+        text = json.dumps(head, ensure_ascii=False, separators=(",", ":"))
+        yield text[:-1].encode() + _LIST + b"\n"
+        digest = ListDigest(self.stage, self.submission)
+        before = b""
+        for file in files:
+            digest.add(file)
+            if before:
+                yield before + b",\n"
+            before = file
+        self._same(digest)
+        yield before + b"\n"
+        yield _end(self.stage, self.submission) + b"}\n"
+
+    @classmethod
+    def parse(cls, line: bytes) -> "SubmissionReceipt":
+        """Read the first line, which is all but the list; nothing is verified.
+
+        Raises:
+            NotCanonical: not JSON of our subset.
+            MalformedEntry: not a submission receipt.
+            BadOpening: an opening has another shape.
+        """
+        if len(line) > MAX_HEAD or not line.endswith(_LIST + b"\n"):
+            raise MalformedEntry(
+                "the first line of a submission receipt ends where its list begins"
+            )
+        shape = {**_SHAPE, "stage": str, "count": int, "list": dict}
+        found = _receipt(line + b"]}}", "submission-receipt", shape)
+        if found["stage"] not in _STAGES:
+            raise MalformedEntry("the stage of a submission receipt is announced or complete")
+        return cls(stage=found["stage"], count=found["count"], **_vouchers(found))
+
+    def verify(self, keys: Sequence[VerifierKey]) -> SignedCheckpoint:
+        """Return the checkpoint that vouches for the digest and length of the list.
+
+        The list itself is for `check_list`; neither says anything about witnesses or trust.
+
+        Raises:
+            MalformedEntry: the body is no entry about this list.
+            MalformedNote, BadSignature, BadProof: the proof does not verify.
+        """
+        fields = self._fields()
+        outcome, holder = _STAGES[self.stage]
+        if (fields.get("type"), fields.get("outcome")) != ("submission", outcome):
+            raise MalformedEntry(f"the entry of this receipt is a submission, {outcome}")
+        if (fields.get(holder), fields.get("count")) != ([self.sha256], self.count):
+            raise MalformedEntry("the entry is about another list than the receipt says")
+        if self.unwitnessed_since not in (None, fields.get("at")):
+            raise MalformedEntry("the receipt says another time than its entry")
+        return self._proved(fields, keys)
+
+    def check_list(self, file: BinaryIO) -> Iterator[dict[str, Any]]:
+        """Yield each file of the list that follows the first line; at its end it was the whole.
+
+        A line at a time: however long the list, it costs no memory.
+
+        Raises:
+            MalformedEntry, NotCanonical: a line, or the whole, is not as it must be.
+        """
+        digest = ListDigest(self.stage, self.submission)
+        more = True
+        while more:
+            line = file.readline(MAX_FILE_LINE)
+            more = line.endswith(b",\n")
+            text = line[:-2] if more else line[:-1]
+            if not line.endswith(b"\n"):
+                raise MalformedEntry(f"the list breaks off after {digest.count} files")
+            digest.add(text)
+            yield _checked(loads(text), digest.count, self.stage)
+        end = _end(self.stage, self.submission) + b"}\n"
+        if file.readline(MAX_FILE_LINE) != end or file.read(1):
+            raise MalformedEntry("a submission receipt ends with its stage and submission")
+        self._same(digest)
+
+    def _same(self, digest: "ListDigest") -> None:
+        if (digest.value(), digest.count) != (self.sha256, self.count):
+            raise MalformedEntry("the list is not the one that the receipt's entry is about")
+
+
+AnyReceipt = Receipt | SubmissionReceipt
+
+
+def read_receipt(file: BinaryIO) -> AnyReceipt:
+    """Read the receipt in a file of either kind; of a submission's, the list is left to be read.
+
+    Raises:
+        NotCanonical, MalformedEntry, BadOpening: not a receipt.
+    """
+    first = file.readline(MAX_HEAD)
+    if first.endswith(_LIST + b"\n"):
+        return SubmissionReceipt.parse(first)
+    return Receipt.parse(first + file.read(MAX_HEAD))
+
+
+class ListDigest:
+    """The digest of a submission's list, a file at a time: SHA-256 of its canonical JSON.
+
+    That is `{"files":[…],"stage":"…","submission":"…","v":1}`.
+    """
+
+    def __init__(self, stage: str, submission: str) -> None:
+        self._end = _end(stage, submission)
+        self._digest = sha256(b'{"files":[')
+        self.count = 0
+
+    def add(self, file: bytes) -> None:
+        """Take in the next file's canonical text."""
+        self._digest.update(b"," + file if self.count else file)
+        self.count += 1
+
+    def value(self) -> str:
+        """Return the digest of the list so far."""
+        digest = self._digest.copy()
+        digest.update(self._end)
+        return f"sha256:{digest.hexdigest()}"
+
+
+def _end(stage: str, submission: str) -> bytes:
+    return dumps({"stage": stage, "submission": submission, "v": 1}).replace(b"{", b"],", 1)
+
+
+def _checked(file: Any, n: int, stage: str) -> dict[str, Any]:
+    """Return one file of a list, if it has the members that its stage and status ask for."""
+    if not isinstance(file, dict):
+        raise MalformedEntry(f"file {n} of the list is no object")
+    kind = str(file.get("status")) if stage == "complete" else stage
+    needed, allowed = _FILE.get(kind, (_NAMED, frozenset()))
+    good = kind in _FILE and needed <= set(file) <= needed | allowed
+    if not good or file["n"] != n or any(not _fits(file[name], _KINDS[name]) for name in file):
+        raise MalformedEntry(f"file {n} of the list is not as it must be")
+    return file
+
+
+def _fits(value: object, kind: type) -> bool:
+    if kind is object:  # a path: text, or base64 where it is not UTF-8
+        return isinstance(value, str) or (
+            isinstance(value, dict)
+            and set(value) == {"base64"}
+            and isinstance(value["base64"], str)
+        )
+    return type(value) is kind and (kind is not int or value >= 0)  # type: ignore[operator]
+
+
+def _receipt(data: bytes, kind: str, shape: Mapping[str, type]) -> dict[str, Any]:
+    found = loads_any(data)
+    if not isinstance(found, dict) or found.get("kind") != kind:
+        raise MalformedEntry(f"this file is not an {kind}".replace("an sub", "a sub"))
+    if found.get("v") != 1:
+        raise MalformedEntry("a receipt of another version than 1 cannot be read")
+    for name, wanted in shape.items():
+        if not isinstance(found.get(name), wanted) or isinstance(found.get(name), bool):
+            raise MalformedEntry(f"a receipt needs {name}")
+    if "unwitnessed_since" not in found:
+        raise MalformedEntry("a receipt needs unwitnessed_since")
+    return found
+
+
+def _vouchers(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **{name: found[name] for name in _SHAPE if name != "openings"},
+        "openings": {name: Opening.from_json(one) for name, one in found["openings"].items()},
+        "unwitnessed_since": _optional_text(found, "unwitnessed_since"),
+        "policy": _optional_text(found, "policy"),
+        "tokens": _tokens(found.get("tokens", [])),
+    }
 
 
 def _optional_text(found: Mapping[str, Any], name: str) -> str | None:
@@ -217,13 +420,31 @@ def _tokens(found: object) -> list[tuple[str, bytes]]:
 
 _SHAPE: Mapping[str, type] = {
     "submission": str,
-    "exhibit": str,
     "sha256": str,
-    "size": int,
     "index": int,
     "body": str,
     "proof": str,
     "key": str,
     "openings": dict,
     "witnessed_by": list,
+}
+
+_LIST = b',"list":{"files":['
+# stage -> outcome of its entry, and the member of the entry that holds the digest of the list
+_STAGES: Mapping[str, tuple[str, str]] = {
+    "announced": ("started", "inputs"),
+    "complete": ("done", "outputs"),
+}
+_KINDS: Mapping[str, type] = {
+    "n": int, "path": object, "size": int, "digests": dict, "thing": int, "part": int,
+    "status": str, "sha256": str, "exhibit": str, "quarantine": str, "entry": int, "further": bool,
+}  # fmt: skip
+_NAMED = frozenset({"n", "path", "size"})
+_FOUND = _NAMED | {"status", "sha256", "entry"}
+# stage, or status of a completed file -> the members it needs, and those it may have
+_FILE: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
+    "announced": (_NAMED | {"digests"}, frozenset({"thing", "part"})),
+    "registered": (_FOUND | {"exhibit"}, frozenset({"part", "further"})),
+    "quarantined": (_FOUND | {"quarantine"}, frozenset({"part", "further"})),
+    "not-arrived": (_NAMED | {"status"}, frozenset()),
 }

@@ -50,7 +50,10 @@ CUSTODY = {"v": 1, "left_out": list, "entries": list}
 EXPORT = {"tree_size": int, "request_id": UUID, "exhibits": list}
 REGISTRATION = {"type": "registration", "exhibit": dict, "parts": list}
 PART = {"digests": dict, "chunks": dict, "part": int}
-RECEIPT = {"v": 1, "kind": "evidence-receipt", "submission": f"SUB-{UUID}", "witnessed_by": list}
+KIND, SUB = "(evidence|submission)-receipt", f"SUB-{UUID}"
+RECEIPT = {"v": 1, "kind": KIND, "submission": SUB, "witnessed_by": list}
+SUBMISSION = {"stage": "announced|complete", "submission": SUB, "sha256": DIGEST, "count": int}
+LIST = b',"list":{"files":[\n'  # ends the first line of a submission's receipt
 CHECKABLE = {"key": str, "proof": str, "witnessed_by": list}
 TRUST = {"v": 1, "kind": "evidence-trust", "origin": str, "keys": list, "tsa_roots": list}
 TYPES = """collection submission receipt quarantine virus_check message_digest_calculation
@@ -248,7 +251,7 @@ class _Examination:
             self.document = parse_json(_text(self.files["custody.json"]))
             self.entries = members(self.document, CUSTODY)[-1]
         else:
-            self.document = parse_json(_text(self.path))
+            self.document = parse_json(_head(self.path))
             members(self.document, RECEIPT)
             self.entries = [self.document]
         for entry in self.entries:
@@ -377,11 +380,41 @@ class _Examination:
 
     def _receipt(self) -> str:
         fields = self.entries[0]["fields"]
+        if self.document["kind"] == "submission-receipt":
+            return self._list(fields)
         _, exhibit = members(fields, {"type": "registration", "exhibit": dict})
         told = members(self.document, {"exhibit": str, "sha256": str, "size": int})
         if members(exhibit, IDENTITY)[1:] != told:
             raise ParseError("number, digest or size are not those of the entry")
         return f"{told[0]}, {told[2]} bytes, {told[1]}; the entry does not hold the submission"
+
+    def _list(self, fields: dict[str, Any]) -> str:
+        stage, submission, told, count = members(self.document, SUBMISSION)
+        began, n = stage == "announced", 0
+        states: dict[str, int] = {}
+        outcome, holder = ("started", "inputs") if began else ("done", "outputs")
+        members(fields, {"type": "submission", "outcome": outcome, "count": count, holder: [told]})
+        shape = {"size": int} if began else {"status": "registered|quarantined|not-arrived"}
+        end = b"]," + canonical({"stage": stage, "submission": submission, "v": 1})[1:]
+        digest = hashlib.sha256(b'{"files":[')
+        with self.path.open("rb") as source:  # line by line, for it may be of a million files
+            source.readline(MOST)
+            for n, line in enumerate(iter(lambda: source.readline(MOST), b""), 1):
+                text = line.rstrip(b",\n")
+                file = parse_json(text.decode())
+                members(file, {"n": n, **shape})
+                if canonical(file) != text or line not in (text + b"\n", text + b",\n"):
+                    raise ParseError(f"file {n} of the list is not canonical, or not on its line")
+                digest.update(b"," * (n > 1) + text)
+                state = file.get("status", stage)
+                states[state] = states.get(state, 0) + 1
+                if line == text + b"\n":
+                    break
+            digest.update(end)
+            same = "sha256:" + digest.hexdigest() == told
+            if source.read(MOST) != end + b"}\n" or n != count or not same:
+                raise ParseError(f"the list is not the one of {count} files that was signed")
+        return f"{submission}: " + ", ".join(f"{n} {state}" for state, n in states.items())
 
     def _openings(self) -> str:
         count = 0
@@ -447,6 +480,12 @@ class _Examination:
 def _read(path: Path, most: int) -> bytes:
     with path.open("rb") as source:
         return source.read(most)
+
+
+def _head(path: Path) -> str:
+    with path.open("rb") as source:
+        first = source.readline(MOST)
+    return first.decode() + "]}}" if first.endswith(LIST) else _text(path)
 
 
 def _text(path: Path) -> str:

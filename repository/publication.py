@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import select
@@ -28,7 +29,7 @@ from custody.publish import (
     stamped,
     unwitnessed_since,
 )
-from custody.receipt import Receipt
+from custody.receipt import Receipt, SubmissionReceipt
 from custody.tables import fetch
 from custody.timestamp import ALGORITHMS
 from custody.timestamp import read as read_token
@@ -41,6 +42,7 @@ from repository.people import SYSTEM
 
 EVERY = timedelta(minutes=10)  # how often a grown log is dated
 DROP = "file"
+R = TypeVar("R", Receipt, SubmissionReceipt)
 
 
 def announce(repo: Repository, *, stamp: bool = False) -> Publication | None:
@@ -124,7 +126,7 @@ def seals_of(repo: Repository, size: int) -> Seals:
     return Seals(own, note, found, tuple(bytes(row.der) for row in rows))
 
 
-def completed(repo: Repository, receipt: Receipt) -> Receipt:
+def completed(repo: Repository, receipt: R) -> R:
     """Return a receipt proved in a cosigned checkpoint, as far as there is one by now.
 
     Index and body stay; without cosignatures it is the receipt as it was given.

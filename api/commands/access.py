@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,7 +15,7 @@ from custody.cosignature import cosignatures
 from custody.errors import CustodyError
 from custody.note import VerifierKey
 from custody.quorum import parse as parse_policy
-from custody.receipt import Proof, Receipt
+from custody.receipt import AnyReceipt, Proof, Receipt, read_receipt
 from repository.consult import Custody, list_exhibits, make_receipt, show_custody, show_exhibit
 from repository.errors import BadRequest, DiskFull, RepositoryError
 from repository.naming import shown
@@ -169,14 +170,21 @@ def receipt_check(ctx: Context, file: Path) -> None:
     """
     if not file.is_file():
         raise BadRequest(f"there is no file {shown(file)}")
-    found = Receipt.parse(file.read_bytes())
-    key = VerifierKey.parse(found.key)
-    signed = found.verify([key])
+    with file.open("rb") as opened:
+        found = read_receipt(opened)
+        key = VerifierKey.parse(found.key)
+        signed = found.verify([key])
+        if isinstance(found, Receipt):
+            subject, said = found.exhibit, f"{found.size} bytes"
+        else:
+            states = Counter(one.get("status", found.stage) for one in found.check_list(opened))
+            subject = found.submission
+            said = f"{found.stage}: {', '.join(f'{n} {state}' for state, n in states.items())}"
     trusted = _trusted(ctx, key)
     witnesses, detail = _witnesses(found)
     line: dict[str, Any] = {
         "check": "receipt",
-        "subject": found.exhibit,
+        "subject": subject,
         "outcome": "pass",
         "sha256": found.sha256,
         "index": found.index,
@@ -187,9 +195,11 @@ def receipt_check(ctx: Context, file: Path) -> None:
         "tokens": len(found.tokens),
         "fingerprint": key.fingerprint,
     }
+    if not isinstance(found, Receipt):
+        line |= {"stage": found.stage, "files": found.count}
     ctx.result(
         line,
-        f"pass      {found.exhibit}  {found.sha256}  {found.size} bytes\n"
+        f"pass      {subject}  {found.sha256}  {said}\n"
         f"pass      entry {found.index} of {signed.checkpoint.size} in {signed.checkpoint.origin}\n"
         f"{witnesses:8}  witnesses: {detail}\n"
         f"{trusted:8}  key-trusted: fingerprint {key.fingerprint}"
@@ -223,7 +233,7 @@ def receipt_show(ctx: Context, exhibit: str, out: Path | None, pdf: bool) -> Non
     ctx.result({"exhibit": exhibit, "receipt": str(out)}, f"receipt   {out}")
 
 
-def _witnesses(found: Receipt) -> tuple[str, str]:
+def _witnesses(found: AnyReceipt) -> tuple[str, str]:
     """Say whether the quorum of the receipt's own policy cosigned its checkpoint.
 
     Raises:

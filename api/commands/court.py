@@ -12,7 +12,8 @@ from custody.checkpoint import SignedCheckpoint
 from custody.entry import Act, Actor
 from custody.errors import CustodyError
 from custody.findings import Finding
-from custody.receipt import Receipt
+from custody.receipt import AnyReceipt, SubmissionReceipt, read_receipt
+from repository import Repository
 from repository.access import Right
 from repository.authorise import on_house
 from repository.copies import uncopied
@@ -142,12 +143,10 @@ def _ledger(ctx: Context, checkpoints: Sequence[Path], receipts: Sequence[Path])
             outside.append(repo.ledger.open_checkpoint(note))
         except CustodyError as error:
             findings.append(Finding("outside", str(file), "fail", str(error)))
-    held: list[Receipt] = []
+    held: list[AnyReceipt] = []
     for file in receipts:
         try:
-            receipt = Receipt.parse(_read(file))
-            repo.ledger.check_receipt(receipt)
-            held.append(receipt)
+            held.append(_receipt(repo, file))
         except CustodyError as error:
             findings.append(Finding("receipt", str(file), "fail", str(error)))
     with ctx.meter("reading the ledger", repo.ledger.size()) as meter:
@@ -164,6 +163,19 @@ def _ledger(ctx: Context, checkpoints: Sequence[Path], receipts: Sequence[Path])
             progress=meter,
         )
     return findings
+
+
+def _receipt(repo: Repository, file: Path) -> AnyReceipt:
+    try:
+        with file.open("rb") as opened:
+            receipt = read_receipt(opened)
+            repo.ledger.check_receipt(receipt)
+            if isinstance(receipt, SubmissionReceipt):
+                for _ in receipt.check_list(opened):
+                    continue
+    except OSError as error:
+        raise BadRequest(f"{shown(file)} cannot be read: {error.strerror}") from error
+    return receipt
 
 
 def _read(file: Path) -> bytes:

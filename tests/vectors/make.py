@@ -21,7 +21,7 @@ from custody.cosignature import cosign
 from custody.entry import Act, Actor, Draft, ExhibitRef, body_of
 from custody.merkle import inclusion_proof, leaf_hash, root_of
 from custody.note import COSIGNATURE_ED25519, ED25519
-from custody.receipt import Proof, Receipt
+from custody.receipt import ListDigest, Proof, Receipt, SubmissionReceipt
 from custody.signers import sign_note
 from custody.signers.file import FileSigner
 
@@ -146,7 +146,120 @@ def vectors() -> dict[str, Any]:
         "receipts.json": {
             "log": str(LOG.key), "good": receipt, "bad": _bad_receipts(receipt),
         },
+        "submission-receipts.json": _submission_receipts(),
     }  # fmt: skip
+
+
+SUBMISSION = "SUB-01a1f000-0000-7000-8000-000000000002"
+ANNOUNCED = [
+    {
+        "n": 1, "path": "جسر/1.jpg", "size": 12,
+        "digests": {"md5": "md5:" + "6d" * 16, "sha256": "sha256:" + "5e" * 32},
+    },
+    {"n": 2, "path": {"base64": "//4="}, "size": 0, "digests": {}},
+    {"n": 3, "path": "d.E01", "size": 2**53 - 1, "digests": {}, "thing": 3, "part": 1},
+    {"n": 4, "path": "d.E02", "size": 7, "digests": {}, "thing": 3, "part": 2},
+]  # fmt: skip
+RESULTS = [
+    {
+        "n": 1, "path": "جسر/1.jpg", "size": 12, "status": "registered",
+        "sha256": "sha256:" + "5e" * 32, "exhibit": "KRN-000042", "entry": 3,
+    },
+    {
+        "n": 2, "path": {"base64": "//4="}, "size": 0, "status": "quarantined",
+        "sha256": "sha256:" + "5f" * 32, "entry": 4,
+        "quarantine": "QUA-01a1f000-0000-7000-8000-000000000003",
+    },
+    {"n": 3, "path": "d.E01", "size": 2**53 - 1, "status": "not-arrived"},
+    {"n": 4, "path": "d.E02", "size": 7, "status": "not-arrived"},
+    {
+        "n": 5, "path": "later.txt", "size": 1, "status": "registered", "further": True,
+        "sha256": "sha256:" + "60" * 32, "exhibit": "KRN-000043", "entry": 9, "part": 2,
+    },
+]  # fmt: skip
+
+
+def _submission_receipts() -> dict[str, Any]:
+    """Return the receipt of a list, and that of what became of it: a log of three entries."""
+    draw = random.Random(5)
+    actor = Actor("01a1f000-0000-7000-8000-000000000001", "investigator", "token", "Ana Ruiz")
+    bodies, digests = [], []
+    for stage, files in (("announced", ANNOUNCED), ("complete", RESULTS)):
+        digest = ListDigest(stage, SUBMISSION)
+        for one in files:
+            digest.add(dumps(one))
+        holder, outcome = ("inputs", "started") if stage == "announced" else ("outputs", "done")
+        draft = Draft(
+            Act.SUBMISSION, actor, outcome, plain={holder: [digest.value()], "count": len(files)},
+            withheld={"case": "KRN"},
+        )  # fmt: skip
+        openings = draft.openings(draw.randbytes)
+        fields = body_of(draft, openings, at=AT, seq=None, by="vectors 1", random=draw.randbytes)
+        bodies.append(dumps(fields))
+        digests.append(digest.value())
+    bodies.append(bodies[0].replace(b'"started"', b'"aborted"'))  # neither stage
+    leaves = [leaf_hash(body) for body in bodies]
+    note = sign_note(Checkpoint(LOG.key.name, len(leaves), root_of(leaves)).text(), LOG)
+
+    def node(level: int, n: int) -> bytes:
+        return root_of(leaves[n << level : (n + 1) << level])
+
+    def text(stage: str, index: int, files: list[dict[str, Any]]) -> str:
+        receipt = SubmissionReceipt(
+            stage=stage, submission=SUBMISSION, sha256=digests[min(index, 1)], count=len(files),
+            index=index, body=bodies[index].decode(), key=str(LOG.key), openings={},
+            proof=str(Proof(index, tuple(inclusion_proof(index, len(leaves), node)), note)),
+            witnessed_by=[], unwitnessed_since="2026-11-21T12:00:00.000Z",
+        )  # fmt: skip
+        return b"".join(receipt.lines(map(dumps, files))).decode()
+
+    good = [text("announced", 0, ANNOUNCED), text("complete", 1, RESULTS)]
+    return {"log": str(LOG.key), "good": good, "bad": _bad_lists(*good)}
+
+
+def _bad_lists(announced: str, complete: str) -> list[dict[str, str]]:
+    head, *files, end, _ = announced.split("\n")
+    forged = json.loads(complete)["sha256"]
+    told = json.loads(announced)["sha256"]
+
+    def rebuilt(*lines: str) -> str:
+        return "\n".join([head, *lines, end, ""])
+
+    return [
+        {"why": "another size", "receipt": announced.replace('"size":12', '"size":13')},
+        {"why": "another path", "receipt": announced.replace("d.E02", "d.E03")},
+        {"why": "another digest of a file", "receipt": announced.replace("5e5e5e", "5e5e5f", 1)},
+        {"why": "a file left out", "receipt": rebuilt(*files[:-2], files[2][:-1])},
+        {"why": "a file too many", "receipt": rebuilt(*files[:-1], files[3] + ",", files[3])},
+        {"why": "two files exchanged", "receipt": rebuilt(files[1], files[0], *files[2:])},
+        {"why": "no files", "receipt": rebuilt()},
+        {"why": "a number left out", "receipt": announced.replace('"n":2,', '"n":3,')},
+        {"why": "white space in a line", "receipt": announced.replace('"n":1,', '"n": 1,')},
+        {"why": "two files on one line", "receipt": rebuilt(files[0] + files[1], *files[2:])},
+        {"why": "no comma", "receipt": rebuilt(files[0][:-1], *files[1:])},
+        {"why": "a comma too many", "receipt": rebuilt(*files[:3], files[3] + ",")},
+        {"why": "an empty line", "receipt": rebuilt(*files, "")},
+        {"why": "cut after a file", "receipt": "\n".join([head, *files[:2], ""])},
+        {"why": "no end", "receipt": "\n".join([head, *files, ""])},
+        {"why": "something after the end", "receipt": announced + "\n"},
+        {
+            "why": "another submission",
+            "receipt": announced.replace("000000000002", "000000000003"),
+        },
+        {"why": "another stage", "receipt": announced.replace("announced", "complete")},
+        {"why": "another count", "receipt": announced.replace('"count":4,', '"count":5,', 1)},
+        {"why": "the digest of another list", "receipt": announced.replace(told, forged, 1)},
+        {"why": "another index", "receipt": announced.replace('"index":0', '"index":1', 1)},
+        {"why": "another version", "receipt": announced.replace('{"v":1', '{"v":2', 1)},
+        {
+            "why": "a status that is none",
+            "receipt": complete.replace('"not-arrived"', '"arrived"', 1),
+        },
+        {
+            "why": "laid out otherwise",
+            "receipt": json.dumps(json.loads(complete), ensure_ascii=False),
+        },
+    ]
 
 
 def _bad_bodies(body: str) -> list[dict[str, str]]:

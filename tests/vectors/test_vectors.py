@@ -1,5 +1,6 @@
 """The vectors of docs/format.md: the same when made again, and judged alike by both verifiers."""
 
+import io
 import json
 
 import pytest
@@ -13,7 +14,7 @@ from custody.errors import CustodyError
 from custody.merkle import leaf_hash
 from custody.note import VerifierKey
 from custody.quorum import parse
-from custody.receipt import Proof, Receipt
+from custody.receipt import Proof, Receipt, SubmissionReceipt
 from tests.vectors.make import FOLDER, text, vectors
 
 VECTORS = {name: json.loads((FOLDER / name).read_text()) for name in vectors()}
@@ -95,3 +96,37 @@ def test_receipts(which, tmp_path):
     assert failed, found["bad"][which]["why"]
     with pytest.raises(CustodyError):
         Receipt.parse(data).verify([log])
+
+
+@pytest.mark.parametrize("stage", [0, 1])
+def test_submission_receipts(stage, tmp_path):
+    found = VECTORS["submission-receipts.json"]
+    data = found["good"][stage].encode()
+    files, failed = _judged(data, VerifierKey.parse(found["log"]), tmp_path)
+    assert failed == []
+    assert files == json.loads(data)["list"]["files"]  # it is JSON for every other reader too
+    assert len(files) == [4, 5][stage]
+
+
+def _judged(data, log, folder):
+    """Return the files of a receipt by the ledger's own code, and what the verifier fails."""
+    place = folder / "receipt.json"
+    place.write_bytes(data)
+    failed = [one for one in offline.verify_path(place, None) if one.outcome == "fail"]
+    file = io.BytesIO(data)
+    receipt = SubmissionReceipt.parse(file.readline())
+    receipt.verify([log])
+    return list(receipt.check_list(file)), failed
+
+
+@pytest.mark.parametrize("which", range(len(VECTORS["submission-receipts.json"]["bad"])))
+def test_bad_submission_receipts(which, tmp_path):
+    found = VECTORS["submission-receipts.json"]
+    data = found["bad"][which]["receipt"].encode()
+    assert data.decode() not in found["good"]
+    place = tmp_path / "receipt.json"
+    place.write_bytes(data)
+    findings = offline.verify_path(place, None)
+    assert "fail" in [one.outcome for one in findings], found["bad"][which]["why"]
+    with pytest.raises(CustodyError):
+        _judged(data, VerifierKey.parse(found["log"]), tmp_path)
