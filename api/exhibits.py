@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, cast
 from flask import Blueprint, Response, jsonify, request
 
 from api.problems import problem
-from api.request import caller, evidence_path, purpose, repo
+from api.request import caller, evidence_path, purpose, repo, repr_digest
 from custody.entry import Act
 from custody.receipt import Receipt
 from ingest.receive import receive
@@ -19,15 +19,12 @@ from repository.consult import list_exhibits, make_receipt, show_custody, show_e
 from repository.errors import BadRequest, RangeNotSatisfiable
 from repository.purpose import parse
 from repository.retrieve import Reading, Span, retrieve, stated_purpose
-from repository.submissions import Declaration, complete, open_submission
+from repository.submissions import CLAIMS, Declaration, complete, open_submission
 
 blueprint = Blueprint("exhibits", __name__, url_prefix="/api/v1/exhibits")
 
 PAGE = 100
 MAX_PAGE = 500
-DECLARED = (
-    "family", "collected_by", "collected_at", "place", "method", "authority", "source",
-)  # fmt: skip
 
 
 @blueprint.get("")
@@ -48,10 +45,8 @@ def create() -> Response:
     """Take in one file: the request's body, streamed; 201 and the receipt."""
     who = caller()
     house = repo()
-    declared = _repr_digest(request.headers.get("Repr-Digest"))
-    claims: dict[str, Any] = {
-        name: request.args[name] for name in DECLARED if request.args.get(name)
-    }
+    declared = repr_digest(request.headers.get("Repr-Digest"))
+    claims: dict[str, Any] = {name: request.args[name] for name in CLAIMS if request.args.get(name)}
     actor, case = on_case(house, who, Right.INGEST, _case(), attempted=Act.SUBMISSION)
     declaration = Declaration(purpose=parse(purpose() or "investigation"), **claims)
     named = request.args.get("submission")
@@ -222,30 +217,6 @@ def _range(header: str | None) -> Span | None:
     if first is None and last == 0:
         raise RangeNotSatisfiable("the last 0 bytes are no range", size=None)
     return first, last
-
-
-def _repr_digest(header: str | None) -> dict[str, str]:
-    """Read the digests a client declares in `Repr-Digest` (RFC 9530); unknown ones are ignored.
-
-    Raises:
-        BadRequest: a digest that is not of its algorithm's length.
-    """
-    found: dict[str, str] = {}
-    for item in (header or "").split(","):
-        name, _, value = item.strip().partition("=")
-        algorithm, length = {"sha-256": ("sha256", 32), "sha-512": ("sha512", 64)}.get(
-            name.lower(), ("", 0)
-        )
-        if not algorithm:
-            continue
-        try:
-            raw = base64.b64decode(value.strip(":"), validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise BadRequest("Repr-Digest is sha-256=:base64:") from error
-        if len(raw) != length or not (value.startswith(":") and value.endswith(":")):
-            raise BadRequest(f"Repr-Digest: {name} has {length} bytes in base64 between colons")
-        found[algorithm] = f"{algorithm}:{raw.hex()}"
-    return found
 
 
 def _limit(text: str | None) -> int:

@@ -1,5 +1,7 @@
 """What every view needs: the open repository, the caller, the stated purpose, the JSON body."""
 
+import base64
+import binascii
 from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
@@ -66,6 +68,30 @@ def json_body(model: type[M]) -> M:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the body"
         raise BadRequest(f"{where}: {first['msg']}") from error
+
+
+def repr_digest(header: str | None) -> dict[str, str]:
+    """Read the digests a client declares in `Repr-Digest` (RFC 9530); unknown ones are ignored.
+
+    Raises:
+        BadRequest: a digest that is not of its algorithm's length.
+    """
+    found: dict[str, str] = {}
+    for item in (header or "").split(","):
+        name, _, value = item.strip().partition("=")
+        algorithm, length = {"sha-256": ("sha256", 32), "sha-512": ("sha512", 64)}.get(
+            name.lower(), ("", 0)
+        )
+        if not algorithm:
+            continue
+        try:
+            raw = base64.b64decode(value.strip(":"), validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise BadRequest("Repr-Digest is sha-256=:base64:") from error
+        if len(raw) != length or not (value.startswith(":") and value.endswith(":")):
+            raise BadRequest(f"Repr-Digest: {name} has {length} bytes in base64 between colons")
+        found[algorithm] = f"{algorithm}:{raw.hex()}"
+    return found
 
 
 def _header(name: str) -> str | None:

@@ -11,10 +11,16 @@ from custody.errors import EvidenceError
 from repository import Repository
 from repository.access import Right, Standing, decide
 from repository.cases import find_case
-from repository.errors import AccessDenied, UnknownCase, UnknownExhibit
+from repository.errors import (
+    AccessDenied,
+    BadRequest,
+    UnknownCase,
+    UnknownExhibit,
+    UnknownSubmission,
+)
 from repository.exhibits import find_exhibit, ref
-from repository.models import Case, Exhibit, Person
-from repository.naming import shown
+from repository.models import Case, Exhibit, Person, Submission
+from repository.naming import shown, submission_id
 from repository.people import actor_of, case_roles
 
 
@@ -97,6 +103,31 @@ def on_exhibit(
         reason = decision.reason or "role"
         refuse(repo, caller, attempted, reason, error, case=case, exhibit=exhibit)
     return caller.actor(decision.role), case, exhibit
+
+
+def on_submission(
+    repo: Repository, caller: Caller, right: Right, named: str, *, attempted: Act
+) -> tuple[Actor, Case, Submission]:
+    """Return the actor of an act on a submission, its case, and the submission.
+
+    Raises:
+        UnknownSubmission: there is none, or the caller has no such right on its case; recorded.
+    """
+    unknown = UnknownSubmission(f"there is no submission {shown(named)} that you may know of")
+    try:
+        wanted = submission_id(named)
+    except BadRequest:
+        wanted = ""
+    with repo.database.reading() as session:
+        submission = session.get(Submission, wanted)
+        case = session.get(Case, submission.case_id) if submission else None
+        roles = case_roles(session, caller.person.id, case.id) if case else frozenset()
+    if submission is None or case is None:
+        refuse(repo, caller, attempted, "unknown-submission", unknown, asked=named)
+    decision = decide(Standing(caller.person.role, roles), right)
+    if not decision.allowed:
+        refuse(repo, caller, attempted, decision.reason or "role", unknown, case=case)
+    return caller.actor(decision.role), case, submission
 
 
 def refuse(

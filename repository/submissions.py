@@ -18,6 +18,9 @@ from repository.naming import name_digest, submission_id
 from repository.purpose import Purpose
 
 FAMILIES = ("mobile", "social", "heritage", "other")
+CLAIMS = (
+    "family", "collected_by", "collected_at", "place", "method", "authority", "source",
+)  # fmt: skip
 MAX_TEXT = 2_000
 
 
