@@ -1,8 +1,9 @@
-"""Fact, Seal, Member: what an extractor may yield; Extraction: the record of one run.
+"""Fact, Seal, Member and more: what an extractor may yield; Extraction: the record of one run.
 
 Everything in a record is text, whole numbers and booleans: rationals and coordinates are decimal
 strings, so that the record has a canonical form (RFC 8785 without floats). Standard library
-alone: this file is loaded in the locked process.
+alone: this file is loaded in the locked process. What an extractor has to define stands in
+`ingest.extractors`.
 
     >>> Fact("IFD0:Make", "NIKON", "NIKON", "exifread 3.5.1").to_json()["name"]
     'IFD0:Make'
@@ -10,13 +11,20 @@ alone: this file is loaded in the locked process.
 
 import functools
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Self
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from hashlib import sha256
+from typing import Any, BinaryIO, Self
 
 OUTCOMES = ("ok", "partial", "timeout", "crash", "unsupported", "refused")
 VERDICTS = ("valid", "broken", "absent", "untrusted", "not-checked")
 AGREEMENTS = ("agree", "differ", "single")
+# What in the file itself keeps it from being read: no failure, and no error.
+INHIBITORS = ("encrypted", "missing-part")
+# What a fact is about, for map, timeline and matching: its value then has the form that
+# `ingest.normalise` gives it. A fact without a kind is text.
+KINDS = ("time", "place", "device", "account", "person", "telephone", "mail", "url", "digest")
+DERIVATIVES = ("thumbnail", "preview", "page", "keyframe", "text", "ocr", "raw")
 
 # Controls, the bidirectional and invisible marks that make one text look like another, line
 # separators, and lone surrogates, which have no UTF-8 and so no canonical form.
@@ -26,6 +34,8 @@ _UNSEEN = re.compile(
 )
 _TEXTS = (str(str), str(str | None))  # the kinds of a field that is text
 _TAG = re.compile(r"[A-Za-z0-9_-]{1,40}:[A-Za-z0-9_-]{1,80}")
+_MIME = re.compile(r"[a-z0-9.+-]{1,60}/[A-Za-z0-9.+_-]{1,100}")
+_WORD = re.compile(r"[a-z0-9][a-z0-9.-]{0,39}")
 _MAX_INTEGER = 2**53 - 1  # beyond it, JSON readers differ
 
 
@@ -41,7 +51,7 @@ class _Plain:
     def to_json(self) -> dict[str, Any]:
         """Return the fields as a dict of text, whole numbers, booleans, lists and None."""
         found: dict[str, Any] = {}
-        for name in self.__dataclass_fields__:  # type: ignore[attr-defined]  # ours are dataclasses
+        for name in _kinds(type(self)):  # type: ignore[arg-type]  # hashable
             value = getattr(self, name)
             found[name] = list(value) if isinstance(value, tuple) else value
         return found
@@ -67,6 +77,7 @@ class Fact(_Plain):
 
     A fact is a claim of the file, never of ours. `tz` is set for times: an offset, `UTC`, or
     `unknown`, and never a guess. `suspect` says why the value deserves no trust.
+    `ingest.normalise` makes facts that have a kind.
     """
 
     name: str  # ExifTool's group:tag
@@ -75,10 +86,13 @@ class Fact(_Plain):
     source: str  # tool, version and its own name of the tag
     tz: str | None = None
     suspect: str | None = None
+    kind: str | None = None  # one of KINDS
 
     def __post_init__(self) -> None:
         if not _TAG.fullmatch(self.name):
             raise NotARecord("a fact's name is group:tag")
+        if self.kind is not None and self.kind not in KINDS:
+            raise NotARecord(f"a fact's kind is one of {', '.join(KINDS)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,19 +117,69 @@ class Member(_Plain):
 
     path: str
     size: int
-    modified_at: str | None = None
-    sha256: str | None = None
+    modified_at: str | None = None  # as `ingest.normalise.times` writes it; no offset: unknown zone
+    sha256: str | None = None  # "sha256:…", where the member was read whole
+    flags: tuple[str, ...] = ()  # "encrypted", "link", "absolute", "parent", "duplicate" and such
 
 
 @dataclass(frozen=True, slots=True)
 class Inhibitor(_Plain):
-    """Why less was read than may be there. `incomplete`: something failed; else it is a remark."""
+    """What in the file itself keeps it, or a part of it, from being read; no failure of ours."""
+
+    kind: str  # one of INHIBITORS; a fact may say more of it
+
+    def __post_init__(self) -> None:
+        if self.kind not in INHIBITORS:
+            raise NotARecord(f"an inhibitor is one of {', '.join(INHIBITORS)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem(_Plain):
+    """Why less was read than may be there. Not `incomplete`: a remark, and nothing failed."""
 
     reason: str
-    incomplete: bool
+    incomplete: bool = True
 
 
-Item = Fact | Seal | Member | Inhibitor  # what an extractor may yield
+@dataclass(frozen=True, slots=True)
+class Raw(_Plain):
+    """One run of an outside program, and the digest of everything it printed."""
+
+    tool: str
+    version: str
+    args: tuple[str, ...]
+    exit: int  # of a signal: 128 and its number
+    stdout_digest: str
+    stdout_size: int
+    stderr_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Derivative(_Plain):
+    """Something made of the evidence: a preview, a page, a text. In the record without its bytes.
+
+    >>> Derivative.of("text", "text/plain", b"hello", locator="page=1").size
+    5
+    """
+
+    kind: str  # one of DERIVATIVES
+    mime: str
+    locator: str  # of what it was made: "", "page=3", "t=12.5", "member=…"
+    size: int
+    sha256: str
+    data: bytes = field(default=b"", repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.kind not in DERIVATIVES or not _MIME.fullmatch(self.mime):
+            raise NotARecord(f"a derivative is one of {', '.join(DERIVATIVES)}, with a media type")
+
+    @classmethod
+    def of(cls, kind: str, mime: str, data: bytes, *, locator: str = "") -> Self:
+        """Return a derivative with its size and digest."""
+        return cls(kind, mime, locator, len(data), f"sha256:{sha256(data).hexdigest()}", data)
+
+
+Item = Fact | Seal | Member | Inhibitor | Problem | Derivative  # what an extractor may yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +192,21 @@ class Format(_Plain):
     mismatch: bool
     agreement: str
     tools: tuple[str, ...]
-    puid: str | None = None
+    puid: str | None = None  # PRONOM's identifier: "fmt/803"
+    containers: tuple[str, ...] = ()  # by our own rules: "ufdr", "wacz"
 
     def __post_init__(self) -> None:
         if self.agreement not in AGREEMENTS:
             raise NotARecord(f"agreement is one of {', '.join(AGREEMENTS)}")
-        if not re.fullmatch(r"[a-z0-9.+-]{1,60}/[A-Za-z0-9.+_-]{1,100}", self.mime):
+        if not _MIME.fullmatch(self.mime):
             raise NotARecord("a media type is type/subtype")
+        if not all(map(_WORD.fullmatch, self.containers)):
+            raise NotARecord("a container is a short word")
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Everything this format is called: media type, PUID, containers."""
+        return frozenset({self.mime, *filter(None, (self.puid,)), *self.containers})
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +216,56 @@ class Limits(_Plain):
     cpu_seconds: int = 10
     wall_ms: int = 10_500
     memory_bytes: int = 1 << 30  # address space
-    file_bytes: int = 16 << 20  # largest file it may write
+    file_bytes: int = 16 << 20  # largest file it may write: all its derivatives together
     open_files: int = 64
     processes: int = 0  # further ones of its own; Linux does not hold root to this
-    output_bytes: int = 1 << 20  # JSON
+    output_bytes: int = 1 << 20  # JSON of everything but members
     text_bytes: int = 4096  # one string of the output
-    items: int = 10_000  # facts, seals, members and remarks
+    items: int = 10_000  # facts, seals, problems, derivatives
+    members: int = 100_000
+    member_bytes: int = 24 << 20  # their JSON
+
+
+# An extractor with limits of its own runs in a process of its own.
+LONG = Limits(cpu_seconds=20, wall_ms=30_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """An outside program an extractor runs: one, found in the system's folders only."""
+
+    name: str
+    version: tuple[str, ...]  # the arguments that make it print its version
+    stdout_bytes: int = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a program printed, and how it ended (of a signal: 128 and its number)."""
+
+    exit: int
+    stdout: bytes
+    stderr: bytes  # its beginning
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an extractor is told beside the file.
+
+    `run(*arguments)` runs the extractor's PROGRAM; `PATH` among the arguments stands for the
+    evidence. Raises `FileNotFoundError` where the extractor names no program.
+    """
+
+    format: Format
+    further: tuple[BinaryIO, ...] = ()  # the exhibit's further parts, in order (E02, E03 …)
+    run: Callable[..., Ran] = lambda *_: _no_program()
+
+
+PATH = "/proc/self/fd/0"  # where a program finds the evidence: a file that it can seek in
+
+
+def _no_program() -> Ran:
+    raise FileNotFoundError("this extractor names no PROGRAM")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +280,11 @@ class Extraction:
     facts: tuple[Fact, ...]
     seals: tuple[Seal, ...]
     members: tuple[Member, ...]
-    inhibitors: tuple[str, ...]
+    inhibitors: tuple[str, ...]  # what in the file keeps it from being read: "encrypted"
+    problems: tuple[str, ...]  # what failed, was cut off or is to be said
+    derivatives: tuple[Derivative, ...]
+    raw: tuple[Raw, ...]  # one for each run of an outside program
+    output_digest: str  # of everything the locked processes said, in order
     extractors: tuple[str, ...]  # those that ran: "image: exifread 3.5.1"
     tools: tuple[str, ...]  # what the sandbox had at hand
     sandbox: str  # which layers held
@@ -185,6 +305,10 @@ class Extraction:
             "seals": [seal.to_json() for seal in self.seals],
             "members": [member.to_json() for member in self.members],
             "inhibitors": list(self.inhibitors),
+            "problems": list(self.problems),
+            "derivatives": [one.to_json() for one in self.derivatives],
+            "raw": [one.to_json() for one in self.raw],
+            "output_digest": self.output_digest,
             "extractors": list(self.extractors),
             "tools": list(self.tools),
             "sandbox": self.sandbox,
@@ -200,7 +324,7 @@ class Extraction:
         Raises:
             NotARecord: not the shape that `to_json` writes.
         """
-        if set(found) != {field.name for field in fields(cls)}:
+        if set(found) != {each.name for each in fields(cls)}:
             raise NotARecord("not the fields of an extraction record")
         try:
             return cls(
@@ -210,6 +334,10 @@ class Extraction:
                 seals=tuple(Seal.from_json(each) for each in found["seals"]),
                 members=tuple(Member.from_json(each) for each in found["members"]),
                 inhibitors=tuple(map(str, found["inhibitors"])),
+                problems=tuple(map(str, found["problems"])),
+                derivatives=tuple(Derivative.from_json(each) for each in found["derivatives"]),
+                raw=tuple(Raw.from_json(each) for each in found["raw"]),
+                output_digest=str(found["output_digest"]),
                 extractors=tuple(map(str, found["extractors"])),
                 tools=tuple(map(str, found["tools"])),
                 sandbox=str(found["sandbox"]),
@@ -264,7 +392,8 @@ def claimed_extension(name: str) -> str:
 
 @functools.cache
 def _kinds(cls: type) -> dict[str, str]:
-    return {field.name: str(field.type) for field in fields(cls)}
+    """Return the fields that have a plain form, and their types: all but bytes."""
+    return {each.name: str(each.type) for each in fields(cls) if each.type is not bytes}
 
 
 def _typed(cls: type, name: str, kind: str, value: object) -> Any:

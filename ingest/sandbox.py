@@ -1,12 +1,13 @@
-"""Run an extractor on one file in a forked, locked process, and believe nothing it says.
+"""Run extractors on one file in forked, locked processes, and believe nothing they say.
 
     with Sandbox(clock=clock) as sandbox:
         record = sandbox.extract(file, name_hint="IMG_0001.jpg")
 
-The service never parses evidence: it hands a read-only descriptor to the zygote (`ingest.zygote`)
-and reads JSON lines back. What comes back was written by a process that a hostile file may have
-taken over, so it is bounded, checked line by line and made visible before it is kept. Every way a
-run can end is an outcome of the record; only a sandbox that cannot be started at all is an error.
+The service never parses evidence: it hands read-only descriptors to the zygote (`ingest.zygote`)
+and reads JSON lines back (`ingest.findings`). One process identifies the file and runs the usual
+extractors; one with limits of its own, or with an outside program, runs in a further process.
+Every way a run can end is an outcome of the record; only a sandbox that cannot be started at all
+is an error.
 
 Outcomes: `ok`; `partial` (something was found, and something failed or was cut off); `timeout`
 and `crash` (nothing was found before it); `unsupported` (identified, but no extractor reads the
@@ -25,32 +26,32 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 from ingest.errors import LibmagicMissing, SandboxUnavailable
 from ingest.extraction import (
+    Derivative,
     Extraction,
     Fact,
     Format,
-    Inhibitor,
     Limits,
     Member,
     NotARecord,
+    Raw,
     Seal,
     claimed_extension,
-    visible,
 )
+from ingest.findings import Findings, bounded
 
 PYTHON = (sys.executable, "-P")  # -P: no module is taken from the working directory
 NOT_WHOLE = "larger than the limit: identified from its beginning only, not read"
 
+_OURS = str(Path(__file__).parents[1])  # the zygote runs the code that started it, and no other
 _START_SECONDS = 20.0
 _GRACE_SECONDS = 0.5  # what a zygote may take beyond the limit before it counts as hung
 _MESSAGE = _BLOCK = 65_536
-_KINDS: dict[str, type[Fact | Seal | Member | Inhibitor]] = {
-    "fact": Fact, "seal": Seal, "member": Member, "inhibitor": Inhibitor,
-}  # fmt: skip
 
 
 class Sandbox:
@@ -94,76 +95,81 @@ class Sandbox:
             self._zygote.close()
             self._zygote = None
 
-    def extract(self, file: BinaryIO, *, name_hint: str, identify_only: bool = False) -> Extraction:
+    def extract(
+        self,
+        file: BinaryIO,
+        *,
+        name_hint: str,
+        identify_only: bool = False,
+        further: Sequence[BinaryIO] = (),
+    ) -> Extraction:
         """Return the record of one run over an open file (a real one: it needs a descriptor).
 
         Args:
             file: the evidence, or a private copy; the child gets it read-only.
             name_hint: its name, of which only the claimed extension is used.
             identify_only: the file is not whole, so it is named but not read (`refused`).
+            further: the exhibit's further parts, in order.
 
         Raises:
             SandboxUnavailable, LibmagicMissing: no zygote can be started; nothing was looked at.
         """
-        started = self._clock()
-        extension = claimed_extension(name_hint)
+        run = _Whole(self._limits, claimed_extension(name_hint), self._clock())
+        evidence: list[int] = []
+        try:
+            for one in (file, *further):
+                one.flush()
+                # Opened again: the child can neither write through it nor move our position.
+                place = f"/proc/self/fd/{one.fileno()}"
+                evidence.append(os.open(place, os.O_RDONLY | os.O_CLOEXEC))
+            self._look(run, evidence, identify_only=identify_only)
+        finally:
+            for descriptor in evidence:
+                os.close(descriptor)
+        return run.record(self._clock(), identify_only=identify_only)
+
+    def _look(self, run: "_Whole", evidence: Sequence[int], *, identify_only: bool) -> None:
+        extension = run.extension
         job = {
             "name": f"evidence.{extension}" if extension else "evidence",
             "identify_only": identify_only,
-            "limits": self._limits.to_json(),
+            "format": None,
+            "extractor": None,
         }
-        file.flush()
-        # Opened again: the child can neither write through it nor move the caller's position.
-        evidence = os.open(f"/proc/self/fd/{file.fileno()}", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            run = self._run(json.dumps(job).encode(), evidence)
-            if run.lost:  # the zygote itself went down or hung: once more with a new one
-                run = self._run(json.dumps(job).encode(), evidence)
-        finally:
-            os.close(evidence)
-        return self._record(run, extension, identify_only, started)
+        self._job(run, job, evidence, self._limits)
+        if identify_only or run.format is None or run.refused:
+            return
+        for name, known in run.extractors.items():
+            if not known["formats"] or run.format.names.isdisjoint(known["formats"]):
+                continue
+            if known["missing"]:
+                run.problems.append(f"{name}: not run: {known['program']} is not installed")
+                continue
+            job |= {"format": run.format.to_json(), "extractor": name}
+            self._job(run, job, evidence, Limits.from_json(known["limits"]))
 
-    def _run(self, job: bytes, evidence: int) -> "_Run":
+    def _job(
+        self, run: "_Whole", job: dict[str, Any], evidence: Sequence[int], limits: Limits
+    ) -> None:
+        message = json.dumps(job | {"limits": limits.to_json()}).encode()
+        derived = os.memfd_create("derived", os.MFD_CLOEXEC)
+        try:
+            ended = self._run(message, evidence, derived, limits)
+            if ended.lost:  # the zygote itself went down or hung: once more with a new one
+                os.ftruncate(derived, 0)
+                ended = self._run(message, evidence, derived, limits)
+            run.take(ended, derived, limits, job["extractor"])
+        finally:
+            os.close(derived)
+
+    def _run(self, job: bytes, evidence: Sequence[int], derived: int, limits: Limits) -> "_Run":
         if self._zygote is None:
             self._zygote = _Zygote(self._python, self._extractors)
-        run = self._zygote.run(job, evidence, self._limits)
+        run = self._zygote.run(job, evidence, derived, limits)
         run.tools, run.extractors = self._zygote.tools, self._zygote.extractors
         if run.lost:
             self.close()
         return run
-
-    def _record(
-        self, run: "_Run", extension: str, identify_only: bool, started: datetime
-    ) -> Extraction:
-        found = _Findings()
-        try:
-            if not run.lost:
-                found.read(run, self._limits)
-            outcome = _outcome(run, found, identify_only, self._limits)
-        except NotARecord as error:
-            # Who breaks the form is not our code any more: nothing it said counts.
-            outcome, found = "crash", _Findings(remarks=[f"malformed output: {error}"])
-        what = found.format and replace(
-            found.format,
-            claimed_extension=extension,
-            agreement="single",
-            tools=run.tools,
-            puid=None,
-        )
-        return Extraction(
-            outcome=outcome,
-            format=what,
-            facts=tuple(found.facts),
-            seals=tuple(found.seals),
-            members=tuple(found.members),
-            inhibitors=tuple(found.remarks),
-            extractors=tuple(f"{name}: {run.extractors[name]}" for name in found.ran),
-            tools=(*run.tools, *dict.fromkeys(run.extractors[name] for name in found.ran)),
-            sandbox=found.isolation or "none",
-            limits=self._limits,
-            started=started.isoformat(),
-            ended=self._clock().isoformat(),
-        )
 
 
 def check_libmagic(python: Sequence[str] = PYTHON) -> None:
@@ -186,7 +192,7 @@ class _Run:
     status: int = 0  # exit code, or minus the signal
     lost: str = ""  # the zygote "died" or "hung"
     tools: tuple[str, ...] = ()
-    extractors: dict[str, str] = field(default_factory=dict)
+    extractors: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 class _Zygote:
@@ -204,7 +210,7 @@ class _Zygote:
                     stderr=subprocess.DEVNULL,
                     pass_fds=[theirs.fileno()],
                     # No variable of the service reaches it: no secret to find, nothing to steer.
-                    env={"LANG": "C.UTF-8", "PATH": "/nonexistent"},
+                    env={"LANG": "C.UTF-8", "PATH": "/nonexistent", "PYTHONPATH": _OURS},
                     start_new_session=True,  # Ctrl-C is for the service, which then closes it
                 )
             except OSError as error:
@@ -218,28 +224,28 @@ class _Zygote:
             self.close()
             raise
         self.tools: tuple[str, ...] = tuple(hello["tools"])
-        self.extractors: dict[str, str] = hello["extractors"]
+        self.extractors: dict[str, dict[str, Any]] = hello["extractors"]
 
     def close(self) -> None:
         self._channel.close()
         self._process.kill()  # its child goes with it (PR_SET_PDEATHSIG)
         self._process.wait()
 
-    def run(self, job: bytes, evidence: int, limits: Limits) -> _Run:
+    def run(self, job: bytes, evidence: Sequence[int], derived: int, limits: Limits) -> _Run:
         """Hand over one job and return how it ended, in bounded time and memory."""
         deadline = time.monotonic() + limits.wall_ms / 1000 + _GRACE_SECONDS
         ours, theirs = os.pipe()
         try:
             try:
-                socket.send_fds(self._channel, [job], [evidence, theirs])
+                socket.send_fds(self._channel, [job], [theirs, derived, *evidence])
             except OSError:
                 return _Run(lost="died")
             finally:
                 os.close(theirs)
-            output = _read(ours, limits.output_bytes, deadline)
+            output = _read(ours, limits.output_bytes + limits.member_bytes, deadline)
         finally:
             os.close(ours)
-        overflow = len(output) > limits.output_bytes
+        overflow = len(output) > limits.output_bytes + limits.member_bytes
         if overflow:
             with contextlib.suppress(OSError):  # it died: that is seen below
                 self._channel.send(b"kill")
@@ -264,98 +270,120 @@ class _Zygote:
 
 
 @dataclass(slots=True)
-class _Findings:
-    """What the child said, line by line, as far as it is well formed and within the limits."""
+class _Whole:
+    """What all processes that looked at one file came to, put together as one record."""
 
-    isolation: str = ""
-    refused: str = ""
+    limits: Limits
+    extension: str
+    started: datetime
     format: Format | None = None
+    refused: str = ""
     facts: list[Fact] = field(default_factory=list)
     seals: list[Seal] = field(default_factory=list)
     members: list[Member] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)
+    inhibitors: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    derivatives: list[Derivative] = field(default_factory=list)
+    raw: list[Raw] = field(default_factory=list)
     ran: list[str] = field(default_factory=list)
+    isolations: list[str] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)  # of the runs that did not end well
     incomplete: bool = False
-    cut: str = ""  # the limit that ended the reading
-    finished: bool = False
+    tools: tuple[str, ...] = ()
+    extractors: dict[str, dict[str, Any]] = field(default_factory=dict)
+    digest: Any = field(default_factory=sha256)
 
-    def read(self, run: _Run, limits: Limits) -> None:
-        """Take the lines in; a last line without its end was cut off by the killing.
+    def take(self, run: _Run, derived: int, limits: Limits, extractor: str | None) -> None:
+        """Add what one process came to."""
+        self.tools, self.extractors = run.tools, run.extractors
+        self.digest.update(run.output)
+        found = Findings()
+        try:
+            if not run.lost:
+                found.read(run.output, derived, run.extractors, limits)
+            word, why = _ended(run, found, limits)
+        except NotARecord as error:
+            # Who breaks the form is not our code any more: nothing it said counts.
+            word, why, found = "crash", f"malformed output: {error}", Findings()
+        if found.format is not None:
+            self.format = replace(
+                found.format,
+                claimed_extension=self.extension,
+                agreement="single",
+                tools=run.tools,
+                puid=None,
+            )
+        for name in (
+            "facts", "seals", "members", "inhibitors", "problems", "derivatives", "raw", "ran",
+        ):  # fmt: skip
+            getattr(self, name).extend(getattr(found, name))
+        self.isolations.append(found.isolation or "none")
+        self.incomplete = self.incomplete or found.incomplete
+        if word:
+            self.words.append(word)
+            self.problems.append(f"{extractor}: {why}" if extractor else why)
+            self.refused = self.refused or (why if word == "refused" else "")
 
-        Raises:
-            NotARecord: a line that our own code cannot have written.
-        """
-        for number, line in enumerate(run.output[: limits.output_bytes].split(b"\n")[:-1]):
-            if number >= limits.items:
-                self.cut = f"more than {limits.items} lines"
-            if self.cut:
-                return
-            key, value = _line(line)
-            if self.finished or (number == 0) != (key in {"isolation", "refused"}):
-                raise NotARecord(f"{key} out of order")
-            if key in _KINDS:
-                self._item(_KINDS[key].from_json(value), limits)
-            elif key == "format" and self.format is None:
-                self.format = Format.from_json(value)
-                self.format = replace(self.format, description=_bounded(self.format.description))
-            elif key == "extractor" and isinstance(value, str) and value in run.extractors:
-                self.ran.append(value)
-            elif key in {"isolation", "refused"} and isinstance(value, str):
-                setattr(self, key, _bounded(value))
-            elif key == "end" and value is True:
-                self.finished = True
-            else:
-                raise NotARecord("an unknown line")
+    def record(self, ended: datetime, *, identify_only: bool) -> Extraction:
+        """Return the record."""
+        if identify_only and not self.words:
+            self.problems.append(NOT_WHOLE)
+        ran = list(dict.fromkeys(self.ran))
+        versions = [f"{self.extractors[name]['version']}" for name in ran]
+        return Extraction(
+            outcome=self._outcome(identify_only=identify_only),
+            format=self.format,
+            facts=tuple(self.facts),
+            seals=tuple(self.seals),
+            members=tuple(self.members),
+            inhibitors=tuple(dict.fromkeys(self.inhibitors)),
+            problems=tuple(self.problems),
+            derivatives=tuple(self.derivatives),
+            raw=tuple(self.raw),
+            output_digest=f"sha256:{self.digest.hexdigest()}",
+            extractors=tuple(f"{name}: {self.extractors[name]['version']}" for name in ran),
+            tools=(
+                *self.tools,
+                *dict.fromkeys(versions),
+                *dict.fromkeys(f"{one.tool} {one.version}" for one in self.raw),
+            ),
+            sandbox=", ".join(dict.fromkeys(self.isolations)) or "none",
+            limits=self.limits,
+            started=self.started.isoformat(),
+            ended=ended.isoformat(),
+        )
 
-    def _item(self, item: Fact | Seal | Member | Inhibitor, limits: Limits) -> None:
-        texts = {k: v for k, v in item.to_json().items() if isinstance(v, str)}
-        if any(len(text.encode("utf-8", "replace")) > limits.text_bytes for text in texts.values()):
-            self.cut = f"a text of more than {limits.text_bytes} bytes"
-            return
-        shown: dict[str, Any] = {name: visible(text) for name, text in texts.items()}
-        if shown != texts:
-            item = replace(item, **shown)
-        match item:
-            case Fact():
-                self.facts.append(item)
-            case Seal():
-                self.seals.append(item)
-            case Member():
-                self.members.append(item)
-            case Inhibitor():
-                self.remarks.append(item.reason)
-                self.incomplete = self.incomplete or item.incomplete
+    def _outcome(self, *, identify_only: bool) -> str:
+        something = self.facts or self.seals or self.members or self.inhibitors
+        if self.words:
+            word = self.words[0]
+            kept = something or (self.ran and len(self.words) < len(self.isolations))
+            return "partial" if word in {"timeout", "crash"} and kept else word
+        if identify_only:
+            return "refused"
+        if self.incomplete:
+            return "partial"
+        return "ok" if self.ran else "unsupported"
 
 
-def _outcome(run: _Run, found: _Findings, identify_only: bool, limits: Limits) -> str:
-    """Return the outcome word, adding to the remarks what the word does not say."""
-    why, word = "", ""
+def _ended(run: _Run, found: Findings, limits: Limits) -> tuple[str, str]:
+    """Return the outcome word of a run that did not end well, and why; empty if it did."""
     if run.lost:
         why = f"the sandbox {run.lost} on this file, twice"
-        word = "timeout" if run.lost == "hung" else "crash"
-    elif run.overflow or found.cut:
-        why = f"output limit: {found.cut or f'more than {limits.output_bytes} bytes'}"
-        word = "partial"
-    elif run.ended == "time":
-        why, word = f"time limit: {limits.wall_ms} ms", "timeout"
-    elif run.status == -signal.SIGXCPU:
-        why, word = f"processor limit: {limits.cpu_seconds} s", "timeout"
-    elif found.refused:
-        why, word = found.refused, "refused"
-    elif run.status < 0:
-        why, word = f"ended by signal {-run.status}", "crash"
-    elif run.status or not found.finished:
-        why, word = f"ended early with exit code {run.status}", "crash"
-    if word:
-        found.remarks.append(why)
-        something = found.facts or found.seals or found.members
-        return "partial" if word in {"timeout", "crash"} and something else word
-    if identify_only:
-        found.remarks.append(NOT_WHOLE)
-        return "refused"
-    if found.incomplete:
-        return "partial"
-    return "ok" if found.ran else "unsupported"
+        return ("timeout" if run.lost == "hung" else "crash"), why
+    if run.overflow or found.cut:
+        return "partial", f"output limit: {found.cut or 'more bytes than all limits together'}"
+    if run.ended == "time":
+        return "timeout", f"time limit: {limits.wall_ms} ms"
+    if run.status == -signal.SIGXCPU:
+        return "timeout", f"processor limit: {limits.cpu_seconds} s"
+    if found.refused:
+        return "refused", found.refused
+    if run.status < 0:
+        return "crash", f"ended by signal {-run.status}"
+    if run.status or not found.finished:
+        return "crash", f"ended early with exit code {run.status}"
+    return "", ""
 
 
 def _read(pipe: int, most: int, deadline: float) -> bytes:
@@ -374,27 +402,9 @@ def _read(pipe: int, most: int, deadline: float) -> bytes:
     return bytes(output)
 
 
-def _line(line: bytes) -> tuple[str, object]:
-    try:
-        found = json.loads(line, parse_float=_no_float, parse_constant=_no_float)
-    except (ValueError, RecursionError) as error:
-        raise NotARecord("a line is no JSON of ours") from error
-    if not isinstance(found, dict) or len(found) != 1:
-        raise NotARecord("a line is an object with one key")
-    return next(iter(found.items()))
-
-
-def _no_float(text: str) -> float:
-    raise ValueError(text)
-
-
-def _bounded(text: str) -> str:
-    return visible(text[:1000])
-
-
 def _not_ready(hello: dict[str, Any] | None) -> SandboxUnavailable | LibmagicMissing:
     said = hello or {"error": "it ended at once; is `ingest` installed?"}
     if "libmagic" in said:
-        return LibmagicMissing(_bounded(str(said["libmagic"])).replace("\n", " "))
-    why = _bounded(str(said.get("error"))).replace("\n", " ")
+        return LibmagicMissing(bounded(str(said["libmagic"])).replace("\n", " "))
+    why = bounded(str(said.get("error"))).replace("\n", " ")
     return SandboxUnavailable(f"the sandbox cannot be started: {why}")

@@ -1,11 +1,11 @@
 """The warm process that forks one locked child per evidence file; holds no evidence, no secrets.
 
 Run by `ingest.sandbox` as a program of its own. It loads libmagic and every extractor once, says
-so, and then takes one job at a time over the socket it was started with: a JSON message with two
-descriptors, the evidence (read) and a pipe (write). Per job it
+so, and then takes one job at a time over the socket it was started with: a JSON message with
+descriptors: a pipe (write), a file for what is derived (write), and the evidence (read). Per job it
 
-1. forks; the child (a) leaves the session, (b) locks itself, (c) identifies, (d) runs the
-   extractors, writing one JSON line per finding to the pipe;
+1. forks; the child (a) leaves the session, (b) locks itself, (c) looks (`ingest.child`), writing
+   one JSON line per finding to the pipe;
 2. waits for the child, the time limit or the word to kill;
 3. kills whatever the child left behind, and says how it ended.
 
@@ -23,20 +23,20 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ingest import extractors
-from ingest.extraction import Fact, Format, Inhibitor, Item, Limits, Member, shortened, visible
-from ingest.identify import LibmagicUnloadable, identify, version
+from ingest import extractors, program
+from ingest.child import Child, hello, warm
+from ingest.extraction import Limits
+from ingest.identify import LibmagicUnloadable, version
 
 MESSAGE = 65_536  # bytes of one message over the socket
+_DESCRIPTORS = 200  # of one message: the evidence's parts, the pipe, the derivatives
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
-_KINDS = {Fact: "fact", Member: "member", Inhibitor: "inhibitor"}  # else a seal
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _prctl = ctypes.CDLL(None, use_errno=True).prctl
 
 
@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
     die_with_parent(int(arguments[1]))
     folders = [extractors.HERE, *map(Path, arguments[2:])]
     try:
-        hello = _warm(folders)
+        ready = _warm(folders)
     except LibmagicUnloadable as error:
         channel.send(json.dumps({"libmagic": str(error)}).encode()[:MESSAGE])
         return 1
@@ -56,12 +56,12 @@ def main(arguments: list[str]) -> int:
     _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # what a child leaves behind comes to us
     gc.collect()
     gc.freeze()  # no collection touches these pages again, so the children share them
-    channel.send(json.dumps(hello).encode())
+    channel.send(json.dumps(ready).encode())
     while True:
-        message, descriptors, _, _ = socket.recv_fds(channel, MESSAGE, 2)
+        message, descriptors, _, _ = socket.recv_fds(channel, MESSAGE, _DESCRIPTORS)
         if not message:
             return 0
-        if len(descriptors) == 2:  # else it is a late word to kill
+        if len(descriptors) > 2:  # else it is a late word to kill
             answer = _serve(channel, json.loads(message), descriptors, folders)
             channel.send(json.dumps(answer).encode())
 
@@ -92,39 +92,41 @@ def die_with_parent(parent: int) -> None:
 
 
 def _warm(folders: list[Path]) -> dict[str, Any]:
-    """Load and try everything now: in a locked process a late import fails, and costs time."""
-    found = extractors.everything(folders)
-    for extractor in found:
-        with os.fdopen(os.memfd_create("warm"), "w+b") as file:
-            file.write(extractor.SAMPLE)
-            file.flush()
-            identify(file.fileno(), name="warm")
-            for item in extractor.extract(file):
-                json.dumps(item.to_json())
+    found = warm(folders)
     return {
         "ready": True,
         "tools": [version()],
-        "extractors": {each.NAME: each.VERSION for each in found},
+        "extractors": {each.NAME: hello(each) for each in found},
     }
 
 
 def _serve(
     channel: socket.socket, job: dict[str, Any], descriptors: list[int], folders: list[Path]
 ) -> dict[str, Any]:
-    evidence, pipe = descriptors
     limits = Limits.from_json(job["limits"])
+    versions = _versions(job, folders)
     me = os.getpid()
-    child = os.fork()  # (1)
-    if child == 0:
+    forked = os.fork()  # (1)
+    if forked == 0:
         channel.close()
-        _child(me, evidence, pipe, job, limits, folders)
+        pipe, derived, *evidence = descriptors
+        _child(me, Child(job, limits, evidence, pipe, derived, versions), limits, folders)
     for descriptor in descriptors:
         os.close(descriptor)
     try:
-        why = _wait(channel, child, limits.wall_ms / 1000)  # (2)
+        why = _wait(channel, forked, limits.wall_ms / 1000)  # (2)
     finally:
-        status = _end(child)  # (3)
+        status = _end(forked)  # (3)
     return {"ended": why, "status": os.waitstatus_to_exitcode(status)}
+
+
+def _versions(job: dict[str, Any], folders: list[Path]) -> dict[str, str]:
+    """Return the version of the program that the job runs, asked once, before any evidence."""
+    for one in extractors.everything(folders):
+        wanted = extractors.program(one)
+        if wanted is not None and job["extractor"] == one.NAME:
+            return {wanted.name: program.version(wanted)}
+    return {}
 
 
 def _wait(channel: socket.socket, child: int, seconds: float) -> str:
@@ -175,14 +177,7 @@ def _try_kill(whole: Callable[[int, int], None], process: int) -> None:
         return
 
 
-def _child(  # (1)
-    parent: int,
-    evidence: int,
-    pipe: int,
-    job: dict[str, Any],
-    limits: Limits,
-    folders: list[Path],
-) -> None:
+def _child(parent: int, child: Child, limits: Limits, folders: Sequence[Path]) -> None:  # (1)
     code = 1
     try:
         gc.disable()
@@ -191,55 +186,14 @@ def _child(  # (1)
         try:
             held = lock_down(limits)  # (b)
         except (OSError, ValueError) as error:
-            _say(pipe, refused=f"the process could not be locked: {error}"[:200])
+            child.say(refused=f"the process could not be locked: {error}"[:200])
             return
-        _say(pipe, isolation=held)
-        _look(pipe, evidence, job, limits, folders)
-        _say(pipe, end=True)
+        child.say(isolation=held)
+        child.look(folders)  # (c)
+        child.say(end=True)
         code = 0
     finally:
         os._exit(code)  # no clean-up of the zygote's things, no traceback
-
-
-def _look(
-    pipe: int, evidence: int, job: dict[str, Any], limits: Limits, folders: list[Path]
-) -> None:
-    found: Format | None = None
-    try:
-        found = identify(evidence, name=job["name"])  # (c)
-        _say(pipe, format=found.to_json())
-    except Exception as error:  # noqa: BLE001  (top of the child: recorded, not raised)
-        _failed(pipe, "identify", error, limits)
-    if found is None or job["identify_only"]:
-        return
-    with os.fdopen(os.dup(evidence), "rb") as file:
-        for extractor in extractors.for_format(found.mime, folders):  # (d)
-            _say(pipe, extractor=extractor.NAME)
-            try:
-                file.seek(0)
-                for item in extractor.extract(file):
-                    _tell(pipe, item, limits)
-            except Exception as error:  # noqa: BLE001  (as above; the next extractor still runs)
-                _failed(pipe, extractor.NAME, error, limits)
-
-
-def _tell(pipe: int, item: Item, limits: Limits) -> None:
-    plain = {
-        name: shortened(visible(value), limits.text_bytes) if isinstance(value, str) else value
-        for name, value in item.to_json().items()
-    }
-    _say(pipe, **{_KINDS.get(type(item), "seal"): plain})
-
-
-def _failed(pipe: int, what: str, error: Exception, limits: Limits) -> None:
-    reason = f"{what}: {type(error).__name__}: {error}"[:200]
-    _tell(pipe, Inhibitor(reason, incomplete=True), limits)
-
-
-def _say(pipe: int, **line: Any) -> None:
-    left = memoryview(_encode(line).encode() + b"\n")
-    while left:
-        left = left[os.write(pipe, left) :]
 
 
 if __name__ == "__main__":

@@ -27,6 +27,8 @@ ONE_HOME = {  # a heavy or dangerous dependency is imported in one place
 ISOLATED = {  # runs away from the system: beside a bag in court, or locked in the sandbox
     "custody/verify.py": set(),
     "ingest/extraction.py": set(),
+    "ingest/normalise/": {"ingest"},
+    "ingest/readers/": {"ingest"},
     "ingest/extractors/": {"ingest"},
 }
 PURE = (  # no database, socket, file or clock

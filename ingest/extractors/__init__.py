@@ -1,27 +1,57 @@
 """The list of extractors: every file beside this one; what a file must define.
 
-An extractor is one file. Dropping it into this folder is the whole registration; it is imported
-on first use. It defines
+An extractor is one file. Dropping it into this folder is the whole registration. It defines
 
 - `NAME`, the name of the file;
-- `VERSION`, the tool it relies on and that tool's version;
-- `FORMATS`, the media types it reads;
+- `VERSION`, the library it relies on and that library's version ("exifread 3.5.1");
+- `FORMATS`, what it reads: media types ("image/jpeg"), PRONOM's identifiers ("fmt/803") and
+  containers ("ufdr"). It runs where one of them is a name of the file;
 - `SAMPLE`, a small sound file of our own, read once before any process is locked;
-- `extract(file)`, a generator, so that a crash or time limit keeps what was already found.
+- `extract(file, found)`, a generator, so that a crash or time limit keeps what was already found.
+  `file` is the evidence, readable and seekable, at its beginning; `found`, a
+  `ingest.extraction.Found`, says what it is and holds the exhibit's further parts.
 
-It imports the standard library, its own parser and `ingest.extraction`, and all of them at the
-top: once the process is locked, a late import fails.
+and, where it needs them,
+
+- `CONTAINERS`, a dict of the containers it knows: name to a test of a `Peek`
+  (`ingest.readers.peek`), such as `{"ufdr": lambda peek: peek.has("report.xml")}`. Every test runs
+  on every file, so it looks at what is cheap. All containers that hold are names of the file;
+- `PROGRAM`, the one outside program it runs (`ingest.extraction.Program`), with
+  `found.run("-json", PATH)`. The run, its version, arguments, exit and the digest of all it
+  printed are recorded without its doing, and the output is kept. Where the program is not
+  installed the extractor does not run, and the record says so;
+- `LIMITS`, where the usual ones do not do (`ingest.extraction.LONG`).
+
+What it may yield stands in `ingest.extraction`: `Fact`, `Seal`, `Member`, `Inhibitor("encrypted")`
+(never an error), `Problem` (something failed or was cut: the outcome is `partial`; with
+`incomplete=False` a remark), `Derivative`. It may raise anything: that is a `Problem`, and what was
+yielded before stays. A fact with a kind (time, place, device, account, telephone, mail, url,
+digest, person) is made by `ingest.normalise.fact` and a normaliser, so that facts compare.
+
+Bounds: a text longer than 4 KiB is cut and marked; after 10,000 items, 100,000 members or 16 MiB of
+derivatives the extractor is ended and the record says so. What it reads into memory it bounds.
+
+All extractors whose formats fit run, each on its own, in the order of their names: those with the
+usual limits one after the other in one process, one with `LIMITS` or a `PROGRAM` in a process of
+its own. Several may fit: a messenger's database is read as a database and as the messenger's own.
+
+An extractor imports the standard library, its own parser, `ingest.extraction`, `ingest.normalise`
+and `ingest.readers`, all of them at the top: once the process is locked no file can be opened, so a
+late import fails, as does a library that opens a file of its own. SAMPLE should lead through
+whatever loads late. A library that may be absent is imported in a `try`; its seals are then
+`not-checked`.
 """
 
 import functools
 import importlib
 import importlib.util
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import BinaryIO, Protocol, cast
 
-from ingest.extraction import Item
+from ingest.extraction import Found, Item, Limits, Program
+from ingest.readers.peek import Peek
 
 HERE = Path(__file__).parent
 
@@ -34,7 +64,7 @@ class Extractor(Protocol):
     FORMATS: frozenset[str]
     SAMPLE: bytes
 
-    def extract(self, file: BinaryIO) -> Iterator[Item]:
+    def extract(self, file: BinaryIO, found: Found) -> Iterator[Item]:
         """Yield what the file says. May raise anything: the sandbox records it."""
 
 
@@ -52,9 +82,30 @@ def everything(folders: Sequence[Path] = (HERE,)) -> list[Extractor]:
     return [_load(folder, name) for folder in folders for name in names(folder)]
 
 
-def for_format(mime: str, folders: Sequence[Path] = (HERE,)) -> list[Extractor]:
-    """Return the extractors that read a media type; several may, none is preferred."""
-    return [extractor for extractor in everything(folders) if mime in extractor.FORMATS]
+def fitting(called: Collection[str], folders: Sequence[Path] = (HERE,)) -> list[Extractor]:
+    """Return the extractors that read a file with these names; several may, none is preferred.
+
+    Args:
+        called: its media type, PRONOM identifier and containers (`Format.names`).
+        folders: as `everything`.
+    """
+    wanted = frozenset(called)
+    return [one for one in everything(folders) if not wanted.isdisjoint(one.FORMATS)]
+
+
+def containers(one: Extractor) -> dict[str, Callable[[Peek], bool]]:
+    """Return the containers an extractor knows, and how it tells them."""
+    return getattr(one, "CONTAINERS", {})
+
+
+def program(one: Extractor) -> Program | None:
+    """Return the outside program an extractor runs, if it does."""
+    return getattr(one, "PROGRAM", None)
+
+
+def own_limits(one: Extractor) -> Limits | None:
+    """Return the limits of an extractor that does with others than the usual ones."""
+    return getattr(one, "LIMITS", None)
 
 
 @functools.cache

@@ -9,14 +9,15 @@ import base64
 import logging
 import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime
-from decimal import ROUND_HALF_EVEN, Context
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any, BinaryIO
 
 import exifread
 
-from ingest.extraction import Fact, Inhibitor, Item
+from ingest.extraction import Fact, Found, Item, Problem
+from ingest.normalise import fact, times
+from ingest.normalise.places import decimal, position, signed
 
 NAME = "image"
 VERSION = f"exifread {exifread.__version__}"
@@ -72,33 +73,30 @@ TIMES = {
     "ExifIFD:CreateDate": ("ExifIFD:SubSecTimeDigitized", "ExifIFD:OffsetTimeDigitized"),
     "IFD0:ModifyDate": ("ExifIFD:SubSecTime", "ExifIFD:OffsetTime"),
 }
-UNKNOWN_ZONE = "unknown"
 NO_EXIF = "no Exif data found, or none that can be read"
 
 _SHOWN_TEXT = 2000  # characters of one value; longer ones are cut and marked
 _UNDEFINED = 7  # the TIFF field type of bytes without a meaning
-_NUMBERS = Context(prec=12, rounding=ROUND_HALF_EVEN)
-_DEGREES = Context(prec=13, rounding=ROUND_HALF_EVEN)
 
 logging.getLogger("exifread").setLevel(logging.CRITICAL + 1)  # hostile text stays out of logs
 
 
-def extract(file: BinaryIO) -> Iterator[Item]:
+def extract(file: BinaryIO, found: Found) -> Iterator[Item]:
     """Yield the Exif facts of a picture, then the times and the place we made of them."""
     try:
         # details=True never ends on a crafted maker note (ianare/exif-py issue 182).
         tags = exifread.process_file(file, details=False, extract_thumbnail=False)
     except Exception as error:  # noqa: BLE001  (3 % of pictures raise what is undeclared)
-        yield Inhibitor(f"exifread: {type(error).__name__}: {error}"[:200], incomplete=True)
+        yield Problem(f"exifread: {type(error).__name__}: {error}"[:200])
         return
     if not tags:
-        yield Inhibitor(NO_EXIF, incomplete=False)
+        yield Problem(NO_EXIF, incomplete=False)
         return
     facts: dict[str, Fact] = {}
     for key, tag in tags.items():
-        found = _fact(key, tag)
-        if found is not None:
-            facts[found.name] = found
+        one = _fact(key, tag)
+        if one is not None:
+            facts[one.name] = one
     for name in TIMES:
         if name in facts:
             facts.update(_with_zone(name, facts))
@@ -110,97 +108,6 @@ def extract(file: BinaryIO) -> Iterator[Item]:
     for composite in (place, _altitude(tags), _satellite_time(facts)):
         if composite is not None and composite.value:
             yield composite
-
-
-def moment(text: str, *, fraction: str = "", offset: str = "") -> tuple[str, str] | None:
-    """Return an Exif time as ISO 8601 with its zone, or None if it is no time.
-
-    >>> moment("2008:10:22 16:28:39")
-    ('2008-10-22T16:28:39', 'unknown')
-    """
-    found = re.fullmatch(r"([0-9]{4}):([0-9]{2}):([0-9]{2})[ T]([0-9]{2}:[0-9]{2}:[0-9]{2})", text)
-    if not found:
-        return None
-    iso = f"{found[1]}-{found[2]}-{found[3]}T{found[4]}"
-    try:
-        datetime.fromisoformat(iso)
-    except ValueError:
-        return None
-    if re.fullmatch(r"[0-9]{1,9}", fraction.strip(" \0")):
-        iso += f".{fraction.strip()}"
-    zone = re.fullmatch(r"[+-](?:0[0-9]|1[0-4]):[0-5][0-9]|Z", offset.strip(" \0"))
-    return (iso + zone[0], zone[0]) if zone else (iso, UNKNOWN_ZONE)
-
-
-def degrees(parts: list[tuple[int, int]], *, most: int) -> tuple[str, str | None]:
-    """Return degrees, minutes and seconds as one decimal, and why it deserves no trust.
-
-    Args:
-        parts: numerators and denominators, as stored.
-        most: 90 for a latitude, 180 for a longitude.
-
-    The decimal is empty where there is none: not three parts, or a division by zero.
-
-    >>> degrees([(51, 1), (3, 2), (0, 1)], most=90)
-    ('51.025', None)
-    """
-    if len(parts) != 3:
-        return "", "not degrees, minutes and seconds"
-    if any(below == 0 for _, below in parts):
-        return "", "a division by zero (0/0: the device had no position)"
-    whole, minutes, seconds = (Fraction(above, below) for above, below in parts)
-    angle = whole + minutes / 60 + seconds / 3600
-    why = None
-    if min(whole, minutes, seconds) < 0 or minutes >= 60 or seconds >= 60:
-        why = "minutes or seconds out of range"
-    if abs(angle) > most:
-        why = f"beyond {most} degrees"
-    return decimal(angle, _DEGREES), why
-
-
-def position(
-    latitude: list[tuple[int, int]],
-    north_south: str,
-    longitude: list[tuple[int, int]],
-    east_west: str,
-    *,
-    status: str = "",
-) -> tuple[str, str | None]:
-    """Return "latitude longitude" in signed decimal degrees, and why it deserves no trust.
-
-    No reference letter, no coordinate: the text is then empty. So it is for 0/0.
-    """
-    if north_south not in {"N", "S"} or east_west not in {"E", "W"}:
-        return "", "no reference letter (N, S, E, W): no coordinate"
-    lat, bad_lat = degrees(latitude, most=90)
-    lon, bad_lon = degrees(longitude, most=180)
-    why = bad_lat or bad_lon
-    if not lat or not lon:
-        return "", why
-    if lat == lon == "0":
-        why = "exactly 0,0: the device had no position"
-    if status == "V":
-        why = why or "the receiver said its position was void (GPSStatus V)"
-    lat = _signed(lat, negative=north_south == "S")
-    lon = _signed(lon, negative=east_west == "W")
-    return f"{lat} {lon}", why
-
-
-def decimal(number: Fraction, context: Context = _NUMBERS) -> str:
-    """Return a fraction as a plain decimal, exact or rounded to the context's digits."""
-    found = context.divide(
-        context.create_decimal(number.numerator), context.create_decimal(number.denominator)
-    )
-    text = f"{found:f}"
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    return "0" if text in {"", "-0"} else text
-
-
-def _signed(text: str, *, negative: bool) -> str:
-    if not negative or text == "0":
-        return text
-    return text[1:] if text.startswith("-") else f"-{text}"
 
 
 def _fact(key: str, tag: Any) -> Fact | None:
@@ -283,24 +190,23 @@ def _cut(text: str) -> str:
     return text if len(text) <= _SHOWN_TEXT else f"{text[:_SHOWN_TEXT]}…[cut: {len(text)}]"
 
 
-def _doubted(fact: Fact, why: str) -> Fact:
-    return Fact(fact.name, fact.value, fact.raw, fact.source, fact.tz, fact.suspect or why)
+def _doubted(one: Fact, why: str) -> Fact:
+    return replace(one, suspect=one.suspect or why)
 
 
 def _with_zone(name: str, facts: Mapping[str, Fact]) -> dict[str, Fact]:
     """Return a time with its zone, and beside it the time in ISO 8601, if it is one."""
-    fact = facts[name]
+    one = facts[name]
     fraction, offset = (facts[tag].value if tag in facts else "" for tag in TIMES[name])
-    found = moment(fact.value, fraction=fraction, offset=offset)
-    if found is None:
-        why = fact.suspect or "not a time"
-        return {name: Fact(name, fact.value, fact.raw, fact.source, UNKNOWN_ZONE, why)}
-    value, zone = found
-    raw = " ".join(filter(None, (fact.raw, fraction, offset)))
+    normal = times.exif(one.value, fraction=fraction, offset=offset)
+    if normal is None:
+        why = one.suspect or "not a time"
+        return {name: replace(one, tz=times.UNKNOWN_ZONE, suspect=why)}
+    raw = " ".join(filter(None, (one.raw, fraction, offset)))
     composite = f"Composite:{name.partition(':')[2]}"
     return {
-        name: Fact(name, fact.value, fact.raw, fact.source, zone, fact.suspect),
-        composite: Fact(composite, value, raw, f"from {name}", zone, fact.suspect),
+        name: replace(one, tz=normal.tz),
+        composite: fact(composite, raw, f"from {name}", normal, suspect=one.suspect),
     }
 
 
@@ -315,7 +221,8 @@ def _place(tags: Mapping[str, Any]) -> Fact | None:
     )
     numbers = [" ".join(f"{a}/{b}" for a, b in parts) for parts in (latitude, longitude)]
     raw = f"{numbers[0]} {north_south} {numbers[1]} {east_west}"
-    return Fact("Composite:GPSPosition", value, _cut(raw), "from GPS:GPSLatitude …", None, why)
+    source = "from GPS:GPSLatitude …"
+    return Fact("Composite:GPSPosition", value, _cut(raw), source, None, why, "place")
 
 
 def _altitude(tags: Mapping[str, Any]) -> Fact | None:
@@ -324,7 +231,7 @@ def _altitude(tags: Mapping[str, Any]) -> Fact | None:
     if len(parts) != 1 or parts[0][1] == 0 or reference not in ([0], [1]):
         return None
     above = decimal(Fraction(*parts[0]))
-    value = _signed(above, negative=reference == [1])
+    value = signed(above, negative=reference == [1])
     raw = f"{parts[0][0]}/{parts[0][1]} {reference[0]}"
     return Fact("Composite:GPSAltitude", value, raw, "from GPS:GPSAltitude …")
 
@@ -339,8 +246,8 @@ def _satellite_time(facts: Mapping[str, Fact]) -> Fact | None:
         return None
     hour, minute, second, fraction = clock.groups(default="")
     text = f"{date.value} {hour:0>2}:{minute:0>2}:{second:0>2}"
-    found = moment(text, fraction=fraction, offset="Z")
-    if found is None:
+    normal = times.exif(text, fraction=fraction, offset="Z")
+    if normal is None:
         return None
     raw = f"{date.raw} {time.raw}"
-    return Fact("Composite:GPSDateTime", found[0], raw, "from GPS:GPSDateStamp …", "UTC")
+    return fact("Composite:GPSDateTime", raw, "from GPS:GPSDateStamp …", normal)

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.extraction import Fact, Inhibitor
+from ingest.extraction import Fact, Problem
 from ingest.extractors import image
-from ingest.extractors.image import decimal, degrees, moment, position
+from ingest.normalise import times
+from ingest.normalise.places import decimal, degrees, position
 from tests.ingest.pictures import ASCII, RATIONAL, SHORT, placed, taken, tiff
 from tests.shared import shared
 
@@ -23,7 +24,7 @@ ratios = st.lists(st.tuples(numbers, numbers), max_size=5)
 
 
 def facts(picture):
-    return {x.name: x for x in image.extract(io.BytesIO(picture)) if isinstance(x, Fact)}
+    return {x.name: x for x in image.extract(io.BytesIO(picture), None) if isinstance(x, Fact)}
 
 
 # --- time ---
@@ -61,13 +62,13 @@ def test_what_is_no_time_stays_as_it_stands_and_is_suspect(text):
 @given(st.datetimes().map(lambda when: when.replace(microsecond=0, fold=0)))
 def test_every_time_of_the_calendar_is_read(when):
     text = when.isoformat(" ").replace("-", ":")
-    assert moment(text) == (when.isoformat(), "unknown")
+    assert times.exif(text)[1:3] == (when.isoformat(), "unknown")
 
 
 @given(st.text(max_size=30), st.text(max_size=10), st.text(max_size=10))
 def test_a_time_never_raises_and_never_invents_a_zone(text, fraction, offset):
-    found = moment(text, fraction=fraction, offset=offset)
-    assert found is None or found[1] in {"unknown", offset.strip(" \0")}
+    found = times.exif(text, fraction=fraction, offset=offset)
+    assert found is None or found.tz in {"unknown", "UTC", offset.strip(" \0")}
 
 
 # --- place ---
@@ -171,22 +172,22 @@ def test_an_endless_text_is_cut_and_the_cut_is_marked():
 
 
 def test_no_exif_is_told_apart_from_a_failure():
-    assert list(image.extract(io.BytesIO(b"\xff\xd8\xff\xd9"))) == [
-        Inhibitor(image.NO_EXIF, incomplete=False)
+    assert list(image.extract(io.BytesIO(b"\xff\xd8\xff\xd9"), None)) == [
+        Problem(image.NO_EXIF, incomplete=False)
     ]
 
 
 @given(st.binary(max_size=400), st.integers(0, 340))
 def test_any_change_to_a_picture_gives_items_and_never_an_exception(patch, at):
     changed = image.SAMPLE[:at] + patch + image.SAMPLE[at + len(patch) :]
-    for item in image.extract(io.BytesIO(changed)):
+    for item in image.extract(io.BytesIO(changed), None):
         json.dumps(item.to_json())
         assert not any(isinstance(value, float) for value in item.to_json().values())
 
 
 def test_reading_twice_gives_the_same_facts_in_the_same_order():
-    first = list(image.extract(io.BytesIO(image.SAMPLE)))
-    assert first == list(image.extract(io.BytesIO(image.SAMPLE)))
+    first = list(image.extract(io.BytesIO(image.SAMPLE), None))
+    assert first == list(image.extract(io.BytesIO(image.SAMPLE), None))
 
 
 # --- against ExifTool over the samples ---
@@ -205,7 +206,7 @@ def read():
     found = []
     for file, tags in pictures():
         with file.open("rb") as picture:
-            items = {x.name: x for x in image.extract(picture) if isinstance(x, Fact)}
+            items = {x.name: x for x in image.extract(picture, None) if isinstance(x, Fact)}
         if items:
             found.append((file, items, tags))
     return found

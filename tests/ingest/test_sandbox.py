@@ -21,7 +21,8 @@ from custody.canonical import dumps
 from ingest.errors import LibmagicMissing, SandboxUnavailable
 from ingest.extraction import OUTCOMES, Extraction, Limits, NotARecord
 from ingest.extractors import image
-from ingest.sandbox import Sandbox, _Findings, _Run, check_libmagic
+from ingest.findings import Findings
+from ingest.sandbox import Sandbox, check_libmagic
 from tests.ingest.pictures import taken
 from tests.shared import shared
 
@@ -70,7 +71,7 @@ def test_a_sound_picture_is_ok(sandbox):
     assert record.outcome == "ok"
     assert values(record)["Composite:DateTimeOriginal"] == "2008-10-22T16:28:39.24+02:00"
     assert record.extractors == (f"image: {image.VERSION}",)
-    assert (record.sandbox, record.inhibitors) == ("rlimit", ())
+    assert (record.sandbox, record.problems) == ("rlimit", ())
     assert record.started == record.ended == "2026-11-20T12:00:00+00:00"
 
 
@@ -84,7 +85,7 @@ def test_a_picture_without_exif_is_ok_and_says_so(sandbox):
         sandbox, b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0\xff\xd9", "a.jpg"
     )
     assert (record.outcome, record.facts) == ("ok", ())
-    assert record.inhibitors == (image.NO_EXIF,)
+    assert record.problems == (image.NO_EXIF,)
 
 
 def test_a_file_that_is_not_whole_is_named_but_not_read(sandbox):
@@ -111,8 +112,10 @@ def test_an_empty_file_is_an_outcome(sandbox):
         ("recurse_in_c", "crash", "ended by signal 11"),
         ("leave", "crash", "ended early with exit code 0"),
         ("raise", "partial", "fault: RuntimeError"),
-        ("flood", "partial", "output limit"),
-        ("many", "partial", "output limit"),
+        ("flood", "partial", "fault: only the first"),
+        ("many", "partial", "fault: only the first"),
+        ("lie_much", "partial", "output limit: more than 1048576 bytes"),
+        ("lie_without_end", "crash", "malformed output"),
         ("write_too_much", "partial", "fault: OSError: [Errno 27]"),
         ("write_evidence", "partial", "fault: OSError: [Errno 9]"),
         ("kill_zygote", "crash", "the sandbox died on this file, twice"),
@@ -121,11 +124,10 @@ def test_an_empty_file_is_an_outcome(sandbox):
 )
 def test_every_end_is_a_recorded_outcome_and_the_next_file_is_read(faulty, fault, outcome, why):
     record = look(faulty, fault)
-    assert record.outcome == outcome, record.inhibitors
-    assert why is None or any(each.startswith(why) for each in record.inhibitors)
-    assert bool(record.facts) == (
-        outcome == "ok" or fault in {"find_then_spin", "find_then_crash", "raise", "flood", "many"}
-    )
+    assert record.outcome == outcome, record.problems
+    assert why is None or any(each.startswith(why) for each in record.problems)
+    kept = {"find_then_spin", "find_then_crash", "raise", "flood", "many", "lie_much"}
+    assert bool(record.facts) == (outcome == "ok" or fault in kept)
     assert look(faulty, image.SAMPLE, "next.tif").outcome == "ok"
 
 
@@ -133,7 +135,7 @@ def test_the_processor_limit_ends_a_run(tmp_path):
     limits = Limits(wall_ms=4000, cpu_seconds=1)
     with Sandbox(clock=noon, limits=limits, extractors=[FAULTS / "every"]) as sandbox:
         record = look(sandbox, "spin")
-        assert (record.outcome, record.inhibitors) == ("timeout", ("processor limit: 1 s",))
+        assert (record.outcome, record.problems) == ("timeout", ("processor limit: 1 s",))
         assert look(sandbox, "burn").outcome == "crash"  # it caught SIGXCPU: killed a second later
 
 
@@ -142,7 +144,7 @@ def test_a_process_that_cannot_be_locked_does_not_look(tmp_path):
     with Sandbox(clock=noon, limits=impossible) as sandbox:
         record = look(sandbox, image.SAMPLE)
     assert (record.outcome, record.sandbox, record.format) == ("refused", "none", None)
-    assert "could not be locked" in record.inhibitors[0]
+    assert "could not be locked" in record.problems[0]
 
 
 def test_a_run_leaves_no_process_behind(faulty):
@@ -156,7 +158,7 @@ def test_a_run_leaves_no_process_behind(faulty):
 def test_an_ordinary_users_child_cannot_fork(faulty):
     if ROOT:
         pytest.skip("RLIMIT_NPROC does not hold root")
-    assert any("BlockingIOError" in each for each in look(faulty, "leave_a_daemon").inhibitors)
+    assert any("BlockingIOError" in each for each in look(faulty, "leave_a_daemon").problems)
 
 
 # --- what the child says ---
@@ -166,22 +168,25 @@ def test_an_ordinary_users_child_cannot_fork(faulty):
     "line",
     [
         "no json", "[]", "{}", '{"fact":null}', '{"fact":{"name":"IFD0:Make"}}', '{"end":1}',
-        '{"fact":{"name":"x","value":"","raw":"","source":"","tz":null,"suspect":null}}',
-        '{"fact":{"name":"A:B","value":1,"raw":"","source":"","tz":null,"suspect":null}}',
-        '{"fact":{"name":"A:B","value":0.5,"raw":"","source":"","tz":null,"suspect":null}}',
+        '{"fact":{"name":"x","value":"","raw":"","source":"","tz":null,"suspect":null,"kind":null}}',
+        '{"fact":{"name":"A:B","value":1,"raw":"","source":"","tz":null,"suspect":null,"kind":null}}',
+        '{"fact":{"name":"A:B","value":0.5,"raw":"","source":"","tz":null,"suspect":null,"kind":null}}',
         '{"extractor":[]}', '{"extractor":{"a":1}}', '{"fact":[1]}', '{"format":{"mime":[]}}',
         '{"isolation":"landlock+seccomp"}', '{"refused":"no"}', '{"extractor":"authentic"}',
         '{"format":{"mime":"<b>"}}', '{"seal":{"kind":"E01","verdict":"good","detail":""}}',
-        '{"end":true}\n{"inhibitor":{"reason":"","incomplete":false}}', "[" * 100_000,
-        '{"member":{"path":"a","size":-1,"modified_at":null,"sha256":null}}',
-        '{"member":{"path":"a","size":9007199254740992,"modified_at":null,"sha256":null}}',
+        '{"end":true}\n{"problem":{"reason":"","incomplete":false}}', "[" * 100_000,
+        '{"member":{"path":"a","size":-1,"modified_at":null,"sha256":null,"flags":[]}}',
+        '{"member":{"path":"a","size":9007199254740992,"modified_at":null,"sha256":null,"flags":[]}}',
+        '{"fact":{"name":"A:B","value":"","raw":"","source":"","tz":null,"suspect":"","kind":"x"}}',
+        '{"inhibitor":{"kind":"lazy"}}', '{"raw":{}}', '{"derivative":{"kind":"text"}}',
+        '{"derivative":{"kind":"text","mime":"a/b","locator":"","size":9,"sha256":"","offset":0}}',
         '{"end":true,"fact":true}', '{"fact":{"name":"A:B","value":NaN}}', "9" * 5000,
     ],
 )  # fmt: skip
 def test_a_child_that_breaks_the_form_is_a_crash_and_nothing_it_said_counts(faulty, line):
     record = look(faulty, f"lie {line}")
     assert record.outcome == "crash", record
-    assert record.inhibitors[0].startswith("malformed output")
+    assert record.problems[0].startswith("malformed output")
     assert (record.format, record.facts) == (None, ())
 
 
@@ -199,25 +204,25 @@ _LINES = st.lists(
 @given(_LINES)
 def test_any_output_is_read_or_refused(lines):
     output = b"".join(line + b"\n" for line in lines)
-    found = _Findings()
+    found = Findings()
     with contextlib.suppress(NotARecord):
-        found.read(_Run(output, extractors={"image": "1"}), Limits())
+        found.read(output, -1, {"image": "1"}, Limits())
     assert found.facts == []
 
 
 def test_a_lie_within_the_form_is_kept_within_the_limits(faulty):
     long = "x" * 5000
-    line = json.dumps({"fact": dict.fromkeys(("tz", "suspect"), None) | {
+    line = json.dumps({"fact": dict.fromkeys(("tz", "suspect", "kind"), None) | {
         "name": "A:B", "value": long, "raw": "", "source": ""}})  # fmt: skip
     record = look(faulty, f"lie {line}")
     assert (record.outcome, len(record.facts)) == ("partial", 1)
-    assert record.inhibitors == ("output limit: a text of more than 4096 bytes",)
+    assert record.problems == ("output limit: a text of more than 4096 bytes",)
 
 
 def test_a_lone_surrogate_never_reaches_the_record(faulty):
-    line = '{"inhibitor":{"reason":"\\ud800\\u202e","incomplete":false}}'
+    line = '{"problem":{"reason":"\\ud800\\u202e","incomplete":false}}'
     record = look(faulty, f"lie {line}")
-    assert "⟦U+D800⟧⟦U+202E⟧" in record.inhibitors
+    assert "⟦U+D800⟧⟦U+202E⟧" in record.problems
 
 
 def test_a_long_text_is_cut_and_what_cannot_be_seen_is_shown(faulty):
@@ -417,7 +422,7 @@ def test_a_hanging_maker_note_ends_in_time_and_the_basic_pass_keeps_its_tags():
     with Sandbox(clock=noon, limits=QUICK, extractors=[FAULTS / "slow"]) as sandbox:
         for path in files:
             record = look(sandbox, path.read_bytes(), path.name)
-            assert "time limit: 700 ms" in record.inhibitors, path
+            assert "time limit: 700 ms" in record.problems, path
             assert record.outcome == "partial"
             assert len(record.facts) >= 8
         assert look(sandbox, taken(b"2008:10:22 16:28:39\0"), "next.tif").outcome == "ok"

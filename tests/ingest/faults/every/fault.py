@@ -1,6 +1,7 @@
 """An extractor that goes wrong in the way the file asks for: for the tests of the sandbox."""
 
 import ctypes
+import json
 import os
 import resource
 import signal
@@ -14,7 +15,7 @@ FORMATS = frozenset({"text/plain"})
 SAMPLE = b""
 
 
-def extract(file):
+def extract(file, found):
     words = file.read().decode().split()
     if words:
         yield from globals()[f"_{words[0]}"](file)
@@ -180,3 +181,16 @@ def _lie(file):
     yield _fact()
     file.seek(4)
     _say(file.read())
+
+
+def _lie_much(_):
+    yield _fact()
+    line = json.dumps({"fact": _fact("x" * 3000).to_json()}).encode()
+    for _ in range(1000):
+        _say(line)
+
+
+def _lie_without_end(_):
+    yield _fact()
+    while True:
+        _say(b"x" * 1_000_000)

@@ -8,6 +8,6 @@ FORMATS = frozenset({"image/jpeg"})
 SAMPLE = b""
 
 
-def extract(file):
+def extract(file, found):
     exifread.process_file(file, details=True)
     yield from ()
