@@ -17,7 +17,7 @@ from custody.audit import audit
 from custody.findings import Finding
 from ingest.batch import Failure, ingest
 from ingest.register import Outcome
-from ingest.sources import find
+from ingest.sources import Thing, find
 from ingest.workflows import Processors
 from repository import Repository, now, open_repository
 from repository.authorise import Caller
@@ -176,7 +176,8 @@ def _submit(repo: Repository, case: Case, folder: Path, samples: list[Sample]) -
     names = [str(folder / sample.path) for sample in samples]
     sources = [name.encode() for name in names]
     submission, _ = open_submission(repo, actor, case, declared, sources=sources)
-    results = list(ingest(repo, actor, case, submission, iter(list(find(names))), declared={}))
+    things = [Thing((source,)) for source in find(names)]
+    results = list(ingest(repo, actor, case, submission, things))
     failures = [result for result in results if isinstance(result, Failure)]
     if failures:
         raise RepositoryError(f"the demonstration stops: {failures[0].error}")

@@ -17,6 +17,7 @@ from repository.access import Right
 from repository.authorise import on_case
 from repository.consult import list_exhibits, make_receipt, show_custody, show_exhibit
 from repository.errors import BadRequest, RangeNotSatisfiable
+from repository.naming import file_name
 from repository.purpose import parse
 from repository.retrieve import Reading, Span, retrieve, stated_purpose
 from repository.submissions import CLAIMS, Declaration, complete, open_submission
@@ -122,25 +123,31 @@ def custody(number: str) -> Response:
 
 @blueprint.get("/<number>/content")
 def content(number: str) -> Response:
-    """Return the bytes, each chunk verified before it is sent; or a single range of them."""
+    """Return the bytes of an exhibit, or of its part N with `?part=N`; or one range of them.
+
+    Each chunk is verified before it is sent.
+    """
     who = caller()
     house = repo()
+    part = _part(request.args.get("part"))
     if request.method == "HEAD" or request.headers.get("If-None-Match"):
         stated_purpose(house, who, purpose(), Act.CONSULTATION)
         described, _ = show_exhibit(house, who, number, reason="content-headers")
-        exhibit = described.exhibit
-        same = request.if_none_match.contains(exhibit.sha256.replace(":", "-"))
+        row, named = described.part(part)
+        sha256 = row.digests["sha256"]
+        same = request.if_none_match.contains(sha256.replace(":", "-"))
         if same or request.method == "HEAD":
-            headers = {**_digest_headers(exhibit.sha256), **_content_headers(number)}
+            headers = {**_digest_headers(sha256), **_content_headers(number, named)}
             if not same:
-                headers["Content-Length"] = str(exhibit.size)
+                headers["Content-Length"] = str(row.size)
             return Response(status=304 if same else 200, headers=headers, content_type=OCTETS)
     span = _range(request.headers.get("Range"))
     if span is not None and request.headers.get("If-Range"):
         described, _ = show_exhibit(house, who, number, reason="content-headers")
-        if request.headers["If-Range"] != _etag(described.exhibit.sha256):
+        row, _ = described.part(part)
+        if request.headers["If-Range"] != _etag(row.digests["sha256"]):
             span = None
-    reading = retrieve(house, who, number, purpose=purpose(), span=span)
+    reading = retrieve(house, who, number, purpose=purpose(), span=span, part=part)
     return _send(reading, partial=span is not None)
 
 
@@ -156,13 +163,13 @@ def _send(reading: Reading, *, partial: bool) -> Response:
         reading.close("aborted", "error")
         raise
     headers = {
-        **_digest_headers(reading.exhibit.sha256),
-        **_content_headers(reading.exhibit.number),
+        **_digest_headers(reading.recorded.digests["sha256"]),
+        **_content_headers(reading.exhibit.number, reading.part),
         "Content-Length": str(reading.length),
     }
     if partial:
         last = reading.last
-        headers["Content-Range"] = f"bytes {reading.first}-{last}/{reading.exhibit.size}"
+        headers["Content-Range"] = f"bytes {reading.first}-{last}/{reading.recorded.size}"
 
     def body() -> Iterator[bytes]:
         yield first
@@ -174,16 +181,17 @@ def _send(reading: Reading, *, partial: bool) -> Response:
     return answer
 
 
-def _content_headers(number: str) -> dict[str, str]:
+def _content_headers(number: str, part: int | None) -> dict[str, str]:
+    name = file_name(number, part)
     return {
         "Accept-Ranges": "bytes",
-        "Content-Disposition": f'attachment; filename="{number}.bin"',
+        "Content-Disposition": f'attachment; filename="{name}"',
         "Content-Security-Policy": "sandbox; default-src 'none'",
     }
 
 
 def _digest_headers(sha256: str) -> dict[str, str]:
-    """Return strong ETag and `Repr-Digest` (RFC 9530) of the whole exhibit."""
+    """Return strong ETag and `Repr-Digest` (RFC 9530) of the whole exhibit or part."""
     raw = bytes.fromhex(sha256.removeprefix("sha256:"))
     encoded = base64.b64encode(raw).decode()
     return {"ETag": _etag(sha256), "Repr-Digest": f"sha-256=:{encoded}:"}
@@ -198,6 +206,14 @@ def _case() -> str:
     if not code:
         raise BadRequest("name the case: ?case=CODE")
     return code
+
+
+def _part(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not re.fullmatch(r"[1-9][0-9]{0,5}", text):
+        raise BadRequest("part is a number from 1: ?part=2")
+    return int(text)
 
 
 def _range(header: str | None) -> Span | None:

@@ -66,6 +66,8 @@ STATUSES: dict[str, int] = {
     "purpose-required": 400,
     "purpose-too-long": 400,
     "range-not-satisfiable": 416,
+    "part-required": 400,
+    "unknown-part": 404,
     "access-denied": 403,
     "sign-in-refused": 401,
     "export-blocked": 409,

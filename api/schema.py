@@ -41,8 +41,17 @@ class Encoded(BaseModel):
     base64: str
 
 
+class PartView(BaseModel):
+    """One part of an exhibit of several."""
+
+    part: int
+    path: str | Encoded
+    sha256: str
+    size: int
+
+
 class ExhibitView(BaseModel):
-    """An exhibit."""
+    """An exhibit; `parts` where it has several, and it alone is asked for."""
 
     exhibit: str
     case: str
@@ -56,6 +65,7 @@ class ExhibitView(BaseModel):
     type: str | None
     mismatch: bool | None
     extraction: str | None
+    parts: list[PartView] | None = None
 
 
 class ExhibitList(BaseModel):
@@ -211,11 +221,18 @@ OPERATIONS: tuple[Operation, ...] = (
     (
         "get",
         "/api/v1/exhibits/{number}/content",
-        "The bytes, verified; single ranges",
-        {200: "application/octet-stream", 206: "application/octet-stream", 416: Problem},
+        "The bytes, verified; single ranges; of an exhibit of several parts the part named",
+        {
+            200: "application/octet-stream",
+            206: "application/octet-stream",
+            400: Problem,
+            404: Problem,
+            416: Problem,
+        },
         [
             _NUMBER,
             _PURPOSE,
+            _query("part", type="integer", minimum=1),
             {"name": "Range", "in": "header", "schema": {"type": "string"}},
         ],
         None,

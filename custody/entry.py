@@ -131,7 +131,7 @@ PERSONAL = frozenset({"actor_name", "organisation", "country"})  # sealed under 
 PLAIN = frozenset(
     {
         "attempted", "occurred_at", "parts", "instrument", "inputs", "outputs", "verification",
-        "location", "ranges", "count", "handling", "corrects", "key", "anchor",
+        "location", "part", "ranges", "count", "handling", "corrects", "key", "anchor",
     }
 )  # fmt: skip
 

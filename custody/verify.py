@@ -356,6 +356,12 @@ class _Examination:
             identity = members(item, IDENTITY)
             number = identity[1]
             _, about, parts = members(bodies.get(place), REGISTRATION, f"{number}, registration: ")
+            while len(parts) < bodies[place].get("count", 0):  # too many for one entry: it goes on
+                place += 1
+                more = members(bodies.get(place), REGISTRATION, f"{number}, registration: ")
+                if members(more[1], IDENTITY) != identity or not more[2]:
+                    raise ParseError(f"{number}: entry {place} does not go on with its parts")
+                parts = parts + more[2]
             several = [f"data/{number}.{n}.bin" for n in range(1, len(parts) + 1)]
             names = [f"data/{number}.bin"] if len(parts) == 1 else several
             if members(about, IDENTITY) != identity or files != names or not names:
@@ -369,8 +375,11 @@ class _Examination:
                 same = all(made.get(kind, told) == told for kind, told in digests.items())
                 if not same or "sha256" not in digests or {**chunks, **found["chunks"]} != chunks:
                     raise ParseError(f"{name} is not what was registered")
-                if len(parts) == 1 and identity[2:] != [made["sha256"], found["size"]]:
-                    raise ParseError(f"{name} has not the digest and size of {number}")
+            whole = [self.measured[name]["digests"]["sha256"] for name in names]
+            if len(whole) > 1:  # what several parts are known by
+                whole = ["sha256:" + hashlib.sha256(canonical(whole)).hexdigest()]
+            if identity[2:] != [*whole, sum(self.measured[name]["size"] for name in names)]:
+                raise ParseError(f"the files of {number} have not its digest and size")
         for name in self.files:
             if name.startswith("data/") and name not in owned:
                 raise ParseError(f"{name} belongs to no exhibit")

@@ -1,7 +1,7 @@
-"""Take in many files as one submission: in batches, resumable, one result per file."""
+"""Take in many things as one submission: in batches, resumable, one result for each."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
@@ -11,11 +11,18 @@ from sqlalchemy import select
 from custody.entry import Actor
 from custody.errors import EvidenceError
 from ingest.errors import SourceUnreadable
-from ingest.register import Outcome, quarantined_before, register, registered_before
-from ingest.sources import Source, Watch, opened
-from ingest.staging import Intent, Staged, abandon, intend, stage
+from ingest.register import (
+    Outcome,
+    quarantined_before,
+    received_of,
+    register,
+    registered_before,
+)
+from ingest.sources import Source, Thing, Watch, opened
+from ingest.staging import Intent, Received, Staged, abandon, intend, stage
 from repository import Repository
 from repository.errors import NameTaken, StoreError
+from repository.exhibits import digest_of_parts
 from repository.models import Case, Intake, Submission
 from repository.naming import name_digest, shown
 from repository.submissions import held_back, registered
@@ -28,7 +35,7 @@ _BLOCK = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A file that was not taken in, and why."""
+    """A thing that was not taken in, and why; the path is that of the part that failed."""
 
     path: bytes
     error: EvidenceError
@@ -39,67 +46,76 @@ def ingest(
     actor: Actor,
     case: Case,
     submission: Submission,
-    sources: Iterator[Source],
-    *,
-    declared: Mapping[str, str],
+    things: Iterable[Thing],
 ) -> Iterator[Outcome | Failure]:
-    """Yield what became of each source, in order; acknowledged means committed.
+    """Yield what became of each thing, in order; acknowledged means committed.
 
-    A path and digest that this submission has registered before comes out with the same number.
-    One file's failure does not stop the others; a full or unreachable store or ledger does.
+    What this submission has registered before, by path and digest, comes out with the same number.
+    One thing's failure does not stop the others; a full or unreachable store or ledger does. Of a
+    thing one part of which fails, nothing is registered.
 
     Raises:
         StoreFull, StoreUnavailable, LedgerUnavailable: going on makes no sense.
     """
     seen: Counter[tuple[bytes, str]] = Counter()
     with ThreadPoolExecutor(THREADS, thread_name_prefix="intake") as pool:
-        for group in _groups(sources):
+        for group in _groups(things):
             touched = _touched(repo, submission, group)
             results: list[Outcome | Failure | None] = [
-                _before(repo, submission, source, declared, seen, touched) for source in group
+                _before(repo, submission, thing, seen, touched) for thing in group
             ]
             waiting = [n for n, result in enumerate(results) if result is None]
-            intents = intend(repo, submission, [group[n].path for n in waiting])
+            intents = intend(
+                repo, submission, [[one.path for one in group[n].sources] for n in waiting]
+            )
             jobs = [
-                pool.submit(_stage, repo, actor, group[n], intent, declared)
-                for n, intent in zip(waiting, intents, strict=True)
+                [
+                    pool.submit(_stage, repo, source, intent)
+                    for source, intent in zip(group[n].sources, some, strict=True)
+                ]
+                for n, some in zip(waiting, intents, strict=True)
             ]
-            staged = [job.result() for job in jobs]
-            stored = [one for one in staged if isinstance(one, Staged)]
+            staged = [
+                _together(repo, actor, group[n], some, [job.result() for job in parts])
+                for n, some, parts in zip(waiting, intents, jobs, strict=True)
+            ]
+            stored = [one for one in staged if isinstance(one, Received)]
             made = register(repo, actor, case, submission, stored, seen=seen) if stored else []
             seen.update((one.path, one.sha256) for one in made)
             done = iter(made)
             for n, one in zip(waiting, staged, strict=True):
-                results[n] = next(done) if isinstance(one, Staged) else one
-            for source, result in zip(group, results, strict=True):
+                results[n] = next(done) if isinstance(one, Received) else one
+            for thing, result in zip(group, results, strict=True):
                 if result is None:
-                    raise EvidenceError(f"{shown(source.path)} was left without a result")
+                    raise EvidenceError(f"{shown(thing.path)} was left without a result")
                 yield result
 
 
-def _groups(sources: Iterator[Source]) -> Iterator[list[Source]]:
-    """Yield batches: many small files together, a large one alone, and a path only once."""
-    group: list[Source] = []
+def _groups(things: Iterable[Thing]) -> Iterator[list[Thing]]:
+    """Yield batches: many small things together, a large one alone, and a path only once."""
+    group: list[Thing] = []
     paths: set[bytes] = set()
-    size = 0
-    for source in sources:
-        length = BATCH_BYTES if source.size is None else source.size
-        full = len(group) >= BATCH_FILES or size + length > BATCH_BYTES
-        if group and (full or source.path in paths):
+    files, size = 0, 0
+    for thing in things:
+        length = sum(BATCH_BYTES if one.size is None else one.size for one in thing.sources)
+        names = {one.path for one in thing.sources}
+        full = files + len(thing.sources) > BATCH_FILES or size + length > BATCH_BYTES
+        if group and (full or names & paths):
             yield group
-            group, paths, size = [], set(), 0
-        group.append(source)
-        paths.add(source.path)
+            group, paths, files, size = [], set(), 0, 0
+        group.append(thing)
+        paths |= names
+        files += len(thing.sources)
         size += length
     if group:
         yield group
 
 
-def _touched(repo: Repository, submission: Submission, group: list[Source]) -> set[str]:
+def _touched(repo: Repository, submission: Submission, group: list[Thing]) -> set[str]:
     """Return the digests of those paths that this submission has met before."""
     query = select(Intake.path_sha256).where(
         Intake.submission_id == submission.id,
-        Intake.path_sha256.in_([name_digest(source.path) for source in group]),
+        Intake.path_sha256.in_([name_digest(thing.path) for thing in group]),
     )
     with repo.database.reading() as session:
         return set(session.scalars(query))
@@ -108,65 +124,65 @@ def _touched(repo: Repository, submission: Submission, group: list[Source]) -> s
 def _before(
     repo: Repository,
     submission: Submission,
-    source: Source,
-    declared: Mapping[str, str],
+    thing: Thing,
     seen: Counter[tuple[bytes, str]],
     touched: set[str],
 ) -> Outcome | Failure | None:
     """Return the result of an earlier run, or the problem found while looking, else None."""
-    if source.problem is not None:
-        return _unreadable(source, source.problem)
-    if source.file is None:
-        return None  # a stream is read once; see _stage
-    if name_digest(source.path) not in touched:
+    for source in thing.sources:
+        if source.problem is not None:
+            return _unreadable(source, source.problem)
+    if thing.sources[0].file is None:
+        return None  # a stream is read once; see _together
+    if name_digest(thing.path) not in touched:
         return None
     with repo.database.reading() as session:
-        known = registered(session, submission, source.path)
-        kept = held_back(session, submission, source.path)
+        known = registered(session, submission, thing.path)
+        kept = held_back(session, submission, thing.path)
     if not known and not kept:
         return None
-    try:
-        with opened(source) as file:
-            digest = sha256()
-            while block := file.read(_BLOCK):
-                digest.update(block)
-    except EvidenceError as error:
-        return Failure(source.path, error)
-    wanted = f"sha256:{digest.hexdigest()}"
+    digests = []
+    for source in thing.sources:
+        try:
+            digests.append(_digest(source))
+        except EvidenceError as error:
+            return Failure(source.path, error)
+    wanted = digest_of_parts(digests)
+    declared = [dict(source.declared) for source in thing.sources]
     for one in kept:
-        if one.staged["digests"]["sha256"] == wanted and one.staged["declared"] == dict(declared):
+        received = received_of(one)
+        if (received.sha256, received.declared) == (wanted, declared):
             return quarantined_before(repo, one)
     same = [exhibit for exhibit in known if exhibit.sha256 == wanted]
-    turn = seen[source.path, wanted]
+    turn = seen[thing.path, wanted]
     if turn >= len(same):
         return None
-    seen[source.path, wanted] += 1
+    seen[thing.path, wanted] += 1
     return registered_before(repo, same[turn])
+
+
+def _digest(source: Source) -> str:
+    with opened(source) as file:
+        digest = sha256()
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return f"sha256:{digest.hexdigest()}"
 
 
 def _unreadable(source: Source, why: str) -> Failure:
     return Failure(source.path, SourceUnreadable(f"{shown(source.path)}: {why}"))
 
 
-def _stage(
-    repo: Repository,
-    actor: Actor,
-    source: Source,
-    intent: Intent,
-    declared: Mapping[str, str],
-) -> Staged | Outcome | Failure:
+def _stage(repo: Repository, source: Source, intent: Intent) -> Staged | Failure:
+    """Store one part; what stands in the way of it alone is its result."""
     try:
-        staged = _store(repo, source, intent, declared)
-        if source.file is None:
-            return _stream_again(repo, actor, intent, staged) or staged
-        return staged
-    except NameTaken:
-        # An interrupted run stored other bytes under the name: the file changed since.
-        abandon(repo, actor, intent.row, reason="source-changed")
-        with repo.database.reading() as session:
-            submission = session.get_one(Submission, intent.row.submission_id)
-        [fresh] = intend(repo, submission, [source.path])
-        return _store(repo, source, fresh, declared)
+        with opened(source) as file:
+            watch = Watch(source, file)
+            return stage(
+                repo, intent, file, size=source.size, declared=source.declared, unchanged=watch
+            )
+    except NameTaken as error:
+        return Failure(source.path, error)
     except StoreError:
         raise
     except EvidenceError as error:
@@ -175,22 +191,44 @@ def _stage(
         return _unreadable(source, error.strerror or str(error))
 
 
-def _stream_again(repo: Repository, actor: Actor, intent: Intent, staged: Staged) -> Outcome | None:
+def _together(
+    repo: Repository,
+    actor: Actor,
+    thing: Thing,
+    intents: Sequence[Intent],
+    parts: Sequence[Staged | Failure],
+) -> Received | Outcome | Failure:
+    """Return what its parts came to: a thing to register, an earlier result, or what failed."""
+    if any(isinstance(part, Failure) and isinstance(part.error, NameTaken) for part in parts):
+        # An interrupted run stored other bytes under a name: a file changed since.
+        abandon(repo, actor, [intent.row for intent in intents], reason="source-changed")
+        with repo.database.reading() as session:
+            submission = session.get_one(Submission, intents[0].row.submission_id)
+        [intents] = intend(repo, submission, [[source.path for source in thing.sources]])
+        parts = [_stage(repo, *pair) for pair in zip(thing.sources, intents, strict=True)]
+    failed = [part for part in parts if isinstance(part, Failure)]
+    if failed:
+        return failed[0]
+    received = Received(
+        tuple(part for part in parts if isinstance(part, Staged)), thing.declaration
+    )
+    if thing.sources[0].file is None:
+        return _stream_again(repo, actor, intents[0], received) or received
+    return received
+
+
+def _stream_again(
+    repo: Repository, actor: Actor, intent: Intent, received: Received
+) -> Outcome | None:
     """Return the earlier result of a stream whose bytes this submission holds already.
 
     A stream can be compared only once it is read, so its second copy is stored; an entry says so.
     """
     with repo.database.reading() as session:
         submission = session.get_one(Submission, intent.row.submission_id)
-        known = registered(session, submission, staged.path)
-    same = [exhibit for exhibit in known if exhibit.sha256 == staged.digests["sha256"]]
+        known = registered(session, submission, received.path)
+    same = [exhibit for exhibit in known if exhibit.sha256 == received.sha256]
     if not same:
         return None
-    abandon(repo, actor, intent.row, reason="already-registered")
+    abandon(repo, actor, [intent.row], reason="already-registered")
     return registered_before(repo, same[0])
-
-
-def _store(repo: Repository, source: Source, intent: Intent, declared: Mapping[str, str]) -> Staged:
-    with opened(source) as file:
-        watch = Watch(source, file)
-        return stage(repo, intent, file, size=source.size, declared=declared, unchanged=watch)

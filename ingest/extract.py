@@ -48,6 +48,7 @@ class _Looked:
     record: Extraction | None
     stored: Stored | None
     digest: str = ""  # of the record
+    source: str = ""  # digest of what was looked at: the first part
     damage: str | None = None
 
 
@@ -116,7 +117,7 @@ def _look(repo: Repository, sandbox: Sandbox, exhibit: Exhibit, part: Recorded |
     except IntegrityError as error:
         return _Looked(exhibit, None, None, damage=str(error))
     stored, digest = put_document(repo, dumps(record.to_json()), key=key)
-    return _Looked(exhibit, record, stored, digest)
+    return _Looked(exhibit, record, stored, digest, part.digests["sha256"])
 
 
 def _run(
@@ -178,7 +179,7 @@ def _entries(looked: _Looked) -> list[Draft]:
         exhibit=ref(exhibit),
         plain={
             "instrument": record.instrument(),
-            "inputs": [exhibit.sha256],
+            "inputs": [looked.source],
             "outputs": [looked.digest],
         },
     )

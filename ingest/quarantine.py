@@ -4,8 +4,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from custody.entry import Act, Actor, Draft
-from ingest.register import Outcome, register
-from ingest.staging import Staged
+from ingest.register import Outcome, received_of, register
 from repository import Repository
 from repository.errors import BadRequest, UnknownQuarantine
 from repository.models import Case, Quarantined, Submission
@@ -38,9 +37,9 @@ def release(repo: Repository, actor: Actor, quarantine: str, *, motive: str) -> 
         kept = _held(session, quarantine)
         case = session.get_one(Case, kept.case_id)
         submission = session.get_one(Submission, kept.submission_id)
-    staged = Staged.from_json(kept.staged, exhibit_id=kept.exhibit_id, path=kept.path)
+    received = received_of(kept)
     released = {kept.exhibit_id: motive}
-    [outcome] = register(repo, actor, case, submission, [staged], released=released)
+    [outcome] = register(repo, actor, case, submission, [received], released=released)
     return outcome
 
 

@@ -18,7 +18,7 @@ from typing import BinaryIO
 from custody.entry import Actor
 from ingest.errors import BadDigest
 from ingest.register import Outcome, register
-from ingest.staging import Unchanged, abandon, intend, stage
+from ingest.staging import Received, Unchanged, abandon, intend, stage
 from repository import Repository
 from repository.errors import NameTaken
 from repository.models import Case, Submission
@@ -76,12 +76,12 @@ def receive(
         NameTaken: an interrupted run left other bytes; they were put aside, send it once more.
         LedgerUnavailable: the registration could not be committed.
     """
-    [intent] = intend(repo, submission, [path])
+    [[intent]] = intend(repo, submission, [[path]])
     try:
         staged = stage(repo, intent, source, size=size, declared=declared, unchanged=unchanged)
     except NameTaken:
         # An interrupted run stored other bytes under this name, and a stream cannot be read twice.
-        abandon(repo, actor, intent.row, reason="source-changed")
+        abandon(repo, actor, [intent.row], reason="source-changed")
         raise
-    [outcome] = register(repo, actor, case, submission, [staged])
+    [outcome] = register(repo, actor, case, submission, [Received((staged,))])
     return outcome

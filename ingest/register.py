@@ -9,21 +9,22 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from custody.entry import Act, Actor, CustodyEntry, Draft, ExhibitRef, uuid7
+from custody.entry import Act, Actor, CustodyEntry, Draft, uuid7
 from custody.receipt import Receipt
+from ingest.arrival import history, part_row, quarantine
 from ingest.doubles import double_entry, doubles_of
-from ingest.staging import Staged
+from ingest.staging import Received
 from repository import Repository
 from repository.errors import UnknownQuarantine, UnknownSubmission
-from repository.exhibits import known_as, part_json
-from repository.models import Case, Exhibit, Grant, Intake, Part, Quarantined, Submission
-from repository.naming import exhibit_number, name_digest, recorded_name
+from repository.exhibits import known_as
+from repository.models import Case, Exhibit, Grant, Intake, Quarantined, Submission
+from repository.naming import exhibit_number, name_digest
 from repository.submissions import Declaration
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one file: `registered` with a number, or `quarantined` with an id."""
+    """What became of one thing: `registered` with a number, or `quarantined` with an id."""
 
     status: str
     path: bytes
@@ -40,24 +41,31 @@ class Outcome:
     again: bool = False  # registered by an earlier run of the same submission
 
 
+Mark = tuple[Received, Exhibit | Quarantined, int]
+"""A thing, the row made of it, and the place of its main entry among the drafts."""
+
+
 def register(
     repo: Repository,
     actor: Actor,
     case: Case,
     submission: Submission,
-    staged: Sequence[Staged],
+    received: Sequence[Received],
     *,
     released: Mapping[str, str] | None = None,
     seen: Mapping[tuple[bytes, str], int] | None = None,
 ) -> list[Outcome]:
-    """Register stored files in one transaction and write their receipts. (4, 5, 6)
+    """Register stored things in one transaction and write their receipts. (4, 5, 6)
+
+    A thing is registered whole, as one exhibit, or set apart whole: where one part's declared
+    digest differs, all its parts wait.
 
     Args:
         repo: the repository.
         actor: who hands over, or who releases from quarantine.
         case: their case.
         submission: their submission.
-        staged: the stored files.
+        received: the stored things.
         released: exhibit id -> motive of those that a custodian releases from quarantine.
         seen: (path, digest) -> how many of it this run has accounted for; what the submission has
             beyond that was registered by another process meanwhile, and is not registered twice.
@@ -68,29 +76,33 @@ def register(
     declaration = Declaration.from_json(submission.declared)
     at = repo.clock()
     drafts: list[Draft] = []
-    marks: list[tuple[Staged, Exhibit | Quarantined, int]] = []
+    marks: list[Mark] = []
     doubles: dict[str, Exhibit] = {}
     with repo.database.writing() as session:
         row = session.get_one(Case, case.id, with_for_update=True)  # its numbers are counted
-        waiting = _waiting(session, staged, released or {})
+        waiting = _waiting(session, received, released or {})
         if seen is not None:
-            doubles = doubles_of(session, submission, staged, seen)
-        for one in staged:
+            doubles = doubles_of(session, submission, received, seen)
+        for one in received:
             if one.exhibit_id not in waiting:
                 continue
             if one.exhibit_id in doubles:
-                drafts.append(double_entry(actor, one))
+                drafts += double_entry(actor, one)
                 continue
             motive = (released or {}).get(one.exhibit_id)
             if motive is not None:
                 drafts.append(_release(session, actor, row, one, motive))
             if one.mismatches and motive is None:
-                kept = _quarantine(repo, session, actor, row, submission, one, drafts)
+                kept = _quarantine(repo, session, row, submission, one)
+                drafts += quarantine(actor, row, one, kept)
                 marks.append((one, kept, len(drafts) - 1))
             else:
-                exhibit = _register(session, row, submission, declaration, one, at)
-                drafts.extend(_history(actor, row, declaration, one, exhibit))
-                marks.append((one, exhibit, len(drafts) - 1))
+                said = one.declaration or declaration
+                exhibit = _register(session, row, submission, said, one, at)
+                arrived = history(actor, row, said, one, exhibit)
+                first = next(n for n, a in enumerate(arrived) if a.type == Act.REGISTRATION)
+                marks.append((one, exhibit, len(drafts) + first))
+                drafts += arrived
         _settle(session, marks, [name for name in doubles if name in waiting])
         session.flush()
         entries = repo.ledger.append(session, drafts)
@@ -109,12 +121,12 @@ def register(
             if one.exhibit_id in doubles
             else _finished(repo, one)
         )
-        for one in staged
+        for one in received
     ]
 
 
 def registered_before(repo: Repository, exhibit: Exhibit) -> Outcome:
-    """Return the outcome of a file that an earlier run has registered."""
+    """Return the outcome of a thing that an earlier run has registered."""
     return Outcome(
         "registered",
         exhibit.path,
@@ -130,13 +142,19 @@ def registered_before(repo: Repository, exhibit: Exhibit) -> Outcome:
     )
 
 
+def received_of(kept: Quarantined) -> Received:
+    """Return the thing that waits in quarantine: its parts, their digests and those declared."""
+    return Received.from_json(kept.staged, exhibit_id=kept.exhibit_id, path=kept.path)
+
+
 def quarantined_before(repo: Repository, kept: Quarantined) -> Outcome:
-    """Return the outcome of a file that an earlier run has put into quarantine."""
+    """Return the outcome of a thing that an earlier run has put into quarantine."""
+    received = received_of(kept)
     return Outcome(
         "quarantined",
         kept.path,
-        kept.staged["digests"]["sha256"],
-        kept.staged["size"],
+        received.sha256,
+        received.size,
         kept.submission_id,
         kept.index,
         repo.ledger.entry(kept.index).fields["at"],
@@ -146,18 +164,23 @@ def quarantined_before(repo: Repository, kept: Quarantined) -> Outcome:
     )
 
 
-def _waiting(session: Session, staged: Sequence[Staged], released: Mapping[str, str]) -> set[str]:
-    """Return which of the files nobody else has registered or quarantined meanwhile."""
-    ids = [one.exhibit_id for one in staged]
+def _waiting(
+    session: Session, received: Sequence[Received], released: Mapping[str, str]
+) -> set[str]:
+    """Return which of the things nobody else has registered or quarantined meanwhile."""
+    ids = [one.exhibit_id for one in received]
     rows = session.scalars(select(Intake).where(Intake.exhibit_id.in_(ids)).with_for_update())
-    return {row.exhibit_id for row in rows if row.state == "open" or row.exhibit_id in released}
+    states: dict[str, set[str]] = {}
+    for row in rows:
+        states.setdefault(row.exhibit_id, set()).add(row.state)
+    return {name for name, found in states.items() if found == {"open"} or name in released}
 
 
-def _finished(repo: Repository, staged: Staged) -> Outcome:
-    """Return what another process, working on the same submission, made of a file."""
+def _finished(repo: Repository, received: Received) -> Outcome:
+    """Return what another process, working on the same submission, made of a thing."""
     with repo.database.reading() as session:
-        exhibit = session.get(Exhibit, staged.exhibit_id)
-        query = select(Quarantined).where(Quarantined.exhibit_id == staged.exhibit_id)
+        exhibit = session.get(Exhibit, received.exhibit_id)
+        query = select(Quarantined).where(Quarantined.exhibit_id == received.exhibit_id)
         kept = session.scalar(query)
     if exhibit is not None:
         return registered_before(repo, exhibit)
@@ -170,7 +193,7 @@ def _acknowledge(
     repo: Repository,
     actor: Actor,
     submission: Submission,
-    marks: Sequence[tuple[Staged, Exhibit | Quarantined, int]],
+    marks: Sequence[Mark],
     entries: Sequence[CustodyEntry],
 ) -> list[Outcome]:
     indexes = [entries[position].index for _, _, position in marks]
@@ -178,9 +201,7 @@ def _acknowledge(
     with repo.database.reading() as session:
         cases = _known_cases(session, actor)
         known = {
-            one.exhibit_id: tuple(
-                known_as(session, one.digests["sha256"], cases=cases, but=one.exhibit_id)
-            )
+            one.exhibit_id: tuple(known_as(session, one.sha256, cases=cases, but=one.exhibit_id))
             for one, _, _ in marks
         }
     outcomes = []
@@ -188,7 +209,7 @@ def _acknowledge(
         entry = entries[position]
         common: dict[str, Any] = {
             "path": one.path,
-            "sha256": one.digests["sha256"],
+            "sha256": one.sha256,
             "size": one.size,
             "submission": submission.id,
             "index": entry.index,
@@ -223,38 +244,36 @@ def _register(
     case: Case,
     submission: Submission,
     declaration: Declaration,
-    staged: Staged,
+    received: Received,
     at: datetime,
 ) -> Exhibit:
     case.exhibits += 1
+    objects = [one for part in received.parts for one in (*part.objects, part.manifest)]
     exhibit = Exhibit(
-        id=staged.exhibit_id,
+        id=received.exhibit_id,
         number=exhibit_number(case.code, case.exhibits),
         case_id=case.id,
         serial=case.exhibits,
         submission_id=submission.id,
-        path=staged.path,
-        path_sha256=name_digest(staged.path),
-        sha256=staged.digests["sha256"],
-        size=staged.size,
+        path=received.path,
+        path_sha256=name_digest(received.path),
+        sha256=received.sha256,
+        size=received.size,
         family=declaration.family,
         registered_at=at,
         registration=-1,  # set below, when the entry has its index
         processed_at=None,
         checked_at=at,
-        locked_until=min(
-            (one.retain_until for one in (*staged.objects, staged.manifest) if one.retain_until),
-            default=None,
-        ),
+        locked_until=min((one.retain_until for one in objects if one.retain_until), default=None),
     )
     session.add(exhibit)
-    session.add(_part(staged))
+    session.add_all([part_row(part) for part in received.parts])
     return exhibit
 
 
 def _settle(
     session: Session,
-    marks: Sequence[tuple[Staged, Exhibit | Quarantined, int]],
+    marks: Sequence[Mark],
     abandoned: Sequence[str],
 ) -> None:
     """Note in the intents what became of them."""
@@ -267,13 +286,13 @@ def _settle(
             session.execute(update(Intake).where(Intake.exhibit_id.in_(ids)).values(state=state))
 
 
-def _release(session: Session, actor: Actor, case: Case, staged: Staged, motive: str) -> Draft:
+def _release(session: Session, actor: Actor, case: Case, received: Received, motive: str) -> Draft:
     """Take bytes out of quarantine and return the entry that says who decided and why.
 
     Raises:
         UnknownQuarantine: somebody else decided first.
     """
-    kept = session.scalar(select(Quarantined).where(Quarantined.exhibit_id == staged.exhibit_id))
+    kept = session.scalar(select(Quarantined).where(Quarantined.exhibit_id == received.exhibit_id))
     if kept is None or kept.state != "held":
         raise UnknownQuarantine("somebody else has decided about this already")
     kept.state = "released"
@@ -283,126 +302,26 @@ def _release(session: Session, actor: Actor, case: Case, staged: Staged, motive:
         reason="quarantine-released",
         plain={"attempted": str(Act.QUARANTINE)},
         withheld={"motive": motive, "case": case.code, "detail": {"quarantine": kept.id}},
-        subject=staged.exhibit_id,
-    )
-
-
-def _part(staged: Staged) -> Part:
-    return Part(
-        exhibit_id=staged.exhibit_id,
-        part=1,
-        size=staged.size,
-        digests=staged.digests,
-        chunk_count=staged.chunk_count,
-        chunk_root=staged.chunk_root,
-        stored=staged.stored.to_json(),
-        further=[one.to_json() for one in staged.objects[1:]] or None,
-        manifest={**staged.manifest.to_json(), "plain_sha256": staged.manifest_sha256},
-        encryption=staged.encryption,
-    )
-
-
-def _history(
-    actor: Actor, case: Case, declaration: Declaration, staged: Staged, exhibit: Exhibit
-) -> list[Draft]:
-    """Return an exhibit's first entries: collection, receipt, digests, registration."""
-    about = ExhibitRef(exhibit.id, exhibit.number, exhibit.sha256, exhibit.size)
-    purpose = {"purpose": declaration.purpose.to_json(), "case": case.code}
-    drafts = []
-    if declaration.collection:
-        drafts.append(
-            Draft(
-                Act.COLLECTION,
-                actor,
-                exhibit=about,
-                plain={"occurred_at": declaration.occurred_at} if declaration.occurred_at else {},
-                withheld=declaration.collection,
-            )
-        )
-    drafts.append(
-        Draft(
-            Act.RECEIPT,
-            actor,
-            exhibit=about,
-            plain={"location": staged.stored.location()},
-            withheld={"name": recorded_name(staged.path), **purpose},
-        )
-    )
-    drafts.append(_calculation(actor, staged, about))
-    drafts.append(
-        Draft(
-            Act.REGISTRATION,
-            actor,
-            exhibit=about,
-            plain={"parts": [part_json(_part(staged))]},
-            withheld={"case": case.code},
-        )
-    )
-    return drafts
-
-
-def _calculation(actor: Actor, staged: Staged, about: ExhibitRef | None) -> Draft:
-    """Return the digest at source (declared) and at receipt (computed): two facts."""
-    outcome = "done"  # nothing was declared, so nothing was compared
-    if staged.declared:
-        outcome = "fail" if staged.mismatches else "pass"
-    return Draft(
-        Act.MESSAGE_DIGEST_CALCULATION,
-        actor,
-        outcome,
-        reason="digest-mismatch" if staged.mismatches else None,
-        exhibit=about,
-        plain={
-            "verification": {
-                "expected": sorted(staged.declared.values()),
-                "observed": sorted(staged.digests.values()),
-            }
-        },
-        subject=staged.exhibit_id,
+        subject=received.exhibit_id,
     )
 
 
 def _quarantine(
-    repo: Repository,
-    session: Session,
-    actor: Actor,
-    case: Case,
-    submission: Submission,
-    staged: Staged,
-    drafts: list[Draft],
+    repo: Repository, session: Session, case: Case, submission: Submission, received: Received
 ) -> Quarantined:
     at = repo.clock()
     kept = Quarantined(
         id=f"QUA-{uuid7(at, repo.random)}",
-        exhibit_id=staged.exhibit_id,
+        exhibit_id=received.exhibit_id,
         case_id=case.id,
         submission_id=submission.id,
-        path=staged.path,
-        staged=staged.to_json(),
+        path=received.path,
+        staged=received.to_json(),
         index=-1,  # set when the entry has its index
         at=at,
         state="held",
     )
     session.add(kept)
-    withheld = {
-        "name": recorded_name(staged.path),
-        "case": case.code,
-        "detail": {"quarantine": kept.id, "submission": submission.id},
-    }
-    drafts.append(_calculation(actor, staged, None))
-    drafts.append(
-        Draft(
-            Act.QUARANTINE,
-            actor,
-            reason="digest-mismatch",
-            plain={
-                "location": staged.stored.location(),
-                "outputs": [staged.digests["sha256"]],
-            },
-            withheld=withheld,
-            subject=staged.exhibit_id,
-        )
-    )
     return kept
 
 

@@ -3,14 +3,15 @@
 import os
 import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from ingest.errors import SourceChanged, SourceUnreadable
 from repository.naming import shown
+from repository.submissions import Declaration
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,23 @@ class Source:
     path: bytes
     size: int | None
     problem: str | None = None  # why it cannot be taken in, found while looking
+    declared: Mapping[str, str] = field(default_factory=dict)  # algorithm -> "algorithm:hex"
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """What becomes one exhibit: a file, or several in their order, and what is declared of it.
+
+    `declaration` None: what the submission declares holds for it.
+    """
+
+    sources: tuple[Source, ...]
+    declaration: Declaration | None = None
+
+    @property
+    def path(self) -> bytes:
+        """Return the path it goes by: that of its first part."""
+        return self.sources[0].path
 
 
 def named(arguments: Sequence[str]) -> list[bytes]:

@@ -1,4 +1,9 @@
-"""Measure, encrypt and store bytes under a durable intent, before anything is registered."""
+"""Measure, encrypt and store bytes under a durable intent, before anything is registered.
+
+A thing is what becomes one exhibit: mostly one file, sometimes several parts in an order (a split
+disk image). Its parts share the id of the exhibit to be and one data key; each has objects of its
+own, under a random name.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,18 +11,21 @@ from datetime import timedelta
 from typing import Any, BinaryIO
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from custody.entry import Act, Actor, Draft, uuid7
 from ingest.errors import SourceIncomplete
 from repository import Repository, chunks
 from repository.digests import Measure
 from repository.envelope import SCHEME, plain_size, seal, sealed_size
-from repository.errors import NameTaken
+from repository.errors import NameTaken, WrongUse
+from repository.exhibits import digest_of_parts
 from repository.keys import Wrapped, draw, keep, keep_second
 from repository.models import DataKey, Intake, Submission
 from repository.naming import name_digest, recorded_name
 from repository.sealed import digest_of, plain_reader, put_objects, put_same, settled
 from repository.stores import Block, Stored
+from repository.submissions import Declaration
 from repository.trial import ensure_fit
 
 BUCKET = "evidence"
@@ -28,7 +36,7 @@ Unchanged = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """Bytes that are measured and stored, but not registered yet."""
+    """One file, or one part of a thing, that is measured and stored, but not registered yet."""
 
     exhibit_id: str
     path: bytes
@@ -41,6 +49,7 @@ class Staged:
     manifest_sha256: str  # of its plaintext
     encryption: str | None
     declared: dict[str, str]  # algorithm -> "algorithm:hex", as the submitter declared
+    part: int = 1
 
     @property
     def stored(self) -> Stored:
@@ -61,7 +70,7 @@ class Staged:
         return cls(exhibit_id=exhibit_id, path=path, **values)
 
     def to_json(self) -> dict[str, Any]:
-        """Return what the quarantine table keeps, the path apart."""
+        """Return everything but the exhibit's id and the path, as tables keep it."""
         return {
             "size": self.size,
             "digests": self.digests,
@@ -72,12 +81,81 @@ class Staged:
             "manifest_sha256": self.manifest_sha256,
             "encryption": self.encryption,
             "declared": self.declared,
+            "part": self.part,
         }
 
 
 @dataclass(frozen=True, slots=True)
+class Received:
+    """One thing to register: its stored parts in order, and what is declared of it alone.
+
+    `declaration` None: what the submission declares holds for it.
+    """
+
+    parts: tuple[Staged, ...]
+    declaration: Declaration | None = None
+
+    def __post_init__(self) -> None:
+        ids = {part.exhibit_id for part in self.parts}
+        numbers = [part.part for part in self.parts]
+        if len(ids) != 1 or numbers != list(range(1, len(numbers) + 1)):
+            raise WrongUse(f"parts {numbers} of {len(ids)} exhibits are no thing")
+
+    @property
+    def exhibit_id(self) -> str:
+        """Return the id of the exhibit it becomes."""
+        return self.parts[0].exhibit_id
+
+    @property
+    def path(self) -> bytes:
+        """Return the path it goes by: that of its first part."""
+        return self.parts[0].path
+
+    @property
+    def size(self) -> int:
+        """Return the number of bytes of all parts."""
+        return sum(part.size for part in self.parts)
+
+    @property
+    def sha256(self) -> str:
+        """Return the digest it is known by (docs/format.md 2.3)."""
+        return digest_of_parts([part.digests["sha256"] for part in self.parts])
+
+    @property
+    def mismatches(self) -> bool:
+        """Say whether a declared digest of any part is not the observed one."""
+        return any(part.mismatches for part in self.parts)
+
+    @property
+    def declared(self) -> list[dict[str, str]]:
+        """Return the declared digests, part by part."""
+        return [part.declared for part in self.parts]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what the quarantine table keeps: all that registration needs."""
+        return {
+            "parts": [{**part.to_json(), "path": part.path.hex()} for part in self.parts],
+            "declaration": self.declaration.to_json() if self.declaration else None,
+        }
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any], *, exhibit_id: str, path: bytes) -> "Received":
+        """Read what `to_json` wrote, or what was kept when a thing was always one file."""
+        if "parts" not in found:
+            return cls((Staged.from_json(found, exhibit_id=exhibit_id, path=path),))
+        parts = [dict(one) for one in found["parts"]]
+        return cls(
+            tuple(
+                Staged.from_json(one, exhibit_id=exhibit_id, path=bytes.fromhex(one.pop("path")))
+                for one in parts
+            ),
+            Declaration.from_json(found["declaration"]) if found["declaration"] else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Intent:
-    """The durable intent to store one file: its row, and the data key its bytes are sealed with."""
+    """The durable intent to store one part: its row, and the data key its bytes are sealed with."""
 
     row: Intake
     wrapped: Wrapped | None  # None: not encrypted
@@ -90,41 +168,68 @@ class Intent:
         return repo.kek.unwrap(self.wrapped.wrapped)
 
 
-def intend(repo: Repository, submission: Submission, paths: Sequence[bytes]) -> list[Intent]:
-    """Return the durable intents for paths; those of an interrupted run are used again. (1)
+def intend(
+    repo: Repository, submission: Submission, things: Sequence[Sequence[bytes]]
+) -> list[tuple[Intent, ...]]:
+    """Return the durable intents for things, each given by the paths of its parts in order. (1)
 
-    The data key is drawn here, and stands wrapped in the same transaction.
+    The data key of a thing is drawn here, and stands wrapped in the same transaction. Those that an
+    interrupted run made for the same paths in the same order are used again.
 
     Raises:
         StoreUnfit: the store's locks did not hold when they were tried: nothing is taken in.
     """
     ensure_fit(repo)
-    digests = [name_digest(path) for path in paths]
-    query = select(Intake).where(
-        Intake.submission_id == submission.id,
-        Intake.path_sha256.in_(digests),
-        Intake.state == "open",
-    )
     with repo.database.writing() as session:
-        open_ones = {intent.path_sha256: intent for intent in session.scalars(query)}
+        open_ones = _open_intents(session, submission, things)
         found = []
-        for path, digest in zip(paths, digests, strict=True):
-            intent = open_ones.get(digest)
-            if intent is not None:
-                row = session.get(DataKey, intent.exhibit_id)
+        for paths in things:
+            rows = open_ones.pop(tuple(paths), None)
+            if rows is not None:
+                row = session.get(DataKey, rows[0].exhibit_id)
                 wrapped = Wrapped(row.kek, bytes(row.wrapped)) if row else None
-                found.append(Intent(intent, wrapped, None))
+                found.append(tuple(Intent(one, wrapped, None) for one in rows))
                 continue
-            intent = _new_intent(repo, submission, path)
-            session.add(intent)
+            rows = _new_intents(repo, submission, paths)
+            session.add_all(rows)
             if not repo.settings.encryption:
-                found.append(Intent(intent, None, None))
+                found.append(tuple(Intent(one, None, None) for one in rows))
                 continue
             key, wrapped = draw(repo)
-            keep(repo, session, intent.exhibit_id, wrapped)
-            found.append(Intent(intent, wrapped, key))
+            keep(repo, session, rows[0].exhibit_id, wrapped)
+            found.append(tuple(Intent(one, wrapped, key) for one in rows))
         session.flush()
     return found
+
+
+def intents_of(repo: Repository, exhibit_id: str) -> tuple[Intent, ...]:
+    """Return the intents made for an exhibit to be, in the order of its parts."""
+    query = select(Intake).where(Intake.exhibit_id == exhibit_id).order_by(Intake.part)
+    with repo.database.reading() as session:
+        row = session.get(DataKey, exhibit_id)
+        wrapped = Wrapped(row.kek, bytes(row.wrapped)) if row else None
+        return tuple(Intent(one, wrapped, None) for one in session.scalars(query))
+
+
+def _open_intents(
+    session: Session, submission: Submission, things: Sequence[Sequence[bytes]]
+) -> dict[tuple[bytes, ...], list[Intake]]:
+    """Return the open intents of an interrupted run by the paths of all their parts."""
+    begun = select(Intake.exhibit_id).where(
+        Intake.submission_id == submission.id,
+        Intake.path_sha256.in_([name_digest(paths[0]) for paths in things]),
+        Intake.part == 1,
+        Intake.state == "open",
+    )
+    query = (
+        select(Intake)
+        .where(Intake.exhibit_id.in_(begun), Intake.state == "open")
+        .order_by(Intake.exhibit_id, Intake.part)
+    )
+    rows: dict[str, list[Intake]] = {}
+    for row in session.scalars(query):
+        rows.setdefault(row.exhibit_id, []).append(row)
+    return {tuple(row.path for row in some): some for some in rows.values()}
 
 
 def stage(
@@ -136,7 +241,7 @@ def stage(
     declared: Mapping[str, str],
     unchanged: Unchanged = lambda _: None,
 ) -> Staged:
-    """Measure, encrypt and store one file under its intent's name. (2, 3)
+    """Measure, encrypt and store one part under its intent's name. (2, 3)
 
     Raises:
         NameTaken: other bytes stand under the name from an interrupted run; see `abandon`.
@@ -163,7 +268,7 @@ def stage(
             repo.store,
             lambda: chunks.manifest_blocks(
                 exhibit=intent.row.exhibit_id,
-                part=1,
+                part=intent.row.part,
                 size=measure.size,
                 digests=measure.digests,
                 chunks=measure.chunks,
@@ -174,7 +279,7 @@ def stage(
             key=f"{intent.row.key}.manifest",
             **lock,
         )
-        if intent.wrapped is not None:
+        if intent.wrapped is not None and intent.row.part == 1:  # once for the thing
             keep_second(repo.store, intent.row.exhibit_id, intent.wrapped)
         return Staged(
             exhibit_id=intent.row.exhibit_id,
@@ -188,6 +293,7 @@ def stage(
             manifest_sha256=manifest_sha256,
             encryption=SCHEME if key is not None else None,
             declared=dict(declared),
+            part=intent.row.part,
         )
 
 
@@ -230,13 +336,17 @@ def _left(repo: Repository, intent: Intent) -> list[Stored]:
     return found
 
 
-def abandon(repo: Repository, actor: Actor, intent: Intake, *, reason: str) -> None:
-    """Give up an intent; bytes stored under its name stay where they are, and an entry says so."""
-    draft = _abandoned(repo, actor, intent, reason)
+def abandon(repo: Repository, actor: Actor, rows: Sequence[Intake], *, reason: str) -> None:
+    """Give up the intents of a thing; bytes stored under their names stay where they are.
+
+    An entry for each part says so.
+    """
+    drafts = [_abandoned(repo, actor, row, reason) for row in rows]
     with repo.database.writing() as session:
-        session.get_one(Intake, (intent.exhibit_id, intent.part)).state = "abandoned"
+        for row in rows:
+            session.get_one(Intake, (row.exhibit_id, row.part)).state = "abandoned"
         session.flush()
-        repo.ledger.append(session, [draft])
+        repo.ledger.append(session, drafts)
 
 
 def _abandoned(repo: Repository, actor: Actor, intent: Intake, reason: str) -> Draft:
@@ -259,16 +369,24 @@ def _abandoned(repo: Repository, actor: Actor, intent: Intake, reason: str) -> D
     )
 
 
-def _new_intent(repo: Repository, submission: Submission, path: bytes) -> Intake:
-    name = repo.random(32).hex()
+def _new_intents(repo: Repository, submission: Submission, paths: Sequence[bytes]) -> list[Intake]:
     at = repo.clock()
-    return Intake(
-        exhibit_id=uuid7(at, repo.random),
-        part=1,
-        submission_id=submission.id,
-        path=path,
-        path_sha256=name_digest(path),
-        key=f"o/{name[:2]}/{name}",
-        started_at=at,
-        state="open",
-    )
+    exhibit_id = uuid7(at, repo.random)
+    return [
+        Intake(
+            exhibit_id=exhibit_id,
+            part=part,
+            submission_id=submission.id,
+            path=path,
+            path_sha256=name_digest(path),
+            key=_new_name(repo),
+            started_at=at,
+            state="open",
+        )
+        for part, path in enumerate(paths, 1)
+    ]
+
+
+def _new_name(repo: Repository) -> str:
+    name = repo.random(32).hex()
+    return f"o/{name[:2]}/{name}"

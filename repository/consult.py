@@ -1,6 +1,7 @@
 """Look at lists, exhibits and their custody: every look is a `consultation` entry first."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from custody.canonical import dumps
@@ -10,8 +11,15 @@ from repository import Repository
 from repository.access import Right
 from repository.authorise import Caller, on_case, on_exhibit
 from repository.cases import visible_cases
-from repository.exhibits import exhibits_of, latest_run, ref
-from repository.models import Case, Exhibit, ExtractionRun, Submission
+from repository.exhibits import (
+    exhibits_of,
+    latest_run,
+    meant_part,
+    part_names,
+    parts_of,
+    ref,
+)
+from repository.models import Case, Exhibit, ExtractionRun, Part, Submission
 from repository.naming import recorded_name
 from repository.publication import completed
 from repository.sealed import put_document
@@ -24,6 +32,16 @@ class Described:
     exhibit: Exhibit
     case: str
     run: ExtractionRun | None
+    parts: Sequence[Part] = ()  # looked up for a single exhibit
+    names: Mapping[int, bytes] = field(default_factory=dict)  # original paths by part
+
+    def part(self, number: int | None) -> tuple[Part, int | None]:
+        """Return the part that is meant, and its number where the exhibit has several.
+
+        Raises:
+            PartRequired, UnknownPart: none was named of several, or it has no such part.
+        """
+        return meant_part(self.exhibit, self.parts, number)
 
     def to_json(self) -> dict[str, Any]:
         """Return the exhibit as the API answers it."""
@@ -41,6 +59,16 @@ class Described:
             "mismatch": self.run.mismatch if self.run else None,
             "extraction": self.run.outcome if self.run else None,
         }
+        if len(self.parts) > 1:
+            found["parts"] = [
+                {
+                    "part": one.part,
+                    "path": recorded_name(self.names[one.part]),
+                    "sha256": one.digests["sha256"],
+                    "size": one.size,
+                }
+                for one in self.parts
+            ]
         if self.exhibit.erased_at is not None:
             found["erased_at"] = timestamp(self.exhibit.erased_at)
         return found
@@ -111,7 +139,10 @@ def show_exhibit(
         )
     )
     with repo.database.reading() as session:
-        return Described(exhibit, case.code, latest_run(session, exhibit.id)), actor
+        parts = parts_of(session, [exhibit.id])
+        names = part_names(session, exhibit.id) if len(parts) > 1 else {}
+        run = latest_run(session, exhibit.id)
+    return Described(exhibit, case.code, run, parts, names), actor
 
 
 def show_custody(repo: Repository, caller: Caller, number: str) -> tuple[Described, list[Custody]]:

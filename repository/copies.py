@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from custody.entry import Act, Draft
 from repository import Repository, keys
 from repository.errors import Erased, IntegrityError, KeyUnavailable, NoSuchObject
-from repository.exhibits import ref
+from repository.exhibits import by_entry, ref
 from repository.models import Exhibit, ObjectCopy
 from repository.people import SYSTEM
 from repository.retrieve import Recorded, recorded
@@ -76,23 +76,25 @@ def _replicate(
     }
     if any(part.encryption for part in parts):
         keys.keep_second(replica, exhibit.id, keys.wrapped_key(repo, exhibit.id))
-    first = next(iter(copies.values()))
-    draft = Draft(
-        Act.REPLICATION,
-        SYSTEM,
-        exhibit=ref(exhibit),
-        plain={
-            "location": {**first.location(), "place": "replica"},
-            "outputs": [one.sha256 for one in copies.values()],
-        },
-    )
+    drafts = [
+        Draft(
+            Act.REPLICATION,
+            SYSTEM,
+            exhibit=ref(exhibit),
+            plain={
+                "location": {**some[0].location(), "place": "replica"},
+                "outputs": [one.sha256 for one in some],
+            },
+        )
+        for some in by_entry(list(copies.values()))
+    ]
     at = repo.clock()
     with repo.database.writing() as session:
         for name, stored in copies.items():
             keep_place(repo, session, exhibit.id, name, "replica", stored)
         session.get_one(Exhibit, exhibit.id).copied_at = at
         session.flush()
-        repo.ledger.append(session, [draft])
+        repo.ledger.append(session, drafts)
 
 
 def keep_place(

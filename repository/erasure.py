@@ -15,7 +15,7 @@ from repository import Repository, keys
 from repository.access import Right
 from repository.authorise import Caller, on_house, refuse
 from repository.errors import AccessDenied, BadRequest, Erased, StoreError, UnknownErasure
-from repository.exhibits import find_exhibit, ref, repaired_objects
+from repository.exhibits import by_entry, find_exhibit, ref, repaired_objects
 from repository.models import DataKey, Erasure, Exhibit
 from repository.naming import shown
 from repository.people import SYSTEM
@@ -172,7 +172,7 @@ def finish(repo: Repository, row: Erasure) -> None:
             kept.append(f"{stored.key}: {error}")
     drafts = [
         Draft(Act.HOLD_RELEASED, SYSTEM, reason="erasure", exhibit=ref(exhibit)),
-        _tombstone(row, exhibit, [stored for _, stored in objects], kept),
+        *_tombstones(row, exhibit, [stored for _, stored in objects], kept),
     ]
     with repo.database.writing() as session:
         found = session.get_one(Erasure, row.id, with_for_update=True)
@@ -184,24 +184,28 @@ def finish(repo: Repository, row: Erasure) -> None:
     row.state = "erased"
 
 
-def _tombstone(
+def _tombstones(
     row: Erasure, exhibit: Exhibit, objects: Sequence[Stored], kept: Sequence[str]
-) -> Draft:
-    return Draft(
-        Act.ERASURE,
-        SYSTEM,
-        reason="key-destroyed",
-        exhibit=ref(exhibit),
-        plain={"inputs": [row.document], "outputs": sorted({one.sha256 for one in objects})},
-        withheld={
-            "detail": {
-                "erasure": row.id,
-                "requested_by": row.requested_by,
-                "approved_by": row.decided_by,
-                "holds_that_stayed": list(kept),
-            }
-        },
-    )
+) -> list[Draft]:
+    """Return the tombstone; with more objects than one entry can list, the further ones."""
+    return [
+        Draft(
+            Act.ERASURE,
+            SYSTEM,
+            reason="key-destroyed",
+            exhibit=ref(exhibit),
+            plain={"inputs": [row.document], "outputs": some},
+            withheld={
+                "detail": {
+                    "erasure": row.id,
+                    "requested_by": row.requested_by,
+                    "approved_by": row.decided_by,
+                    "holds_that_stayed": list(kept),
+                }
+            },
+        )
+        for some in by_entry(sorted({one.sha256 for one in objects}))
+    ]
 
 
 def _decider(repo: Repository, caller: Caller, erasure: str, motive: str) -> Actor:

@@ -181,6 +181,18 @@ class RangeNotSatisfiable(WrongUse):
         self.size = size
 
 
+class PartRequired(BadRequest):
+    """The exhibit has several parts; say which one."""
+
+    code = "part-required"
+
+
+class UnknownPart(RepositoryError):
+    """The exhibit has no such part."""
+
+    code = "unknown-part"
+
+
 class AccessDenied(RepositoryError):
     """The rules do not allow this act; the refusal was recorded."""
 

@@ -1,20 +1,44 @@
 """Register, find and list exhibits."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from hashlib import sha256
+from typing import Any, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from custody.canonical import dumps
 from custody.entry import ExhibitRef
-from repository.models import Case, Exhibit, ExtractionRun, ObjectCopy, Part
+from repository.errors import PartRequired, UnknownPart
+from repository.models import Case, Exhibit, ExtractionRun, Intake, ObjectCopy, Part
 from repository.naming import split_number
 from repository.stores import Stored
+
+T = TypeVar("T")
+LISTED = 300  # a pair of digests takes 150 bytes of an entry's 65,535
 
 
 def ref(exhibit: Exhibit) -> ExhibitRef:
     """Return the exhibit as entries name it."""
     return ExhibitRef(exhibit.id, exhibit.number, exhibit.sha256, exhibit.size)
+
+
+def about_part(part: int | None) -> dict[str, Any]:
+    """Return how an entry says which part it is about; nothing for an exhibit of one part."""
+    return {} if part is None else {"part": part}
+
+
+def by_entry(values: Sequence[T]) -> list[Sequence[T]]:
+    """Return values, each a digest or a pair of them, in lots that fit into one entry."""
+    return [values[n : n + LISTED] for n in range(0, len(values), LISTED)] or [values]
+
+
+def digest_of_parts(digests: Sequence[str]) -> str:
+    """Return the digest an exhibit is known by, from the SHA-256 digests of its parts in order.
+
+    Of one part it is the part's own, of several that of their canonical list (docs/format.md 2.3).
+    """
+    return digests[0] if len(digests) == 1 else f"sha256:{sha256(dumps(list(digests))).hexdigest()}"
 
 
 def find_exhibit(session: Session, number: str) -> Exhibit | None:
@@ -30,6 +54,37 @@ def parts_of(session: Session, exhibit_ids: Sequence[str]) -> list[Part]:
         select(Part).where(Part.exhibit_id.in_(exhibit_ids)).order_by(Part.exhibit_id, Part.part)
     )
     return list(session.scalars(query))
+
+
+def count_parts(session: Session, number: str) -> int:
+    """Return how many parts an exhibit has, whoever asks; 0 if there is none of this number."""
+    exhibit = find_exhibit(session, number)
+    return 0 if exhibit is None else len(parts_of(session, [exhibit.id]))
+
+
+def part_names(session: Session, exhibit_id: str) -> dict[int, bytes]:
+    """Return the original paths of an exhibit's parts, by their numbers."""
+    query = select(Intake.part, Intake.path).where(Intake.exhibit_id == exhibit_id)
+    return {part: bytes(path) for part, path in session.execute(query)}
+
+
+def meant_part(
+    exhibit: Exhibit, parts: Sequence[Part], number: int | None
+) -> tuple[Part, int | None]:
+    """Return which of an exhibit's parts is meant, and its number where there are several.
+
+    Raises:
+        PartRequired: there are several, and none was named.
+        UnknownPart: there is no such part.
+    """
+    count = len(parts)
+    if number is None and count > 1:
+        raise PartRequired(f"{exhibit.number} has {count} parts; name one, from 1 to {count}")
+    wanted = 1 if number is None else number
+    if not 1 <= wanted <= count:
+        has = "one part" if count == 1 else f"{count} parts, counted from 1"
+        raise UnknownPart(f"{exhibit.number} has {has}")
+    return parts[wanted - 1], wanted if count > 1 else None
 
 
 def repaired_objects(

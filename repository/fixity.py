@@ -22,7 +22,7 @@ from repository.errors import (
     RepositoryError,
     StoreError,
 )
-from repository.exhibits import find_exhibit, ref, repaired_objects
+from repository.exhibits import by_entry, find_exhibit, ref, repaired_objects
 from repository.keys import in_store, keep_second, wrapped_key
 from repository.models import Exhibit, FixityRun
 from repository.naming import shown
@@ -46,8 +46,7 @@ class _Found:
 
     outcome: str = "pass"
     said: list[str] = field(default_factory=list)
-    expected: list[str] = field(default_factory=list)
-    observed: list[str] = field(default_factory=list)
+    compared: list[tuple[str, bool]] = field(default_factory=list)  # recorded digest, found equal
 
     def add(self, outcome: str, detail: str) -> None:
         """Take in one result; the worst counts."""
@@ -172,9 +171,7 @@ def _objects(repo: Repository, exhibit: Exhibit, part: Recorded, found: _Found) 
                 found.add("not-done", f"{place}: there is a copy, but no such store is configured")
                 continue
             reports[place] = repo.stores[place].verify(_due(exhibit, stored))
-            found.expected.append(one.sha256)
-            if reports[place].outcome == "pass":
-                found.observed.append(one.sha256)
+            found.compared.append((one.sha256, reports[place].outcome == "pass"))
         good = [place for place, report in reports.items() if report.outcome == "pass"]
         for place, report in reports.items():
             found.add(report.outcome, f"{place}: {report.detail}")
@@ -258,9 +255,15 @@ def _record(
             actor,
             outcome,
             exhibit=ref(exhibit),
-            plain={"verification": {"expected": found.expected, "observed": found.observed}},
+            plain={
+                "verification": {
+                    "expected": [digest for digest, _ in some],
+                    "observed": [digest for digest, equal in some if equal],
+                }
+            },
             withheld={"detail": detail},
         )
+        for some in by_entry(found.compared)
     ]
     if outcome == "fail":
         drafts.append(integrity_failure(exhibit, actor, None, detail))

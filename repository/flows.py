@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from custody.canonical import dumps
 from custody.entry import Act, Actor, Draft, uuid7
 from repository import Repository
-from repository.exhibits import ref
+from repository.exhibits import about_part, ref
 from repository.models import Exhibit, Flow, FlowRange
 
 SHARED = timedelta(minutes=15)
@@ -31,17 +31,20 @@ def join(
     actor: Actor,
     exhibit: Exhibit,
     *,
+    part: int | None,
     withheld: dict[str, Any],
     first: int,
     last: int,
 ) -> FlowRange:
     """Return the noted range in the flow it belongs to, whose opening entry is committed.
 
+    `part` is None for an exhibit of one.
+
     Raises:
         LedgerUnavailable: nothing could be recorded, so nothing may be given out.
     """
     at = repo.clock()
-    said = dumps([asdict(actor), exhibit.id, withheld])
+    said = dumps([asdict(actor), exhibit.id, part, withheld])
     fingerprint = sha256(said).hexdigest()
     query = (
         select(Flow)
@@ -62,6 +65,7 @@ def join(
                 person_id=actor.id,
                 exhibit_id=exhibit.id,
                 fingerprint=fingerprint,
+                part=part,
                 actor=asdict(actor),
                 withheld=withheld,
                 opened_at=at,
@@ -76,6 +80,7 @@ def join(
                 reason=REASON,
                 exhibit=ref(exhibit),
                 request_id=flow.request_id,
+                plain=about_part(part),
                 withheld=withheld,
             )
             repo.ledger.append(session, [opening])
@@ -139,7 +144,7 @@ def _close(repo: Repository, session: Session, flow: Flow) -> bool:
         reason=min(reasons, default=REASON),
         exhibit=ref(session.get_one(Exhibit, flow.exhibit_id)),
         request_id=flow.request_id,
-        plain={"ranges": ranges, "count": len(rows)},
+        plain={"ranges": ranges, "count": len(rows), **about_part(flow.part)},
         withheld=flow.withheld,
     )
     flow.closed_at = at

@@ -397,7 +397,8 @@ class Flow(Model):
     request_id: Mapped[str] = mapped_column(UUID, primary_key=True)
     person_id: Mapped[str] = mapped_column(UUID)
     exhibit_id: Mapped[str] = mapped_column(UUID, ForeignKey("exhibit.id"))
-    fingerprint: Mapped[str] = mapped_column(String(64))  # of person, exhibit, purpose and role
+    fingerprint: Mapped[str] = mapped_column(String(64))  # of person, exhibit, part, purpose, role
+    part: Mapped[int | None]  # of an exhibit of several
     actor: Mapped[dict[str, Any]]
     withheld: Mapped[dict[str, Any]]
     opened_at: Mapped[datetime]

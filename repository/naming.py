@@ -33,6 +33,11 @@ def split_number(number: str) -> tuple[str, int] | None:
     return (match[1], int(match[2])) if match and len(number) <= 24 else None
 
 
+def file_name(number: str, part: int | None) -> str:
+    """Return what an exhibit's bytes are called outside: `KRN-000042.bin`, of parts `….2.bin`."""
+    return f"{number}.bin" if part is None else f"{number}.{part}.bin"
+
+
 def submission_id(text: str) -> str:
     """Return a submission's id in its one spelling.
 

@@ -26,12 +26,14 @@ from repository.errors import (
     Erased,
     IntegrityError,
     KeyUnavailable,
+    PartRequired,
     PurposeRequired,
     PurposeTooLong,
     RangeNotSatisfiable,
     StoreError,
+    UnknownPart,
 )
-from repository.exhibits import ref, repaired_objects
+from repository.exhibits import about_part, meant_part, parts_of, ref, repaired_objects
 from repository.flows import join, leave
 from repository.keys import Wrapped, unwrap, wrapped_key
 from repository.models import Case, Exhibit, FlowRange
@@ -80,8 +82,9 @@ class Reading:
     purpose: Purpose
     request_id: str
     recorded: Recorded
+    part: int | None  # None: the exhibit has one part
     first: int
-    last: int  # inclusive; -1 for an empty exhibit
+    last: int  # inclusive; -1 for an empty part
     noted: FlowRange | None = None  # a range has its entries in common with others of its flow
     sent: int = 0
     closed: bool = field(default=False)
@@ -143,7 +146,7 @@ class Reading:
             reason=reason,
             exhibit=ref(self.exhibit),
             request_id=self.request_id,
-            plain={"ranges": ranges},
+            plain={"ranges": ranges, **about_part(self.part)},
             withheld={"purpose": self.purpose.to_json(), "case": self.case.code},
         )
 
@@ -167,6 +170,7 @@ def retrieve(
     *,
     purpose: str | None,
     span: Span | None = None,
+    part: int | None = None,
 ) -> Reading:
     """Open a retrieval: everything up to the committed opening entry.
 
@@ -176,11 +180,13 @@ def retrieve(
         number: exhibit number.
         purpose: as stated.
         span: the bytes wanted; None: everything.
+        part: which part; None: the only one.
 
     Raises:
         PurposeRequired, PurposeTooLong: no usable purpose; recorded.
         UnknownExhibit, AccessDenied: not for this caller; recorded.
-        RangeNotSatisfiable: the range lies outside the exhibit; recorded.
+        PartRequired, UnknownPart: the exhibit has several parts, or not this one; recorded.
+        RangeNotSatisfiable: the range lies outside the part; recorded.
         LedgerUnavailable: nothing could be recorded, so nothing is given out.
     """
     stated = stated_purpose(repo, caller, purpose, Act.RETRIEVAL)  # (1)
@@ -188,13 +194,17 @@ def retrieve(
         repo, caller, Right.RETRIEVE, number, attempted=Act.RETRIEVAL
     )
     try:
-        first, last = _span(span, exhibit.size)
-    except RangeNotSatisfiable as error:
+        with repo.database.reading() as session:
+            row, named = meant_part(exhibit, parts_of(session, [exhibit.id]), part)
+        first, last = _span(span, row.size)
+    except (PartRequired, UnknownPart, RangeNotSatisfiable) as error:
         refuse(repo, caller, Act.RETRIEVAL, error.code, error, case=case, exhibit=exhibit)
     withheld = {"purpose": stated.to_json(), "case": case.code}
     noted = None
     if span is not None:
-        noted = join(repo, actor, exhibit, withheld=withheld, first=first, last=last)  # (3)
+        noted = join(  # (3)
+            repo, actor, exhibit, part=named, withheld=withheld, first=first, last=last
+        )
         request_id = noted.request_id
     else:
         request_id = uuid7(repo.clock(), repo.random)
@@ -204,12 +214,15 @@ def retrieve(
             "started",
             exhibit=ref(exhibit),
             request_id=request_id,
+            plain=about_part(named),
             withheld=withheld,
         )
         repo.ledger.record(opening)  # (3)
-    reading = Reading(repo, actor, case, exhibit, stated, request_id, _UNREAD, first, last, noted)
+    reading = Reading(
+        repo, actor, case, exhibit, stated, request_id, _UNREAD, named, first, last, noted
+    )
     try:
-        reading.recorded = recorded_parts(repo, exhibit)[0]
+        reading.recorded = recorded_parts(repo, exhibit)[row.part - 1]
     except LedgerDamaged as error:
         reading.close("aborted", "integrity-failure", failure=str(error))
         raise IntegrityError(f"the record of {number} does not hold: {error}") from error
@@ -269,19 +282,35 @@ def recorded(repo: Repository, exhibits: Sequence[Exhibit]) -> dict[str, list[Re
     with repo.database.reading() as session:
         repaired = repaired_objects(session, [exhibit.id for exhibit in exhibits])
     return {
-        exhibit.id: _parts(exhibit, entry, repaired.get(exhibit.id, {}))
+        exhibit.id: [
+            _recorded(part, repaired.get(exhibit.id, {})) for part in _parts(repo, exhibit, entry)
+        ]
         for exhibit, entry in zip(exhibits, entries, strict=True)
     }
 
 
-def _parts(exhibit: Exhibit, entry: CustodyEntry, repaired: Mapping[str, Stored]) -> list[Recorded]:
+def _parts(repo: Repository, exhibit: Exhibit, entry: CustodyEntry) -> list[dict[str, Any]]:
+    """Return all parts of a registration; too many for one entry go on in those after it."""
+    found = _registered(exhibit, entry)
+    count = entry.fields.get("count", len(found))
+    following = entry.index + 1
+    while len(found) < count:
+        some = -(-(count - len(found)) // len(found)) if found else 1
+        for more in repo.ledger.proved(range(following, following + some)):
+            if len(found) < count:
+                found += _registered(exhibit, more)
+        following += some
+    if [part["part"] for part in found] != list(range(1, count + 1)):
+        raise LedgerDamaged(f"the registration of {exhibit.number} lacks parts")
+    return found
+
+
+def _registered(exhibit: Exhibit, entry: CustodyEntry) -> list[dict[str, Any]]:
     fields = entry.fields
     about = fields.get("exhibit", {})
     if fields.get("type") != Act.REGISTRATION or about.get("id") != exhibit.id:
-        raise LedgerDamaged(
-            f"entry {exhibit.registration} is not the registration of {exhibit.number}"
-        )
-    return [_recorded(part, repaired) for part in fields["parts"]]
+        raise LedgerDamaged(f"entry {entry.index} is not the registration of {exhibit.number}")
+    return list(fields["parts"])
 
 
 def verified_bytes(

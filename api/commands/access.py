@@ -18,7 +18,8 @@ from custody.quorum import parse as parse_policy
 from custody.receipt import AnyReceipt, Proof, Receipt, read_receipt
 from repository.consult import Custody, list_exhibits, make_receipt, show_custody, show_exhibit
 from repository.errors import BadRequest, DiskFull, RepositoryError
-from repository.naming import shown
+from repository.exhibits import count_parts
+from repository.naming import file_name, shown
 from repository.retrieve import Reading, Span
 from repository.retrieve import retrieve as open_reading
 
@@ -86,33 +87,81 @@ def _plain(value: object) -> str:
 
 @click.command()
 @click.argument("exhibit")
-@click.option("--out", required=True, metavar="FILE", help='Where to write; "-": standard output.')
+@click.option(
+    "--out", required=True, metavar="FILE",
+    help='Where to write; "-": standard output. Of several parts: a folder.',
+)  # fmt: skip
 @click.option("--purpose", help="Why; a code, or 'code: your words'.")
 @click.option("--range", "span", metavar="A-B", help="Zero-based, inclusive.")
+@click.option(
+    "--part", type=click.IntRange(1, 999_999), metavar="N",
+    help="One part of an exhibit of several; without it, all of them into the folder --out.",
+)  # fmt: skip
 @pass_context
-def retrieve(ctx: Context, exhibit: str, out: str, purpose: str | None, span: str | None) -> None:
-    """Write an exhibit's bytes, each checked against the ledger before it is written."""
+def retrieve(
+    ctx: Context, exhibit: str, out: str, purpose: str | None, span: str | None, part: int | None
+) -> None:
+    """Write an exhibit's bytes, each checked against the ledger before it is written.
+
+    Of an exhibit of several parts each part is a file, NUMBER.1.bin, NUMBER.2.bin and so on.
+    """
+    wanted = _span(span)
     target = None if out == "-" else Path(out)
+    with ctx.repo.database.reading() as session:
+        count = count_parts(session, exhibit)
+    if count > 1 and part is None and wanted is None and target is not None:
+        _retrieve_all(ctx, exhibit, target, purpose, count)
+        return
     if target is not None and target.exists():
         raise BadRequest(f"{target} exists; nothing is overwritten, name another file")
-    wanted = _span(span)
-    reading = open_reading(ctx.repo, ctx.caller, exhibit, purpose=purpose, span=wanted)
+    reading = open_reading(ctx.repo, ctx.caller, exhibit, purpose=purpose, span=wanted, part=part)
+    _deliver(ctx, reading, target)
+
+
+def _retrieve_all(
+    ctx: Context, exhibit: str, folder: Path, purpose: str | None, count: int
+) -> None:
+    """Write every part into a folder, each with entries of its own."""
+    files = [folder / file_name(exhibit, n) for n in range(1, count + 1)]
+    if folder.exists() and not folder.is_dir():
+        raise BadRequest(f"{folder} is a file; {exhibit} has {count} parts, name a folder")
+    taken = [file for file in files if file.exists()]
+    if taken:
+        raise BadRequest(f"{taken[0]} exists; nothing is overwritten, name another folder")
+    for n, file in enumerate(files, 1):
+        reading = open_reading(ctx.repo, ctx.caller, exhibit, purpose=purpose, part=n)
+        _make_folder(reading, folder)
+        _deliver(ctx, reading, file)
+
+
+def _make_folder(reading: Reading, folder: Path) -> None:
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        reading.close("aborted", "target-unwritable")
+        raise RepositoryError(f"{folder} cannot be made: {error.strerror}") from error
+
+
+def _deliver(ctx: Context, reading: Reading, target: Path | None) -> None:
     if target is None:
         _copy(ctx, reading, sys.stdout.buffer)
     else:
         _write(ctx, reading, target)
+    sha256 = reading.recorded.digests["sha256"]
     found = {
         "exhibit": reading.exhibit.number,
-        "sha256": reading.exhibit.sha256,
+        "sha256": sha256,
         "range": [reading.first, reading.last],
         "size": reading.length,
-        "path": out,
+        "path": "-" if target is None else str(target),
         "request_id": reading.request_id,
     }
-    text = (
-        f"{reading.exhibit.number}  {reading.length} bytes  {reading.exhibit.sha256}  verified, "
-        f"written to {out}"
-    )
+    about = reading.exhibit.number
+    if reading.part is not None:
+        found["part"] = reading.part
+        about += f" part {reading.part}"
+    where = "standard output" if target is None else target
+    text = f"{about}  {reading.length} bytes  {sha256}  verified, written to {where}"
     if target is None:
         ctx.say(text)
     else:

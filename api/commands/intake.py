@@ -2,6 +2,7 @@
 
 from collections import Counter
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,8 +14,8 @@ from ingest.batch import Failure
 from ingest.batch import ingest as take_in
 from ingest.quarantine import held, reject, release
 from ingest.receive import declared_digests
-from ingest.register import Outcome
-from ingest.sources import find, named
+from ingest.register import Outcome, received_of
+from ingest.sources import Thing, find, named
 from ingest.workflows import TOGETHER, Processors, Runs
 from repository.access import Right
 from repository.authorise import on_case, on_house
@@ -64,13 +65,13 @@ def ingest(
         repo, actor, case, declaration, named=submission_name, sources=named(paths)
     )
     ctx.say(f"{'going on with' if going_on else 'submission'} {submission.id}")
-    sources = list(find(paths))
-    results = take_in(repo, actor, case, submission, iter(sources), declared=declared)
+    things = [Thing((replace(source, declared=declared),)) for source in find(paths)]
+    results = take_in(repo, actor, case, submission, things)
     codes: list[int] = []
     failed = False
     with Background(ctx, on=not no_extract) as background:
         try:
-            with ctx.progress(results, label="taking in", length=len(sources)) as shown_results:
+            with ctx.progress(results, label="taking in", length=len(things)) as shown_results:
                 for result in shown_results:
                     codes.append(_show(ctx, submission, result))
                     failed = failed or isinstance(result, Failure)
@@ -198,18 +199,35 @@ def quarantine_list(ctx: Context) -> None:
         Draft(Act.CONSULTATION, actor, reason="quarantine-list", plain={"count": len(waiting)})
     )
     for kept, code in waiting:
-        observed = kept.staged["digests"]["sha256"]
+        received = received_of(kept)
+        first = received.parts[0]
+        found: dict[str, Any] = {
+            "quarantine": kept.id,
+            "case": code,
+            "submission": kept.submission_id,
+            "path": recorded_name(kept.path),
+            "declared": first.declared,
+            "observed": first.digests,
+            "entry": kept.index,
+        }
+        more = ""
+        if len(received.parts) > 1:
+            found["parts"] = [
+                {
+                    "part": part.part,
+                    "path": recorded_name(part.path),
+                    "declared": part.declared,
+                    "observed": part.digests,
+                    "mismatches": part.mismatches,
+                }
+                for part in received.parts
+            ]
+            differing = [part for part in received.parts if part.mismatches]
+            said = ", ".join(f"part {part.part} {shown(part.path)}" for part in differing)
+            more = f"  {len(received.parts)} parts; the digest differs of {said}"
         ctx.result(
-            {
-                "quarantine": kept.id,
-                "case": code,
-                "submission": kept.submission_id,
-                "path": recorded_name(kept.path),
-                "declared": kept.staged["declared"],
-                "observed": kept.staged["digests"],
-                "entry": kept.index,
-            },
-            f"{kept.id}  {code}  {observed}  entry {kept.index}  {shown(kept.path)}",
+            found,
+            f"{kept.id}  {code}  {received.sha256}  entry {kept.index}  {shown(kept.path)}{more}",
         )
 
 

@@ -28,7 +28,7 @@ from repository.exports.bag import Bag
 from repository.exports.verify_text import VERIFY_TEXT
 from repository.ledger_mirror import publish
 from repository.models import Case, Exhibit
-from repository.naming import shown
+from repository.naming import file_name, shown
 from repository.publication import Seals, announce, policy_text, seals_of, status, trust_file
 from repository.purpose import Purpose
 from repository.retrieve import Recorded, recorded_parts, stated_purpose, verified_bytes
@@ -386,8 +386,7 @@ def _ledger_files(repo: Repository, sealed: Seals) -> dict[str, bytes]:
 
 
 def _file_name(exhibit: Exhibit, part: Recorded, parts: int) -> str:
-    middle = f".{part.part}" if parts > 1 else ""
-    return f"data/{exhibit.number}{middle}.bin"
+    return f"data/{file_name(exhibit.number, part.part if parts > 1 else None)}"
 
 
 def _json(value: object) -> str:

@@ -13,8 +13,8 @@ Fact = dict[str, Any]
 
 _ACTOR = ("actor_name", "organisation", "country")
 _PLAIN = (  # the order in which the fields of a body are printed
-    "verification", "instrument", "parts", "inputs", "outputs", "location", "ranges", "count",
-    "handling", "corrects",
+    "verification", "instrument", "parts", "inputs", "outputs", "location", "part", "ranges",
+    "count", "handling", "corrects",
 )  # fmt: skip
 _OPENED = (
     "case", "title", "purpose", "authority", "recipient", "name", "path", "source", "collected_by",
@@ -222,6 +222,10 @@ def _verification(_: str, value: Mapping[str, Any]) -> list[Fact]:
     return [*facts, fact("field.comparison", word(said), form="text")]
 
 
+def _part(_: str, value: object) -> list[Fact]:
+    return [{**fact("field.part-meant", *lines(value)), "name": "part"}]
+
+
 def _parts(_: str, value: list[Mapping[str, Any]]) -> list[Fact]:
     facts = []
     for part in value:
@@ -265,6 +269,7 @@ def _ranges(name: str, value: list[list[int]]) -> list[Fact]:
 
 _SHAPES: Mapping[str, Callable[[str, Any], list[Fact]]] = {
     "verification": _verification,
+    "part": _part,
     "parts": _parts,
     "location": _location,
     "ranges": _ranges,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ingest.batch import Failure, ingest
-from ingest.sources import Source, Watch, find, opened
+from ingest.sources import Source, Thing, Watch, find, opened
 from ingest.staging import intend, stage
 from repository.errors import StoreFull
 from repository.purpose import parse
@@ -96,7 +96,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_registered(house, tmp_path,
         house.repo, actor, case, Declaration(parse("court")), sources=[b"log"]
     )
     source = next(iter(find([str(file)])))
-    [intent] = intend(house.repo, submission, [source.path])
+    [[intent]] = intend(house.repo, submission, [[source.path]])
 
     class Changing:
         """The open file, changed by somebody else after the first block."""
@@ -213,9 +213,9 @@ def test_a_full_store_does_not_register_and_the_next_run_goes_on(house, files):
     submission, _ = open_submission(
         house.repo, house.custodian, house.case, Declaration(parse("court")), sources=[b"x"]
     )
-    source = find([str(files / "a.txt")])
+    things = [Thing((source,)) for source in find([str(files / "a.txt")])]
     with pytest.raises(StoreFull):
-        list(ingest(full, house.custodian, house.case, submission, source, declared={}))
+        list(ingest(full, house.custodian, house.case, submission, things))
     assert exhibits(house) == []
     said = house.evidence("ingest", files / "a.txt", "--case", CODE, "--submission", submission.id)
     assert (said.code, len(exhibits(house))) == (0, 1)

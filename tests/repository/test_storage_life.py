@@ -325,7 +325,7 @@ def staged_only(house, data: bytes, path: bytes = b"left"):
     submission, _ = open_submission(
         house.repo, house.custodian, house.case, Declaration(parse("court")), sources=[path]
     )
-    [intent] = intend(house.repo, submission, [path])
+    [[intent]] = intend(house.repo, submission, [[path]])
     stage(house.repo, intent, io.BytesIO(data), size=len(data), declared={})
     return submission, intent
 
