@@ -1,22 +1,37 @@
-"""Run the application under gunicorn: two processes, many threads, bodies streamed."""
+"""Run the application under gunicorn: two processes, many threads, bodies streamed.
+
+A slow upload, and a client that never ends its request, hold a thread each; a thread costs little
+(docs/decisions/0014). What holds one for nothing is bounded: the head of a request has
+`HEAD_SECONDS`, a dead peer is found by TCP, and a closing connection lingers in its own thread, not
+in the loop that accepts.
+"""
 
 import errno
 import os
+import resource
 import socket
 import ssl
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.workers.gthread import ThreadWorker
 
+from api.body import stopping
 from api.errors import PortInUse
 
 MakeApp = Callable[[], Flask]
 
 WORKERS = 2
-THREADS = 64
-CONNECTIONS = 2000
+THREADS = 512  # of one process; made as they are needed
+CONNECTIONS = 2000  # of one process, those without a request at the moment included
+HEAD_SECONDS = 20.0  # for TLS and the head of a request, however slowly it drips
+LINGER_SECONDS = 2.0
+KEEP_ALIVE = 20  # seconds between two requests on one connection
+FILES = 512  # descriptors of one process beside its connections: database, store
 
 
 def claim(host: str, port: int) -> socket.socket:
@@ -28,6 +43,12 @@ def claim(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Accepted connections inherit these: a peer that is gone is found within two minutes.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 120_000)
     try:
         listener.bind((host, port))
         listener.listen(CONNECTIONS)
@@ -45,6 +66,73 @@ def run(make_app: MakeApp, listener: socket.socket, tls: ssl.SSLContext | None =
     _Server(make_app, listener, tls).run()
 
 
+def _connections() -> int:
+    """Return how many connections a process may hold; each is a descriptor."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = CONNECTIONS + FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        wanted = soft
+    return max(wanted - FILES, THREADS + 1)
+
+
+def _linger(line: socket.socket) -> None:
+    """End a connection so that the client can read the answer: here, in its own thread.
+
+    gunicorn would wait for the client in the loop that accepts; a shut socket it closes at once.
+    """
+    end, dropped = time.monotonic() + LINGER_SECONDS, 0
+    with suppress(OSError):
+        line.shutdown(socket.SHUT_WR)
+        while dropped < 1 << 16 and (left := end - time.monotonic()) > 0:
+            line.settimeout(left)
+            if not (data := line.recv(4096)):
+                break
+            dropped += len(data)
+    with suppress(OSError):
+        line.shutdown(socket.SHUT_RDWR)
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
+    """gunicorn's threads, with an end to what would hold one for ever."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._heads: dict[Any, float] = {}  # connections whose request is not read yet -> until
+
+    def handle(self, conn: Any) -> Any:
+        """Serve one request on a connection, in a thread."""
+        self._heads[conn] = time.monotonic() + HEAD_SECONDS
+        try:
+            kept = super().handle(conn)
+        finally:
+            self._heads.pop(conn, None)
+        if not kept:
+            _linger(conn.sock)
+        return kept
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        """Answer a request whose head was read."""
+        self._heads.pop(conn, None)
+        return super().handle_request(req, conn)
+
+    def murder_pending(self) -> None:
+        """End what is late; called by the loop once a second."""
+        super().murder_pending()
+        now = time.monotonic()
+        for conn, end in self._heads.copy().items():
+            if end < now:
+                with suppress(OSError):  # it may have ended by itself
+                    # Not the method of a TLS socket, which would forget its state meanwhile.
+                    socket.socket.shutdown(conn.sock, socket.SHUT_RDWR)
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """Begin to stop: uploads on their way end, with what arrived."""
+        stopping.set()
+        super().handle_exit(sig, frame)
+
+
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
     def __init__(
         self, make_app: MakeApp, listener: socket.socket, tls: ssl.SSLContext | None
@@ -59,9 +147,10 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
         options: dict[str, Any] = {
             "bind": f"fd://{self._listener.fileno()}",
             "workers": WORKERS,
-            "worker_class": "gthread",
+            "worker_class": Worker,
             "threads": THREADS,
-            "worker_connections": CONNECTIONS,
+            "worker_connections": _connections(),
+            "keepalive": KEEP_ALIVE,
             "graceful_timeout": 30,
             "timeout": 120,
             "proc_name": "evidence",

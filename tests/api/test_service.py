@@ -2,10 +2,7 @@
 
 import json
 import os
-import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -14,46 +11,19 @@ from hashlib import sha256
 import pytest
 
 from repository.people import find_person, new_token
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
-def start(house, port, *options):
-    """Start the service and return its process once it accepts connections."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "api.cli", "--data", str(house.data), "serve", "--port", str(port),
-         *options],
-        stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    for _ in range(400):
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return process
-        except OSError:
-            time.sleep(0.05)
-    process.kill()
-    process.wait()
-    pytest.fail("the service did not start")
+from tests.service import serving
 
 
 @pytest.fixture
 def service(house):
-    port = free_port()
     with house.repo.database.reading() as session:
         people = {n: find_person(session, n) for n in ("investigator", "analyst")}
     tokens = {
         name: new_token(house.repo, house.custodian, person=person, expires_at=None)[1]
         for name, person in people.items()
     }
-    process = start(house, port)
-    address = f"http://127.0.0.1:{port}"
-    yield address, tokens
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=40) == 0
+    with serving(house.data) as running:
+        yield running.address, tokens
 
 
 def ask(address, token, path, **more):
@@ -158,18 +128,13 @@ def test_over_tls_the_service_shows_the_key_that_invitations_pin(house):
 
     from api.tls import find_identity, pin_of
 
-    port = free_port()
-    process = start(house, port, "--tls")
-    try:
+    with serving(house.data, options=("--tls",)) as running:
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        with socket.create_connection(("127.0.0.1", port), 30) as line:
+        with socket.create_connection(running.place, 30) as line:
             with context.wrap_socket(line) as tls:
                 tls.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
                 assert tls.recv(64).startswith(b"HTTP/1.1 200")
                 shown = pin_of(tls.getpeercert(binary_form=True))
                 assert tls.version() in ("TLSv1.2", "TLSv1.3")
         assert shown == find_identity(house.repo.settings).pin
-    finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=40) == 0

@@ -8,17 +8,12 @@ gunicorn: the file read in blocks of 1 MiB, and the output of `cat FILE`.
 
 import argparse
 import http.client
-import json
-import os
-import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-from tests.benchmarks.house_of import evidence, fill, new_house, say, spread, workplace
+from tests.benchmarks.house_of import evidence, fill, new_house, new_token, say, spread, workplace
+from tests.service import Running, free_port, serving
 
 CAT = """
 import subprocess, sys
@@ -43,29 +38,6 @@ def make():
     return app
 run(make, claim("127.0.0.1", int(sys.argv[2])))
 """
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
-
-
-@contextmanager
-def serving(command: list[str], port: int) -> Iterator[None]:
-    """Run a server until the end of the block."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(200):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
-        yield
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
 
 
 def fetch(port: int, path: str, headers: dict[str, str]) -> tuple[float, int]:
@@ -97,18 +69,14 @@ def main() -> None:
             evidence(data, "ingest", file, "--case", "KRN", "--no-extract"),
             check=True, capture_output=True,
         )  # fmt: skip
-        made = subprocess.run(
-            evidence(data, "token", "new", os.environ.get("USER") or "root"),
-            check=True, capture_output=True, text=True,
-        )  # fmt: skip
-        token = json.loads(made.stdout)["token"]
-        ours, theirs = free_port(), free_port()
+        token = new_token(data)
+        theirs = free_port()
         headers = {"Authorization": f"Bearer {token}", "Evidence-Purpose": "analysis"}
         path = "/api/v1/exhibits/KRN-000001/content"
-        serve = [*evidence(data, "serve", "--port", ours)]
-        cat = [sys.executable, "-c", CAT, str(file), str(theirs)]
+        cat = Running([sys.executable, "-c", CAT, str(file), str(theirs)])
         times: list[tuple[float, float, float]] = []
-        with serving(serve, ours), serving(cat, theirs):
+        with serving(data) as service, cat.until_answered("127.0.0.1", theirs):
+            ours = service.port
             fetch(ours, path, headers)
             fetch(theirs, "/", {})
             fetch(theirs, "/process", {})

@@ -1,5 +1,6 @@
 """What every benchmark needs: a fresh repository on the disk that is measured, and commands."""
 
+import json
 import os
 import shutil
 import statistics
@@ -9,6 +10,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from api.commands.context import login
+from tests.service import evidence
 
 
 @contextmanager
@@ -21,9 +25,12 @@ def workplace(folder: str | None) -> Iterator[Path]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def evidence(data: Path, *words: object) -> list[str]:
-    """Return the command line of `evidence` on a data folder."""
-    return [sys.executable, "-m", "api.cli", "--data", str(data), "--json", *map(str, words)]
+def new_token(data: Path) -> str:
+    """Return a token of the person who made the repository."""
+    words = evidence(data, "token", "new", login())
+    made = subprocess.run(words, check=True, capture_output=True, text=True)
+    token: str = json.loads(made.stdout)["token"]
+    return token
 
 
 def new_house(data: Path) -> None:

@@ -1,22 +1,16 @@
 """Against a store that lies everything fails closed: a proxy garbles what a real server says."""
 
-import ipaddress
 import os
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from repository.chunks import ChunkDigests, verified
 from repository.errors import BadRequest, IntegrityError, StoreError, StoreUnavailable, StoreUnfit
 from repository.stores import open_store
+from tests.certificates import certificate
 from tests.contract.test_stores import blocks, ceph_url, read
 from tests.hostile import proxied
 
@@ -155,35 +149,3 @@ def test_tls_is_verified_against_the_authority_of_the_settings(tmp_path, key):
             open_store(secure, access).stat(stored)  # an authority that the system does not know
     with pytest.raises(BadRequest):
         open_store(secure, replace(access, ca_file=tmp_path / "absent.pem"))
-
-
-def certificate(folder: Path) -> None:
-    """Make an authority and a server's certificate for 127.0.0.1."""
-    at = datetime.now(UTC)
-    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
-    names = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, n)]) for n in ("ca", "store")]
-
-    def made(which: int) -> x509.Certificate:
-        address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-        known = x509.AuthorityKeyIdentifier.from_issuer_public_key(keys[0].public_key())
-        own = x509.SubjectKeyIdentifier.from_public_key(keys[which].public_key())
-        return (
-            x509.CertificateBuilder()
-            .subject_name(names[which])
-            .issuer_name(names[0])
-            .public_key(keys[which].public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(at - timedelta(days=1))
-            .not_valid_after(at + timedelta(days=2))
-            .add_extension(x509.BasicConstraints(ca=which == 0, path_length=None), critical=True)
-            .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-            .add_extension(known, critical=False)
-            .add_extension(own, critical=False)
-            .sign(keys[0], hashes.SHA256())
-        )
-
-    (folder / "ca.pem").write_bytes(made(0).public_bytes(Encoding.PEM))
-    (folder / "server.pem").write_bytes(made(1).public_bytes(Encoding.PEM))
-    (folder / "server.key").write_bytes(
-        keys[1].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    )

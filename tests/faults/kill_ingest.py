@@ -18,6 +18,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.service import evidence
+
 FILES = 60
 SUBMISSION = "SUB-01a1f000-0000-7000-8000-000000000001"
 
@@ -31,10 +33,6 @@ class Counted:
     lost: int = 0
     doubled: int = 0
     failed_checks: int = 0
-
-
-def evidence(data: Path, *words: object) -> list[str]:
-    return [sys.executable, "-m", "api.cli", "--data", str(data), "--json", *map(str, words)]
 
 
 def run(kills: int, seed: int) -> Counted:

@@ -7,7 +7,8 @@ import subprocess
 import pytest
 
 from tests.faults import kill_recorders
-from tests.faults.kill_ingest import SUBMISSION, Counted, evidence, run
+from tests.faults.kill_ingest import SUBMISSION, Counted, run
+from tests.service import evidence
 
 
 def test_killed_submissions_go_on_where_they_stopped():
