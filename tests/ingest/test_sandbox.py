@@ -70,7 +70,7 @@ def test_a_sound_picture_is_ok(sandbox):
     record = look(sandbox, image.SAMPLE, "a.tif")
     assert record.outcome == "ok"
     assert values(record)["Composite:DateTimeOriginal"] == "2008-10-22T16:28:39.24+02:00"
-    assert record.extractors == (f"image: {image.VERSION}",)
+    assert f"image: {image.VERSION}" in record.extractors
     assert (record.sandbox, record.problems) == ("rlimit", ())
     assert record.started == record.ended == "2026-11-20T12:00:00+00:00"
 
@@ -84,7 +84,8 @@ def test_a_picture_without_exif_is_ok_and_says_so(sandbox):
     record = look(
         sandbox, b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0\xff\xd9", "a.jpg"
     )
-    assert (record.outcome, record.facts) == ("ok", ())
+    assert record.outcome == "ok"
+    assert not any(fact.name.startswith(("IFD0:", "ExifIFD:")) for fact in record.facts)
     assert record.problems == (image.NO_EXIF,)
 
 
@@ -239,7 +240,7 @@ def test_the_claimed_name_never_reaches_the_child_or_the_plain_instrument(sandbo
     record = look(sandbox, image.SAMPLE, "Name of a witness.pdf")
     assert "witness" not in json.dumps(record.to_json())
     assert record.format.mismatch
-    assert record.instrument()["version"] == f"{record.format.tools[0]}; {image.VERSION}"
+    assert record.instrument()["version"].startswith(f"{record.format.tools[0]}; {image.VERSION}")
     dumps(record.instrument())
 
 
@@ -393,12 +394,16 @@ def test_a_stream_without_a_descriptor_is_refused(sandbox):
 
 # --- real files ---
 
+# Samples that are sound but cannot be read to their end: packed with Brotli; XML that breaks off.
+UNREAD = {"JXL2.jxl", "XMP.inx"}
+
 
 def test_every_sample_and_hostile_file_ends_with_an_outcome_in_bounded_time(sandbox):
     """04 section 8: every sample, malformed ones included, ends with an outcome class."""
     rows = shared("samples", "MANIFEST.jsonl").read_text().splitlines()
     files = [shared("samples", row["group"], row["path"]) for row in map(json.loads, rows)]
     assert len(files) == 299
+    sound = {Path(row["path"]).name for row in map(json.loads, rows) if row["kind"] == "good"}
     files += sorted(shared("hostile", "photos").iterdir())
     files += sorted(shared("hostile", "hanging").iterdir())
     ended = {}
@@ -413,7 +418,7 @@ def test_every_sample_and_hostile_file_ends_with_an_outcome_in_bounded_time(sand
         ended.setdefault(record.outcome, []).append(path.name)
     assert set(ended) == {"ok", "partial", "unsupported"}
     assert len(ended["ok"]) >= 130
-    assert len(ended["partial"]) <= 6
+    assert set(ended["partial"]) & sound <= UNREAD
 
 
 def test_a_hanging_maker_note_ends_in_time_and_the_basic_pass_keeps_its_tags():
