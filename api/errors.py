@@ -55,3 +55,9 @@ class RunningAlready(EvidenceError):
     """Another run of the same command is at work."""
 
     code = "running-already"
+
+
+class WrongVersion(EvidenceError):
+    """The client speaks another version of the protocol of uploads."""
+
+    code = "wrong-version"

@@ -80,7 +80,15 @@ STATUSES: dict[str, int] = {
     "source-unreadable": 400,
     "source-changed": 400,
     "source-incomplete": 400,
+    "bad-upload": 400,
+    "unknown-upload": 404,
+    "offset-conflict": 409,
+    "upload-taken-over": 409,
+    "upload-ended": 410,
+    "upload-too-large": 413,
+    "checksum-mismatch": 460,
     "port-in-use": 503,
+    "wrong-version": 412,
     "certificate-unusable": 500,
     "bad-invitation": 400,
     "line-lost": 503,
@@ -114,6 +122,9 @@ def of_error(error: EvidenceError) -> Response:
         headers["WWW-Authenticate"] = 'Bearer realm="evidence"'
     if status == 503:
         headers["Retry-After"] = "5"
+    offset = getattr(error, "offset", None)
+    if offset is not None:
+        headers["Upload-Offset"] = str(offset)
     size = getattr(error, "size", None)
     if status == 416 and size is not None:
         headers["Content-Range"] = f"bytes */{size}"

@@ -116,6 +116,33 @@ class CustodyView(BaseModel):
     items: list[EntryView]
 
 
+class UploadResult(BaseModel):
+    """What became of one file of an upload; `n` is its number in the submission's list."""
+
+    n: int | None
+    path: str | Encoded
+    status: str
+    exhibit: str | None
+    entry: int | None
+    sha256: str | None
+    size: int
+    quarantine: str | None
+
+
+class UploadView(BaseModel):
+    """An upload; `state`: open, arrived, closing, done, joined, ended."""
+
+    upload: str
+    state: str
+    reason: str | None
+    offset: int
+    length: int | None
+    expires_at: str
+    submission: str | None
+    path: str | Encoded
+    results: list[UploadResult]
+
+
 class Problem(BaseModel):
     """An error (RFC 9457)."""
 
@@ -151,6 +178,24 @@ _PURPOSE = {
     "description": "`code` or `code: words`, UTF-8, percent-encoded",
     "schema": {"type": "string"},
 }
+
+
+_UPLOAD = {"name": "upload_id", "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def _tus(*names: str) -> list[dict[str, Any]]:
+    """Return the headers of a request after tus 1.0.0."""
+    found = [
+        {"name": name, "in": "header", "schema": {"type": "string"}}
+        for name in (*names, "Repr-Digest")
+    ]
+    version = {
+        "name": "Tus-Resumable",
+        "in": "header",
+        "required": True,
+        "schema": {"const": "1.0.0"},
+    }
+    return [version, *found]
 
 
 def _query(name: str, *, required: bool = False, **schema: Any) -> dict[str, Any]:
@@ -246,6 +291,50 @@ OPERATIONS: tuple[Operation, ...] = (
         None,
     ),
     (
+        "post",
+        "/api/v1/uploads",
+        "Begin a resumable upload (tus 1.0.0), with its first bytes if there are some",
+        {201: None, 412: Problem, 413: Problem, 422: Problem},
+        _tus(
+            "Upload-Length", "Upload-Defer-Length", "Upload-Metadata", "Upload-Concat",
+            "Upload-Checksum",
+        ),
+        "application/offset+octet-stream",
+    ),
+    (
+        "get",
+        "/api/v1/uploads/{upload_id}",
+        "How far an upload is, and what became of its files; HEAD tells the offset (tus)",
+        {200: UploadView},
+        [_UPLOAD],
+        None,
+    ),
+    (
+        "patch",
+        "/api/v1/uploads/{upload_id}",
+        "Add bytes at the offset (tus)",
+        {204: None, 409: Problem, 410: Problem, 413: Problem, 415: Problem, 422: Problem,
+         460: Problem, 507: Problem},
+        [_UPLOAD, *_tus("Upload-Offset", "Upload-Checksum", "Upload-Length")],
+        "application/offset+octet-stream",
+    ),
+    (
+        "delete",
+        "/api/v1/uploads/{upload_id}",
+        "Give an upload up (tus); what was registered stays",
+        {204: None, 410: Problem},
+        [_UPLOAD, *_tus()],
+        None,
+    ),
+    (
+        "post",
+        "/api/v1/uploads/{upload_id}/seal",
+        "Declare the digest of the whole at the end",
+        {204: None, 409: Problem, 422: Problem},
+        [_UPLOAD, *_tus()],
+        None,
+    ),
+    (
         "get",
         "/api/v1/ledger/checkpoint",
         "The newest checkpoint (C2SP); public",
@@ -327,6 +416,8 @@ def _security(path: str) -> list[dict[str, list[str]]]:
 
 def _answer(status: int, kind: Any, schemas: dict[str, Any]) -> dict[str, Any]:
     text = "an error (RFC 9457)" if kind is Problem else f"answer {status}"
+    if kind is None:
+        return {"description": text}
     return {"description": text, "content": _content(kind, schemas)}
 
 

@@ -43,3 +43,49 @@ class SourceIncomplete(IngestError):
     """Fewer or more bytes came in than were announced."""
 
     code = "source-incomplete"
+
+
+class BadUpload(IngestError):
+    """What an upload says of itself cannot be read, or contradicts itself or the list."""
+
+    code = "bad-upload"
+
+
+class UnknownUpload(IngestError):
+    """There is no such upload, or it is somebody else's."""
+
+    code = "unknown-upload"
+
+
+class OffsetConflict(IngestError):
+    """Bytes were offered for another place than the next one; `offset` is the next one."""
+
+    code = "offset-conflict"
+
+    def __init__(self, message: str, *, offset: int) -> None:
+        super().__init__(message)
+        self.offset = offset
+
+
+class UploadTaken(IngestError):
+    """A newer request goes on with this upload; what came in until then is kept."""
+
+    code = "upload-taken-over"
+
+
+class UploadEnded(IngestError):
+    """The upload was terminated, has expired, or is complete; it takes no more bytes."""
+
+    code = "upload-ended"
+
+
+class UploadTooLarge(IngestError):
+    """More bytes than announced, or than one upload may have."""
+
+    code = "upload-too-large"
+
+
+class ChecksumMismatch(IngestError):
+    """The bytes of a request do not have the checksum it names; none of them was kept."""
+
+    code = "checksum-mismatch"

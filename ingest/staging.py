@@ -190,25 +190,44 @@ def intend(
                 wrapped = Wrapped(row.kek, bytes(row.wrapped)) if row else None
                 found.append(tuple(Intent(one, wrapped, None) for one in rows))
                 continue
-            rows = _new_intents(repo, submission, paths)
-            session.add_all(rows)
-            if not repo.settings.encryption:
-                found.append(tuple(Intent(one, None, None) for one in rows))
-                continue
-            key, wrapped = draw(repo)
-            keep(repo, session, rows[0].exhibit_id, wrapped)
-            found.append(tuple(Intent(one, wrapped, key) for one in rows))
+            found.append(draw_intents(repo, session, submission, paths))
         session.flush()
     return found
 
 
-def intents_of(repo: Repository, exhibit_id: str) -> tuple[Intent, ...]:
+def draw_intents(
+    repo: Repository, session: Session, submission: Submission, paths: Sequence[bytes]
+) -> tuple[Intent, ...]:
+    """Make the intents of one thing, and its data key, in the caller's transaction."""
+    rows = _new_intents(repo, submission, paths)
+    session.add_all(rows)
+    if not repo.settings.encryption:
+        return tuple(Intent(one, None, None) for one in rows)
+    key, wrapped = draw(repo)
+    keep(repo, session, rows[0].exhibit_id, wrapped)
+    return tuple(Intent(one, wrapped, key) for one in rows)
+
+
+def intents_of(session: Session, exhibit_id: str) -> tuple[Intent, ...]:
     """Return the intents made for an exhibit to be, in the order of its parts."""
     query = select(Intake).where(Intake.exhibit_id == exhibit_id).order_by(Intake.part)
-    with repo.database.reading() as session:
-        row = session.get(DataKey, exhibit_id)
-        wrapped = Wrapped(row.kek, bytes(row.wrapped)) if row else None
-        return tuple(Intent(one, wrapped, None) for one in session.scalars(query))
+    row = session.get(DataKey, exhibit_id)
+    wrapped = Wrapped(row.kek, bytes(row.wrapped)) if row else None
+    return tuple(Intent(one, wrapped, None) for one in session.scalars(query))
+
+
+def renewed(repo: Repository, actor: Actor, intent: Intent) -> Intent:
+    """Give an intent another name, where an earlier attempt stored other bytes under the first.
+
+    They stay where they are, and an entry says so.
+    """
+    draft = _abandoned(repo, actor, intent.row, "source-changed")
+    with repo.database.writing() as session:
+        row = session.get_one(Intake, (intent.row.exhibit_id, intent.row.part))
+        row.key = _new_name(repo)
+        session.flush()
+        repo.ledger.append(session, [draft])
+    return Intent(row, intent.wrapped, intent.key)
 
 
 def _open_intents(
