@@ -236,7 +236,7 @@ OPERATIONS: tuple[Operation, ...] = (
                 _query(name)
                 for name in (
                     "family", "submission", "collected_by", "collected_at", "place", "method",
-                    "authority", "source",
+                    "authority", "source", "conditions",
                 )
             ),
             {"name": "Evidence-Path", "in": "header", "schema": {"type": "string"}},

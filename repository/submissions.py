@@ -22,11 +22,14 @@ CLAIMS = (
     "family", "collected_by", "collected_at", "place", "method", "authority", "source",
 )  # fmt: skip
 MAX_TEXT = 2_000
+CLAIMS = (  # what may be declared of the collection
+    "collected_by", "collected_at", "place", "method", "authority", "source", "conditions",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """What the submitter says about everything in the submission; all of it claims."""
+    """What the submitter says about a submission, or about one thing of it; all of it claims."""
 
     purpose: Purpose
     family: str = "other"
@@ -36,11 +39,12 @@ class Declaration:
     method: str | None = None
     authority: str | None = None
     source: str | None = None
+    conditions: str | None = None  # under which the source gave it
 
     def __post_init__(self) -> None:
         if self.family not in FAMILIES:
             raise BadRequest(f"a family is one of {', '.join(FAMILIES)}")
-        for name in ("collected_by", "collected_at", "place", "method", "authority", "source"):
+        for name in CLAIMS:
             value = getattr(self, name)
             if value is not None and (not value.strip() or len(value) > MAX_TEXT):
                 raise BadRequest(f"{name.replace('_', ' ')} has 1 to {MAX_TEXT} characters")
@@ -60,9 +64,9 @@ class Declaration:
         """Return what was declared of the collection, as withheld fields."""
         names = ("collected_by", "place", "method", "authority", "source")
         found = {name: value for name in names if (value := getattr(self, name)) is not None}
-        if self.collected_at is not None:
-            found["detail"] = {"collected_at": self.collected_at}
-        return found
+        details = ("collected_at", "conditions")  # entries have no field of their own for these
+        detail = {name: value for name in details if (value := getattr(self, name)) is not None}
+        return {**found, "detail": detail} if detail else found
 
     @property
     def occurred_at(self) -> str | None:
@@ -125,6 +129,7 @@ def open_submission(
                 "submission": submission.id,
                 "family": declared.family,
                 "collected_at": declared.collected_at,
+                **({"conditions": declared.conditions} if declared.conditions else {}),
             },
         }
         draft = Draft(Act.SUBMISSION, actor, "started", withheld=withheld, subject=case.id)

@@ -37,6 +37,7 @@ from repository.submissions import FAMILIES, Declaration, complete, open_submiss
 @click.option("--method")
 @click.option("--authority")
 @click.option("--source")
+@click.option("--conditions", help="Under which the source gave it.")
 @click.option("--digest", "digests", multiple=True, metavar="ALG:HEX", help="Digest at source.")
 @click.option("--sha256", metavar="HEX", help="The same as --digest sha256:HEX.")
 @click.option("--family", type=click.Choice(FAMILIES), default="other", show_default=True)

@@ -240,6 +240,8 @@ WORDS: Mapping[str, str] = {
     "field.place": "Place",
     "field.method": "Method",
     "field.note": "Note",
+    "field.collected_at": "Time of collection, as given",
+    "field.conditions": "Conditions of the source",
     "field.asked": "Asked for",
     "field.motive": "Motive",
     "field.detail": "Detail",

@@ -133,12 +133,14 @@ def test_collection_as_declared_is_an_entry_of_its_own(house, files):
     house.ingest(
         files / "a.txt", collected_by="A. Field", collected_at="2026-01-02T03:04:05+02:00",
         place="Mosul", method="download", authority="RFA 7", source="a neighbour",
+        conditions="not to be shown to the press",
     )  # fmt: skip
     fields = house.last("collection")
     assert fields["occurred_at"] == "2026-01-02T01:04:05.000Z"
     entry = [e for e in house.entries() if e.fields["type"] == "collection"][-1]
     opened = house.repo.ledger.opened(entry)
     assert opened["source"] == "a neighbour"
+    assert opened["detail"]["conditions"] == "not to be shown to the press"
     assert "Mosul" not in entry.body.decode()
 
 
