@@ -133,9 +133,11 @@ def _acquisition(rows: Sequence[Row]) -> list[dict[str, Any]]:
         ]
         facts.insert(1, fact("field.occurred_at", row.body.get("occurred_at")))
         detail = row.openings.get("detail")
-        for name in ("collected_at", "conditions"):
-            if isinstance(detail, Mapping) and detail.get(name):
-                facts.append(fact(f"field.{name}", *lines(detail[name]), form="text"))
+        facts += [
+            fact(f"field.{name}", *lines(detail[name]), form="text")
+            for name in ("collected_at", "conditions")
+            if isinstance(detail, Mapping) and detail.get(name)
+        ]
         facts.append(fact("field.recorded_at", time_and_index(row)))
         blocks.append({"kind": "facts", "facts": facts})
     return [*blocks, {"kind": "text", "text": word("acquisition-note")}]
