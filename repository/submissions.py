@@ -18,13 +18,11 @@ from repository.naming import name_digest, submission_id
 from repository.purpose import Purpose
 
 FAMILIES = ("mobile", "social", "heritage", "other")
-CLAIMS = (
+CLAIMS = (  # what may be declared beside the purpose
     "family", "collected_by", "collected_at", "place", "method", "authority", "source",
+    "conditions",
 )  # fmt: skip
 MAX_TEXT = 2_000
-CLAIMS = (  # what may be declared of the collection
-    "collected_by", "collected_at", "place", "method", "authority", "source", "conditions",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
