@@ -52,7 +52,7 @@ def run(wanted: Program, version_: str, arguments: Sequence[str], evidence: int)
 
     Raises:
         OSError: it cannot be started.
-        ValueError: it printed more than it may; it was killed.
+        ValueError: it printed more than it may.
     """
     place = find(wanted.name)
     if place is None:
@@ -65,13 +65,10 @@ def run(wanted: Program, version_: str, arguments: Sequence[str], evidence: int)
         env=ENVIRONMENT,
         cwd="/",
     )
-    try:
-        stdout, stderr, errors = _read(process, wanted.stdout_bytes)
-    except BaseException:
-        process.kill()
-        raise
-    finally:
-        code = process.wait()
+    # Should this raise, the program is not waited for: no signal can be sent from here, and the
+    # zygote ends the whole group when this process ends.
+    stdout, stderr, errors = _read(process, wanted.stdout_bytes)
+    code = process.wait()
     code = 128 - code if code < 0 else code
     raw = Raw(
         tool=wanted.name,

@@ -17,7 +17,6 @@ import ctypes
 import gc
 import json
 import os
-import resource
 import select
 import signal
 import socket
@@ -27,7 +26,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ingest import extractors, program
+from ingest import extractors, lockdown, program
 from ingest.child import Child, hello, warm
 from ingest.extraction import Limits
 from ingest.identify import LibmagicUnloadable, version
@@ -66,24 +65,6 @@ def main(arguments: list[str]) -> int:
             channel.send(json.dumps(answer).encode())
 
 
-def lock_down(limits: Limits) -> str:
-    """Lock this process for good and return which layers hold.
-
-    The one place for it: Landlock and seccomp come here, after the rlimits.
-    """
-    for which, most in (
-        (resource.RLIMIT_AS, limits.memory_bytes),
-        (resource.RLIMIT_FSIZE, limits.file_bytes),
-        (resource.RLIMIT_NOFILE, limits.open_files),
-        (resource.RLIMIT_NPROC, limits.processes),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        resource.setrlimit(which, (most, most))
-    # At the soft limit SIGXCPU ends the process; who catches it is killed a second later.
-    resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_seconds, limits.cpu_seconds + 1))
-    return "rlimit"
-
-
 def die_with_parent(parent: int) -> None:
     """Have the kernel kill this process when its parent's thread ends."""
     _prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
@@ -110,7 +91,9 @@ def _serve(
     if forked == 0:
         channel.close()
         pipe, derived, *evidence = descriptors
-        _child(me, Child(job, limits, evidence, pipe, derived, versions), limits, folders)
+        child = Child(job, limits, evidence, pipe, derived, versions)
+        place = program.find(next(iter(versions))) if versions else None
+        _child(me, child, lambda: lockdown.lock(limits, evidence, place), folders)
     for descriptor in descriptors:
         os.close(descriptor)
     try:
@@ -177,15 +160,17 @@ def _try_kill(whole: Callable[[int, int], None], process: int) -> None:
         return
 
 
-def _child(parent: int, child: Child, limits: Limits, folders: Sequence[Path]) -> None:  # (1)
+def _child(  # (1)
+    parent: int, child: Child, lock: Callable[[], str], folders: Sequence[Path]
+) -> None:
     code = 1
     try:
         gc.disable()
         os.setsid()  # (a)
         die_with_parent(parent)
         try:
-            held = lock_down(limits)  # (b)
-        except (OSError, ValueError) as error:
+            held = lock()  # (b)
+        except lockdown.Unlockable as error:
             child.say(refused=f"the process could not be locked: {error}"[:200])
             return
         child.say(isolation=held)

@@ -7,6 +7,7 @@ Retrieval, in order:
 6. the closing entry says what was sent, or that a check failed.
 """
 
+import fcntl
 import os
 import tempfile
 from collections import OrderedDict
@@ -45,6 +46,8 @@ Span = tuple[int | None, int | None]
 """First and last byte, zero-based and inclusive: (A, B), (A, None) to the end, (None, N) last N."""
 
 MEMORY_COPY = 64 << 20  # larger working copies go to an unnamed file
+# A copy in memory can be opened again for writing by whoever holds it, unless it is sealed.
+_SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,7 +392,8 @@ def working_copy(
     """
     size = min(recorded.size, limit)
     if size <= MEMORY_COPY:
-        copy: BinaryIO = os.fdopen(os.memfd_create("exhibit", os.MFD_CLOEXEC), "w+b", buffering=0)
+        memory = os.memfd_create("exhibit", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        copy: BinaryIO = os.fdopen(memory, "w+b", buffering=0)
     else:
         copy = tempfile.TemporaryFile(dir=repo.settings.data / "work", buffering=0)  # noqa: SIM115
     try:
@@ -397,6 +401,8 @@ def working_copy(
             for block in range_of(repo, exhibit, recorded, listed, key, 0, size - 1):
                 copy.write(block)
         copy.seek(0)
+        if size <= MEMORY_COPY:
+            fcntl.fcntl(copy.fileno(), fcntl.F_ADD_SEALS, _SEALS)
     except BaseException:
         copy.close()
         raise

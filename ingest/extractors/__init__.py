@@ -79,7 +79,7 @@ def everything(folders: Sequence[Path] = (HERE,)) -> list[Extractor]:
     Args:
         folders: this one, and any further one an installation or a test adds.
     """
-    return [_load(folder, name) for folder in folders for name in names(folder)]
+    return list(_everything(tuple(folders)))
 
 
 def fitting(called: Collection[str], folders: Sequence[Path] = (HERE,)) -> list[Extractor]:
@@ -108,7 +108,11 @@ def own_limits(one: Extractor) -> Limits | None:
     return getattr(one, "LIMITS", None)
 
 
-@functools.cache
+@functools.cache  # a locked process cannot list a folder
+def _everything(folders: tuple[Path, ...]) -> tuple[Extractor, ...]:
+    return tuple(_load(folder, name) for folder in folders for name in names(folder))
+
+
 def _load(folder: Path, name: str) -> Extractor:
     if folder == HERE:
         return cast("Extractor", importlib.import_module(f"{__name__}.{name}"))
