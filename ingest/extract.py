@@ -12,6 +12,7 @@ from custody.entry import Act, Draft
 from custody.errors import LedgerDamaged
 from ingest.extraction import Extraction
 from ingest.sandbox import Sandbox
+from ingest.working_copy import working_copy
 from repository import Repository
 from repository.errors import IntegrityError
 from repository.exhibits import ref
@@ -22,7 +23,6 @@ from repository.retrieve import (
     integrity_failure,
     part_key,
     recorded,
-    working_copy,
 )
 from repository.sealed import put_document
 from repository.stores import Stored

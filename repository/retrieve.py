@@ -7,14 +7,11 @@ Retrieval, in order:
 6. the closing entry says what was sent, or that a check failed.
 """
 
-import fcntl
-import os
-import tempfile
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any, BinaryIO
+from typing import Any
 
 from custody.entry import Act, Actor, CustodyEntry, Draft, uuid7
 from custody.errors import LedgerDamaged
@@ -44,10 +41,6 @@ from repository.stores import Stored
 
 Span = tuple[int | None, int | None]
 """First and last byte, zero-based and inclusive: (A, B), (A, None) to the end, (None, N) last N."""
-
-MEMORY_COPY = 64 << 20  # larger working copies go to an unnamed file
-# A copy in memory can be opened again for writing by whoever holds it, unless it is sealed.
-_SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,33 +373,6 @@ def range_of(
         yield from chunks.verified(read, listed, size=recorded.size, first=first, last=last)
     except IntegrityError as error:
         raise IntegrityError(f"{exhibit.number}: {error}") from error
-
-
-def working_copy(
-    repo: Repository, exhibit: Exhibit, recorded: Recorded, key: bytes | None, *, limit: int
-) -> BinaryIO:
-    """Return a private, verified, unnamed copy of a part's first `limit` bytes for extraction.
-
-    Raises:
-        IntegrityError, StoreUnavailable: as `verified_bytes`.
-    """
-    size = min(recorded.size, limit)
-    if size <= MEMORY_COPY:
-        memory = os.memfd_create("exhibit", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        copy: BinaryIO = os.fdopen(memory, "w+b", buffering=0)
-    else:
-        copy = tempfile.TemporaryFile(dir=repo.settings.data / "work", buffering=0)  # noqa: SIM115
-    try:
-        with listed_chunks(repo, exhibit, recorded, key) as listed:
-            for block in range_of(repo, exhibit, recorded, listed, key, 0, size - 1):
-                copy.write(block)
-        copy.seek(0)
-        if size <= MEMORY_COPY:
-            fcntl.fcntl(copy.fileno(), fcntl.F_ADD_SEALS, _SEALS)
-    except BaseException:
-        copy.close()
-        raise
-    return copy
 
 
 def integrity_failure(exhibit: Exhibit, actor: Actor, request_id: str | None, detail: str) -> Draft:
