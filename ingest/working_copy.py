@@ -1,4 +1,4 @@
-"""A private, verified copy of evidence for the sandbox: in memory and sealed, or unnamed on disk."""
+"""A private, verified copy of evidence for the sandbox: in memory, sealed; or unnamed on disk."""
 
 import fcntl
 import os

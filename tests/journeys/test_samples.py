@@ -6,6 +6,7 @@ from hashlib import sha256
 
 import pytest
 
+from ingest import landlock
 from repository.exhibits import latest_run
 from repository.models import ExtractionRun
 from repository.retrieve import retrieve
@@ -61,7 +62,8 @@ def _looked_at(house):
     assert outcomes["ok"] > 100
     entries = [e.fields for e in house.entries() if e.fields["type"] == "metadata_extraction"]
     assert Counter(e["reason"] for e in entries) == outcomes
-    assert all(e["instrument"]["parameters"]["isolation"] == "rlimit" for e in entries)
+    layers = {e["instrument"]["parameters"]["isolation"].partition(",")[0] for e in entries}
+    assert layers == {f"landlock{landlock.version()}+seccomp+rlimit"}
 
 
 def test_hanging_photographs_are_bounded_and_their_tags_still_read(house):
