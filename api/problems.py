@@ -87,6 +87,11 @@ STATUSES: dict[str, int] = {
     "upload-ended": 410,
     "upload-too-large": 413,
     "checksum-mismatch": 460,
+    "bad-list": 400,
+    "list-differs": 409,
+    "submission-incomplete": 409,
+    "submission-completed": 409,
+    "no-receipt": 404,
     "port-in-use": 503,
     "wrong-version": 412,
     "certificate-unusable": 500,
@@ -130,7 +135,7 @@ def of_error(error: EvidenceError) -> Response:
         headers["Content-Range"] = f"bytes */{size}"
     if status >= 500:
         _LOG.error("%s: %s", error.code, error)
-    return problem(error.code, status, str(error), headers)
+    return problem(error.code, status, str(error), headers, **error.facts)
 
 
 def of_http(error: HTTPException) -> Response:

@@ -23,7 +23,7 @@ from ingest.errors import BadUpload, UploadTooLarge
 from ingest.uploads import Checksum, Said
 from ingest.writer import look
 from repository.access import Right
-from repository.authorise import Caller, on_case, on_submission
+from repository.authorise import Caller, on_case, on_own_submission
 from repository.errors import BadRequest
 from repository.models import Case, Submission, Upload
 from repository.naming import recorded_name
@@ -243,9 +243,7 @@ def _said(
     files, kind = _files(text)
     named = text.get("submission")
     if named:
-        actor, case, submission = on_submission(
-            house, who, Right.INGEST, named, attempted=Act.SUBMISSION
-        )
+        actor, case, submission = on_own_submission(house, who, named)
     elif files is not None:
         raise BadUpload("files of a list belong to a submission; name it")
     elif not text.get("case"):

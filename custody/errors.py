@@ -1,14 +1,19 @@
 """Every way custody can fail, and the base of all errors of the system."""
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class EvidenceError(Exception):
     """The base of every error of the system.
 
     `code` is a stable slug (the RFC 9457 `type` on HTTP). The docstring of each class is the
-    general sentence; the message names the thing and what to do next.
+    general sentence; the message names the thing and what to do next. `facts` are what programs
+    are told beside it (further members of the RFC 9457 document).
     """
 
     code = "error"
+    facts: Mapping[str, Any] = {}
 
 
 class CustodyError(EvidenceError):

@@ -140,7 +140,6 @@ class _Vouched:
         return parse_body(self.body.encode("utf-8", "surrogatepass"))
 
     def _proved(self, fields: Mapping[str, Any], keys: Sequence[VerifierKey]) -> SignedCheckpoint:
-        """Return the checkpoint that vouches for the entry; the openings must belong to it."""
         commitments = fields.get("_sd", {})
         for name, opening in self.openings.items():
             if name not in commitments or not opening.opens(commitments[name]):
@@ -446,5 +445,6 @@ _FILE: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "announced": (_NAMED | {"digests"}, frozenset({"thing", "part"})),
     "registered": (_FOUND | {"exhibit"}, frozenset({"part", "further"})),
     "quarantined": (_FOUND | {"quarantine"}, frozenset({"part", "further"})),
+    "incomplete": (_NAMED | {"status", "sha256"}, frozenset()),
     "not-arrived": (_NAMED | {"status"}, frozenset()),
 }

@@ -53,6 +53,7 @@ PART = {"digests": dict, "chunks": dict, "part": int}
 KIND, SUB = "(evidence|submission)-receipt", f"SUB-{UUID}"
 RECEIPT = {"v": 1, "kind": KIND, "submission": SUB, "witnessed_by": list}
 SUBMISSION = {"stage": "announced|complete", "submission": SUB, "sha256": DIGEST, "count": int}
+STATUS = "registered|quarantined|incomplete|not-arrived"
 LIST = b',"list":{"files":[\n'  # ends the first line of a submission's receipt
 CHECKABLE = {"key": str, "proof": str, "witnessed_by": list}
 TRUST = {"v": 1, "kind": "evidence-trust", "origin": str, "keys": list, "tsa_roots": list}
@@ -403,7 +404,7 @@ class _Examination:
         states: dict[str, int] = {}
         outcome, holder = ("started", "inputs") if began else ("done", "outputs")
         members(fields, {"type": "submission", "outcome": outcome, "count": count, holder: [told]})
-        shape = {"size": int} if began else {"status": "registered|quarantined|not-arrived"}
+        shape = {"size": int} if began else {"status": STATUS}
         end = b"]," + canonical({"stage": stage, "submission": submission, "v": 1})[1:]
         digest = hashlib.sha256(b'{"files":[')
         with self.path.open("rb") as source:  # line by line, for it may be of a million files

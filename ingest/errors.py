@@ -89,3 +89,41 @@ class ChecksumMismatch(IngestError):
     """The bytes of a request do not have the checksum it names; none of them was kept."""
 
     code = "checksum-mismatch"
+
+
+class BadList(IngestError):
+    """The list of a submission cannot be read; nothing of it was taken."""
+
+    code = "bad-list"
+
+    def __init__(self, message: str, *, line: int | None = None) -> None:
+        super().__init__(message)
+        self.facts = {} if line is None else {"line": line}
+
+
+class ListDiffers(IngestError):
+    """The submission has announced another list; a list is sent once."""
+
+    code = "list-differs"
+
+
+class SubmissionIncomplete(IngestError):
+    """Files that were announced have not arrived, or are still being worked on."""
+
+    code = "submission-incomplete"
+
+    def __init__(self, message: str, **counts: int) -> None:
+        super().__init__(message)
+        self.facts = counts
+
+
+class SubmissionCompleted(IngestError):
+    """The submission is complete; begin another one for what is left."""
+
+    code = "submission-completed"
+
+
+class NoReceipt(IngestError):
+    """The submission has no receipt of this stage yet."""
+
+    code = "no-receipt"

@@ -210,7 +210,7 @@ class _Work:
                 return stage(self.repo, intent, source, size=size, declared=declared)
 
     def _register(self, things: Sequence[int]) -> None:
-        """Register the things all of whose parts are stored, and note what became of them."""
+        """Register the things all of whose parts are stored; it is noted in the list with them."""
         with self.repo.database.reading() as session:
             query = (
                 select(Announced)
@@ -225,14 +225,8 @@ class _Work:
             Received(tuple(_staged(row) for row in rows), self._declaration(rows[0]))
             for rows in whole
         ]
-        if not received:
-            return
-        outcomes = register(self.repo, self.actor, self.case, self.submission, received)
-        with self.repo.database.writing() as session:
-            for rows, outcome in zip(whole, outcomes, strict=True):
-                for row in rows:
-                    found = session.get_one(Announced, (row.submission_id, row.n))
-                    found.state, found.index = outcome.status, outcome.index
+        if received:
+            register(self.repo, self.actor, self.case, self.submission, received)
 
     def _declaration(self, row: Announced) -> Declaration | None:
         if not row.claims:

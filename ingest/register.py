@@ -13,6 +13,7 @@ from custody.entry import Act, Actor, CustodyEntry, Draft, uuid7
 from custody.receipt import Receipt
 from ingest.arrival import history, part_row, quarantine
 from ingest.doubles import double_entry, doubles_of
+from ingest.settle import File, Settled, settle
 from ingest.staging import Received
 from repository import Repository
 from repository.errors import UnknownQuarantine, UnknownSubmission
@@ -113,6 +114,7 @@ def register(
             else:
                 made.index = index
         session.flush()
+        settle(session, submission.id, [_settled(one, made) for one, made, _ in marks])
     done = {o.exhibit_id: o for o in _acknowledge(repo, actor, submission, marks, entries)}
     return [
         done.get(one.exhibit_id)
@@ -123,6 +125,13 @@ def register(
         )
         for one in received
     ]
+
+
+def _settled(received: Received, made: Exhibit | Quarantined) -> Settled:
+    files = tuple(File(part.path, part.size, part.digests) for part in received.parts)
+    if isinstance(made, Exhibit):
+        return Settled(made.id, "registered", made.registration, files)
+    return Settled(made.exhibit_id, "quarantined", made.index, files)
 
 
 def registered_before(repo: Repository, exhibit: Exhibit) -> Outcome:

@@ -23,6 +23,7 @@ from ingest.errors import (
     BadUpload,
     ChecksumMismatch,
     OffsetConflict,
+    SubmissionCompleted,
     UnknownUpload,
     UploadEnded,
     UploadTooLarge,
@@ -87,8 +88,10 @@ def begin(
     Raises:
         BadUpload: a length or files that do not agree with the list.
         UploadTooLarge: longer than an upload may be.
+        SubmissionCompleted: the submission takes nothing more.
     """
     with repo.database.writing() as session:
+        _check_open(session, submission)
         length = said.length
         if said.files is not None and submission is not None:
             length = _announced_length(session, submission, said.files, length)
@@ -111,11 +114,13 @@ def join(
 
     Raises:
         BadUpload: one of them is not complete, no partial one, or named twice.
+        SubmissionCompleted: the submission takes nothing more.
     """
     ids = [one.id for one in partials]
     if not ids or len(set(ids)) != len(ids):
         raise BadUpload("a final upload names partial uploads, each once")
     with repo.database.writing() as session:
+        _check_open(session, submission)
         found = session.scalars(select(Upload).where(Upload.id.in_(ids)).with_for_update())
         rows = {row.id: row for row in found}
         for one in (rows[name] for name in ids):
@@ -409,13 +414,26 @@ def _check_length(repo: Repository, kind: str, length: int | None) -> None:
         raise UploadTooLarge(f"an upload of this kind has at most {limit} bytes")
 
 
+def _check_open(session: Session, submission: Submission | None) -> None:
+    if submission is None:
+        return
+    row = session.get_one(Submission, submission.id, with_for_update=True)
+    if row.completed_at is not None:
+        raise SubmissionCompleted(f"{row.id} is complete; begin another submission for the rest")
+
+
 def _announced_length(
     session: Session, submission: Submission, files: tuple[int, int], length: int | None
 ) -> int:
     """Return how many bytes the list announces for files of it."""
-    query = select(Announced.size).where(
-        Announced.submission_id == submission.id,
-        Announced.n.between(*files),
+    query = (
+        select(Announced.size)
+        .join(Submission, Submission.id == Announced.submission_id)
+        .where(
+            Announced.submission_id == submission.id,
+            Announced.n.between(*files),
+            Submission.list_index.is_not(None),
+        )
     )
     sizes = list(session.scalars(query))
     if not sizes or len(sizes) != files[1] - files[0] + 1:

@@ -130,6 +130,23 @@ def on_submission(
     return caller.actor(decision.role), case, submission
 
 
+def on_own_submission(
+    repo: Repository, caller: Caller, named: str
+) -> tuple[Actor, Case, Submission]:
+    """Return a submission that the caller may go on with: the caller's own; a custodian any.
+
+    Raises:
+        UnknownSubmission: there is none, or it is somebody else's; recorded.
+    """
+    actor, case, submission = on_submission(
+        repo, caller, Right.INGEST, named, attempted=Act.SUBMISSION
+    )
+    if submission.person_id != caller.person.id and actor.role != "custodian":
+        unknown = UnknownSubmission(f"there is no submission {shown(named)} that you may know of")
+        refuse(repo, caller, Act.SUBMISSION, "not-own", unknown, case=case)
+    return actor, case, submission
+
+
 def refuse(
     repo: Repository,
     caller: Caller,

@@ -116,8 +116,8 @@ class Submission(Model):
     opened_at: Mapped[datetime]
     completed_at: Mapped[datetime | None]
     touched_at: Mapped[datetime | None]  # when its last byte came in through an upload
-    list_sha256: Mapped[str | None] = mapped_column(DIGEST)  # of the list that announced its files
-    list_index: Mapped[int | None]  # of the entry about that list
+    list_sha256: Mapped[str | None] = mapped_column(DIGEST)  # of its list, claims included
+    list_index: Mapped[int | None]  # of the entry about the list; until then there is none
     done_index: Mapped[int | None]  # of the entry that completed it
     __table_args__ = (
         Index("submission_fingerprint", "fingerprint"),
@@ -147,6 +147,8 @@ class Announced(Model):
     __table_args__ = (
         Index("announced_state", "submission_id", "state", "n"),
         Index("announced_thing", "submission_id", "thing"),
+        Index("announced_path", "submission_id", "path_sha256"),
+        Index("announced_exhibit", "exhibit_id"),
     )
 
 

@@ -58,6 +58,19 @@ def recorded_name(raw: bytes) -> str | dict[str, str]:
         return {"base64": base64.b64encode(raw).decode()}
 
 
+def of_recorded(found: object) -> bytes:
+    """Return the raw name that `recorded_name` made this of.
+
+    Raises:
+        ValueError: neither text of Unicode characters nor base64 in its object.
+    """
+    if isinstance(found, str):
+        return found.encode()
+    if isinstance(found, dict) and set(found) == {"base64"} and isinstance(found["base64"], str):
+        return base64.b64decode(found["base64"], validate=True)
+    raise ValueError("neither text nor base64")
+
+
 def name_digest(raw: bytes) -> str:
     """Return the hex SHA-256 of a name, by which tables find it whatever its length."""
     return sha256(raw).hexdigest()

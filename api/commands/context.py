@@ -72,6 +72,7 @@ EXIT_CODES: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
             errors.IntegrityError,
             ingest_errors.SourceChanged,
             ingest_errors.SourceIncomplete,
+            ingest_errors.SubmissionIncomplete,
             custody_errors.CustodyError,
         ),
     ),

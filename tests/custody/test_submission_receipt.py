@@ -101,7 +101,7 @@ def test_the_verifier_says_what_became_of_the_files(tmp_path):
     place = tmp_path / "r"
     for good, said in (
         (GOOD[0], f"{SUBMISSION}: 4 announced"),
-        (GOOD[1], f"{SUBMISSION}: 2 registered, 1 quarantined, 2 not-arrived"),
+        (GOOD[1], f"{SUBMISSION}: 2 registered, 1 quarantined, 1 not-arrived, 1 incomplete"),
     ):
         place.write_bytes(good)
         [found] = [one for one in verify.verify_path(place, None) if one.claim == "registration"]

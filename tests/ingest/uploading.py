@@ -1,5 +1,7 @@
 """What tests of uploads share: a submission, its list, bytes as a request brings them."""
 
+import io
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -7,9 +9,10 @@ from hashlib import sha256
 from typing import Any
 
 from ingest import uploads
+from ingest.announce import announce
 from ingest.uploads import Blocks, Said
 from repository.models import Announced, Case, Submission, Upload
-from repository.naming import name_digest
+from repository.naming import recorded_name
 from repository.purpose import parse
 from repository.submissions import Declaration, open_submission
 from tests.house import House
@@ -61,18 +64,17 @@ class Desk:
         return uploads.append(self.repo, upload.id, at, comes(*blocks), **more)
 
     def announce(self, files: Iterable[tuple[bytes, bytes]], things: Any = None) -> None:
-        """Write a list into the database: pairs of a path and its bytes."""
-        with self.repo.database.writing() as session:
-            for n, (path, data) in enumerate(files, 1):
-                thing, part = (things or {}).get(n, (n, 1))
-                session.add(
-                    Announced(
-                        submission_id=self.submission.id, n=n, path=path,
-                        path_sha256=name_digest(path), size=len(data),
-                        digests={"sha256": digest(data)}, claims=None, thing=thing, part=part,
-                        state="announced", exhibit_id=None, staged=None, index=None,
-                    )
-                )  # fmt: skip
+        """Send a list: pairs of a path and its bytes; `things` has (thing, part) by n."""
+        lines = []
+        for n, (path, data) in enumerate(files, 1):
+            thing, part = (things or {}).get(n, (n, 1))
+            line = {
+                "n": n, "path": recorded_name(path), "size": len(data),
+                "digests": {"sha256": sha256(data).hexdigest()}, "thing": thing, "part": part,
+            }  # fmt: skip
+            lines.append(json.dumps(line).encode() + b"\n")
+        caller = self.house.caller("investigator")
+        announce(self.repo, caller, self.submission.id, io.BytesIO(b"".join(lines)))
 
     def row(self, upload: Upload) -> Upload:
         with self.repo.database.reading() as session:

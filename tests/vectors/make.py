@@ -157,7 +157,7 @@ ANNOUNCED = [
         "digests": {"md5": "md5:" + "6d" * 16, "sha256": "sha256:" + "5e" * 32},
     },
     {"n": 2, "path": {"base64": "//4="}, "size": 0, "digests": {}},
-    {"n": 3, "path": "d.E01", "size": 2**53 - 1, "digests": {}, "thing": 3, "part": 1},
+    {"n": 3, "path": "d.E01", "size": 2**53 - 1, "digests": {}},
     {"n": 4, "path": "d.E02", "size": 7, "digests": {}, "thing": 3, "part": 2},
 ]  # fmt: skip
 RESULTS = [
@@ -171,7 +171,10 @@ RESULTS = [
         "quarantine": "QUA-01a1f000-0000-7000-8000-000000000003",
     },
     {"n": 3, "path": "d.E01", "size": 2**53 - 1, "status": "not-arrived"},
-    {"n": 4, "path": "d.E02", "size": 7, "status": "not-arrived"},
+    {
+        "n": 4, "path": "d.E02", "size": 7, "status": "incomplete",
+        "sha256": "sha256:" + "61" * 32,
+    },
     {
         "n": 5, "path": "later.txt", "size": 1, "status": "registered", "further": True,
         "sha256": "sha256:" + "60" * 32, "exhibit": "KRN-000043", "entry": 9, "part": 2,

@@ -44,6 +44,8 @@ def upgrade() -> None:
     )
     op.create_index("announced_state", "announced", ["submission_id", "state", "n"])
     op.create_index("announced_thing", "announced", ["submission_id", "thing"])
+    op.create_index("announced_path", "announced", ["submission_id", "path_sha256"])
+    op.create_index("announced_exhibit", "announced", ["exhibit_id"])
     op.create_table(
         "upload",
         sa.Column("id", UUID, nullable=False),
