@@ -3,7 +3,7 @@
 from flask import Flask, Response, jsonify
 
 from api import cases, custody_log, exhibits, pages, problems, uploads
-from api.schema import openapi
+from api.openapi import openapi
 from custody.errors import EvidenceError
 from repository import Repository
 from repository.publication import status

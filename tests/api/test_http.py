@@ -12,8 +12,8 @@ from werkzeug.routing import Rule
 
 from api.app import create_app
 from api.commands.context import login
+from api.openapi import OPERATIONS, PUBLIC, openapi
 from api.problems import STATUSES
-from api.schema import OPERATIONS, PUBLIC, openapi
 from custody.errors import EvidenceError
 from custody.merkle import leaf_hash, root_of
 from custody.receipt import Proof, Receipt

@@ -1,0 +1,285 @@
+"""The OpenAPI document: every operation of the service, what it asks and what it answers."""
+
+from typing import Any
+
+from api.schema import (
+    CaseList,
+    CaseView,
+    CustodyView,
+    ExhibitList,
+    ExhibitView,
+    NewCase,
+    Problem,
+    Ready,
+    ReceiptView,
+    UploadView,
+)
+from repository import software
+
+_NUMBER = {"name": "number", "in": "path", "required": True, "schema": {"type": "string"}}
+_CODE = {"name": "code", "in": "path", "required": True, "schema": {"type": "string"}}
+_TILE = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
+_INDEX = {
+    "name": "index",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "integer", "minimum": 0},
+}
+_PURPOSE = {
+    "name": "Evidence-Purpose",
+    "in": "header",
+    "required": True,
+    "description": "`code` or `code: words`, UTF-8, percent-encoded",
+    "schema": {"type": "string"},
+}
+
+
+_UPLOAD = {"name": "upload_id", "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def _tus(*names: str) -> list[dict[str, Any]]:
+    """Return the headers of a request after tus 1.0.0."""
+    found = [
+        {"name": name, "in": "header", "schema": {"type": "string"}}
+        for name in (*names, "Repr-Digest")
+    ]
+    version = {
+        "name": "Tus-Resumable",
+        "in": "header",
+        "required": True,
+        "schema": {"const": "1.0.0"},
+    }
+    return [version, *found]
+
+
+def _query(name: str, *, required: bool = False, **schema: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "query",
+        "required": required,
+        "schema": schema or {"type": "string"},
+    }
+
+
+# (method, path, summary, answers, parameters, request model or media type)
+Operation = tuple[str, str, str, dict[int, Any], list[dict[str, Any]], Any]
+OPERATIONS: tuple[Operation, ...] = (
+    ("get", "/api/v1/cases", "List your cases", {200: CaseList}, [], None),
+    ("post", "/api/v1/cases", "Open a case", {201: CaseView, 409: Problem}, [], NewCase),
+    ("get", "/api/v1/cases/{code}", "Show a case", {200: CaseView}, [_CODE], None),
+    (
+        "get",
+        "/api/v1/exhibits",
+        "List the exhibits of a case",
+        {200: ExhibitList},
+        [
+            _query("case", required=True),
+            _query("cursor"),
+            _query("limit", type="integer", minimum=1, maximum=500),
+        ],
+        None,
+    ),
+    (
+        "post",
+        "/api/v1/exhibits",
+        "Take in one file: the whole body, streamed",
+        {201: ReceiptView, 422: Problem, 507: Problem},
+        [
+            _query("case", required=True),
+            *(
+                _query(name)
+                for name in (
+                    "family", "submission", "collected_by", "collected_at", "place", "method",
+                    "authority", "source", "conditions",
+                )
+            ),
+            {"name": "Evidence-Path", "in": "header", "schema": {"type": "string"}},
+            {"name": "Repr-Digest", "in": "header", "schema": {"type": "string"}},
+        ],
+        "application/octet-stream",
+    ),
+    (
+        "get",
+        "/api/v1/exhibits/{number}",
+        "Describe an exhibit",
+        {200: ExhibitView},
+        [_NUMBER],
+        None,
+    ),
+    (
+        "get",
+        "/api/v1/exhibits/{number}/receipt",
+        "The receipt, with the witnesses and time-stamps it has by now; or as a page for people",
+        {200: ReceiptView},
+        [
+            _NUMBER,
+            {"name": "format", "in": "query", "schema": {"enum": ["json", "pdf"]}},
+        ],
+        None,
+    ),
+    (
+        "get",
+        "/api/v1/exhibits/{number}/content",
+        "The bytes, verified; single ranges; of an exhibit of several parts the part named",
+        {
+            200: "application/octet-stream",
+            206: "application/octet-stream",
+            400: Problem,
+            404: Problem,
+            416: Problem,
+        },
+        [
+            _NUMBER,
+            _PURPOSE,
+            _query("part", type="integer", minimum=1),
+            {"name": "Range", "in": "header", "schema": {"type": "string"}},
+        ],
+        None,
+    ),
+    (
+        "get",
+        "/api/v1/exhibits/{number}/custody",
+        "The custody entries with proofs",
+        {200: CustodyView},
+        [_NUMBER],
+        None,
+    ),
+    (
+        "post",
+        "/api/v1/uploads",
+        "Begin a resumable upload (tus 1.0.0), with its first bytes if there are some",
+        {201: None, 412: Problem, 413: Problem, 422: Problem},
+        _tus(
+            "Upload-Length", "Upload-Defer-Length", "Upload-Metadata", "Upload-Concat",
+            "Upload-Checksum",
+        ),
+        "application/offset+octet-stream",
+    ),
+    (
+        "get",
+        "/api/v1/uploads/{upload_id}",
+        "How far an upload is, and what became of its files; HEAD tells the offset (tus)",
+        {200: UploadView},
+        [_UPLOAD],
+        None,
+    ),
+    (
+        "patch",
+        "/api/v1/uploads/{upload_id}",
+        "Add bytes at the offset (tus)",
+        {204: None, 409: Problem, 410: Problem, 413: Problem, 415: Problem, 422: Problem,
+         460: Problem, 507: Problem},
+        [_UPLOAD, *_tus("Upload-Offset", "Upload-Checksum", "Upload-Length")],
+        "application/offset+octet-stream",
+    ),
+    (
+        "delete",
+        "/api/v1/uploads/{upload_id}",
+        "Give an upload up (tus); what was registered stays",
+        {204: None, 410: Problem},
+        [_UPLOAD, *_tus()],
+        None,
+    ),
+    (
+        "post",
+        "/api/v1/uploads/{upload_id}/seal",
+        "Declare the digest of the whole at the end",
+        {204: None, 409: Problem, 422: Problem},
+        [_UPLOAD, *_tus()],
+        None,
+    ),
+    (
+        "get",
+        "/api/v1/ledger/checkpoint",
+        "The newest checkpoint (C2SP); public",
+        {200: "text/plain"},
+        [],
+        None,
+    ),
+    (
+        "get",
+        "/api/v1/ledger/tile/{name}",
+        "A hash tile (public), or with a custodian's token an entry bundle (C2SP tlog-tiles)",
+        {200: "application/octet-stream"},
+        [_TILE],
+        None,
+    ),
+    (
+        "get",
+        "/api/v1/ledger/proof/{index}",
+        "An inclusion proof (C2SP tlog-proof); public, shows no content",
+        {200: "text/plain"},
+        [_INDEX],
+        None,
+    ),
+    ("get", "/api/v1/openapi.json", "This document", {200: "application/json"}, [], None),
+    ("get", "/healthz", "Whether the process lives", {200: "text/plain"}, [], None),
+    ("get", "/readyz", "Whether it can work", {200: Ready, 503: Ready}, [], None),
+)  # fmt: skip
+
+PUBLIC = frozenset(
+    {
+        "/api/v1/ledger/checkpoint",
+        "/api/v1/ledger/proof/{index}",
+        "/api/v1/openapi.json",
+        "/healthz",
+        "/readyz",
+    }
+)
+
+EITHER = frozenset({"/api/v1/ledger/tile/{name}"})  # public or not, by what is asked for
+
+
+def openapi() -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document."""
+    schemas: dict[str, Any] = {}
+    paths: dict[str, Any] = {}
+    for method, path, summary, answers, parameters, asked in OPERATIONS:
+        operation: dict[str, Any] = {
+            "summary": summary,
+            "operationId": f"{method}{path.replace('/api/v1', '').replace('/', '-')}",
+            "parameters": parameters,
+            "responses": {
+                str(status): _answer(status, kind, schemas) for status, kind in answers.items()
+            },
+            "security": _security(path),
+        }
+        operation["responses"]["default"] = _answer(0, Problem, schemas)
+        if asked is not None:
+            operation["requestBody"] = {"required": True, "content": _content(asked, schemas)}
+        paths.setdefault(path, {})[method] = operation
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Central Evidence Repository",
+            "version": software().rpartition(" ")[2],
+        },
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _security(path: str) -> list[dict[str, list[str]]]:
+    if path in PUBLIC:
+        return []
+    return [{}, {"token": []}] if path in EITHER else [{"token": []}]
+
+
+def _answer(status: int, kind: Any, schemas: dict[str, Any]) -> dict[str, Any]:
+    text = "an error (RFC 9457)" if kind is Problem else f"answer {status}"
+    if kind is None:
+        return {"description": text}
+    return {"description": text, "content": _content(kind, schemas)}
+
+
+def _content(kind: Any, schemas: dict[str, Any]) -> dict[str, Any]:
+    if isinstance(kind, str):
+        return {kind: {"schema": {} if kind == "application/json" else {"type": "string"}}}
+    schema = kind.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas.update(schema.pop("$defs", {}))
+    schemas[kind.__name__] = schema
+    media = "application/problem+json" if kind is Problem else "application/json"
+    return {media: {"schema": {"$ref": f"#/components/schemas/{kind.__name__}"}}}
