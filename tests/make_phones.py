@@ -4,8 +4,11 @@ python -m tests.make_phones     prints the SAMPLE of each of their extractors
 """
 
 import hashlib
+import plistlib
+import sqlite3
+from datetime import datetime
 
-from tests.make_archives import zipped
+from tests.make_archives import tarred, zipped
 
 PHOTO = b"\xff\xd8\xff\xe0 a photograph"
 NOTE = "нотатка".encode()
@@ -66,3 +69,117 @@ def hashes(content: bytes) -> dict[str, str]:
         "MD5": hashlib.md5(content).hexdigest(),
         "SHA256": hashlib.sha256(content).hexdigest().upper(),
     }
+
+
+def database(*statements: str, rows=(), mode: str = "delete") -> bytes:
+    """A SQLite database of small pages; rows are (statement, values)."""
+    with sqlite3.connect(":memory:") as base:
+        base.execute("PRAGMA page_size = 512")
+        for statement in statements:
+            base.execute(statement)
+        for statement, values in rows:
+            base.execute(statement, values)
+        base.commit()
+        data = base.serialize()
+    base.close()
+    return data if mode == "delete" else data[:18] + b"\x02\x02" + data[20:]
+
+
+def place(domain: str, path: str) -> str:
+    """The name of a file in an iOS backup."""
+    return hashlib.sha1(f"{domain}-{path}".encode()).hexdigest()
+
+
+SMS = ("HomeDomain", "Library/SMS/sms.db")
+PICTURE = ("CameraRollDomain", "Media/DCIM/100APPLE/IMG_0001.JPG")
+NOTES = ("AppDomain-org.example", "Documents/нотатка.txt")
+
+
+def sms_db() -> bytes:
+    """An iOS sms.db of two messages with one number, in nanoseconds since 2001."""
+    return database(
+        "CREATE TABLE message (ROWID INTEGER PRIMARY KEY, text, date INTEGER, handle_id, from_me)",
+        "CREATE TABLE handle (ROWID INTEGER PRIMARY KEY, id TEXT, service TEXT)",
+        "CREATE TABLE chat (ROWID INTEGER PRIMARY KEY, chat_identifier TEXT)",
+        rows=[
+            ("INSERT INTO message VALUES (1, 'secret words', ?, 1, 0)", (736_240_000_000_000_000,)),
+            ("INSERT INTO message VALUES (2, 'secret words', ?, 1, 1)", (736_250_000_000_000_000,)),
+            ("INSERT INTO handle VALUES (1, '+380441234567', 'SMS')", ()),
+            ("INSERT INTO chat VALUES (1, '+380441234567')", ()),
+        ],
+    )
+
+
+INFO = {
+    "Device Name": "Оксана's iPhone", "IMEI": "490154203237518", "IMEI 2": "490154203237526",
+    "ICCID": "8938003991234567898", "Phone Number": "+380 44 123 45 67",
+    "Serial Number": "F2LXK0ABHG7", "Unique Identifier": "00008030-001A35E11E88802E",
+    "Product Type": "iPhone12,1", "Product Version": "16.5.1", "Build Version": "20F75",
+    "Last Backup Date": datetime(2024, 5, 1, 7, 30), "iTunes Version": "12.12.9.4",
+    "Installed Applications": ["net.whatsapp.WhatsApp", "org.telegram.messenger"],
+    "iTunes Files": {"IC-Info.sidv": bytes(10)},
+}  # fmt: skip
+STATUS = {
+    "BackupState": "new", "Date": datetime(2024, 5, 1, 7, 31), "IsFullBackup": True,
+    "SnapshotState": "finished", "UUID": "AAAA-1", "Version": "3.3",
+}  # fmt: skip
+
+
+def ios_backup(
+    *, encrypted: bool = False, wrong: bool = False, missing: bool = False, tar: bool = False,
+    binary: bool = True, mbdb: bool = False,
+) -> bytes:  # fmt: skip
+    """An iOS backup as a zip or tar of its folder."""
+    kind = plistlib.FMT_BINARY if binary else plistlib.FMT_XML
+    lockdown = {"DeviceName": "Оксана's iPhone", "ProductVersion": "16.5.1"}
+    manifest = {
+        "BackupKeyBag": b"VERS", "Version": "10.0", "Date": datetime(2024, 5, 1, 7, 30),
+        "IsEncrypted": encrypted, "WasPasscodeSet": True, "Lockdown": lockdown,
+        "Applications": {"net.whatsapp.WhatsApp": {}},
+    }  # fmt: skip
+    files = {SMS: sms_db(), PICTURE: PHOTO, NOTES: NOTE}
+    rows = [(place(*where), *where, 1) for where in files]
+    rows.append((place("HomeDomain", "Library/SMS"), "HomeDomain", "Library/SMS", 2))
+    if wrong:
+        rows.append((place("HomeDomain", "a"), "HomeDomain", "b", 2))
+    insert = "INSERT INTO Files VALUES (?, ?, ?, ?, NULL)"
+    listing = database(
+        "CREATE TABLE Files (fileID TEXT PRIMARY KEY, domain TEXT, relativePath TEXT,"
+        " flags INTEGER, file BLOB)",
+        "CREATE TABLE Properties (key TEXT PRIMARY KEY, value BLOB)",
+        rows=[(insert, row) for row in rows],
+    )
+    top = "00008030-001A35E11E88802E/"
+    members = [
+        (f"{top}Info.plist", plistlib.dumps(INFO, fmt=plistlib.FMT_XML)),
+        (f"{top}Status.plist", plistlib.dumps(STATUS, fmt=kind)),
+        (f"{top}Manifest.plist", plistlib.dumps(manifest, fmt=kind)),
+    ]
+    if mbdb:
+        members.append((f"{top}Manifest.mbdb", manifest_mbdb(list(files))))
+    else:
+        members.append((f"{top}Manifest.db", bytes(range(256)) * 20 if encrypted else listing))
+    for where, content in list(files.items())[: 2 if missing else 3]:
+        name = place(*where)
+        held = bytes(range(256)) if encrypted else content
+        members.append((f"{top}{name}" if mbdb else f"{top}{name[:2]}/{name}", held))
+    return tarred(members, "w:gz") if tar else zipped(members)
+
+
+def manifest_mbdb(places) -> bytes:
+    """A Manifest.mbdb, the list of files of backups before iOS 10."""
+
+    def text(value: str) -> bytes:
+        raw = value.encode()
+        return len(raw).to_bytes(2, "big") + raw
+
+    out = b"mbdb\x05\0"
+    for domain, path in places:
+        out += text(domain) + text(path) + b"\xff\xff" * 3
+        out += (0x81A4).to_bytes(2, "big") + bytes(8 + 4 * 5 + 8 + 1) + b"\0"
+    return out
+
+
+if __name__ == "__main__":
+    for sample in (ufdr(), ios_backup()):
+        print(len(sample))

@@ -1,5 +1,6 @@
 """Open any container by its first bytes, and go through its members once."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -17,6 +18,7 @@ from ingest.readers.members import (
     size_of,
     text_of,
 )
+from ingest.readers.peek import Peek
 from ingest.readers.rars import MAGIC_4, MAGIC_5, read_rar
 from ingest.readers.sevenzip import MAGIC as MAGIC_7Z
 from ingest.readers.sevenzip import read_sevenzip
@@ -88,6 +90,21 @@ def open_container(file: BinaryIO, budget: Budget) -> Container | None:
             return None
         case stream:
             return _stream(file, head, stream, budget)
+
+
+def names_of(peek: Peek) -> tuple[str, ...]:
+    """Return the first names of a zip, a tar, or a compressed tar (of which the beginning)."""
+    if peek.names:
+        return peek.names
+    kind = kind_of(peek.head)
+    if kind not in _STREAMS:
+        return ()
+    found: list[str] = []
+    budget = Budget(0.3, 1.0, produced=4 << 20)
+    with contextlib.suppress(Unreadable, Exhausted):  # of what is whole in the first bytes
+        source = FromBlocks(_STREAMS[kind](iter([peek.head])))
+        found.extend(entry.path for entry in tars.members(source, budget, []))
+    return tuple(found)
 
 
 def scan(

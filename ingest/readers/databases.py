@@ -10,7 +10,7 @@ ever; the length of a value and of a statement is limited.
 import re
 import sqlite3
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO
 
 from ingest.readers.members import Budget, Exhausted, Unreadable
@@ -53,6 +53,7 @@ class Database:
         self._base.text_factory = _text
         self._base.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 16 << 20)
         self._base.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, 1 << 20)
+        self._base.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
         self._base.set_progress_handler(self._late, _STEPS)
         try:
             self._base.deserialize(data)
@@ -60,7 +61,7 @@ class Database:
             self._base.execute("PRAGMA query_only = ON")
             self._base.execute("PRAGMA cell_size_check = ON")
             self.tables: dict[str, set[str]] = self._schema()
-        except (sqlite3.Error, MemoryError, OverflowError) as error:
+        except (sqlite3.Error, MemoryError, OverflowError, UnicodeError) as error:
             self.close()
             raise Unreadable(f"the database is damaged: {error}") from error
 
@@ -92,6 +93,19 @@ class Database:
         except (sqlite3.Error, MemoryError, OverflowError, UnicodeError) as error:
             raise Unreadable(f"the database is damaged: {error}") from error
 
+    def each(self, question: str, most: int) -> Iterator[tuple[object, ...]]:
+        """Yield at most so many rows, one after the other. Raises as `rows`."""
+        try:
+            cursor = self._base.execute(question)
+            for _ in range(most):
+                row = cursor.fetchone()
+                if row is None:
+                    return
+                yield row
+        except (sqlite3.Error, UnicodeError) as error:
+            self._budget.check()
+            raise Unreadable(f"the database is damaged: {error}") from error
+
     def one(self, question: str, values: Sequence[object] = ()) -> tuple[object, ...]:
         """Return the first row; empty: there is none. Raises as `rows`."""
         found = self.rows(question, values)
@@ -110,7 +124,7 @@ class Database:
                 continue
             try:
                 columns = self._base.execute(f"PRAGMA table_info({quoted(name)})").fetchmany(2000)
-            except sqlite3.Error:  # a virtual table whose module is not here
+            except (sqlite3.Error, UnicodeError):  # a virtual table whose module is not here
                 columns = []
             found[name] = {str(column[1]) for column in columns}
         return found
