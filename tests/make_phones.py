@@ -4,8 +4,10 @@ python -m tests.make_phones     prints the SAMPLE of each of their extractors
 """
 
 import hashlib
+import json
 import plistlib
 import sqlite3
+import zlib
 from datetime import datetime
 
 from tests.make_archives import tarred, zipped
@@ -178,6 +180,26 @@ def manifest_mbdb(places) -> bytes:
         out += text(domain) + text(path) + b"\xff\xff" * 3
         out += (0x81A4).to_bytes(2, "big") + bytes(8 + 4 * 5 + 8 + 1) + b"\0"
     return out
+
+
+def android_backup(*, packed: bool = True, cipher: str = "none") -> bytes:
+    """An Android backup of one application and two text messages."""
+    texts = [
+        {"address": "+380441234567", "body": "secret words", "date": "1714548600000"},
+        {"address": "+380441234567", "body": "secret words", "date": "1714549600500"},
+    ]
+    manifest = b"1\norg.example.app\n42\n33\n\n0\n"
+    telephony = "apps/com.android.providers.telephony"
+    content = tarred(
+        [
+            ("apps/org.example.app/_manifest", manifest),
+            ("apps/org.example.app/f/note.txt", NOTE),
+            (f"{telephony}/d_f/000000_sms_backup", zlib.compress(json.dumps(texts).encode())),
+            ("shared/0/DCIM/IMG_1.jpg", PHOTO),
+        ]
+    )
+    head = f"ANDROID BACKUP\n5\n{int(packed)}\n{cipher}\n".encode()
+    return head + (zlib.compress(content) if packed else content)
 
 
 if __name__ == "__main__":

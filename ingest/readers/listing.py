@@ -67,7 +67,6 @@ def listing(file: BinaryIO, source: str, budget: Budget | None = None) -> Iterat
         budget: what may be spent; None: the usual.
     """
     budget = budget or Budget()
-    tally = _Tally()
     try:
         container = open_container(file, budget)
     except (Unreadable, Exhausted) as error:
@@ -76,6 +75,12 @@ def listing(file: BinaryIO, source: str, budget: Budget | None = None) -> Iterat
     if container is None:
         yield Problem("not a container that is read here")
         return
+    yield from listing_of(container, source, budget)
+
+
+def listing_of(container: Container, source: str, budget: Budget) -> Iterator[Item]:
+    """Yield the same for a container that is open already."""
+    tally = _Tally()
     yield Fact("Archive:Format", container.kind, container.kind, source)
     for name, value in container.notes.items():
         yield Fact(f"Archive:{name}", value, value, source)
