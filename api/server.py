@@ -156,6 +156,9 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
             "proc_name": "evidence",
             "loglevel": "warning",
             "limit_request_line": 8190,
+            # A name of evidence has up to 10 kB, and travels in a header in base64.
+            "limit_request_field_size": 1 << 16,
+            "limit_request_fields": 40,
             "control_socket_disable": True,
         }
         if self._tls is not None:

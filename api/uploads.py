@@ -12,6 +12,7 @@ from email.utils import format_datetime
 from typing import Any, cast
 
 from flask import Blueprint, Response, jsonify, request
+from werkzeug.exceptions import MethodNotAllowed
 
 from api.body import Arriving
 from api.errors import WrongVersion
@@ -82,9 +83,9 @@ def create() -> Response:
         return _answer(upload, 201)
     if concat not in ("", "partial"):
         raise BadUpload("Upload-Concat is partial, or final; and the uploads to join")
-    length = _upload_length()
+    length = _upload_length(needed=True)
     if concat == "partial":
-        said = Said("partial", b"partial", length, digests)
+        said = Said("partial", b"partial", length, digests, told=_told())
         upload = uploads.begin(house, uploads.partial_actor(house, who), None, None, said)
     else:
         actor, case, submission, said = _said(who, metadata, digests, length)
@@ -137,6 +138,16 @@ def append(upload_id: str) -> Response:
     return _answer(_append(upload, int(told)), 204)
 
 
+@blueprint.post("/<upload_id>")
+def overridden(upload_id: str) -> Response:
+    """Take another method for the request's, for clients that may send GET and POST alone."""
+    views = {"HEAD": offset, "PATCH": append, "DELETE": terminate}
+    view = views.get(request.headers.get("X-HTTP-Method-Override", ""))
+    if view is None:
+        raise MethodNotAllowed(["GET", *views])
+    return view(upload_id)
+
+
 @blueprint.post("/<upload_id>/seal")
 def seal(upload_id: str) -> Response:
     """Declare the digest of the whole at the end; the upload is compared with it and finished."""
@@ -173,18 +184,18 @@ def _asker() -> Caller:
 
 
 def _append(upload: Upload, at: int) -> Upload:
-    length = _upload_length(deferred=upload.length is not None)
-    coming = request.content_length
+    length = _upload_length(needed=False)
+    coming = request.content_length or 0
     environ = request.environ
-    known = upload.length if length is None else length
-    if coming is not None and known is not None and at + coming > known:
+    known = length if upload.length is None else upload.length
+    if known is not None and at == upload.offset <= known < at + coming:
         raise UploadTooLarge(f"{coming} bytes from byte {at} on are more than are left")
     return uploads.append(
         repo(),
         upload.id,
         at,
         lambda give_way: Arriving(environ, give_way),
-        length=length if upload.length is None else None,
+        length=length,
         checksum=_checksum(request.headers.get("Upload-Checksum")),
         digests=repr_digest(request.headers.get("Repr-Digest")),
     )
@@ -203,6 +214,8 @@ def _answer(upload: Upload, status: int) -> Response:
         found["Upload-Length"] = str(upload.length)
     if status == 201:
         found["Location"] = f"/api/v1/uploads/{upload.id}"
+    if upload.told:
+        found["Upload-Metadata"] = upload.told
     if upload.kind == "partial":
         found["Upload-Concat"] = "partial"
     elif upload.kind == "final":
@@ -265,6 +278,7 @@ def _said(
         files,
         sealed=text.get("seal") != "later",
         alone=not named,
+        told=_told(),
     )
     return actor, case, submission, said
 
@@ -298,11 +312,11 @@ def _files(text: Mapping[str, str]) -> tuple[tuple[int, int] | None, str]:
     return None, "whole"
 
 
-def _upload_length(*, deferred: bool = False) -> int | None:
+def _upload_length(*, needed: bool) -> int | None:
     """Return the length the request tells; None where it is told later.
 
     Args:
-        deferred: the length is known already, so that none need be told.
+        needed: the request has to tell it, or that it comes later.
 
     Raises:
         BadUpload: none, both, or no number.
@@ -315,7 +329,7 @@ def _upload_length(*, deferred: bool = False) -> int | None:
         if not _LENGTH.fullmatch(told):
             raise BadUpload("Upload-Length is a number of bytes")
         return int(told)
-    if request.method == "POST" and later != "1" and not deferred:
+    if needed and later != "1":
         raise BadUpload("tell Upload-Length, or Upload-Defer-Length: 1")
     return None
 
@@ -330,6 +344,11 @@ def _checksum(header: str | None) -> Checksum | None:
         return Checksum(name, base64.b64decode(value, validate=True))
     except (binascii.Error, ValueError) as error:
         raise BadUpload("Upload-Checksum is an algorithm and a digest in base64") from error
+
+
+def _told() -> str | None:
+    """Return the metadata as the client wrote them: whoever asks for the offset is told them."""
+    return request.headers.get("Upload-Metadata") or None
 
 
 def _metadata(header: str) -> dict[str, bytes]:

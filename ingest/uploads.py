@@ -61,7 +61,8 @@ class Said:
 
     `kind`: `whole` (one file), `pack` (files of the list in a row), `partial` (to be joined).
     `files`: the first and last n of the submission's list that it brings. `sealed` False: it waits
-    for its digest at the end. `alone`: its submission was opened for it and ends with it.
+    for its digest at the end. `alone`: its submission was opened for it and ends with it. `told`:
+    what the client wrote of it, to be repeated to it.
     """
 
     kind: str
@@ -71,6 +72,7 @@ class Said:
     files: tuple[int, int] | None = None
     sealed: bool = True
     alone: bool = False
+    told: str | None = None
 
 
 def begin(
@@ -377,6 +379,7 @@ def _new(
         submission_id=submission.id if submission else None,
         kind=said.kind,
         path=said.path,
+        told=said.told,
         digests=dict(said.digests or {}),
         first=said.files[0] if said.files else None,
         last=said.files[1] if said.files else None,

@@ -163,6 +163,7 @@ class Upload(Model):
     submission_id: Mapped[str | None] = mapped_column(String(40), ForeignKey("submission.id"))
     kind: Mapped[str] = mapped_column(String(16))  # whole, pack, partial, final
     path: Mapped[bytes]
+    told: Mapped[str | None]  # `Upload-Metadata` as the client wrote it
     digests: Mapped[dict[str, Any]]  # algorithm -> "algorithm:hex", as declared
     first: Mapped[int | None]  # the files of the submission's list that it brings
     last: Mapped[int | None]

@@ -4,10 +4,9 @@ import json
 import os
 import socket
 import ssl
-import struct
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from hashlib import sha256
 from io import BytesIO
 
@@ -16,6 +15,7 @@ import pytest
 from api.body import Arriving
 from tests.certificates import certificate
 from tests.service import Running, free_port
+from tests.wire import finish, reset
 
 APP = """
 import json, ssl, sys, time
@@ -122,21 +122,6 @@ def lines(request, tmp_path_factory):
     tls = (folder / "server.pem", folder / "server.key")
     with application(folder, *tls, context=context) as found:
         yield found
-
-
-def reset(line):
-    """End a connection with RST."""
-    line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    line.close()
-
-
-def finish(line):
-    """Say that nothing more comes (FIN), and wait until the other side has understood."""
-    socket.socket.shutdown(line, socket.SHUT_WR)
-    with suppress(OSError):
-        while line.recv(65536):
-            continue
-    line.close()
 
 
 def digest(data):

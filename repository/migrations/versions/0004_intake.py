@@ -55,6 +55,7 @@ def upgrade() -> None:
         sa.Column("submission_id", SUBMISSION, nullable=True),
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("path", sa.LargeBinary(), nullable=False),
+        sa.Column("told", sa.Text(), nullable=True),
         sa.Column("digests", sa.JSON(), nullable=False),
         sa.Column("first", sa.BigInteger(), nullable=True),
         sa.Column("last", sa.BigInteger(), nullable=True),
