@@ -109,8 +109,8 @@ def _packages(file: BinaryIO, start: int, packed: str) -> Iterator[Item]:
         yield Problem(f"packages and messages were not all read: {error}")
     yield Fact("AndroidBackup:Packages", str(len(packages)), str(len(packages)), VERSION)
     for package, number in sorted(packages.items())[:MOST_PACKAGES]:
-        said = f"{package} {number}".strip()
-        yield Fact("AndroidBackup:Package", package, said, f"{VERSION} apps/")
+        both = f"{package} {number}".strip()
+        yield Fact("AndroidBackup:Package", package, both, f"{VERSION} apps/")
     if texts.count:
         yield from _messages(texts)
 
