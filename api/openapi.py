@@ -5,19 +5,27 @@ from typing import Any
 from api.schema import (
     CaseList,
     CaseView,
+    Completion,
     CustodyView,
     ExhibitList,
     ExhibitView,
     NewCase,
+    NewSubmission,
     Problem,
     Ready,
     ReceiptView,
+    SubmissionFiles,
+    SubmissionList,
+    SubmissionReceiptView,
+    SubmissionView,
     UploadView,
 )
+from ingest.lines import STATES
 from repository import software
 
 _NUMBER = {"name": "number", "in": "path", "required": True, "schema": {"type": "string"}}
 _CODE = {"name": "code", "in": "path", "required": True, "schema": {"type": "string"}}
+_SUBMISSION = {"name": "submission", "in": "path", "required": True, "schema": {"type": "string"}}
 _TILE = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
 _INDEX = {
     "name": "index",
@@ -186,6 +194,79 @@ OPERATIONS: tuple[Operation, ...] = (
         "Declare the digest of the whole at the end",
         {204: None, 409: Problem, 422: Problem},
         [_UPLOAD, *_tus()],
+        None,
+    ),
+    (
+        "get",
+        "/api/v1/submissions",
+        "List the submissions of a case that are not complete",
+        {200: SubmissionList},
+        [_query("case", required=True)],
+        None,
+    ),
+    (
+        "post",
+        "/api/v1/submissions",
+        "Begin a submission; under an id of your own, the same again changes nothing",
+        {200: SubmissionView, 201: SubmissionView, 409: Problem},
+        [],
+        NewSubmission,
+    ),
+    (
+        "get",
+        "/api/v1/submissions/{submission}",
+        "How far a submission is, on both sides",
+        {200: SubmissionView},
+        [_SUBMISSION],
+        None,
+    ),
+    (
+        "put",
+        "/api/v1/submissions/{submission}/list",
+        "Announce its files, one a line (docs/format.md 12); once, the same again changes nothing",
+        {200: SubmissionReceiptView, 201: SubmissionReceiptView, 409: Problem, 415: Problem},
+        [_SUBMISSION, {"name": "Repr-Digest", "in": "header", "schema": {"type": "string"}}],
+        "application/x-ndjson",
+    ),
+    (
+        "get",
+        "/api/v1/submissions/{submission}/files",
+        "Its files and what became of each; further ones after those of the list",
+        {200: SubmissionFiles},
+        [
+            _SUBMISSION,
+            _query("state", enum=list(STATES)),
+            _query("cursor"),
+            _query("limit", type="integer", minimum=1, maximum=500),
+        ],
+        None,
+    ),
+    (
+        "post",
+        "/api/v1/submissions/{submission}/complete",
+        "End it and get one receipt for all",
+        {200: SubmissionReceiptView, 201: SubmissionReceiptView, 409: Problem},
+        [_SUBMISSION],
+        Completion,
+    ),
+    (
+        "get",
+        "/api/v1/submissions/{submission}/receipt",
+        "The receipt of its list, or of its end; or as pages for people",
+        {200: SubmissionReceiptView},
+        [_SUBMISSION, _query("stage", enum=["announced", "complete"])],
+        None,
+    ),
+    (
+        "get",
+        "/api/v1/submissions/{submission}/receipts",
+        "Receipts of what it registered after an entry, one a line with the numbers of its files",
+        {200: "application/x-ndjson"},
+        [
+            _SUBMISSION,
+            _query("after", type="integer", minimum=-1),
+            _query("limit", type="integer", minimum=1, maximum=500),
+        ],
         None,
     ),
     (

@@ -114,6 +114,100 @@ class CustodyView(BaseModel):
     items: list[EntryView]
 
 
+class NewSubmission(Strict):
+    """A submission to begin; `id` may be drawn by the client: SUB- and a UUID."""
+
+    case: str
+    id: str | None = None
+    purpose: str = "investigation"
+    family: str = "other"
+    collected_by: str | None = None
+    collected_at: str | None = None
+    place: str | None = None
+    method: str | None = None
+    authority: str | None = None
+    source: str | None = None
+    conditions: str | None = None
+
+
+class Completion(Strict):
+    """The end of a submission; without files that never came, it needs a motive."""
+
+    without_missing: bool = False
+    motive: str | None = None
+
+
+class SubmissionView(BaseModel):
+    """How far a submission is: the files of its list by state, and what came beside it."""
+
+    submission: str
+    case: str
+    opened_at: str
+    touched_at: str | None
+    completed_at: str | None
+    expires_at: str | None
+    files: int
+    bytes: int
+    arrived: int
+    announced: int
+    stored: int
+    incomplete: int
+    registered: int
+    quarantined: int
+    further: int
+    finishing: int
+    open: int
+    list: str | None
+    receipt: str | None
+
+
+class SubmissionList(BaseModel):
+    """The submissions of a case that are not complete."""
+
+    items: list[SubmissionView]
+
+
+class SubmissionFile(BaseModel):
+    """A file of a submission and what became of it."""
+
+    n: int
+    path: str | Encoded
+    size: int
+    state: str
+    sha256: str | None
+    exhibit: str | None
+    part: int | None
+    entry: int | None
+    quarantine: str | None
+    further: bool
+
+
+class SubmissionFiles(BaseModel):
+    """A page of files; `next` is the cursor of the following page, if there is one."""
+
+    items: list[SubmissionFile]
+    next: str | None
+
+
+class SubmissionReceiptView(BaseModel):
+    """The receipt of a whole submission, laid out on lines (docs/format.md 6.1)."""
+
+    v: int
+    kind: str
+    stage: str
+    submission: str
+    sha256: str
+    count: int
+    index: int
+    body: str
+    proof: str
+    openings: dict[str, OpeningView]
+    witnessed_by: list[str]
+    unwitnessed_since: str | None
+    key: str
+    list: dict[str, Any]
+
+
 class UploadResult(BaseModel):
     """What became of one file of an upload; `n` is its number in the submission's list."""
 

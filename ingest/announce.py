@@ -5,11 +5,11 @@ count for nothing until the last transaction records the list: a crash leaves ei
 """
 
 import errno
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from tempfile import TemporaryFile
-from typing import Any, BinaryIO
+from typing import Any
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -23,11 +23,13 @@ from ingest.errors import IngestError, ListDiffers, SubmissionCompleted
 from ingest.filelist import Digests, Listed, kept, read_again, read_list
 from ingest.settle import settle_earlier
 from repository import Repository
-from repository.authorise import Caller, on_own_submission
-from repository.errors import DiskFull
+from repository.access import Right
+from repository.authorise import Caller, on_case, on_own_submission, refuse
+from repository.errors import AlreadyExists, DiskFull, UnknownSubmission
 from repository.models import Announced, Case, Submission
-from repository.naming import name_digest
+from repository.naming import name_digest, shown, submission_id
 from repository.publication import completed
+from repository.submissions import Declaration, open_submission
 
 TOGETHER = 2_000  # rows of one transaction
 _PAGE = 2_000
@@ -41,11 +43,44 @@ class Announcement:
     again: bool
 
 
+def begin(
+    repo: Repository,
+    caller: Caller,
+    code: str,
+    declared: Declaration,
+    *,
+    named: str | None = None,
+) -> tuple[Submission, bool]:
+    """Begin a submission, under an id of the caller's own drawing where one is named.
+
+    Returns:
+        The submission, and whether the caller has begun it before.
+
+    Raises:
+        UnknownCase, AccessDenied: the caller may hand in nothing there; recorded.
+        UnknownSubmission: the id is of somebody else's, or of another case; recorded.
+        AlreadyExists: the caller has begun it with other declarations.
+        BadRequest: the id is malformed.
+    """
+    actor, case = on_case(repo, caller, Right.INGEST, code, attempted=Act.SUBMISSION)
+    known = None
+    if named is not None:
+        with repo.database.reading() as session:
+            known = session.get(Submission, submission_id(named))
+    if known is not None and (known.person_id, known.case_id) != (caller.person.id, case.id):
+        unknown = UnknownSubmission(f"{shown(named)} cannot be begun by you; draw another id")
+        refuse(repo, caller, Act.SUBMISSION, "not-own", unknown, case=case)
+    if known is not None and known.declared != declared.to_json():
+        raise AlreadyExists(f"you have begun {known.id} with other declarations; draw another id")
+    source = repo.random(16)  # without an id, it is never taken for another one
+    return open_submission(repo, actor, case, declared, named=named, sources=[source], expires=True)
+
+
 def announce(
     repo: Repository,
     caller: Caller,
-    submission_id: str,
-    file: BinaryIO,
+    named: str,
+    blocks: Iterable[bytes],
     *,
     sha256: str | None = None,
 ) -> Announcement:
@@ -54,8 +89,8 @@ def announce(
     Args:
         repo: the repository.
         caller: whose submission it is.
-        submission_id: the submission, already begun.
-        file: newline-delimited JSON (docs/format.md 12), read once.
+        named: the submission, already begun.
+        blocks: newline-delimited JSON (docs/format.md 12), as it comes.
         sha256: the digest of its bytes, where the sender declared one.
 
     Raises:
@@ -65,11 +100,11 @@ def announce(
         UnknownSubmission: not the caller's own; recorded.
         DiskFull: no room to read the list.
     """
-    actor, case, submission = on_own_submission(repo, caller, submission_id)
+    actor, case, submission = on_own_submission(repo, caller, named)
     digests = Digests(submission.id)
     with TemporaryFile(dir=repo.settings.data / "work") as spool:
         try:
-            for one in read_list(file, submission.declared, sha256_of_all=sha256):
+            for one in read_list(blocks, submission.declared, sha256_of_all=sha256):
                 digests.add(one)
                 spool.write(kept(one))
             spool.seek(0)
@@ -84,28 +119,28 @@ def announce(
     return Announcement(receipt_of_list(repo, submission.id), again)
 
 
-def receipt_of_list(repo: Repository, submission_id: str) -> SubmissionReceipt:
+def receipt_of_list(repo: Repository, name: str) -> SubmissionReceipt:
     """Return the receipt of a submission's list, proved in the newest checkpoint.
 
     Raises:
         IngestError: it has sent no list.
     """
     with repo.database.reading() as session:
-        index = session.get_one(Submission, submission_id).list_index
+        index = session.get_one(Submission, name).list_index
     if index is None:
-        raise IngestError(f"{submission_id} has sent no list")
-    return receipt_at(repo, submission_id, index)
+        raise IngestError(f"{name} has sent no list")
+    return receipt_at(repo, name, index)
 
 
-def receipt_at(repo: Repository, submission_id: str, index: int) -> SubmissionReceipt:
+def receipt_at(repo: Repository, name: str, index: int) -> SubmissionReceipt:
     """Return the receipt of an entry about a list, with the witnesses it has by now."""
     entry = repo.ledger.entry(index)
     proof = repo.ledger.proof(index)
-    found = repo.ledger.submission_receipt(entry, proof, submission=submission_id)
+    found = repo.ledger.submission_receipt(entry, proof, submission=name)
     return completed(repo, found)
 
 
-def announced_lines(repo: Repository, submission_id: str) -> Iterator[bytes]:
+def announced_lines(repo: Repository, name: str) -> Iterator[bytes]:
     """Yield the files of a submission's list as the receipt has them, some rows at a time."""
     after = 0
     while True:
@@ -114,7 +149,7 @@ def announced_lines(repo: Repository, submission_id: str) -> Iterator[bytes]:
                 Announced.n, Announced.path, Announced.size, Announced.digests,
                 Announced.thing, Announced.part,
             )
-            .where(Announced.submission_id == submission_id, Announced.n > after)
+            .where(Announced.submission_id == name, Announced.n > after)
             .order_by(Announced.n)
             .limit(_PAGE)
         )  # fmt: skip

@@ -1,6 +1,6 @@
 """The list of files that a submission announces: read line by line, strictly, in bounded memory."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, BinaryIO
@@ -15,7 +15,6 @@ from repository.submissions import CLAIMS, Declaration
 
 MAX_LIST = 256 << 20  # bytes of a whole list
 MAX_LINE = 64 << 10  # bytes of a line
-_BLOCK = 64 << 10
 _KNOWN = frozenset({"n", "path", "size", "digests", "claims", "thing", "part"})
 
 
@@ -85,12 +84,12 @@ class Digests:
 
 
 def read_list(
-    file: BinaryIO, declared: Mapping[str, Any], *, sha256_of_all: str | None = None
+    blocks: Iterable[bytes], declared: Mapping[str, Any], *, sha256_of_all: str | None = None
 ) -> Iterator[Listed]:
     """Yield the files of a list, each line checked as it comes.
 
     Args:
-        file: newline-delimited JSON, read once.
+        blocks: newline-delimited JSON, as it comes.
         declared: the submission's declaration, which the claims of a file are laid over.
         sha256_of_all: the digest that the sender declared of the list's bytes, if it did.
 
@@ -100,7 +99,7 @@ def read_list(
     parts: dict[int, int] = {}  # of things of several parts: how many came so far
     follows = bytearray()  # by n: whether it is a later part of something
     count = 0
-    for line in _lines(file, sha256_of_all):
+    for line in _lines(blocks, sha256_of_all):
         count += 1
         try:
             one = _listed(line, count, declared)
@@ -112,9 +111,9 @@ def read_list(
         raise BadList('the list names no file; one line for each: {"n":1,"path":…,"size":…}')
 
 
-def _lines(file: BinaryIO, declared: str | None) -> Iterator[bytes]:
+def _lines(blocks: Iterable[bytes], declared: str | None) -> Iterator[bytes]:
     digest, total, rest = sha256(), 0, b""
-    while block := file.read(_BLOCK):
+    for block in blocks:
         digest.update(block)
         total += len(block)
         if total > MAX_LIST:

@@ -87,7 +87,7 @@ def list_cases(repo: Repository, caller: Caller) -> list[Case]:
     """Return the cases the caller takes part in; recorded."""
     with repo.database.reading() as session:
         found = visible_cases(session, caller.person.id, caller.person.role)
-    _consulted(repo, caller.actor(), [case.code for case in found], "case-list")
+    consulted(repo, caller.actor(), [case.code for case in found], "case-list")
     return found
 
 
@@ -98,7 +98,7 @@ def show_case(repo: Repository, caller: Caller, code: str) -> Case:
         UnknownCase: not for this caller; recorded.
     """
     actor, case = on_case(repo, caller, Right.CONSULT, code, attempted=Act.CONSULTATION)
-    _consulted(repo, actor, [case.code], "case", case=case)
+    consulted(repo, actor, [case.code], "case", case=case)
     return case
 
 
@@ -114,7 +114,7 @@ def list_exhibits(
     with repo.database.reading() as session:
         exhibits = exhibits_of(session, case, after=after, limit=limit)
         found = [Described(one, case.code, latest_run(session, one.id)) for one in exhibits]
-    _consulted(repo, actor, [one.exhibit.number for one in found], "exhibit-list", case=case)
+    consulted(repo, actor, [one.exhibit.number for one in found], "exhibit-list", case=case)
     return found
 
 
@@ -177,7 +177,7 @@ def submission_of(repo: Repository, exhibit: Exhibit) -> Submission:
         return session.get_one(Submission, exhibit.submission_id)
 
 
-def _consulted(
+def consulted(
     repo: Repository, actor: Actor, listed: list[str], reason: str, case: Case | None = None
 ) -> None:
     """Store the list that is about to be shown, and record its digest and length."""

@@ -266,6 +266,7 @@ class Exhibit(Model):
         UniqueConstraint("case_id", "serial"),
         Index("exhibit_sha256", "sha256"),
         Index("exhibit_submission", "submission_id", "path_sha256", "sha256"),
+        Index("exhibit_registration", "submission_id", "registration"),
         Index("exhibit_unprocessed", "processed_at"),
         Index("exhibit_checked", "checked_at"),
         Index("exhibit_copied", "copied_at"),

@@ -92,11 +92,13 @@ def open_submission(
     *,
     named: str | None = None,
     sources: list[bytes],
+    expires: bool = False,
 ) -> tuple[Submission, bool]:
     """Return the submission to work on, and whether it goes on where an earlier run stopped.
 
     A named submission is continued or begun under that id. Without a name, the newest one of the
-    same person, case and sources is continued if it was interrupted; a completed one is not.
+    same person, case and sources is continued if it was interrupted; a completed one is not. One
+    that `expires` is given up when nothing comes in for too long.
 
     Raises:
         BadRequest: the id is malformed.
@@ -116,6 +118,7 @@ def open_submission(
             fingerprint=fingerprint,
             opened_at=at,
             completed_at=None,
+            touched_at=at if expires else None,
         )
         session.add(submission)
         session.flush()

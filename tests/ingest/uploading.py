@@ -1,6 +1,5 @@
 """What tests of uploads share: a submission, its list, bytes as a request brings them."""
 
-import io
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -74,7 +73,7 @@ class Desk:
             }  # fmt: skip
             lines.append(json.dumps(line).encode() + b"\n")
         caller = self.house.caller("investigator")
-        announce(self.repo, caller, self.submission.id, io.BytesIO(b"".join(lines)))
+        announce(self.repo, caller, self.submission.id, [b"".join(lines)])
 
     def row(self, upload: Upload) -> Upload:
         with self.repo.database.reading() as session:

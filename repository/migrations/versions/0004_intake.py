@@ -43,6 +43,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("submission_id", "n"),
     )
     op.create_index("announced_state", "announced", ["submission_id", "state", "n"])
+    op.create_index("exhibit_registration", "exhibit", ["submission_id", "registration"])
     op.create_index("announced_thing", "announced", ["submission_id", "thing"])
     op.create_index("announced_path", "announced", ["submission_id", "path_sha256"])
     op.create_index("announced_exhibit", "announced", ["exhibit_id"])

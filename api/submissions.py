@@ -1,0 +1,172 @@
+"""Submissions over HTTP: begin, announce, look how far, complete, receipts."""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from flask import Blueprint, Response, jsonify, request
+
+from api.body import Arriving
+from api.problems import problem
+from api.request import caller, json_body, repo, repr_digest
+from api.schema import Completion, NewSubmission
+from custody.receipt import SubmissionReceipt
+from ingest import overview
+from ingest.announce import announce, begin
+from ingest.completion import complete, spooled
+from ingest.errors import BadList
+from ingest.overview import Cursor, line_json
+from repository.authorise import on_own_submission
+from repository.errors import BadRequest
+from repository.purpose import parse
+from repository.submissions import CLAIMS, Declaration
+
+blueprint = Blueprint("submissions", __name__, url_prefix="/api/v1/submissions")
+
+PAGE = 100
+MAX_PAGE = 500
+LINES = "application/x-ndjson"
+_BLOCK = 256 << 10
+
+
+@blueprint.post("")
+def create() -> tuple[Response, int, dict[str, str]]:
+    """Begin a submission, under an id of the client's own where it names one."""
+    who = caller()
+    asked = json_body(NewSubmission)
+    claims: dict[str, Any] = {
+        name: value for name in CLAIMS if (value := getattr(asked, name)) is not None
+    }
+    declared = Declaration(purpose=parse(asked.purpose), **claims)
+    submission, again = begin(repo(), who, asked.case, declared, named=asked.id)
+    found = overview.overview(repo(), submission.id)
+    location = {"Location": f"{blueprint.url_prefix}/{submission.id}"}
+    return jsonify(found.to_json()), 200 if again else 201, location
+
+
+@blueprint.get("")
+def index() -> Response:
+    """List the submissions of a case that are not complete."""
+    code = request.args.get("case")
+    who = caller()
+    if not code:
+        raise BadRequest("name the case: ?case=CODE")
+    return jsonify(items=[one.to_json() for one in overview.open_ones(repo(), who, code)])
+
+
+@blueprint.get("/<submission>")
+def show(submission: str) -> Response:
+    """Tell how far a submission is."""
+    return jsonify(overview.show(repo(), caller(), submission).to_json())
+
+
+@blueprint.put("/<submission>/list")
+def announce_list(submission: str) -> Response:
+    """Take in the list of its files and give the receipt for it."""
+    who = caller()
+    if request.mimetype != LINES:
+        return problem("unsupported-media-type", 415, f"a list comes as {LINES}")
+    digest = repr_digest(request.headers.get("Repr-Digest")).get("sha256")
+    made = announce(repo(), who, submission, _list(), sha256=digest)
+    return _receipt(made.receipt, 200 if made.again else 201)
+
+
+@blueprint.get("/<submission>/files")
+def files(submission: str) -> Response:
+    """List its files and what became of each, a page at a time."""
+    limit = _number("limit", PAGE, 1, MAX_PAGE)
+    after = _cursor(request.args.get("cursor"))
+    state = request.args.get("state")
+    found = overview.files(repo(), caller(), submission, state=state, after=after, limit=limit + 1)
+    more = len(found) > limit
+    items = found[:limit]
+    cursor = _encode(overview.cursor_of(items[-1])) if more else None
+    return jsonify(items=[line_json(one) for one in items], next=cursor)
+
+
+@blueprint.post("/<submission>/complete")
+def end(submission: str) -> Response:
+    """End it and give one receipt for all."""
+    who = caller()
+    asked = json_body(Completion)
+    actor, _, row = on_own_submission(repo(), who, submission)
+    made = complete(
+        repo(), actor, row.id, without_missing=asked.without_missing, motive=asked.motive
+    )
+    return _receipt(made, 200 if made.index == row.done_index else 201)
+
+
+@blueprint.get("/<submission>/receipt")
+def receipt(submission: str) -> Response:
+    """Give the receipt of its list or of its end, with the witnesses it has by now."""
+    stage = request.args.get("stage", "complete")
+    return _receipt(overview.receipt(repo(), caller(), submission, stage), 200)
+
+
+@blueprint.get("/<submission>/receipts")
+def receipts(submission: str) -> Response:
+    """Give receipts of what it registered after an entry, one a line."""
+    after = _number("after", -1, -1, 2**53 - 1)
+    limit = _number("limit", PAGE, 1, MAX_PAGE)
+    found = overview.receipts(repo(), caller(), submission, after=after, limit=limit)
+    text = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in found)
+    return Response(text, content_type=LINES)
+
+
+def _list() -> Iterator[bytes]:
+    arriving = Arriving(request.environ)
+    yield from arriving
+    if not arriving.whole:
+        raise BadList("the line broke before the list was here; send it again")
+
+
+def _receipt(found: SubmissionReceipt, status: int) -> Response:
+    """Answer with a receipt and its list; both are whole in a file before the first byte."""
+    file = spooled(repo(), found)
+    length = file.seek(0, 2)
+    file.seek(0)
+    headers = {"Content-Length": str(length)}
+    if status == 201:
+        place = f"{blueprint.url_prefix}/{found.submission}/receipt?stage={found.stage}"
+        headers["Location"] = place
+    answer = Response(_blocks(file), status, headers, content_type="application/json")
+    answer.call_on_close(file.close)
+    return answer
+
+
+def _blocks(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        while block := file.read(_BLOCK):
+            yield block
+
+
+def _number(name: str, default: int, least: int, most: int) -> int:
+    text = request.args.get(name)
+    if text is None:
+        return default
+    if not re.fullmatch(r"-?[0-9]{1,16}", text) or not least <= int(text) <= most:
+        raise BadRequest(f"{name} is a number from {least} to {most}")
+    return int(text)
+
+
+def _encode(cursor: Cursor) -> str:
+    n, place = cursor
+    text = ".".join(str(number) for number in (n, *(place or ())))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _cursor(text: str | None) -> Cursor:
+    if text is None:
+        return 0, None
+    try:
+        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii")
+        match = re.fullmatch(r"([0-9]{1,15})(?:\.([0-9]{1,15})\.([0-9]{1,15}))?", raw)
+    except (binascii.Error, ValueError):
+        match = None
+    if match is None:
+        raise BadRequest("this cursor was not given out here")
+    n, index, part = match.groups()
+    return int(n), None if index is None else (int(index), int(part))
