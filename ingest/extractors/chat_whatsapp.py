@@ -1,0 +1,157 @@
+"""WhatsApp's exported chats: `_chat.txt` of iOS, `WhatsApp Chat with ….txt` of Android, zips.
+
+Messages are counted, senders named, the first and last time given. The order of day and month is
+that of the telephone's language: it is taken as told only where the file itself has a number
+beyond 12, and said so; else the times stay as they are written. There is never a zone.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from ingest.extraction import Fact, Found, Item, Problem
+from ingest.normalise import identifiers as ids
+from ingest.normalise.written import AMBIGUOUS, order, written
+from ingest.readers.containers import open_container
+from ingest.readers.members import BLOCK, Budget, Entry, Exhausted, Unreadable, size_of
+from ingest.readers.peek import Peek
+from ingest.readers.streams import read_blocks
+from ingest.readers.tallies import Tally
+
+NAME = "chat_whatsapp"
+VERSION = "WhatsApp chat reader 1"
+FORMATS = frozenset({"whatsapp-chat", "whatsapp-chat-zip"})
+MOST_LINE = 65_536
+_START = re.compile(
+    r"\u200e?\[?([0-9]{1,4}[./-][0-9]{1,2}[./-][0-9]{2,4},?[\s\u202f\u00a0]+[0-9]{1,2}[:.][0-9]{2}"
+    r"(?:[:.][0-9]{2})?(?:[\s\u202f\u00a0]*[ap]\.?[\s\u202f\u00a0]?m\.?)?)(?:\]| -) "
+    r"(?:([^:]{1,200}): )?",
+    re.I,
+)
+_FILE = re.compile(r"<attached: |\(file attached\)|\(файл додано\)|\(файл добавлен\)|\(ملف مرفق\)")
+_GONE = re.compile(
+    r"<Media omitted>|<Медіа пропущено>|<Без медиафайлов>|<تم استبعاد الوسائط>|(?:image|video|audio"
+    r"|sticker|document|GIF|Contact card) omitted"
+)
+_NAMES = re.compile(r"(?:^|/)(?:_chat\.txt|WhatsApp[^/]*\.txt)$", re.I)
+MOST_NAMES = 400  # characters
+
+
+def _is_chat(peek: Peek) -> bool:
+    """Return whether most of a text's first lines begin as messages do."""
+    head = peek.head[:8192]
+    if head[:2] == b"PK":
+        return False
+    lines = head.decode("utf-8-sig", "replace").splitlines()[:20]
+    return sum(1 for line in lines if _START.match(line)) >= max(1, len(lines) // 3)
+
+
+CONTAINERS = {
+    "whatsapp-chat": _is_chat,
+    "whatsapp-chat-zip": lambda peek: any(_NAMES.search(name) for name in peek.names),
+}
+SAMPLE = (
+    "[14.05.24, 16:49:42] Оксана: hello\n[14.05.24, 16:50:01] +380 44 123 45 67: "
+    "<attached: 00000002-PHOTO-2024-05-14.jpg>\nand more\n"
+    "[15.05.24, 07:00:00] Оксана: image omitted\n"
+).encode()
+
+
+@dataclass(slots=True)
+class _Chat:
+    """What one chat came to."""
+
+    tally: Tally = field(default_factory=lambda: Tally(conversations=1))
+    first: str = ""
+    last: str = ""
+    day_first: set[bool] = field(default_factory=set)
+    told: int = 0  # lines that told the order
+    before: tuple[int, int] | None = None
+
+
+def extract(file: BinaryIO, found: Found) -> Iterator[Item]:
+    """Yield what the chat came to, or each chat of a zip."""
+    budget = Budget()
+    if "whatsapp-chat" in found.format.containers:
+        yield from _chat(read_blocks(file, 0, size_of(file)), budget, "")
+        return
+    try:
+        container = open_container(file, budget)
+        for entry in container.entries if container else ():
+            if _NAMES.search(entry.path):
+                yield from _in_zip(entry, budget)
+    except (Unreadable, Exhausted) as error:
+        yield Problem(str(error))
+
+
+def _in_zip(entry: Entry, budget: Budget) -> Iterator[Item]:
+    if entry.read is None:
+        yield Problem(f"{entry.path[:200]} cannot be read: encrypted, or packed in another way")
+        return
+    yield from _chat(entry.read(), budget, entry.path)
+
+
+def _chat(blocks: Iterator[bytes], budget: Budget, name: str) -> Iterator[Item]:
+    chat = _Chat()
+    problem = ""
+    try:
+        for line in _lines(blocks, budget):
+            _take(line, chat)
+    except (Unreadable, Exhausted) as error:
+        problem = str(error)
+    source = f"{VERSION} {name}"[:300].strip()
+    yield from chat.tally.facts("WhatsApp (exported chat)", source)
+    day_first = next(iter(chat.day_first)) if len(chat.day_first) == 1 else None
+    for tag, raw in (("First", chat.first), ("Last", chat.last)):
+        if not raw:
+            continue
+        normal, doubt = written(raw, day_first=day_first)
+        value = normal.value if normal else raw
+        if len(chat.day_first) == 2:
+            doubt = "the order of day and month changes within the file"
+        zone = "unknown" if normal else None
+        kind = "time" if normal else None
+        yield Fact(f"Messages:{tag}", value, raw, source, zone, doubt, kind)
+    if day_first is not None:
+        said = "day first" if day_first else "month first"
+        yield Fact("Messages:DateOrder", said, f"told by {chat.told} lines", source)
+    elif chat.first and len(chat.first.split("/")[0]) < 4:
+        yield Fact("Messages:DateOrder", "unknown", AMBIGUOUS, source)
+    if problem:
+        yield Problem(problem)
+
+
+def _take(line: str, chat: _Chat) -> None:
+    found = _START.match(line)
+    if not found:
+        return
+    raw, sender = found[1], found[2]
+    chat.first, chat.last = chat.first or raw, raw
+    numbers = re.split(r"[./-]", raw.split(",")[0].split(" ")[0])
+    if len(numbers) == 3 and len(numbers[0]) < 4:
+        told = order(int(numbers[0]), int(numbers[1]))
+        if told is not None and numbers[0].lstrip("0") != numbers[1].lstrip("0"):
+            chat.day_first.add(told)
+            chat.told += 1
+    if sender is None:
+        return  # a notice of WhatsApp's own
+    chat.tally.count += 1
+    name = sender.strip("\u200e\u202a\u202c\u2068\u2069 ~")
+    chat.tally.participant(name, ids.telephone(name) or ids.person(name))
+    rest = line[found.end() : found.end() + MOST_NAMES]
+    attached, gone = bool(_FILE.search(rest)), bool(_GONE.search(rest))
+    chat.tally.media += attached or gone
+    chat.tally.missing += gone
+
+
+def _lines(blocks: Iterator[bytes], budget: Budget) -> Iterator[str]:
+    rest = b""
+    for block in blocks:
+        budget.spend(len(block))
+        *whole, rest = (rest + block).split(b"\n")
+        for line in whole:
+            yield line[:MOST_LINE].decode("utf-8-sig", "replace")
+        if len(rest) > BLOCK * 16:
+            rest = rest[:MOST_LINE]
+    yield rest[:MOST_LINE].decode("utf-8-sig", "replace")
