@@ -33,6 +33,7 @@ from ingest.extraction import (
     visible,
 )
 from ingest.extractors import Extractor
+from ingest.formats import pronom_from
 from ingest.identify import identify
 from ingest.readers.peek import Peek
 
@@ -89,7 +90,11 @@ class Child:
             self._extract(one, Format.from_json(known))
             return
         try:
-            found = identify(self._evidence[0], name=self._job["name"])
+            found = identify(
+                self._evidence[0],
+                extension=self._job["extension"],
+                pronom=pronom_from(self._job["pronom"]),
+            )
             with self._opened(0) as file:
                 found = recognised(file, found, folders, self._failed)
             self.say(format=found.to_json())
@@ -217,7 +222,7 @@ def warm(folders: Sequence[Path]) -> list[Extractor]:
         with os.fdopen(os.memfd_create("warm"), "w+b") as file:
             file.write(one.SAMPLE)
             file.flush()
-            format_ = recognised(file, identify(file.fileno(), name="warm"), folders)
+            format_ = recognised(file, identify(file.fileno()), folders)
             file.seek(0)
             if extractors.program(one) is None:
                 for item in one.extract(file, Found(format_)):

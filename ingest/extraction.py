@@ -194,11 +194,13 @@ class Format(_Plain):
     tools: tuple[str, ...]
     puid: str | None = None  # PRONOM's identifier: "fmt/803"
     containers: tuple[str, ...] = ()  # by our own rules: "ufdr", "wacz"
+    also: tuple[str, ...] = ()  # other media types that a witness gives
+    witnesses: tuple[str, ...] = ()  # who said what, in their words
 
     def __post_init__(self) -> None:
         if self.agreement not in AGREEMENTS:
             raise NotARecord(f"agreement is one of {', '.join(AGREEMENTS)}")
-        if not _MIME.fullmatch(self.mime):
+        if not all(map(_MIME.fullmatch, (self.mime, *self.also))):
             raise NotARecord("a media type is type/subtype")
         if not all(map(_WORD.fullmatch, self.containers)):
             raise NotARecord("a container is a short word")
@@ -206,7 +208,7 @@ class Format(_Plain):
     @property
     def names(self) -> frozenset[str]:
         """Everything this format is called: media type, PUID, containers."""
-        return frozenset({self.mime, *filter(None, (self.puid,)), *self.containers})
+        return frozenset({self.mime, *self.also, *filter(None, (self.puid,)), *self.containers})
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,10 @@
 All layers or none: where one is missing nothing is looked at (`Unlockable`), and intake goes on.
 """
 
+import contextlib
 import ctypes
 import errno
+import functools
 import os
 import resource
 import struct
@@ -22,41 +24,62 @@ _READ_BELOW = landlock.READ_FILE | landlock.READ_DIR
 _PR_SET_NO_NEW_PRIVS = 38
 _CAPABILITIES = struct.pack("=Ii", 0x20080522, 0)  # version 3, this process
 
-PARSE = seccomp.make(seccomp.PARSE)
-RUN = seccomp.make(seccomp.RUN)
+
+@functools.cache
+def _filter(allowed: frozenset[str]) -> seccomp.Filter:
+    return seccomp.make(allowed)
 
 
 class Unlockable(OSError):
     """This process cannot be locked as it must be; nothing may be looked at in it."""
 
 
-def lock(limits: Limits, evidence: Sequence[int], program: Path | None = None) -> str:
+def prepare() -> None:
+    """Make the filters once, before the first fork; where that fails `lock` will say so."""
+    with contextlib.suppress(seccomp.NoSeccomp):
+        for allowed in (seccomp.PARSE, seccomp.RUN):
+            _filter(allowed)
+
+
+def lock(
+    limits: Limits,
+    evidence: Sequence[int],
+    program: Path | None = None,
+    *,
+    calls: frozenset[str] | None = None,
+    data_bytes: int | None = None,
+) -> str:
     """Lock this process and return which layers hold.
 
     Args:
         limits: the process's own.
         evidence: descriptors that may be opened again by their path in /proc.
         program: the one program that it may run; None: none.
+        calls: the system calls it may make; None: what reading, or running the program, takes.
+        data_bytes: what it may use of its address space; None: all of it.
 
     Raises:
         Unlockable: a layer is missing.
     """
     try:
-        _limit(limits, runs=program is not None)
+        calls = calls or (seccomp.PARSE if program is None else seccomp.RUN)
+        _limit(limits, alone=calls == seccomp.PARSE)
+        if data_bytes is not None:
+            resource.setrlimit(resource.RLIMIT_DATA, (data_bytes, data_bytes))
         _check(_prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "privileges cannot be given up")
         _give_up_capabilities()
         rules = [(descriptor, landlock.READ_FILE) for descriptor in evidence]
         if program is not None:
             rules += _rules(program)
         version = landlock.restrict(rules)
-        (PARSE if program is None else RUN).apply()
+        _filter(calls).apply()
     except (OSError, ValueError) as error:
         raise Unlockable(getattr(error, "errno", None) or 0, str(error)) from error
     only = f" for {program.name}" if program is not None else ""
     return f"landlock{version}+seccomp+rlimit{only}"
 
 
-def _limit(limits: Limits, *, runs: bool) -> None:
+def _limit(limits: Limits, *, alone: bool) -> None:
     for which, most in (
         (resource.RLIMIT_AS, limits.memory_bytes),
         (resource.RLIMIT_FSIZE, limits.file_bytes),
@@ -64,7 +87,7 @@ def _limit(limits: Limits, *, runs: bool) -> None:
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(which, (most, most))
-    if not runs:  # it counts all processes of the user: no measure for a program
+    if alone:  # it counts all processes of the user: no measure where there may be several
         resource.setrlimit(resource.RLIMIT_NPROC, (limits.processes, limits.processes))
     # At the soft limit SIGXCPU ends the process; who catches it is killed a second later.
     resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_seconds, limits.cpu_seconds + 1))

@@ -43,17 +43,25 @@ _NUMBERS = {
     "getpgid": (121, 155), "umask": (95, 166), "eventfd2": (290, 19), "membarrier": (324, 283),
     "mincore": (27, 232), "getgroups": (115, 158), "epoll_create1": (291, 20),
     "epoll_ctl": (233, 21), "epoll_pwait": (281, 22), "epoll_wait": (232, 0),
+    # of a process that serves more than one file: its messages
+    "recvmsg": (47, 212), "sendto": (44, 206),
     # answered "no such call", so that the C library does with an older one
     "clone3": (435, 435), "statx": (332, 291), "faccessat2": (439, 439),
 }  # fmt: skip
 _FIRST_OF_A_PROGRAM = list(_NUMBERS).index("clone")
+_MESSAGES = ("recvmsg", "sendto")
 _UNKNOWN = ("clone3", "statx", "faccessat2")
 _NAMES = [name for name in _NUMBERS if name not in _UNKNOWN]
 PARSE = frozenset(_NAMES[:_FIRST_OF_A_PROGRAM])  # what reading a file with loaded code takes
-RUN = frozenset(_NAMES)  # and what it takes to run a program, which may have threads
+RUN = frozenset(_NAMES) - {*_MESSAGES}  # and to run a program, which may have threads
+# And to answer over a socket that is open already, with threads: no program, no other process.
+SERVE = PARSE | {*_MESSAGES, "clone", "pipe2", "eventfd2", "epoll_create1", "epoll_ctl",
+                 "epoll_pwait", "set_tid_address"}  # fmt: skip
 _ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 
 _PROT_EXEC = 4
+_CLONE_THREAD = 0x00010000
+_CLONE_NAMESPACES = 0x7E020000
 _FCNTL = (0, 1, 2, 3, 1030)  # F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_DUPFD_CLOEXEC: no F_SETOWN
 _IOCTL = (0x5401, 0x5450, 0x5451)  # TCGETS, FIONCLEX, FIOCLEX: no FIOASYNC, no TIOCSTI
 _PIPE_SIZE = (4, 1031, 1032)  # of a program: F_SETFL, F_SETPIPE_SZ, F_GETPIPE_SZ
@@ -95,7 +103,7 @@ def make(allowed: Iterable[str], *, machine: str = "") -> Filter:
     """Return a filter that allows some calls of the tables above.
 
     Args:
-        allowed: `PARSE` or `RUN`.
+        allowed: `PARSE`, `RUN` or `SERVE`.
         machine: the kind of machine; empty: this one.
 
     Raises:
@@ -131,6 +139,10 @@ def _body(name: str, *, runs: bool) -> list[_Instruction]:
     allow = (_RETURN, 0, 0, _ALLOW)
     if name in {"mmap", "mprotect"} and not runs:  # no code that was not loaded before
         return [(_LOAD, 0, 0, _argument(2)), (_ANY_BIT, 0, 1, _PROT_EXEC), refuse, allow]
+    if name == "clone" and runs:  # any process, in no namespace of its own
+        return [(_LOAD, 0, 0, _argument(0)), (_ANY_BIT, 0, 1, _CLONE_NAMESPACES), refuse, allow]
+    if name == "clone":  # a thread of this process
+        return [(_LOAD, 0, 0, _argument(0)), (_ANY_BIT, 1, 0, _CLONE_THREAD), refuse, allow]
     if name in {"fcntl", "ioctl"}:
         values = _IOCTL if name == "ioctl" else _FCNTL + (_PIPE_SIZE if runs else ())
         tests = [(_EQUAL, len(values) - n, 0, value) for n, value in enumerate(values)]

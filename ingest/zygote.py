@@ -53,6 +53,7 @@ def main(arguments: list[str]) -> int:
         channel.send(json.dumps({"error": f"{type(error).__name__}: {error}"}).encode()[:MESSAGE])
         return 1
     _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # what a child leaves behind comes to us
+    lockdown.prepare()
     gc.collect()
     gc.freeze()  # no collection touches these pages again, so the children share them
     channel.send(json.dumps(ready).encode())

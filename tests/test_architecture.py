@@ -19,6 +19,7 @@ ONE_HOME = {  # a heavy or dangerous dependency is imported in one place
     "exifread": ("ingest/extractors/",),
     "defusedxml": ("ingest/readers/", "ingest/extractors/"),
     "magic": ("ingest/identify.py",),
+    "pygfried": ("ingest/siegfried.py",),
     "pylibmagic": ("ingest/identify.py",),
     "typst": ("repository/exports/pdf.py",),
     "segno": ("repository/exports/pdf.py",),

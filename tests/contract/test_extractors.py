@@ -33,7 +33,7 @@ def identified(content):
     with tempfile.TemporaryFile() as file:
         file.write(content)
         file.flush()
-        return recognised(file, identify(file.fileno(), name=""), [extractors.HERE])
+        return recognised(file, identify(file.fileno()), [extractors.HERE])
 
 
 def needs_its_program(extractor):

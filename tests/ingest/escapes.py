@@ -55,7 +55,7 @@ def main(scratch):
             "",
         )  # fmt: skip
         look(sandbox, "recursion")
-        first = sandbox._zygote._process.pid
+        first = sandbox._zygote.process.pid
         for way, target in ways.items():
             line = look(sandbox, f"{way} {target}")
             line |= {
@@ -65,7 +65,7 @@ def main(scratch):
                             if os.path.lexists(scratch / name)],
                 "kept": kept.exists(),
                 "heard": [heard(each) for each in (tcp, udp, unix, abstract)],
-                "zygote": sandbox._zygote._process.pid == first,
+                "zygote": sandbox._zygote.process.pid == first,
             }  # fmt: skip
             print(json.dumps(line), flush=True)
 

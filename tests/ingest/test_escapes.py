@@ -184,7 +184,7 @@ def test_a_program_and_all_it_left_behind_end_with_the_run(shell):
 
 
 def no_children(sandbox):
-    zygote = sandbox._zygote._process.pid
+    zygote = sandbox._zygote.process.pid
     return Path(f"/proc/{zygote}/task/{zygote}/children").read_text() == ""
 
 

@@ -224,8 +224,8 @@ def test_the_record_is_never_larger_than_its_limit(faulty):
 
 
 def test_the_claimed_name_never_reaches_the_child_or_the_plain_instrument(sandbox):
-    record = look(sandbox, image.SAMPLE, "Name of a witness.pdf")
-    assert "witness" not in json.dumps(record.to_json())
+    record = look(sandbox, image.SAMPLE, "Olena of Kherson.pdf")
+    assert "Kherson" not in json.dumps(record.to_json())
     assert record.format.mismatch
     assert record.instrument()["version"].startswith(f"{record.format.tools[0]}; {image.VERSION}")
     dumps(record.instrument())
@@ -267,7 +267,7 @@ def test_the_child_cannot_move_or_change_the_callers_file(faulty):
 
 def test_a_dead_zygote_is_replaced_within_a_second(sandbox):
     look(sandbox, image.SAMPLE)
-    os.kill(sandbox._zygote._process.pid, signal.SIGKILL)
+    os.kill(sandbox._zygote.process.pid, signal.SIGKILL)
     started = time.monotonic()
     assert look(sandbox, image.SAMPLE).outcome == "ok"
     assert time.monotonic() - started < 1
@@ -288,7 +288,7 @@ def test_a_zygote_that_fails_twice_on_a_file_is_an_outcome_and_the_next_file_is_
     def again_and_again():
         met = None
         while not done.wait(0.1):
-            zygote = faulty._zygote and faulty._zygote._process.pid
+            zygote = faulty._zygote and faulty._zygote.process.pid
             if zygote and zygote != met and children(zygote):
                 met = zygote
                 os.kill(zygote, how)
@@ -324,7 +324,7 @@ def test_a_dead_service_leaves_no_process_behind(tmp_path, content):
                           extractors=[Path({str(FAULTS / "every")!r})])
         file = open({str(tmp_path / "evidence")!r}, "rb")
         threading.Timer(1, os.kill, (os.getpid(), signal.SIGKILL)).start()
-        threading.Timer(.7, lambda: print(sandbox._zygote._process.pid, flush=True)).start()
+        threading.Timer(.7, lambda: print(sandbox._zygote.process.pid, flush=True)).start()
         sandbox.extract(file, name_hint="")
         time.sleep(60)
     """
@@ -379,7 +379,7 @@ def broken_python(tmp_path, module, text):
     (tmp_path / "site" / f"{module}.py").write_text(text)
     start = tmp_path / "python"
     site = tmp_path / "site"
-    start.write_text(f'#!/bin/sh\nPYTHONPATH={site} exec {sys.executable} "$@"\n')
+    start.write_text(f'#!/bin/sh\nPYTHONPATH={site}:$PYTHONPATH exec {sys.executable} "$@"\n')
     start.chmod(0o755)
     return (str(start), "-P")
 
