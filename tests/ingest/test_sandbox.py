@@ -55,7 +55,7 @@ def look(sandbox, content, name="evidence.txt", **more):
         started = time.monotonic()
         record = sandbox.extract(file, name_hint=name, **more)
         file.seek(0)
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 30
     assert Extraction.from_json(json.loads(dumps(record.to_json()))) == record
     return record
 
@@ -134,7 +134,7 @@ def test_every_end_is_a_recorded_outcome_and_the_next_file_is_read(faulty, fault
 
 
 def test_the_processor_limit_ends_a_run(tmp_path):
-    limits = Limits(wall_ms=4000, cpu_seconds=1)
+    limits = Limits(wall_ms=30_000, cpu_seconds=1)
     with Sandbox(clock=noon, limits=limits, extractors=[FAULTS / "every"]) as sandbox:
         record = look(sandbox, "spin")
         assert (record.outcome, record.problems) == ("timeout", ("processor limit: 1 s",))
