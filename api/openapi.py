@@ -190,6 +190,17 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     (
         "post",
+        "/api/v1/uploads/{upload_id}",
+        "HEAD, PATCH or DELETE for clients that can send none of them (tus)",
+        {204: None, 405: Problem},
+        [
+            _UPLOAD,
+            *_tus("X-HTTP-Method-Override"),
+        ],
+        None,
+    ),
+    (
+        "post",
         "/api/v1/uploads/{upload_id}/seal",
         "Declare the digest of the whole at the end",
         {204: None, 409: Problem, 422: Problem},
