@@ -1,24 +1,23 @@
 """XMP packets: RDF/XML into a flat list of properties with their path, bounded.
 
-Entities and document types are refused by defusedxml; what stood before a break in a packet is
-kept. The names of properties are those of the packet; ingest.readers.xmp_names has ExifTool's.
+A document type is refused before an entity can be declared; what stood before a break in a packet
+is kept. The names of properties are those of the packet; ingest.readers.xmp_names has ExifTool's.
 """
 
 import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-
-from defusedxml.ElementTree import ParseError, XMLParser
+from xml.parsers import expat
 
 MOST_PACKET = 8 << 20  # bytes
 MOST_ELEMENTS = 20_000
 MOST_DEPTH = 40
 MOST_PROPERTIES = 3_000
 
-_RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
-_XML = "{http://www.w3.org/XML/1998/namespace}"
-_META = "{adobe:ns:meta/}"
+_RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
+_XML = "http://www.w3.org/XML/1998/namespace}"
+_META = "adobe:ns:meta/}"
 _CONTAINERS = frozenset({f"{_RDF}Bag", f"{_RDF}Seq", f"{_RDF}Alt"})
 _NOT_PROPERTIES = frozenset(
     f"{_RDF}{name}" for name in ("ID", "nodeID", "parseType", "datatype", "resource")
@@ -49,11 +48,17 @@ def parse(data: bytes) -> Packet:
     """Return the properties of a packet, those before a break if it is broken."""
     packet = Packet()
     tree = _Tree(packet.prefixes)
-    parser = XMLParser(target=tree, forbid_dtd=True)
+    parser = expat.ParserCreate(namespace_separator="}")
+    parser.buffer_text = True
+    parser.StartNamespaceDeclHandler = tree.prefix
+    parser.StartElementHandler = tree.start
+    parser.EndElementHandler = tree.end
+    parser.CharacterDataHandler = tree.text
+    parser.StartDoctypeDeclHandler = tree.doctype
+    parser.EntityDeclHandler = tree.doctype
     try:
-        parser.feed(_trimmed(data[:MOST_PACKET]))
-        parser.close()
-    except (ParseError, ValueError, LookupError) as error:  # refused XML is a ValueError
+        parser.Parse(_trimmed(data[:MOST_PACKET]), True)
+    except (expat.ExpatError, ValueError, LookupError) as error:
         packet.problem = f"XMP: {type(error).__name__}: {error}"[:200]
     if len(data) > MOST_PACKET:
         packet.problem = f"XMP: a packet of more than {MOST_PACKET} bytes"
@@ -126,8 +131,8 @@ class _Tree:
         self._count = 0
         self._prefixes = prefixes
 
-    def start_ns(self, prefix: str, uri: str) -> None:
-        self._prefixes.setdefault(uri, prefix or "")
+    def prefix(self, prefix: str | None, uri: str | None) -> None:
+        self._prefixes.setdefault(uri or "", prefix or "")
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         self._count += 1
@@ -135,18 +140,18 @@ class _Tree:
             raise ValueError(f"more than {MOST_ELEMENTS} elements")
         if len(self._open) > MOST_DEPTH:
             raise ValueError(f"more than {MOST_DEPTH} elements deep")
-        node = _Node(tag, dict(attributes))
+        node = _Node(tag, attributes)
         self._open[-1].children.append(node)
         self._open.append(node)
 
-    def end(self, tag: str) -> None:
+    def end(self, _: str) -> None:
         self._open.pop()
 
-    def data(self, text: str) -> None:
+    def text(self, text: str) -> None:
         self._open[-1].text += text
 
-    def close(self) -> None:
-        """Nothing is left to do: the parser asks for it."""
+    def doctype(self, *_: object) -> None:
+        raise ValueError("a document type: entities could be declared in it")
 
     def found(self, tag: str) -> Iterator[_Node]:
         waiting = [self.root]
@@ -163,7 +168,7 @@ def _read_descriptions(rdf: _Node, packet: Packet) -> None:
         if description.tag == f"{_RDF}Description":
             for name in _ABOUT:
                 about = description.attributes.pop(name, "")
-                _add(packet, ((_RDF[1:-1], "about"),), "rdf:about", about, "")
+                _add(packet, ((_RDF[:-1], "about"),), "rdf:about", about, "")
             _read_fields(description, packet, (), "")
 
 
@@ -215,7 +220,7 @@ def _read_described(
 
 
 def _step(name: str, packet: Packet) -> tuple[tuple[str, str], str]:
-    namespace, _, local = name.removeprefix("{").rpartition("}")
+    namespace, _, local = name.rpartition("}")
     prefix = packet.prefixes.get(namespace, "")
     return (namespace, local), f"{prefix}:{local}" if prefix else local
 

@@ -77,8 +77,8 @@ def test_a_sound_picture_is_ok(sandbox):
 
 
 def test_a_format_nobody_reads_is_unsupported_and_still_identified(sandbox):
-    record = look(sandbox, b"%PDF-1.7\n", "a.pdf")
-    assert (record.outcome, record.format.mime) == ("unsupported", "application/pdf")
+    record = look(sandbox, b"MThd\0\0\0\6\0\0\0\1\0\x60", "a.mid")
+    assert (record.outcome, record.format.mime) == ("unsupported", "audio/midi")
 
 
 def test_a_picture_without_exif_is_ok_and_says_so(sandbox):
