@@ -97,7 +97,7 @@ def _packages(file: BinaryIO, start: int, packed: str) -> Iterator[Item]:
     try:
         for entry, content in scan(Container("tar", members), budget, _wanted):
             parts = entry.path.split("/")
-            if parts[0] == "apps" and len(parts) > 1 and len(packages) <= MOST_PACKAGES:
+            if parts[0] == "apps" and "".join(parts[1:2]) and len(packages) <= MOST_PACKAGES:
                 packages.setdefault(parts[1][:200], "")
             if content is not None and parts[-1] == "_manifest":
                 said = content.decode("utf-8", "backslashreplace").split("\n")

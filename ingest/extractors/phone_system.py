@@ -37,7 +37,9 @@ _IOS = re.compile(
     r"(?:^|/)(?:System/Library/CoreServices/SystemVersion\.plist|private/var/mobile/Library/.*"
     r"|private/var/root/Library/Lockdown/data_ark\.plist)$"
 )
-_PROPERTIES = re.compile(rb"^\[?(?:ro\.(?:build|product|serialno|boot)[a-z0-9_.]*)\]?\s*[:=]", re.M)
+_PROPERTIES = re.compile(
+    rb"^\[[a-z][\w.-]*\.[\w.-]+\]: \[|^ro\.(?:build|product|serialno|boot)[a-z0-9_.]*\s*=", re.M
+)
 _TEXTS = {
     "build.prop", "getprop.txt", "packages.list", "packages.json", "settings_secure.txt",
     "settings_secure.xml", "SystemVersion.plist", "data_ark.plist",
@@ -144,6 +146,8 @@ def _member(path: str, name: str, content: bytes, seen: _Seen) -> Iterator[Item]
 def _properties(content: bytes, path: str, seen: _Seen) -> Iterator[Item]:
     """Yield the properties that matter, of getprop's form or a file's."""
     text = content.decode("utf-8", "backslashreplace")
+    count = str(len(_PROPERTIES.findall(content)))
+    yield Fact("Android:Properties", count, count, f"{VERSION} {path}"[:300])
     for line in text.splitlines():
         found = re.match(r"\[([^\]]{1,200})\]: \[([^\]]*)\]|([a-z][\w.-]{1,200})\s*=\s*(.*)", line)
         if not found:
