@@ -39,7 +39,7 @@ from repository.people import SYSTEM, case_roles
 
 MAX_PACK = 64 << 20  # bytes of an upload that brings many files
 DIRECT = 8 << 20  # bytes of an upload that one request brings whole and that is never staged
-_STALE = timedelta(minutes=2)  # after which a finishing request is taken for dead
+_STALE = timedelta(seconds=45)  # after which a finishing request is taken for dead
 _direct = BoundedSemaphore(16)  # of these at a time: they are held in memory
 
 GiveWay = Callable[[], bool]

@@ -89,6 +89,9 @@ def open_repository(
     """
     if not settings.origin or not passphrase_file(settings).exists():
         raise NotInitialised(f"there is no repository in {settings.data}; make one: evidence init")
+    for name in ("receipts", "work"):
+        # Another machine has copies of keys, secrets and settings alone.
+        (settings.data / name).mkdir(mode=0o700, exist_ok=True)
     passphrase = passphrase_file(settings).read_bytes().strip()
     database = Database(database_url(settings), timeout=settings.database_timeout)
     try:

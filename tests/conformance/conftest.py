@@ -46,12 +46,14 @@ def token_of(house: House, name: str) -> str:
 
 
 @contextmanager
-def running_desk(folder: Path, **settings: object) -> Iterator[Desk]:
+def running_desk(
+    folder: Path, *, environment: dict[str, str] | None = None, **settings: object
+) -> Iterator[Desk]:
     """Run a service on a fresh repository until the end of the block."""
     house = make_house(folder, **settings)
     token = token_of(house, "investigator")
     try:
-        with serving(house.data, log=folder / "log") as service:
+        with serving(house.data, log=folder / "log", **(environment or {})) as service:
             yield Desk(house, service, Tus(service.place, token))
     finally:
         house.repo.close()
