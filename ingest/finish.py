@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from custody.entry import Actor
@@ -191,11 +191,14 @@ class _Work:
 
     def _note(self, stored: Sequence[tuple[Announced, Staged | None]]) -> None:
         """Note which files are stored, so that a thing is registered when its last part is."""
-        with self.repo.database.writing() as session:
-            for row, staged in stored:
-                found = session.get_one(Announced, (row.submission_id, row.n), with_for_update=True)
-                if staged is not None and found.index is None:
-                    found.state, found.staged = "stored", staged.to_json()
+        rows = [
+            {"of": row.submission_id, "number": row.n, "known": staged.to_json()}
+            for row, staged in stored
+            if staged is not None
+        ]
+        if rows:
+            with self.repo.database.writing() as session:
+                session.connection().execute(_STORED, rows)
 
     def _stage(
         self, intent: Intent, opened: Opened, size: int | None, declared: Mapping[str, str]
@@ -220,7 +223,9 @@ class _Work:
             parts: dict[int, list[Announced]] = {}
             for row in session.scalars(query):
                 parts.setdefault(row.thing, []).append(row)
-        whole = [rows for rows in parts.values() if all(row.staged for row in rows)]
+        whole = [
+            rows for rows in parts.values() if all(row.staged and row.index is None for row in rows)
+        ]
         received = [
             Received(tuple(_staged(row) for row in rows), self._declaration(rows[0]))
             for rows in whole
@@ -263,6 +268,22 @@ class _Work:
 
     def _among(self, files: tuple[int, int]) -> Any:
         return (Announced.submission_id == self.submission.id) & Announced.n.between(*files)
+
+
+# Whoever registered it meanwhile has the last word.
+_STORED = (
+    update(Announced)
+    .where(
+        Announced.submission_id == bindparam("of"),
+        Announced.n == bindparam("number"),
+        Announced.index.is_(None),
+    )
+    .values(state="stored", staged=bindparam("known"))
+)
+
+
+def _waits(row: Announced) -> bool:
+    return row.staged is not None and row.index is None
 
 
 def _staged(row: Announced) -> Staged:

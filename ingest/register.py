@@ -209,10 +209,7 @@ def _acknowledge(
     proofs = repo.ledger.proofs(indexes)
     with repo.database.reading() as session:
         cases = _known_cases(session, actor)
-        known = {
-            one.exhibit_id: tuple(known_as(session, one.sha256, cases=cases, but=one.exhibit_id))
-            for one, _, _ in marks
-        }
+        known = known_as(session, {one.exhibit_id: one.sha256 for one, _, _ in marks}, cases=cases)
     outcomes = []
     for (one, made, position), proof in zip(marks, proofs, strict=True):
         entry = entries[position]

@@ -1,6 +1,6 @@
 """Register, find and list exhibits."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ from repository.naming import split_number
 from repository.stores import Stored
 
 T = TypeVar("T")
+_TOGETHER = 500  # in one question to the database
 LISTED = 300  # a pair of digests takes 150 bytes of an entry's 65,535
 
 
@@ -124,22 +125,28 @@ def latest_run(session: Session, exhibit_id: str) -> ExtractionRun | None:
 
 
 def known_as(
-    session: Session, sha256: str, *, cases: list[str] | None, but: str | None = None
-) -> list[str]:
-    """Return the numbers under which the same bytes are registered.
+    session: Session, digests: Mapping[str, str], *, cases: list[str] | None
+) -> dict[str, tuple[str, ...]]:
+    """Return under which other numbers the same bytes are registered.
 
     Args:
         session: a session.
-        sha256: the digest.
+        digests: the digest of each exhibit asked about, by its id.
         cases: ids of the cases the asker takes part in; None: all (a custodian).
-        but: an exhibit id to leave out.
     """
-    query = select(Exhibit.number).where(Exhibit.sha256 == sha256).order_by(Exhibit.number)
+    wanted = sorted(set(digests.values()))
+    query = select(Exhibit.sha256, Exhibit.number, Exhibit.id).order_by(Exhibit.number)
     if cases is not None:
         query = query.where(Exhibit.case_id.in_(cases))
-    if but is not None:
-        query = query.where(Exhibit.id != but)
-    return list(session.scalars(query))
+    same: dict[str, list[tuple[str, str]]] = {}
+    for start in range(0, len(wanted), _TOGETHER):
+        lot = wanted[start : start + _TOGETHER]
+        for digest, number, name in session.execute(query.where(Exhibit.sha256.in_(lot))):
+            same.setdefault(digest, []).append((number, name))
+    return {
+        exhibit: tuple(number for number, name in same.get(digest, ()) if name != exhibit)
+        for exhibit, digest in digests.items()
+    }
 
 
 def unprocessed(session: Session, *, limit: int) -> Iterator[str]:
