@@ -93,7 +93,7 @@ def _export(blocks: Iterator[bytes], budget: Budget) -> Iterator[Item]:
 
 
 def _message(value: Any, tally: Tally) -> None:
-    if not isinstance(value, dict) or value.get("type") not in {"message", "service"}:
+    if not isinstance(value, dict) or value.get("type") not in ("message", "service"):
         return
     tally.count += value["type"] == "message"
     seconds = str(value.get("date_unixtime", ""))

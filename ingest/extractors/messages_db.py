@@ -48,13 +48,8 @@ def _is_crypt(peek: Peek) -> bool:
 def _is_signal(peek: Peek) -> bool:
     """Return whether a file is a backup of Signal for Android: a framed header with IV and salt."""
     head = peek.head
-    length = int.from_bytes(head[:4], "big")
-    return (
-        50 <= length <= 100
-        and head[4] == 0x0A
-        and head[6:8] == b"\n\x10"
-        and (head[24:26] == b"\x12\x20")
-    )
+    framed = 50 <= int.from_bytes(head[:4], "big") <= 100
+    return framed and head[4:5] == b"\n" and head[6:8] == b"\n\x10" and head[24:26] == b"\x12\x20"
 
 
 CONTAINERS = {"whatsapp-crypt": _is_crypt, "signal-backup": _is_signal}
