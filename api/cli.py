@@ -6,7 +6,18 @@ from pathlib import Path
 
 import click
 
-from api.commands import access, court, house, intake, invite, ledger, service, store, witness
+from api.commands import (
+    access,
+    court,
+    house,
+    intake,
+    invite,
+    ledger,
+    service,
+    store,
+    submission,
+    witness,
+)
 from api.commands.context import Context, exit_code
 from config.settings import SettingsError
 from custody.errors import EvidenceError
@@ -37,7 +48,18 @@ def evidence(
     ctx.call_on_close(ctx.obj.close)
 
 
-for group in (house, invite, intake, access, court, store, ledger, service, witness):
+for group in (
+    house,
+    invite,
+    intake,
+    submission,
+    access,
+    court,
+    store,
+    ledger,
+    service,
+    witness,
+):
     for command in group.COMMANDS:
         evidence.add_command(command)
 

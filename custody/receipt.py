@@ -10,14 +10,14 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from typing import Any, BinaryIO, Self
 
-from custody.canonical import dumps, loads, loads_any
+from custody.canonical import loads, loads_any
 from custody.checkpoint import SignedCheckpoint, open_checkpoint
 from custody.commitment import Opening
 from custody.entry import parse_body
 from custody.errors import BadProof, MalformedEntry, MalformedNote
+from custody.file_list import ListDigest, checked_file, end_of_list
 from custody.merkle import HASH_SIZE, leaf_hash, verify_inclusion
 from custody.note import VerifierKey, b64decode
 
@@ -215,13 +215,9 @@ class SubmissionReceipt(_Vouched):
     stage: str
     count: int
 
-    def lines(self, files: Iterable[bytes]) -> Iterator[bytes]:
-        """Yield the receipt as a file's lines; `files` are the canonical texts of the list.
-
-        Raises:
-            MalformedEntry: the list is not the one that was signed.
-        """
-        head = {
+    def head(self) -> bytes:
+        """Return the first line, which is all but the list."""
+        found = {
             "v": 1,
             "kind": "submission-receipt",
             "stage": self.stage,
@@ -230,8 +226,16 @@ class SubmissionReceipt(_Vouched):
             "count": self.count,
             **self._vouchers(),
         }
-        text = json.dumps(head, ensure_ascii=False, separators=(",", ":"))
-        yield text[:-1].encode() + _LIST + b"\n"
+        text = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+        return text[:-1].encode() + _LIST + b"\n"
+
+    def lines(self, files: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield the receipt as a file's lines; `files` are the canonical texts of the list.
+
+        Raises:
+            MalformedEntry: the list is not the one that was signed.
+        """
+        yield self.head()
         digest = ListDigest(self.stage, self.submission)
         before = b""
         for file in files:
@@ -241,11 +245,11 @@ class SubmissionReceipt(_Vouched):
             before = file
         self._same(digest)
         yield before + b"\n"
-        yield _end(self.stage, self.submission) + b"}\n"
+        yield end_of_list(self.stage, self.submission) + b"}\n"
 
     @classmethod
     def parse(cls, line: bytes) -> "SubmissionReceipt":
-        """Read the first line, which is all but the list; nothing is verified.
+        """Read what `head` returns; nothing is verified.
 
         Raises:
             NotCanonical: not JSON of our subset.
@@ -298,8 +302,8 @@ class SubmissionReceipt(_Vouched):
             if not line.endswith(b"\n"):
                 raise MalformedEntry(f"the list breaks off after {digest.count} files")
             digest.add(text)
-            yield _checked(loads(text), digest.count, self.stage)
-        end = _end(self.stage, self.submission) + b"}\n"
+            yield checked_file(loads(text), digest.count, self.stage)
+        end = end_of_list(self.stage, self.submission) + b"}\n"
         if file.readline(MAX_FILE_LINE) != end or file.read(1):
             raise MalformedEntry("a submission receipt ends with its stage and submission")
         self._same(digest)
@@ -322,55 +326,6 @@ def read_receipt(file: BinaryIO) -> AnyReceipt:
     if first.endswith(_LIST + b"\n"):
         return SubmissionReceipt.parse(first)
     return Receipt.parse(first + file.read(MAX_HEAD))
-
-
-class ListDigest:
-    """The digest of a submission's list, a file at a time: SHA-256 of its canonical JSON.
-
-    That is `{"files":[…],"stage":"…","submission":"…","v":1}`.
-    """
-
-    def __init__(self, stage: str, submission: str) -> None:
-        self._end = _end(stage, submission)
-        self._digest = sha256(b'{"files":[')
-        self.count = 0
-
-    def add(self, file: bytes) -> None:
-        """Take in the next file's canonical text."""
-        self._digest.update(b"," + file if self.count else file)
-        self.count += 1
-
-    def value(self) -> str:
-        """Return the digest of the list so far."""
-        digest = self._digest.copy()
-        digest.update(self._end)
-        return f"sha256:{digest.hexdigest()}"
-
-
-def _end(stage: str, submission: str) -> bytes:
-    return dumps({"stage": stage, "submission": submission, "v": 1}).replace(b"{", b"],", 1)
-
-
-def _checked(file: Any, n: int, stage: str) -> dict[str, Any]:
-    """Return one file of a list, if it has the members that its stage and status ask for."""
-    if not isinstance(file, dict):
-        raise MalformedEntry(f"file {n} of the list is no object")
-    kind = str(file.get("status")) if stage == "complete" else stage
-    needed, allowed = _FILE.get(kind, (_NAMED, frozenset()))
-    good = kind in _FILE and needed <= set(file) <= needed | allowed
-    if not good or file["n"] != n or any(not _fits(file[name], _KINDS[name]) for name in file):
-        raise MalformedEntry(f"file {n} of the list is not as it must be")
-    return file
-
-
-def _fits(value: object, kind: type) -> bool:
-    if kind is object:  # a path: text, or base64 where it is not UTF-8
-        return isinstance(value, str) or (
-            isinstance(value, dict)
-            and set(value) == {"base64"}
-            and isinstance(value["base64"], str)
-        )
-    return type(value) is kind and (kind is not int or value >= 0)  # type: ignore[operator]
 
 
 def _receipt(data: bytes, kind: str, shape: Mapping[str, type]) -> dict[str, Any]:
@@ -433,18 +388,4 @@ _LIST = b',"list":{"files":['
 _STAGES: Mapping[str, tuple[str, str]] = {
     "announced": ("started", "inputs"),
     "complete": ("done", "outputs"),
-}
-_KINDS: Mapping[str, type] = {
-    "n": int, "path": object, "size": int, "digests": dict, "thing": int, "part": int,
-    "status": str, "sha256": str, "exhibit": str, "quarantine": str, "entry": int, "further": bool,
-}  # fmt: skip
-_NAMED = frozenset({"n", "path", "size"})
-_FOUND = _NAMED | {"status", "sha256", "entry"}
-# stage, or status of a completed file -> the members it needs, and those it may have
-_FILE: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
-    "announced": (_NAMED | {"digests"}, frozenset({"thing", "part"})),
-    "registered": (_FOUND | {"exhibit"}, frozenset({"part", "further"})),
-    "quarantined": (_FOUND | {"quarantine"}, frozenset({"part", "further"})),
-    "incomplete": (_NAMED | {"status", "sha256"}, frozenset()),
-    "not-arrived": (_NAMED | {"status"}, frozenset()),
 }

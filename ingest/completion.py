@@ -17,7 +17,8 @@ from sqlalchemy.orm import Session
 
 from custody.append import take_lock
 from custody.entry import Act, Actor, Draft
-from custody.receipt import ListDigest, SubmissionReceipt
+from custody.file_list import ListDigest
+from custody.receipt import SubmissionReceipt
 from ingest.announce import announced_lines, receipt_at
 from ingest.errors import NoReceipt, SubmissionIncomplete
 from ingest.lines import lines, newest

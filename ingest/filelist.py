@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 from custody.canonical import dumps, loads_any
 from custody.errors import EvidenceError
-from custody.receipt import ListDigest
+from custody.file_list import ListDigest
 from ingest.errors import BadDigest, BadList
 from ingest.receive import declared_digests
 from repository.naming import of_recorded, recorded_name

@@ -4,6 +4,7 @@ Called now and then by `evidence worker`, at each export, and by `evidence ledge
 """
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -29,7 +30,7 @@ from custody.publish import (
     stamped,
     unwitnessed_since,
 )
-from custody.receipt import Receipt, SubmissionReceipt
+from custody.receipt import MAX_HEAD, Receipt, SubmissionReceipt
 from custody.tables import fetch
 from custody.timestamp import ALGORITHMS
 from custody.timestamp import read as read_token
@@ -37,7 +38,7 @@ from custody.timestamp import request as token_request
 from custody.timestamp import verify as verify_token
 from repository import Repository
 from repository.ledger_mirror import keep_cosigned, keep_stamp, publish
-from repository.models import Exhibit
+from repository.models import Exhibit, Submission
 from repository.people import SYSTEM
 
 EVERY = timedelta(minutes=10)  # how often a grown log is dated
@@ -176,6 +177,11 @@ def complete_receipts(repo: Repository, size: int) -> int:
             .where(Exhibit.registration >= before, Exhibit.registration < size)
             .order_by(Exhibit.registration)
         ).all()
+        submissions = session.scalars(
+            select(Submission.id).where(
+                Submission.done_index >= before, Submission.done_index < size
+            )
+        ).all()
     done = 0
     for number in numbers:
         file = repo.receipts / f"{number}.json"
@@ -183,8 +189,22 @@ def complete_receipts(repo: Repository, size: int) -> int:
             found = completed(repo, Receipt.parse(file.read_bytes()))
             _replace(file, found.to_text())
             done += 1
+    for name in submissions:
+        file = repo.receipts / f"{name}.json"
+        if file.exists():
+            _complete_list(repo, file)
+            done += 1
     _replace(marker, f"{size}\n")
     return done
+
+
+def _complete_list(repo: Repository, file: Path) -> None:
+    """Complete the receipt of a submission: its first line; the list after it stays."""
+    fresh = file.with_name(f".{file.name}.new")
+    with file.open("rb") as old, fresh.open("wb") as new:
+        new.write(completed(repo, SubmissionReceipt.parse(old.readline(MAX_HEAD))).head())
+        shutil.copyfileobj(old, new)
+    fresh.replace(file)
 
 
 def _due(repo: Repository, size: int) -> bool:

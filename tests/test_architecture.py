@@ -35,7 +35,7 @@ ISOLATED = {  # runs away from the system: beside a bag in court, or locked in t
 }
 PURE = (  # no database, socket, file or clock
     "custody/canonical.py", "custody/entry.py", "custody/merkle.py", "custody/note.py",
-    "custody/checkpoint.py", "custody/receipt.py", "repository/access.py",
+    "custody/checkpoint.py", "custody/receipt.py", "custody/file_list.py", "repository/access.py",
 )  # fmt: skip
 IMPURE = {"sqlalchemy", "socket", "pathlib", "time", "sqlite3", "subprocess", "os"}
 STDLIB = sys.stdlib_module_names

@@ -9,6 +9,7 @@ from typing import Any, Self
 import click
 
 from api.commands.context import Context, exit_code, pass_context, worst
+from api.commands.submission import give_receipt
 from custody.entry import Act, Draft
 from ingest.batch import Failure
 from ingest.batch import ingest as take_in
@@ -24,7 +25,7 @@ from repository.ledger_mirror import publish
 from repository.models import Submission
 from repository.naming import recorded_name, shown
 from repository.purpose import parse
-from repository.submissions import FAMILIES, Declaration, complete, open_submission
+from repository.submissions import FAMILIES, Declaration, open_submission
 
 
 @click.command()
@@ -85,7 +86,7 @@ def ingest(
     if failed:
         ctx.say(f"to try the rest again: the same command with --submission {submission.id}")
     else:
-        complete(repo, submission)  # last: until here the same command goes on with it
+        give_receipt(ctx, actor, submission)  # until here the same command goes on with it
     raise click.exceptions.Exit(worst(codes))
 
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from custody import verify
 from custody.canonical import dumps
 from custody.errors import CustodyError
+from custody.file_list import ListDigest
 from custody.note import VerifierKey
-from custody.receipt import ListDigest, SubmissionReceipt
+from custody.receipt import SubmissionReceipt
 from tests.shared import ROOT
 from tests.vectors.make import WITNESS
 

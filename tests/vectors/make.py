@@ -19,9 +19,10 @@ from custody.checkpoint import Checkpoint
 from custody.commitment import Opening
 from custody.cosignature import cosign
 from custody.entry import Act, Actor, Draft, ExhibitRef, body_of
+from custody.file_list import ListDigest
 from custody.merkle import inclusion_proof, leaf_hash, root_of
 from custody.note import COSIGNATURE_ED25519, ED25519
-from custody.receipt import ListDigest, Proof, Receipt, SubmissionReceipt
+from custody.receipt import Proof, Receipt, SubmissionReceipt
 from custody.signers import sign_note
 from custody.signers.file import FileSigner
 
@@ -236,6 +237,7 @@ def _bad_lists(announced: str, complete: str) -> list[dict[str, str]]:
         {"why": "a file too many", "receipt": rebuilt(*files[:-1], files[3] + ",", files[3])},
         {"why": "two files exchanged", "receipt": rebuilt(files[1], files[0], *files[2:])},
         {"why": "no files", "receipt": rebuilt()},
+        {"why": "no member files", "receipt": announced.replace('"files":[', '"iles":[')},
         {"why": "a number left out", "receipt": announced.replace('"n":2,', '"n":3,')},
         {"why": "white space in a line", "receipt": announced.replace('"n":1,', '"n": 1,')},
         {"why": "two files on one line", "receipt": rebuilt(files[0] + files[1], *files[2:])},
