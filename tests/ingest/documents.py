@@ -66,3 +66,38 @@ def archive(members):
         for name, data in members.items():
             made.writestr(name, data)
     return buffer.getvalue()
+
+
+CORE = (
+    '<cp:coreProperties xmlns:cp="http://schemas.openxmlformats.org/package/2006/metadata/'
+    'core-properties" xmlns:dc="http://purl.org/dc/elements/1.1/"'
+    ' xmlns:dcterms="http://purl.org/dc/terms/">{}</cp:coreProperties>'
+)
+
+
+def docx(core="", **more):
+    """Return an OOXML document with these properties; more members by their path."""
+    members = {
+        "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/'
+        'content-types"/>',
+        "docProps/core.xml": CORE.format(core),
+        "word/document.xml": "<document/>",
+    }
+    return archive(members | more)
+
+
+def odt(meta="", manifest="<manifest/>"):
+    """Return an ODF text with these properties."""
+    head = (
+        '<office:document-meta xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0"'
+        ' xmlns:meta="urn:oasis:names:tc:opendocument:xmlns:meta:1.0"'
+        ' xmlns:dc="http://purl.org/dc/elements/1.1/"><office:meta>'
+    )
+    return archive(
+        {
+            "mimetype": "application/vnd.oasis.opendocument.text",
+            "content.xml": "<a/>",
+            "META-INF/manifest.xml": manifest,
+            "meta.xml": f"{head}{meta}</office:meta></office:document-meta>",
+        }
+    )

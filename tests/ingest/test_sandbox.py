@@ -324,8 +324,13 @@ def test_a_dead_service_leaves_no_process_behind(tmp_path, content):
         sandbox = Sandbox(clock=lambda: datetime.datetime.now(datetime.UTC),
                           extractors=[Path({str(FAULTS / "every")!r})])
         file = open({str(tmp_path / "evidence")!r}, "rb")
-        threading.Timer(1, os.kill, (os.getpid(), signal.SIGKILL)).start()
-        threading.Timer(.7, lambda: print(sandbox._zygote.process.pid, flush=True)).start()
+        def end():
+            while sandbox._zygote is None:
+                time.sleep(.05)
+            print(sandbox._zygote.process.pid, flush=True)
+            time.sleep(.3)
+            os.kill(os.getpid(), signal.SIGKILL)
+        threading.Thread(target=end).start()
         sandbox.extract(file, name_hint="")
         time.sleep(60)
     """
