@@ -48,6 +48,7 @@ STATUSES: dict[str, int] = {
     "locked": 409,
     "key-unavailable": 503,
     "exhibit-erased": 410,
+    "not-extracted": 404,
     "integrity-error": 500,
     "digest-mismatch": 422,
     "already-initialised": 409,

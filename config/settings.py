@@ -97,6 +97,9 @@ class Settings(BaseSettings):
     extraction_max_bytes: int = Field(
         1 << 30, ge=0, description="Larger files are identified from their beginning only."
     )
+    extract_with: tuple[str, ...] = Field(
+        (), description="Extractors that run only when asked for, and are: `ocr`, and the like."
+    )
     publish_seconds: float = Field(
         10.0, gt=0, description="How often `serve` and `worker` copy the checkpoint to the store."
     )

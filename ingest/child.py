@@ -176,7 +176,11 @@ class Child:
 
 def apart(one: Extractor) -> bool:
     """Return whether an extractor runs in a process of its own."""
-    return extractors.program(one) is not None or extractors.own_limits(one) is not None
+    return (
+        extractors.program(one) is not None
+        or extractors.own_limits(one) is not None
+        or extractors.asked(one)
+    )
 
 
 def recognised(
@@ -238,5 +242,6 @@ def hello(one: Extractor) -> dict[str, Any]:
         "formats": sorted(one.FORMATS) if apart(one) else None,
         "limits": (limits or LONG).to_json() if apart(one) else None,
         "program": wanted.name if wanted else None,
+        "asked": extractors.asked(one),
         "missing": wanted is not None and program.find(wanted.name) is None,
     }

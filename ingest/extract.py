@@ -1,29 +1,24 @@
-"""Look at exhibits in the sandbox, keep the record of each run, append what came of it."""
+"""Look at exhibits in the sandbox, keep the record and what was made, append what came of it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from custody.canonical import dumps
-from custody.entry import Act, Draft
+from custody.entry import Act, Actor, Draft
 from custody.errors import LedgerDamaged
-from ingest.extraction import Extraction
+from ingest.extraction import Derivative, Extraction
 from ingest.sandbox import Sandbox
 from ingest.working_copy import working_copy
 from repository import Repository
-from repository.errors import IntegrityError
-from repository.exhibits import ref
-from repository.models import Exhibit, ExtractionRun
+from repository.errors import Erased, IntegrityError
+from repository.exhibits import by_entry, ref
+from repository.models import DerivedObject, Exhibit, ExtractionRun
 from repository.people import SYSTEM
-from repository.retrieve import (
-    Recorded,
-    integrity_failure,
-    part_key,
-    recorded,
-)
+from repository.retrieve import Recorded, integrity_failure, part_key, recorded
 from repository.sealed import put_document
 from repository.stores import Stored
 
@@ -41,19 +36,29 @@ OUTCOMES = {
 
 
 @dataclass(frozen=True, slots=True)
+class Wish:
+    """Who wants exhibits looked at, whether again, and what for beside the usual."""
+
+    actor: Actor = SYSTEM
+    again: bool = False
+    extractors: Collection[str] = ()
+
+
+@dataclass(slots=True)
 class _Looked:
     """What one look came to: a record and where it is kept, or why the bytes were not read."""
 
     exhibit: Exhibit
-    record: Extraction | None
-    stored: Stored | None
+    record: Extraction | None = None
+    stored: Stored | None = None
     digest: str = ""  # of the record
-    source: str = ""  # digest of what was looked at: the first part
+    derived: list[tuple[Derivative, Stored]] = field(default_factory=list)
     damage: str | None = None
+    run: ExtractionRun | None = None
 
 
 def extract(
-    repo: Repository, sandbox: Sandbox, exhibits: Sequence[Exhibit]
+    repo: Repository, sandbox: Sandbox, exhibits: Sequence[Exhibit], wish: Wish | None = None
 ) -> list[ExtractionRun | None]:
     """Identify and read exhibits; return their runs; None where the bytes failed their check
     or another worker was quicker.
@@ -63,42 +68,51 @@ def extract(
 
     Raises:
         StoreUnavailable, LedgerUnavailable: nothing was recorded; it will be tried again.
+        Erased: one of them was erased, and another look was asked for.
     """
+    wish = wish or Wish(extractors=repo.settings.extract_with)
     parts = _recorded(repo, exhibits)
-    looked = [_look(repo, sandbox, one, parts[one.id]) for one in exhibits]
+    looked = [_look(repo, sandbox, one, parts[one.id], wish) for one in exhibits]
     with repo.database.writing() as session:
-        waiting = _waiting(session, exhibits)
+        waiting = _waiting(session, exhibits, again=wish.again)
         looked = [one for one in looked if one.exhibit.id in waiting]
-        runs = [_keep(repo, session, one, waiting[one.exhibit.id]) for one in looked]
+        for one in looked:
+            one.run = _keep(repo, session, one, waiting[one.exhibit.id])
         session.flush()
-        drafts = [draft for one in looked for draft in _entries(one)]
-        entries = {e.fields["exhibit"]["id"]: e for e in repo.ledger.append(session, drafts)}
-        for run in runs:
-            if run is not None:
-                run.index = entries[run.exhibit_id].index  # the last of its two
+        drafts = [(one, draft) for one in looked for draft in _entries(one, wish.actor)]
+        entries = repo.ledger.append(session, [draft for _, draft in drafts])
+        for (one, draft), entry in zip(drafts, entries, strict=True):
+            if one.run is None:
+                continue
+            if draft.type == Act.METADATA_EXTRACTION:
+                one.run.index = entry.index
+            elif draft.type == Act.DERIVATIVE_CREATION:
+                _keep_derived(session, one, draft.plain["outputs"], entry.index)
         session.flush()
-    done = {run.exhibit_id: run for run in runs if run is not None}
+    done = {one.exhibit.id: one.run for one in looked}
     return [done.get(exhibit.id) for exhibit in exhibits]
 
 
-def _recorded(repo: Repository, exhibits: Sequence[Exhibit]) -> dict[str, Recorded | str]:
-    """Return the first part of each exhibit as recorded, or why its record does not hold."""
+def _recorded(repo: Repository, exhibits: Sequence[Exhibit]) -> dict[str, Sequence[Recorded] | str]:
+    """Return the parts of each exhibit as recorded, or why its record does not hold."""
     try:
-        return {name: parts[0] for name, parts in recorded(repo, exhibits).items()}
+        return dict(recorded(repo, exhibits))
     except LedgerDamaged as error:
         if len(exhibits) == 1:
             return {exhibits[0].id: str(error)}
-    found: dict[str, Recorded | str] = {}
+    found: dict[str, Sequence[Recorded] | str] = {}
     for exhibit in exhibits:
         found.update(_recorded(repo, [exhibit]))
     return found
 
 
-def _waiting(session: Session, exhibits: Sequence[Exhibit]) -> dict[str, int]:
-    """Return the exhibits that nobody else has finished meanwhile, and their earlier runs."""
+def _waiting(session: Session, exhibits: Sequence[Exhibit], *, again: bool) -> dict[str, int]:
+    """Return the exhibits that are still to be looked at, and their earlier runs."""
     ids = [exhibit.id for exhibit in exhibits]
     rows = session.scalars(select(Exhibit).where(Exhibit.id.in_(ids)).with_for_update())
-    found = {row.id: 0 for row in rows if row.processed_at is None}
+    found = {
+        row.id: 0 for row in rows if (again or row.processed_at is None) and row.erased_at is None
+    }
     earlier = (
         select(ExtractionRun.exhibit_id, func.max(ExtractionRun.run))
         .where(ExtractionRun.exhibit_id.in_(ids))
@@ -108,28 +122,51 @@ def _waiting(session: Session, exhibits: Sequence[Exhibit]) -> dict[str, int]:
     return found
 
 
-def _look(repo: Repository, sandbox: Sandbox, exhibit: Exhibit, part: Recorded | str) -> _Looked:
-    if isinstance(part, str):
-        return _Looked(exhibit, None, None, damage=part)
-    key = part_key(repo, exhibit, part)
+def _look(
+    repo: Repository,
+    sandbox: Sandbox,
+    exhibit: Exhibit,
+    parts: Sequence[Recorded] | str,
+    wish: Wish,
+) -> _Looked:
+    if isinstance(parts, str):
+        return _Looked(exhibit, damage=parts)
     try:
-        record = _run(repo, sandbox, exhibit, part, key)
+        key = part_key(repo, exhibit, parts[0])
+        record = _run(repo, sandbox, exhibit, parts, key, wish.extractors)
     except IntegrityError as error:
-        return _Looked(exhibit, None, None, damage=str(error))
+        return _Looked(exhibit, damage=str(error))
+    except Erased:
+        if wish.again:
+            raise
+        return _Looked(exhibit)  # meanwhile: what came of it is dropped below
     stored, digest = put_document(repo, dumps(record.to_json()), key=key)
-    return _Looked(exhibit, record, stored, digest, part.digests["sha256"])
+    derived = [(one, put_document(repo, one.data, key=key)[0]) for one in record.derivatives]
+    return _Looked(exhibit, record, stored, digest, derived)
 
 
 def _run(
-    repo: Repository, sandbox: Sandbox, exhibit: Exhibit, part: Recorded, key: bytes | None
+    repo: Repository,
+    sandbox: Sandbox,
+    exhibit: Exhibit,
+    parts: Sequence[Recorded],
+    key: bytes | None,
+    asked: Collection[str],
 ) -> Extraction:
-    limit = repo.settings.extraction_max_bytes
-    whole = part.size <= limit
-    with working_copy(repo, exhibit, part, key, limit=part.size if whole else HEAD) as copy:
+    whole = sum(part.size for part in parts) <= repo.settings.extraction_max_bytes
+    with ExitStack() as open_copies:
+        copies = [
+            open_copies.enter_context(
+                working_copy(repo, exhibit, part, key, limit=part.size if whole else HEAD)
+            )
+            for part in (parts if whole else parts[:1])
+        ]
         return sandbox.extract(
-            copy,
+            copies[0],
             name_hint=exhibit.path.decode("utf-8", "backslashreplace"),
             identify_only=not whole,
+            further=copies[1:],
+            asked=asked,
         )
 
 
@@ -157,30 +194,61 @@ def _keep(
     return run
 
 
-def _entries(looked: _Looked) -> list[Draft]:
+def _keep_derived(session: Session, looked: _Looked, outputs: Collection[str], index: int) -> None:
+    assert looked.run is not None
+    wanted = set(outputs)
+    for number, (one, stored) in enumerate(looked.derived, start=1):
+        if stored.sha256 in wanted:
+            session.add(
+                DerivedObject(
+                    exhibit_id=looked.exhibit.id,
+                    run=looked.run.run,
+                    number=number,
+                    kind=one.kind,
+                    mime=one.mime,
+                    size=one.size,
+                    stored=stored.to_json(),
+                    index=index,
+                )
+            )
+
+
+def _entries(looked: _Looked, actor: Actor) -> Iterator[Draft]:
     exhibit, record = looked.exhibit, looked.record
-    if record is None or looked.stored is None:
-        return [integrity_failure(exhibit, SYSTEM, None, looked.damage or "")]
-    found: dict[str, Any] | None = record.format.to_json() if record.format else None
-    identified = Draft(
+    if looked.damage is not None:
+        yield integrity_failure(exhibit, SYSTEM, None, looked.damage)
+    if record is None:
+        return
+    instrument = record.instrument()
+    yield Draft(
         Act.FORMAT_IDENTIFICATION,
-        SYSTEM,
-        "done" if found else "not-done",
-        reason=None if found else record.outcome,
+        actor,
+        "done" if record.format else "not-done",
+        reason=None if record.format else record.outcome,
         exhibit=ref(exhibit),
-        plain={"instrument": record.instrument()},
-        withheld={"detail": found} if found else {},
+        plain={"instrument": instrument},
+        withheld={"detail": record.format.summary()} if record.format else {},
     )
-    extracted = Draft(
+    yield Draft(
         Act.METADATA_EXTRACTION,
-        SYSTEM,
+        actor,
         OUTCOMES[record.outcome],
         reason=record.outcome,
         exhibit=ref(exhibit),
-        plain={
-            "instrument": record.instrument(),
-            "inputs": [looked.source],
-            "outputs": [looked.digest],
-        },
+        plain={"instrument": instrument, "inputs": [exhibit.sha256], "outputs": [looked.digest]},
     )
-    return [identified, extracted]
+    # Digests of what is stored, which is encrypted: that of a short text would give it away.
+    digests = [stored.sha256 for _, stored in looked.derived]
+    for some in by_entry(digests) if digests else []:
+        yield Draft(
+            Act.DERIVATIVE_CREATION,
+            actor,
+            reason="extraction",
+            exhibit=ref(exhibit),
+            plain={
+                "instrument": instrument,
+                "inputs": [exhibit.sha256, looked.digest],
+                "outputs": list(some),
+                "count": len(digests),
+            },
+        )

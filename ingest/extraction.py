@@ -205,6 +205,11 @@ class Format(_Plain):
         if not all(map(_WORD.fullmatch, self.containers)):
             raise NotARecord("a container is a short word")
 
+    def summary(self) -> dict[str, Any]:
+        """Return what an entry keeps of it: how it is called, nothing of its content."""
+        found = self.to_json()
+        return {name: found[name] for name in found if name not in {"description", "witnesses"}}
+
     @property
     def names(self) -> frozenset[str]:
         """Everything this format is called: media type, PUID, containers."""
@@ -356,7 +361,12 @@ class Extraction:
         return {
             "tool": "extraction sandbox",
             "version": "; ".join(self.tools),
-            "parameters": {"isolation": self.sandbox, "limits": limits},
+            "parameters": {
+                "isolation": self.sandbox,
+                "limits": limits,
+                "extractors": " ".join(one.partition(":")[0] for one in self.extractors),
+                "output": self.output_digest,
+            },
         }
 
 

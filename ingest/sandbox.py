@@ -21,7 +21,7 @@ import select
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -92,6 +92,7 @@ class Sandbox:
         name_hint: str,
         identify_only: bool = False,
         further: Sequence[BinaryIO] = (),
+        asked: Collection[str] = (),
     ) -> Extraction:
         """Return the record of one run over an open file (a real one: it needs a descriptor).
 
@@ -100,6 +101,7 @@ class Sandbox:
             name_hint: its name, of which only the claimed extension is used.
             identify_only: the file is not whole, so it is named but not read (`refused`).
             further: the exhibit's further parts, in order.
+            asked: extractors that run only when they are asked for, and are.
 
         Raises:
             SandboxUnavailable, LibmagicMissing: no zygote can be started; nothing was looked at.
@@ -112,13 +114,20 @@ class Sandbox:
                 # Opened again: the child can neither write through it nor move our position.
                 place = f"/proc/self/fd/{one.fileno()}"
                 evidence.append(os.open(place, os.O_RDONLY | os.O_CLOEXEC))
-            self._look(run, evidence, identify_only=identify_only)
+            self._look(run, evidence, identify_only=identify_only, asked=asked)
         finally:
             for descriptor in evidence:
                 os.close(descriptor)
         return run.record(self._clock(), identify_only=identify_only)
 
-    def _look(self, run: Whole, evidence: Sequence[int], *, identify_only: bool) -> None:
+    def _look(
+        self,
+        run: Whole,
+        evidence: Sequence[int],
+        *,
+        identify_only: bool,
+        asked: Collection[str],
+    ) -> None:
         run.pronom = self._pronom.ask(evidence[0])
         job: dict[str, Any] = {
             "extension": run.extension,
@@ -134,7 +143,10 @@ class Sandbox:
             if not known["formats"] or run.format.names.isdisjoint(known["formats"]):
                 continue
             if known["missing"]:
-                run.problems.append(f"{name}: not run: {known['program']} is not installed")
+                run.problems.append(f"{name}: not done: {known['program']} is not installed")
+                continue
+            if known["asked"] and name not in asked:
+                run.problems.append(f"{name}: not done: it was not asked for")
                 continue
             job |= {"format": run.format.to_json(), "extractor": name}
             self._job(run, job, evidence, Limits.from_json(known["limits"]))

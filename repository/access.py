@@ -18,6 +18,7 @@ class Right(StrEnum):
     CONSULT = "consult"
     INGEST = "ingest"
     RETRIEVE = "retrieve"
+    EXTRACT = "extract"  # have an exhibit looked at again
     EXPORT = "export"
     GOVERN = "govern"  # people, grants, tokens, quarantine, verification
 
@@ -27,6 +28,7 @@ ALLOWED: Mapping[Right, frozenset[str]] = {
     Right.CONSULT: frozenset(ROLES),
     Right.INGEST: frozenset({"investigator", "custodian"}),
     Right.RETRIEVE: frozenset({"analyst", "custodian"}),
+    Right.EXTRACT: frozenset({"investigator", "analyst", "custodian"}),
     Right.EXPORT: frozenset({"prosecutor", "custodian"}),
     Right.GOVERN: frozenset({"custodian"}),
 }

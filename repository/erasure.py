@@ -5,6 +5,7 @@ nobody can read them. Entries, digests and the encrypted bytes stay until the lo
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from hashlib import sha256
 
 from sqlalchemy import select
@@ -14,8 +15,15 @@ from custody.entry import Act, Actor, Draft, uuid7
 from repository import Repository, keys
 from repository.access import Right
 from repository.authorise import Caller, on_house, refuse
-from repository.errors import AccessDenied, BadRequest, Erased, StoreError, UnknownErasure
-from repository.exhibits import by_entry, find_exhibit, ref, repaired_objects
+from repository.errors import (
+    AccessDenied,
+    BadRequest,
+    Erased,
+    NoSuchObject,
+    StoreError,
+    UnknownErasure,
+)
+from repository.exhibits import by_entry, derived_objects, find_exhibit, ref, repaired_objects
 from repository.models import DataKey, Erasure, Exhibit
 from repository.naming import shown
 from repository.people import SYSTEM
@@ -157,6 +165,7 @@ def finish(repo: Repository, row: Erasure) -> None:
     with repo.database.reading() as session:
         exhibit = session.get_one(Exhibit, row.exhibit_id)
         copies = repaired_objects(session, [exhibit.id], "replica").get(exhibit.id, {})
+        derived = derived_objects(session, exhibit.id)
     parts = recorded_parts(repo, exhibit)
     objects = [
         (repo.store, part.at(one)) for part in parts for one in (*part.objects, part.manifest)
@@ -164,6 +173,9 @@ def finish(repo: Repository, row: Erasure) -> None:
     if repo.replica is not None:
         objects += [(repo.replica, one) for one in copies.values()]
     kept = []
+    for stored in derived:  # no lock is on what was made of it: it goes as a whole
+        with suppress(NoSuchObject):
+            repo.store.destroy(stored, order)
     for store, stored in objects:
         try:
             if store.stat(stored).hold:
@@ -172,7 +184,7 @@ def finish(repo: Repository, row: Erasure) -> None:
             kept.append(f"{stored.key}: {error}")
     drafts = [
         Draft(Act.HOLD_RELEASED, SYSTEM, reason="erasure", exhibit=ref(exhibit)),
-        *_tombstones(row, exhibit, [stored for _, stored in objects], kept),
+        *_tombstones(row, exhibit, [*(stored for _, stored in objects), *derived], kept),
     ]
     with repo.database.writing() as session:
         found = session.get_one(Erasure, row.id, with_for_update=True)

@@ -69,6 +69,12 @@ class Erased(RepositoryError):
     code = "exhibit-erased"
 
 
+class NotExtracted(RepositoryError):
+    """Nobody has looked at the exhibit yet, or nothing of that kind was made of it."""
+
+    code = "not-extracted"
+
+
 class IntegrityError(RepositoryError):
     """Stored bytes differ from what was recorded; nothing of the differing part was given out."""
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from custody.canonical import dumps
 from custody.entry import ExhibitRef
 from repository.errors import PartRequired, UnknownPart
-from repository.models import Case, Exhibit, ExtractionRun, Intake, ObjectCopy, Part
+from repository.models import Case, DerivedObject, Exhibit, ExtractionRun, Intake, ObjectCopy, Part
 from repository.naming import split_number
 from repository.stores import Stored
 
@@ -112,6 +112,13 @@ def exhibits_of(
         .limit(limit)
     )
     return list(session.scalars(query))
+
+
+def derived_objects(session: Session, exhibit_id: str) -> list[Stored]:
+    """Return everything that was made of an exhibit: records of runs, previews, texts."""
+    runs = select(ExtractionRun.record).where(ExtractionRun.exhibit_id == exhibit_id)
+    made = select(DerivedObject.stored).where(DerivedObject.exhibit_id == exhibit_id)
+    return [Stored.from_json(one) for query in (runs, made) for one in session.scalars(query)]
 
 
 def latest_run(session: Session, exhibit_id: str) -> ExtractionRun | None:

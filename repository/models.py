@@ -321,6 +321,20 @@ class ExtractionRun(Model):
     at: Mapped[datetime]
 
 
+class DerivedObject(Model):
+    """One derivative of a run, encrypted under its exhibit's key; the record says what it is."""
+
+    __tablename__ = "derived_object"
+    exhibit_id: Mapped[str] = mapped_column(UUID, ForeignKey("exhibit.id"), primary_key=True)
+    run: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # as in the record
+    kind: Mapped[str] = mapped_column(String(16))  # thumbnail, preview, page, text …
+    mime: Mapped[str]
+    size: Mapped[int]
+    stored: Mapped[dict[str, Any]]
+    index: Mapped[int]  # of its `derivative_creation` entry
+
+
 class DataKey(Model):
     """The wrapped data key of an exhibit, or of the house's own documents; deleted by erasure."""
 

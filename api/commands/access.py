@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,6 +20,7 @@ from custody.receipt import AnyReceipt, Proof, Receipt, read_receipt
 from repository.consult import Custody, list_exhibits, make_receipt, show_custody, show_exhibit
 from repository.errors import BadRequest, DiskFull, RepositoryError
 from repository.exhibits import count_parts
+from repository.extractions import show_record
 from repository.naming import file_name, shown
 from repository.retrieve import Reading, Span
 from repository.retrieve import retrieve as open_reading
@@ -45,9 +47,14 @@ def list_(ctx: Context, code: str) -> None:
 @click.command()
 @click.argument("exhibit")
 @click.option("--custody", "history", is_flag=True, help="Every entry of its history.")
+@click.option("--facts", is_flag=True, help="What the newest run read out of it.")
 @pass_context
-def show(ctx: Context, exhibit: str, history: bool) -> None:
-    """Show an exhibit, and with --custody everything that ever happened to it."""
+def show(ctx: Context, exhibit: str, history: bool, facts: bool) -> None:
+    """Show an exhibit, with --custody its whole history, with --facts what is in it."""
+    if facts:
+        record = show_record(ctx.repo, ctx.caller, exhibit)
+        ctx.result(record, "\n".join(_record_lines(record)))
+        return
     if not history:
         described, _ = show_exhibit(ctx.repo, ctx.caller, exhibit)
         found = described.to_json()
@@ -64,6 +71,29 @@ def show(ctx: Context, exhibit: str, history: bool) -> None:
             },
             _row(one),
         )
+
+
+def _record_lines(record: dict[str, Any]) -> Iterator[str]:
+    """Yield a record for people: claims of the file, each with its source and its doubts."""
+    kind = record["format"]
+    called = f"{kind['mime']} {kind['puid'] or ''} ({kind['agreement']})" if kind else "unknown"
+    yield f"{record['outcome']}  {called}  {record['ended']}  {record['sandbox']}"
+    for seal in record["seals"]:
+        yield f"seal      {seal['verdict']:12} {shown(seal['kind'])}: {shown(seal['detail'])}"
+    for word in record["inhibitors"]:
+        yield f"inhibitor {shown(word)}"
+    for fact in record["facts"]:
+        notes = [f"zone {fact['tz']}"] if fact["tz"] else []
+        notes += [f"doubted: {fact['suspect']}"] if fact["suspect"] else []
+        said = f"  ({shown('; '.join(notes))})" if notes else ""
+        yield f"{shown(fact['name']):36} {shown(fact['value'])}{said}"
+    for one in record["members"]:
+        yield f"member    {one['size']:>12}  {one['modified_at'] or '-':20} {shown(one['path'])}"
+    for one in record["derivatives"]:
+        where = shown(one["locator"])
+        yield f"made      {one['kind']:10} {one['mime']} {one['size']} bytes {where}"
+    for word in record["problems"]:
+        yield f"problem   {shown(word)}"
 
 
 def _row(one: Custody) -> str:

@@ -25,7 +25,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON machine, setback TO evidence_service;
 -- How things are now: rows change, none is deleted.
 GRANT SELECT, INSERT, UPDATE ON
     person, token, case_file, case_grant, submission, announced, upload, intake, exhibit, part, quarantined,
-    extraction_run, object_copy, object_check, store_trial, chore, stray, fixity_run, flow, flow_range, erasure
+    extraction_run, derived_object, object_copy, object_check, store_trial, chore, stray, fixity_run, flow, flow_range, erasure
 TO evidence_service;
 
 GRANT SELECT ON alembic_version TO evidence_service;

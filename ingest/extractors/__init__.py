@@ -20,6 +20,9 @@ and, where it needs them,
   `found.run("-json", PATH)`. The run, its version, arguments, exit and the digest of all it
   printed are recorded without its doing, and the output is kept. Where the program is not
   installed the extractor does not run, and the record says so;
+- `ASKED = True`, where it runs only when it is asked for by name (`evidence extract --again --with
+  NAME`, or the setting `extract_with`): contents of messages, what takes long. Else the record
+  says that it was not done;
 - `LIMITS`, where the usual ones do not do (`ingest.extraction.LONG`).
 
 What it may yield stands in `ingest.extraction`: `Fact`, `Seal`, `Member`, `Inhibitor("encrypted")`
@@ -101,6 +104,11 @@ def containers(one: Extractor) -> dict[str, Callable[[Peek], bool]]:
 def program(one: Extractor) -> Program | None:
     """Return the outside program an extractor runs, if it does."""
     return getattr(one, "PROGRAM", None)
+
+
+def asked(one: Extractor) -> bool:
+    """Return whether an extractor runs only when it is asked for."""
+    return bool(getattr(one, "ASKED", False))
 
 
 def own_limits(one: Extractor) -> Limits | None:

@@ -194,7 +194,7 @@ def test_a_program_that_is_not_installed_is_a_remark_and_no_error(tmp_path):
     with Sandbox(clock=lambda: datetime.now(UTC), extractors=[tmp_path]) as sandbox:
         record, said = run(sandbox, "echo x")
     assert (record.outcome, said) == ("unsupported", {})
-    assert record.problems == ("shell: not run: no-such-program is not installed",)
+    assert record.problems == ("shell: not done: no-such-program is not installed",)
 
 
 # --- without isolation nothing is read ---

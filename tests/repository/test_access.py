@@ -7,8 +7,8 @@ import pytest
 from repository.access import ALLOWED, ROLES, Right, Standing, decide
 
 EXPECTED = {
-    "investigator": {Right.OPEN_CASE, Right.CONSULT, Right.INGEST},
-    "analyst": {Right.CONSULT, Right.RETRIEVE},
+    "investigator": {Right.OPEN_CASE, Right.CONSULT, Right.INGEST, Right.EXTRACT},
+    "analyst": {Right.CONSULT, Right.RETRIEVE, Right.EXTRACT},
     "prosecutor": {Right.CONSULT, Right.EXPORT},
     "custodian": set(Right),
 }
