@@ -5,57 +5,12 @@ tables share this database (`custody.tables`).
 """
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    Dialect,
-    ForeignKey,
-    Index,
-    LargeBinary,
-    String,
-    Text,
-    TypeDecorator,
-    UniqueConstraint,
-)
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
 
-from custody import tables
-from custody.entry import timestamp
-
-
-class Moment(TypeDecorator[datetime]):
-    """An aware time, kept as RFC 3339 text in UTC: the same on every database."""
-
-    impl = String(24)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
-        """Write the text form."""
-        return None if value is None else timestamp(value)
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
-        """Read the text form as an aware time."""
-        return None if value is None else datetime.fromisoformat(value)
-
-
-UUID = String(36)
-DIGEST = String(71)
-
-
-class Model(DeclarativeBase):
-    """The base of all mapped tables; shares its metadata with the ledger's tables."""
-
-    metadata = tables.metadata
-    type_annotation_map: ClassVar[dict[Any, Any]] = {
-        str: Text,
-        int: BigInteger,
-        bytes: LargeBinary,
-        datetime: Moment,
-        dict[str, Any]: JSON,
-        list[Any]: JSON,
-    }
+from repository.columns import DIGEST, UUID, Model
 
 
 class Person(Model):

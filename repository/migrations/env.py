@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from repository.models import Model
+from repository import models
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=Model.metadata,
+    target_metadata=models.Person.metadata,
     transactional_ddl=False,  # the caller's transaction holds it all
 )
 context.run_migrations()
