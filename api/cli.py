@@ -9,20 +9,14 @@ import click
 from api.commands import (
     access,
     court,
-<<<<<<< HEAD
-=======
     extraction,
->>>>>>> 01aa42f (Look again, look at all parts, keep what is made under the exhibit's key and destroy it with it)
     house,
     intake,
     invite,
     ledger,
     service,
     store,
-<<<<<<< HEAD
     submission,
-=======
->>>>>>> 01aa42f (Look again, look at all parts, keep what is made under the exhibit's key and destroy it with it)
     witness,
 )
 from api.commands.context import Context, exit_code
@@ -55,12 +49,12 @@ def evidence(
     ctx.call_on_close(ctx.obj.close)
 
 
-<<<<<<< HEAD
 for group in (
     house,
     invite,
     intake,
     submission,
+    extraction,
     access,
     court,
     store,
@@ -68,9 +62,6 @@ for group in (
     service,
     witness,
 ):
-=======
-for group in (house, invite, intake, extraction, access, court, store, ledger, service, witness):
->>>>>>> 01aa42f (Look again, look at all parts, keep what is made under the exhibit's key and destroy it with it)
     for command in group.COMMANDS:
         evidence.add_command(command)
 
