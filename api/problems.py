@@ -78,6 +78,7 @@ STATUSES: dict[str, int] = {
     "sandbox-unavailable": 503,
     "libmagic-missing": 503,
     "bad-digest": 400,
+    "bad-manifest": 400,
     "source-unreadable": 400,
     "source-changed": 400,
     "source-incomplete": 400,

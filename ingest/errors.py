@@ -27,6 +27,12 @@ class BadDigest(IngestError):
     code = "bad-digest"
 
 
+class BadManifest(IngestError):
+    """A list of files cannot be read, or contradicts itself; the line is named."""
+
+    code = "bad-manifest"
+
+
 class SourceUnreadable(IngestError):
     """A file to be taken in cannot be opened, or is no regular file."""
 

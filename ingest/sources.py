@@ -5,7 +5,7 @@ import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,6 +22,7 @@ class Source:
     path: bytes
     size: int | None
     problem: str | None = None  # why it cannot be taken in, found while looking
+    inside: bytes | None = None  # the path inside the folder that was named
     declared: Mapping[str, str] = field(default_factory=dict)  # algorithm -> "algorithm:hex"
 
 
@@ -64,7 +65,7 @@ def find(arguments: Sequence[str]) -> Iterator[Source]:
         if base.startswith((b"/", b"..")):
             base = os.path.basename(os.path.abspath(raw)) or b"root"
         if os.path.isdir(raw):
-            yield from _walk(raw, b"" if base == b"." else base)
+            yield from _walk(raw, b"" if base == b"." else base, b"")
         else:
             yield _file(raw, base, follow=True)
 
@@ -116,7 +117,7 @@ class Watch:
             )
 
 
-def _walk(folder: bytes, base: bytes) -> Iterator[Source]:
+def _walk(folder: bytes, base: bytes, inside: bytes) -> Iterator[Source]:
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
@@ -124,10 +125,11 @@ def _walk(folder: bytes, base: bytes) -> Iterator[Source]:
         return
     for entry in entries:
         path = os.path.join(base, entry.name)
+        within = os.path.join(inside, entry.name)
         if entry.is_dir(follow_symlinks=False):
-            yield from _walk(entry.path, path)
+            yield from _walk(entry.path, path, within)
         else:
-            yield _file(entry.path, path, follow=False)
+            yield replace(_file(entry.path, path, follow=False), inside=within)
 
 
 def _file(file: bytes, path: bytes, *, follow: bool) -> Source:
