@@ -1,10 +1,10 @@
 """Take in many things as one submission: in batches, resumable, one result for each."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from hashlib import sha256
 
 from sqlalchemy import select
 
@@ -21,11 +21,11 @@ from ingest.register import (
 from ingest.sources import Source, Thing, Watch, opened
 from ingest.staging import Intent, Received, Staged, abandon, intend, stage
 from repository import Repository
-from repository.errors import NameTaken, StoreError
+from repository.errors import DigestMismatch, NameTaken, StoreError
 from repository.exhibits import digest_of_parts
-from repository.models import Case, Intake, Submission
+from repository.models import Case, Exhibit, Intake, Quarantined, Submission
 from repository.naming import name_digest, shown
-from repository.submissions import held_back, registered
+from repository.submissions import Declaration, held_back, registered
 
 BATCH_FILES = 64
 BATCH_BYTES = 32 << 20
@@ -76,7 +76,7 @@ def ingest(
                 for n, some in zip(waiting, intents, strict=True)
             ]
             staged = [
-                _together(repo, actor, group[n], some, [job.result() for job in parts])
+                _together(repo, actor, submission, group[n], some, [job.result() for job in parts])
                 for n, some, parts in zip(waiting, intents, jobs, strict=True)
             ]
             stored = [one for one in staged if isinstance(one, Received)]
@@ -142,11 +142,15 @@ def _before(
     if not known and not kept:
         return None
     digests = []
+    differing = None
     for source in thing.sources:
         try:
-            digests.append(_digest(source))
+            found = _digests(source)
         except EvidenceError as error:
             return Failure(source.path, error)
+        digests.append(found["sha256"])
+        if any(found[name] != said for name, said in source.declared.items()):
+            differing = source.path
     wanted = digest_of_parts(digests)
     declared = [dict(source.declared) for source in thing.sources]
     for one in kept:
@@ -158,15 +162,30 @@ def _before(
     if turn >= len(same):
         return None
     seen[thing.path, wanted] += 1
+    if differing is not None and not _released(repo, same[turn], declared):
+        number = same[turn].number
+        return Failure(differing, DigestMismatch(
+            f"{shown(differing)}: registered before as {number}; the digest declared now is another"
+        ))  # fmt: skip
     return registered_before(repo, same[turn])
 
 
-def _digest(source: Source) -> str:
+def _released(repo: Repository, exhibit: Exhibit, declared: list[dict[str, str]]) -> bool:
+    """Say whether a custodian registered an exhibit although these digests were declared."""
+    query = select(Quarantined).where(Quarantined.exhibit_id == exhibit.id)
+    with repo.database.reading() as session:
+        kept = session.scalar(query)
+    return kept is not None and received_of(kept).declared == declared
+
+
+def _digests(source: Source) -> dict[str, str]:
+    """Return the SHA-256 of a file, and its digests by the algorithms that were declared."""
+    made = {name: hashlib.new(name) for name in ("sha256", *source.declared)}
     with opened(source) as file:
-        digest = sha256()
         while block := file.read(_BLOCK):
-            digest.update(block)
-    return f"sha256:{digest.hexdigest()}"
+            for one in made.values():
+                one.update(block)
+    return {name: f"{name}:{one.hexdigest()}" for name, one in made.items()}
 
 
 def _unreadable(source: Source, why: str) -> Failure:
@@ -194,6 +213,7 @@ def _stage(repo: Repository, source: Source, intent: Intent) -> Staged | Failure
 def _together(
     repo: Repository,
     actor: Actor,
+    submission: Submission,
     thing: Thing,
     intents: Sequence[Intent],
     parts: Sequence[Staged | Failure],
@@ -202,30 +222,28 @@ def _together(
     if any(isinstance(part, Failure) and isinstance(part.error, NameTaken) for part in parts):
         # An interrupted run stored other bytes under a name: a file changed since.
         abandon(repo, actor, [intent.row for intent in intents], reason="source-changed")
-        with repo.database.reading() as session:
-            submission = session.get_one(Submission, intents[0].row.submission_id)
         [intents] = intend(repo, submission, [[source.path for source in thing.sources]])
         parts = [_stage(repo, *pair) for pair in zip(thing.sources, intents, strict=True)]
     failed = [part for part in parts if isinstance(part, Failure)]
     if failed:
         return failed[0]
-    received = Received(
-        tuple(part for part in parts if isinstance(part, Staged)), thing.declaration
-    )
+    declaration = None
+    if thing.claims:
+        declaration = Declaration.from_json({**submission.declared, **thing.claims})
+    received = Received(tuple(part for part in parts if isinstance(part, Staged)), declaration)
     if thing.sources[0].file is None:
-        return _stream_again(repo, actor, intents[0], received) or received
+        return _stream_again(repo, actor, submission, intents[0], received) or received
     return received
 
 
 def _stream_again(
-    repo: Repository, actor: Actor, intent: Intent, received: Received
+    repo: Repository, actor: Actor, submission: Submission, intent: Intent, received: Received
 ) -> Outcome | None:
     """Return the earlier result of a stream whose bytes this submission holds already.
 
     A stream can be compared only once it is read, so its second copy is stored; an entry says so.
     """
     with repo.database.reading() as session:
-        submission = session.get_one(Submission, intent.row.submission_id)
         known = registered(session, submission, received.path)
     same = [exhibit for exhibit in known if exhibit.sha256 == received.sha256]
     if not same:

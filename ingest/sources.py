@@ -11,7 +11,6 @@ from typing import BinaryIO
 
 from ingest.errors import SourceChanged, SourceUnreadable
 from repository.naming import shown
-from repository.submissions import Declaration
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +29,11 @@ class Source:
 class Thing:
     """What becomes one exhibit: a file, or several in their order, and what is declared of it.
 
-    `declaration` None: what the submission declares holds for it.
+    `claims`, by the names of `Declaration`, are its own; the others hold as for the submission.
     """
 
     sources: tuple[Source, ...]
-    declaration: Declaration | None = None
+    claims: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def path(self) -> bytes:

@@ -230,6 +230,23 @@ def renewed(repo: Repository, actor: Actor, intent: Intent) -> Intent:
     return Intent(row, intent.wrapped, intent.key)
 
 
+def joined_before(repo: Repository, submission: Submission) -> frozenset[tuple[bytes, ...]]:
+    """Return the things of several parts that a submission has met, by the paths of their parts."""
+    several = select(Intake.exhibit_id).where(
+        Intake.submission_id == submission.id, Intake.part == 2, Intake.state != "abandoned"
+    )
+    query = (
+        select(Intake.exhibit_id, Intake.path)
+        .where(Intake.exhibit_id.in_(several))
+        .order_by(Intake.exhibit_id, Intake.part)
+    )
+    found: dict[str, list[bytes]] = {}
+    with repo.database.reading() as session:
+        for exhibit_id, path in session.execute(query):
+            found.setdefault(exhibit_id, []).append(bytes(path))
+    return frozenset(tuple(paths) for paths in found.values())
+
+
 def _open_intents(
     session: Session, submission: Submission, things: Sequence[Sequence[bytes]]
 ) -> dict[tuple[bytes, ...], list[Intake]]:

@@ -93,12 +93,14 @@ def open_submission(
     named: str | None = None,
     sources: list[bytes],
     expires: bool = False,
+    manifest: Mapping[str, Any] | None = None,
 ) -> tuple[Submission, bool]:
     """Return the submission to work on, and whether it goes on where an earlier run stopped.
 
     A named submission is continued or begun under that id. Without a name, the newest one of the
     same person, case and sources is continued if it was interrupted; a completed one is not. One
     that `expires` is given up when nothing comes in for too long.
+    `manifest` tells the list that declares something of each file, for the entry that begins it.
 
     Raises:
         BadRequest: the id is malformed.
@@ -131,11 +133,31 @@ def open_submission(
                 "family": declared.family,
                 "collected_at": declared.collected_at,
                 **({"conditions": declared.conditions} if declared.conditions else {}),
+                **({"manifest": dict(manifest)} if manifest else {}),
             },
         }
         draft = Draft(Act.SUBMISSION, actor, "started", withheld=withheld, subject=case.id)
         repo.ledger.append(session, [draft])
     return submission, False
+
+
+def interrupted(
+    repo: Repository,
+    actor: Actor,
+    case: Case,
+    declared: Declaration,
+    *,
+    named: str | None,
+    sources: list[bytes],
+) -> Submission | None:
+    """Return the submission that `open_submission` would go on with, or None; nothing is opened.
+
+    Raises:
+        BadRequest, UnknownSubmission: as `open_submission`.
+    """
+    fingerprint = _fingerprint(actor, case, declared, sources)
+    with repo.database.reading() as session:
+        return _existing(session, case, named, fingerprint)
 
 
 def complete(repo: Repository, submission: Submission) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Self
 import click
 
 from api.commands.context import Context, exit_code, pass_context, worst
+from api.commands.gathering import THINGS, offered
 from api.commands.submission import give_receipt
 from custody.entry import Act, Draft
 from ingest.batch import Failure
@@ -17,6 +18,7 @@ from ingest.quarantine import held, reject, release
 from ingest.receive import declared_digests
 from ingest.register import Outcome, received_of
 from ingest.sources import Thing, find, named
+from ingest.staging import joined_before
 from ingest.workflows import TOGETHER, Processors, Runs
 from repository.access import Right
 from repository.authorise import on_case, on_house
@@ -25,7 +27,7 @@ from repository.ledger_mirror import publish
 from repository.models import Submission
 from repository.naming import recorded_name, shown
 from repository.purpose import parse
-from repository.submissions import FAMILIES, Declaration, open_submission
+from repository.submissions import FAMILIES, Declaration, interrupted, open_submission
 
 
 @click.command()
@@ -41,6 +43,18 @@ from repository.submissions import FAMILIES, Declaration, open_submission
 @click.option("--conditions", help="Under which the source gave it.")
 @click.option("--digest", "digests", multiple=True, metavar="ALG:HEX", help="Digest at source.")
 @click.option("--sha256", metavar="HEX", help="The same as --digest sha256:HEX.")
+@click.option(
+    "--manifest", "manifest", type=click.Path(path_type=Path), metavar="FILE",
+    help="What is declared of each file: CSV, JSON lines, sha256sum, hashdeep, a bag.",
+)  # fmt: skip
+@click.option(
+    "--manifest-root", "root", metavar="PATH", help="What the list's paths begin with; left out."
+)
+@click.option("--near", is_flag=True, help="Take paths of the list that nearly fit as meant.")
+@click.option(
+    "--things", type=click.Choice(THINGS), default="ask", show_default=True,
+    help="Files that form one thing: ask at a terminal, join them, or keep them apart.",
+)  # fmt: skip
 @click.option("--family", type=click.Choice(FAMILIES), default="other", show_default=True)
 @click.option("--submission", "submission_name", metavar="ID", help="Begin or continue this one.")
 @click.option("--no-extract", is_flag=True, help="Leave identification and metadata to a worker.")
@@ -53,6 +67,10 @@ def ingest(
     purpose: str,
     digests: tuple[str, ...],
     sha256: str | None,
+    manifest: Path | None,
+    root: str | None,
+    near: bool,
+    things: str,
     submission_name: str | None,
     no_extract: bool,
     **claims: Any,
@@ -63,26 +81,36 @@ def ingest(
     declaration = Declaration(purpose=parse(purpose), **claims)
     repo = ctx.repo
     actor, case = on_case(repo, ctx.caller, Right.INGEST, code, attempted=Act.SUBMISSION)
+    if declared and manifest is not None:
+        raise BadRequest("give digests either with --digest, for one file, or in the list")
+    places = named(paths)
+    before = interrupted(repo, actor, case, declaration, named=submission_name, sources=places)
+    offer = offered(
+        ctx, [replace(source, declared=declared) for source in find(paths)],
+        manifest=manifest, root=root, take_near=near, things=things,
+        joined_before=joined_before(repo, before) if before else frozenset(),
+    )  # fmt: skip
     submission, going_on = open_submission(
-        repo, actor, case, declaration, named=submission_name, sources=named(paths)
-    )
+        repo, actor, case, declaration,
+        named=submission_name, sources=places, manifest=offer.manifest,
+    )  # fmt: skip
     ctx.say(f"{'going on with' if going_on else 'submission'} {submission.id}")
-    things = [Thing((replace(source, declared=declared),)) for source in find(paths)]
-    results = take_in(repo, actor, case, submission, things)
-    codes: list[int] = []
-    failed = False
+    results = take_in(repo, actor, case, submission, offer.things)
+    codes: list[int] = [1] if offer.unmatched else []  # announced, and not there
+    failed = bool(offer.unmatched)
     with Background(ctx, on=not no_extract) as background:
         try:
-            with ctx.progress(results, label="taking in", length=len(things)) as shown_results:
-                for result in shown_results:
-                    codes.append(_show(ctx, submission, result))
+            with ctx.progress(results, label="taking in", length=len(offer.things)) as shown_ones:
+                for thing, result in zip(offer.things, shown_ones, strict=True):
+                    codes.append(_show(ctx, submission, thing, result))
                     failed = failed or isinstance(result, Failure)
                     background.add(result)
         finally:
             publish(repo)
         background.finish()
     done = sum(code == 0 for code in codes)
-    ctx.say(f"{done} of {len(codes)} registered in {submission.id}; receipts in {repo.receipts}")
+    count = len(offer.things)
+    ctx.say(f"{done} of {count} registered in {submission.id}; receipts in {repo.receipts}")
     if failed:
         ctx.say(f"to try the rest again: the same command with --submission {submission.id}")
     else:
@@ -100,7 +128,7 @@ def _check_paths(paths: tuple[str, ...], *, one: bool) -> None:
         raise BadRequest("standard input can be read only once")
 
 
-def _show(ctx: Context, submission: Submission, result: Outcome | Failure) -> int:
+def _show(ctx: Context, submission: Submission, thing: Thing, result: Outcome | Failure) -> int:
     if isinstance(result, Failure):
         found = _line(submission, result.path, status="failed", error=result.error.code)
         ctx.result(found, f"failed  {result.error}")
@@ -119,11 +147,15 @@ def _show(ctx: Context, submission: Submission, result: Outcome | Failure) -> in
     )
     label = result.number or f"quarantined {result.quarantine}"
     notes = ""
+    if len(thing.sources) > 1:
+        names = [recorded_name(source.path) for source in thing.sources]
+        found["parts"] = [{"part": n, "path": name} for n, name in enumerate(names, 1)]
+        notes = f" and {len(names) - 1} further parts"
     if result.quarantine:
         found["quarantine"] = result.quarantine
-        notes = "  the declared digest is another; kept, without a number"
+        notes += "  the declared digest is another; kept, without a number"
     if result.again:
-        notes = "  registered before"
+        notes += "  registered before"
     if result.known_as:
         found["known_as"] = list(result.known_as)
         notes += f"  the same bytes as {', '.join(result.known_as)}"

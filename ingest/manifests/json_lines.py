@@ -4,7 +4,6 @@
 `{"base64": "…"}`; digests may stand in `digests`, what is declared in `claims`.
 """
 
-import base64
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -13,7 +12,7 @@ from custody.errors import NotCanonical
 from ingest.errors import BadManifest
 from ingest.manifests.lines import lines, place
 from ingest.manifests.rows import Row, path_field, row_of, unused
-from repository.naming import shown
+from repository.naming import of_recorded, shown
 
 
 def fits(first: bytes) -> bool:
@@ -53,17 +52,10 @@ def rows(file: BinaryIO, name: str, unused_titles: list[str]) -> Iterator[Row]:
 
 
 def _path(where: str, value: Any) -> bytes:
-    if isinstance(value, dict) and set(value) == {"base64"} and isinstance(value["base64"], str):
-        try:
-            return base64.b64decode(value["base64"], validate=True)
-        except ValueError as error:
-            raise BadManifest(f"{where}: the path is not base64") from error
-    if not isinstance(value, str):
-        raise BadManifest(f'{where}: a path is text, or {{"base64": "…"}}')
     try:
-        return value.encode()
-    except UnicodeEncodeError as error:
-        raise BadManifest(f"{where}: the path is not valid Unicode text") from error
+        return of_recorded(value)
+    except ValueError as error:
+        raise BadManifest(f'{where}: a path is text, or {{"base64": "…"}}') from error
 
 
 def _text(where: str, key: str, value: Any) -> str:

@@ -68,25 +68,25 @@ class Matching:
         """Return how many rows the list has."""
         return int(self._database.execute("select count(*) from line").fetchone()[0])
 
-    def rows(self) -> Iterator[tuple[int, Row]]:
-        """Yield what the list says of each file that it names, by the file's place among them.
+    def rows(self) -> Iterator[tuple[int, int, Row]]:
+        """Yield what the list says of each file that it names: place of file and row, and the row.
 
-        Rows about one file that agree are one.
+        Rows about one file that agree are one, at the place of the first.
 
         Raises:
             BadManifest: two rows about one file contradict each other.
         """
-        query = """select file, said, path from fits join line on line.id = fits.line
+        query = """select file, line, said, path from fits join line on line.id = fits.line
                    order by file, line"""
-        last: tuple[int, Row] | None = None
-        for file, said, path in self._database.execute(query):
+        last: tuple[int, int, Row] | None = None
+        for file, line, said, path in self._database.execute(query):
             row = _row(said, path)
             if last is not None and last[0] == file:
-                last = file, last[1].with_row(row)
+                last = file, last[1], last[2].with_row(row)
                 continue
             if last is not None:
                 yield last
-            last = file, row
+            last = file, line, row
         if last is not None:
             yield last
 

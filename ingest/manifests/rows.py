@@ -121,7 +121,7 @@ def row_of(where: str, path: bytes, values: Mapping[str, str]) -> Row:
         BadManifest: a value is not what its title says.
     """
     said = {field_of(title): text.strip() for title, text in values.items() if text.strip()}
-    digests = [f"{name}:{said[name]}" for name in ALGORITHMS if name in said]
+    digests = [f"{one}:{said[one].removeprefix(one + ':')}" for one in ALGORITHMS if one in said]
     digests += said["digest"].split() if "digest" in said else []
     return checked(
         where,
