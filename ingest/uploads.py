@@ -220,7 +220,7 @@ def append(
 
     upload, writer = take(repo, upload_id, offset, change)
     if writer is None:
-        return upload
+        return finish_or_leave(repo, upload)
     hashing = hashlib.new(checksum.algorithm, usedforsecurity=False) if checksum else None
     incoming = pieces.Incoming(_limited(blocks(writer.asked), upload, hashing))
     held: list[Written] = []
@@ -238,10 +238,11 @@ def append(
         while incoming.more():
             held.append([pieces.write(repo, upload.wrapped, incoming.piece())])
             if checksum is None:
-                writer.commit(held[-1])
+                upload = writer.commit(held[-1])
                 held.clear()
         checked()
-        upload = writer.commit([one for written in held for one in written], last=True)
+        if not writer.over:
+            upload = writer.commit([one for written in held for one in written], last=True)
     except BaseException:
         writer.give_up([one for written in held for one in written])
         raise

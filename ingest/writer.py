@@ -27,6 +27,7 @@ class Writer:
     def __init__(self, repo: Repository, upload: Upload) -> None:
         self._repo = repo
         self._upload = upload
+        self.over = False  # the right has ended
 
     def asked(self) -> bool:
         """Say whether a newer request waits, or the upload ended."""
@@ -36,7 +37,7 @@ class Writer:
         return (now.writer, now.generation) != (mine.writer, mine.generation)
 
     def commit(self, written: Written, *, last: bool = False) -> Upload:
-        """Let pieces count; with the last, the right ends.
+        """Let pieces count; with the last, or when all bytes are here, the right ends.
 
         Raises:
             UploadTaken, UploadEnded: the right is somebody else's by now; these did not count.
@@ -59,7 +60,9 @@ class Writer:
                 if upload.submission_id is not None:
                     session.get_one(Submission, upload.submission_id).touched_at = upload.touched_at
             yielded = upload.generation != self._upload.generation
-            if last:
+            # In the same transaction: nobody would come back to finish a whole upload that is open.
+            self.over = last or upload.offset == upload.length
+            if self.over:
                 upload.writer = None
                 upload.state = state_of(upload)
         if last and yielded and upload.state == "open":
@@ -107,6 +110,7 @@ def take(
                 f"the next byte of this upload is byte {upload.offset}", offset=upload.offset
             )
         change(upload)
+        upload.state = state_of(upload)
         if upload.state != "open":
             return upload, None
         upload.writer = uuid7(repo.clock(), repo.random)

@@ -77,6 +77,11 @@ class Running:
         finally:
             self.kill()
 
+    def wait(self, seconds: float) -> int:
+        """Wait until it has ended by itself; return its exit code."""
+        assert self._process is not None
+        return self._process.wait(seconds)
+
     def stop(self) -> int:
         """Ask it to end, as a service manager does; return its exit code."""
         assert self._process is not None

@@ -110,6 +110,19 @@ def test_a_large_upload_is_left_to_the_workers_and_finished_once(desk, monkeypat
     assert uploads.waiting(desk.repo) == []
 
 
+def test_a_process_that_dies_at_the_last_byte_leaves_no_whole_upload_open(desk):
+    upload = desk.begin(length=100)
+    _, mine = writer.take(desk.repo, upload.id, 0, lambda _: None)
+    mine.commit([pieces.write(desk.repo, upload.wrapped, [b"x" * 100])])  # and dies here
+    assert desk.row(upload).state == "closing"
+    assert desk.append(upload, 100).state == "done"  # asked again, it is finished at once
+    later = desk.begin()
+    desk.append(later, 0, b"abc")
+    _, mine = writer.take(desk.repo, later.id, 3, lambda row: setattr(row, "length", 3))
+    assert mine is None
+    assert desk.row(later).state == "closing"
+
+
 def test_a_request_that_died_while_it_finished_is_taken_over_by_the_workers(house):
     clock = Time()
     desk = desk_of(house, clock)
