@@ -227,9 +227,7 @@ def append(
 
     def checked() -> None:
         if hashing is not None and checksum is not None and hashing.digest() != checksum.digest:
-            raise ChecksumMismatch(
-                "these bytes do not have the checksum of their request; none of them was kept"
-            )
+            raise ChecksumMismatch("these bytes have another checksum than said; none was kept")
 
     try:
         if (data := _whole(upload, incoming)) is not None:
