@@ -17,6 +17,7 @@ ONE_HOME = {  # a heavy or dangerous dependency is imported in one place
     "gunicorn": ("api/server.py",),
     "minio": ("repository/stores/s3.py",),
     "exifread": ("ingest/extractors/",),
+    "c2pa": ("ingest/extractors/c2pa.py",),
     "olefile": ("ingest/extractors/",),
     "pypdf": ("ingest/extractors/",),
     "magic": ("ingest/identify.py",),

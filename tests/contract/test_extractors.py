@@ -101,9 +101,11 @@ def test_it_succeeds_on_its_sample_inside_the_sandbox(extractor):
 
 def test_it_imports_at_the_top_and_nothing_of_the_system(extractor):
     tree = ast.parse((extractors.HERE / f"{extractor.NAME}.py").read_text())
+    # A library that may be absent is imported in a `try` at the top.
+    top = [*tree.body, *(n for each in tree.body if isinstance(each, ast.Try) for n in each.body)]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
-            assert node in tree.body, f"line {node.lineno}: a late import fails in the sandbox"
+            assert node in top, f"line {node.lineno}: a late import fails in the sandbox"
             names = [node.module] if isinstance(node, ast.ImportFrom) else [
                 alias.name for alias in node.names
             ]  # fmt: skip
