@@ -26,8 +26,8 @@ NAME = "ufdr"
 VERSION = "UFED report reader 1"
 LIMITS = LONG
 FORMATS = frozenset({"ufdr", "ufed-report"})
-REPORT_SECONDS, WALL_SECONDS = 9.0, 14.0  # for the report
-HASH_SECONDS, HASH_WALL = 8.0, 12.0  # for the files
+REPORT_SECONDS, WALL_SECONDS = 10.0, 15.0  # for the report
+HASH_SECONDS, HASH_WALL = 6.0, 9.0  # for the files
 MOST_FACTS = 2000
 MOST_FILES = 150_000  # of the report's list
 MOST_MAP = 12 << 20  # bytes of the list of files
@@ -151,7 +151,7 @@ def _head(blocks: Iterator[bytes], files: list[_File]) -> Iterator[Item]:
     yielded = 0
     current: _File | None = None
     try:
-        for node in nodes(blocks, Budget(REPORT_SECONDS, WALL_SECONDS)):
+        for node in nodes(blocks, Budget(REPORT_SECONDS, WALL_SECONDS), {"decodedData": 2}):
             match node.path[1:]:
                 case ():
                     items = _project(node) if node.text is None else []

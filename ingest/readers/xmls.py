@@ -31,17 +31,28 @@ class Node:
 class _Handler:
     """Takes expat's calls and keeps what is to be given out."""
 
-    def __init__(self) -> None:
+    def __init__(self, parser: expat.XMLParserType, shallow: Mapping[str, int]) -> None:
         self.nodes: list[Node] = []
+        self._parser = parser
+        self._shallow = shallow
+        self._depth = 0
+        self._limit = MOST_DEPTH  # deeper elements are passed over
         self._path: list[str] = []
         self._attributes: list[dict[str, str]] = []
         self._texts: list[list[str]] = []
         self._lengths: list[int] = []
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        if len(self._path) >= MOST_DEPTH:
-            raise Unreadable(f"XML nested deeper than {MOST_DEPTH}")
+        self._depth += 1
+        if self._depth > self._limit:
+            if self._depth > MOST_DEPTH:
+                raise Unreadable(f"XML nested deeper than {MOST_DEPTH}")
+            if self._depth == self._limit + 1:
+                self._parser.CharacterDataHandler = None
+            return
         self._path.append(name.rpartition(" ")[2])
+        if self._path[-1] in self._shallow and self._limit == MOST_DEPTH:
+            self._limit = self._depth + self._shallow[self._path[-1]]
         self._attributes.append(attributes)
         self._texts.append([])
         self._lengths.append(0)
@@ -53,24 +64,38 @@ class _Handler:
             self._lengths[-1] += len(data)
 
     def end(self, _: str) -> None:
+        self._depth -= 1
+        if self._depth >= self._limit:
+            if self._depth == self._limit:
+                self._parser.CharacterDataHandler = self.text
+            return
         text = "".join(self._texts.pop())[:MOST_TEXT]
         self._lengths.pop()
         self.nodes.append(Node(tuple(self._path), self._attributes.pop(), text))
-        self._path.pop()
+        if self._path.pop() in self._shallow:
+            self._limit = MOST_DEPTH
 
     def doctype(self, *_: object) -> None:
         raise Unreadable("XML with a document type: entities could be declared in it")
 
 
-def nodes(blocks: Iterable[bytes], budget: Budget) -> Iterator[Node]:
+def nodes(
+    blocks: Iterable[bytes], budget: Budget, shallow: Mapping[str, int] | None = None
+) -> Iterator[Node]:
     """Yield the elements of a document, first as they begin, then as they end.
+
+    Args:
+        blocks: the document.
+        budget: bounds the work.
+        shallow: elements of which only so many levels below are given; deeper ones are passed over,
+            which is much quicker where a report has millions of them.
 
     Raises:
         Exhausted: the budget is spent.
         Unreadable: it is no XML, or has a document type, or is nested too deep.
     """
-    handler = _Handler()
     parser = expat.ParserCreate(namespace_separator=" ")
+    handler = _Handler(parser, shallow or {})
     parser.buffer_text = True
     parser.StartElementHandler = handler.start
     parser.EndElementHandler = handler.end

@@ -9,7 +9,9 @@ import pytest
 from ingest.extraction import Derivative, Fact, Format, Found, Problem, Seal
 from ingest.extractors import ufd, ufdr
 from ingest.normalise.written import AMBIGUOUS, written
+from ingest.readers.members import Budget
 from ingest.readers.peek import Peek
+from ingest.readers.xmls import nodes
 from tests import make_phones as make
 from tests.make_archives import zipped
 
@@ -157,3 +159,11 @@ def test_written_times_that_mean_two_things_or_none_are_left():
     assert written("05/06/2016 01:02:03") == (None, AMBIGUOUS)
     assert written("yesterday") == (None, None)
     assert written("40/40/2016 01:02:03")[0] is None
+
+
+def test_what_lies_deep_is_passed_over_and_what_follows_is_read_again():
+    text = b"<a><b>1</b><deep x='1'><m>2<n><o>3</o></n>4</m></deep><b>5</b></a>"
+    whole = [node.name for node in nodes([text], Budget()) if node.text is not None]
+    assert whole == ["b", "o", "n", "m", "deep", "b", "a"]
+    ends = [(n.name, n.text) for n in nodes([text], Budget(), {"deep": 1}) if n.text is not None]
+    assert ends == [("b", "1"), ("m", "24"), ("deep", ""), ("b", "5"), ("a", "")]
