@@ -131,7 +131,9 @@ class Child:
         os.lseek(self._evidence[0], 0, os.SEEK_SET)
         ran, raw = program.run(wanted, self._versions[wanted.name], arguments, self._evidence[0])
         self.say(raw=raw.to_json())
-        self._tell(Derivative.of("raw", "application/octet-stream", ran.stdout, locator=raw.tool))
+        if wanted.kept:
+            raw_output = Derivative.of("raw", "application/octet-stream", ran.stdout)
+            self._tell(raw_output)
         return ran
 
     def _opened(self, number: int) -> BinaryIO:
@@ -180,6 +182,7 @@ def apart(one: Extractor) -> bool:
         extractors.program(one) is not None
         or extractors.own_limits(one) is not None
         or extractors.asked(one)
+        or extractors.threaded(one)
     )
 
 

@@ -244,6 +244,7 @@ class Program:
     name: str
     version: tuple[str, ...]  # the arguments that make it print its version
     stdout_bytes: int = 4 << 20
+    kept: bool = True  # what it printed is kept; else its digest alone
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ _UNKNOWN = ("clone3", "statx", "faccessat2")
 _NAMES = [name for name in _NUMBERS if name not in _UNKNOWN]
 PARSE = frozenset(_NAMES[:_FIRST_OF_A_PROGRAM])  # what reading a file with loaded code takes
 RUN = frozenset(_NAMES) - {*_MESSAGES}  # and to run a program, which may have threads
+THREADED = PARSE | {"clone", "set_tid_address", "membarrier"}  # and with threads of its own
 # And to answer over a socket that is open already, with threads: no program, no other process.
 SERVE = PARSE | {*_MESSAGES, "clone", "pipe2", "eventfd2", "epoll_create1", "epoll_ctl",
                  "epoll_pwait", "set_tid_address"}  # fmt: skip
@@ -103,7 +104,7 @@ def make(allowed: Iterable[str], *, machine: str = "") -> Filter:
     """Return a filter that allows some calls of the tables above.
 
     Args:
-        allowed: `PARSE`, `RUN` or `SERVE`.
+        allowed: `PARSE`, `THREADED`, `RUN` or `SERVE`.
         machine: the kind of machine; empty: this one.
 
     Raises:

@@ -13,6 +13,10 @@ from ingest.errors import SandboxUnavailable
 MESSAGE = 65_536  # bytes of one message over the socket
 _OURS = str(Path(__file__).parents[1])  # it runs the code that started it, and no other
 _START_SECONDS = 20.0
+_ENVIRONMENT = {
+    "LANG": "C.UTF-8", "PATH": "/nonexistent", "PYTHONPATH": _OURS,
+    "OPENBLAS_NUM_THREADS": "1",  # a process that forks has one thread
+}  # fmt: skip
 
 
 class Warm:
@@ -36,8 +40,7 @@ class Warm:
                     stderr=subprocess.DEVNULL,
                     pass_fds=[theirs.fileno()],
                     # No variable of the service reaches it: no secret to find, nothing to steer.
-                    env={"LANG": "C.UTF-8", "PATH": "/nonexistent", "PYTHONPATH": _OURS}
-                    | environment,
+                    env=_ENVIRONMENT | environment,
                     start_new_session=True,  # Ctrl-C is for the service, which then closes it
                 )
             except OSError as error:

@@ -26,7 +26,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ingest import extractors, lockdown, program
+from ingest import extractors, lockdown, program, seccomp
 from ingest.child import Child, hello, warm
 from ingest.extraction import Limits
 from ingest.identify import LibmagicUnloadable, version
@@ -94,7 +94,8 @@ def _serve(
         pipe, derived, *evidence = descriptors
         child = Child(job, limits, evidence, pipe, derived, versions)
         place = program.find(next(iter(versions))) if versions else None
-        _child(me, child, lambda: lockdown.lock(limits, evidence, place), folders)
+        calls = _calls(job, folders)
+        _child(me, child, lambda: lockdown.lock(limits, evidence, place, calls=calls), folders)
     for descriptor in descriptors:
         os.close(descriptor)
     try:
@@ -102,6 +103,12 @@ def _serve(
     finally:
         status = _end(forked)  # (3)
     return {"ended": why, "status": os.waitstatus_to_exitcode(status)}
+
+
+def _calls(job: dict[str, Any], folders: list[Path]) -> frozenset[str] | None:
+    """Return the system calls of an extractor that needs threads; None: the usual ones."""
+    named = [one for one in extractors.everything(folders) if job["extractor"] == one.NAME]
+    return seccomp.THREADED if named and extractors.threaded(named[0]) else None
 
 
 def _versions(job: dict[str, Any], folders: list[Path]) -> dict[str, str]:

@@ -25,7 +25,10 @@ ONE_HOME = {  # a heavy or dangerous dependency is imported in one place
     "pylibmagic": ("ingest/identify.py",),
     "typst": ("repository/exports/pdf.py",),
     "segno": ("repository/exports/pdf.py",),
-    "PIL": ("api/demo_pictures.py", "api/demo_samples.py"),
+    "PIL": ("api/demo_pictures.py", "api/demo_samples.py", "ingest/readers/pixels.py"),
+    "pillow_heif": ("ingest/readers/pixels.py",),
+    "pdqhash": ("ingest/readers/pixels.py",),
+    "numpy": ("ingest/readers/pixels.py",),
     "alembic": ("repository/migrations/",),
 }
 ISOLATED = {  # runs away from the system: beside a bag in court, or locked in the sandbox

@@ -23,6 +23,7 @@ and, where it needs them,
 - `ASKED = True`, where it runs only when it is asked for by name (`evidence extract --again --with
   NAME`, or the setting `extract_with`): contents of messages, what takes long. Else the record
   says that it was not done;
+- `THREADS = True`, where its library decodes with threads (it then runs in a process of its own);
 - `LIMITS`, where the usual ones do not do (`ingest.extraction.LONG`).
 
 What it may yield stands in `ingest.extraction`: `Fact`, `Seal`, `Member`, `Inhibitor("encrypted")`
@@ -109,6 +110,11 @@ def program(one: Extractor) -> Program | None:
 def asked(one: Extractor) -> bool:
     """Return whether an extractor runs only when it is asked for."""
     return bool(getattr(one, "ASKED", False))
+
+
+def threaded(one: Extractor) -> bool:
+    """Return whether an extractor needs threads."""
+    return bool(getattr(one, "THREADS", False))
 
 
 def own_limits(one: Extractor) -> Limits | None:

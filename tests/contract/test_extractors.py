@@ -89,7 +89,7 @@ def test_it_succeeds_on_its_sample_inside_the_sandbox(extractor):
     needs_its_program(extractor)
     with Sandbox(clock=lambda: datetime.now(UTC)) as sandbox, tempfile.TemporaryFile() as file:
         file.write(extractor.SAMPLE)
-        record = sandbox.extract(file, name_hint="sample")
+        record = sandbox.extract(file, name_hint="sample", asked={extractor.NAME})
     assert record.outcome == "ok", record.problems
     assert f"{extractor.NAME}: {extractor.VERSION}" in record.extractors
     if extractors.program(extractor) is None:

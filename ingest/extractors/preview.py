@@ -1,0 +1,45 @@
+"""What a person sees of a picture without opening it: thumbnail, preview, pages, likeness."""
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from ingest.extraction import Derivative, Found, Item, Limits, Problem
+from ingest.readers import pixels
+
+NAME = "preview"
+VERSION = pixels.VERSION
+FORMATS = frozenset(
+    {
+        "image/jpeg", "image/png", "image/apng", "image/webp", "image/tiff", "image/gif",
+        "image/bmp", "image/x-ms-bmp", "image/avif", "image/jp2", "image/jpx", "image/heic",
+        "image/heif", "image/heic-sequence", "image/heif-sequence", "image/x-adobe-dng",
+        "image/vnd.adobe.photoshop", "image/x-portable-pixmap", "image/x-tga",
+    }
+)  # fmt: skip
+THREADS = True  # decoders of HEIC and AVIF have their own
+LIMITS = Limits()  # in a process of its own: decoders fail hard, and metadata is worth more
+_PAGES = 20  # of a TIFF
+_PAGED = frozenset({"image/tiff"})
+SAMPLE = pixels.drawn()
+
+
+def extract(file: BinaryIO, found: Found) -> Iterator[Item]:
+    """Yield a thumbnail and a preview, made anew of the pixels, and a hash of how it looks."""
+    for one in pixels.decoded(file):
+        if isinstance(one, Problem):
+            yield one
+            continue
+        for kind, most in (("thumbnail", pixels.THUMBNAIL), ("preview", pixels.PREVIEW)):
+            yield Derivative.of(kind, "image/jpeg", pixels.smaller(one, most))
+        yield from pixels.likeness(one)
+    if _PAGED.isdisjoint(found.format.names):
+        return
+    count = pixels.frames_in(file)
+    for number in range(1, min(count, _PAGES)):
+        for one in pixels.decoded(file, frame=number):
+            if isinstance(one, Problem):
+                yield one
+            else:
+                yield pixels.made_of(one, kind="page", locator=f"page={number + 1}")
+    if count > _PAGES:
+        yield Problem(f"only the first {_PAGES} of {count} pages are shown", incomplete=False)

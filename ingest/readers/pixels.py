@@ -1,0 +1,134 @@
+"""Pixels of a picture, bounded: decoded, turned upright, re-encoded small, and hashed for likeness.
+
+The one home of Pillow in the locked process. What it makes is new pixels alone: no metadata, no
+colour profile, no second picture hidden behind the first comes along.
+"""
+
+import contextlib
+import io
+import warnings
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from PIL import Image, ImageFile, ImageOps
+from PIL import __version__ as pillow
+
+from ingest.extraction import Derivative, Fact, Item, Problem
+
+try:
+    import numpy as np
+    import pdqhash
+
+    COMPARED = True
+except ImportError:  # no wheel for this machine: pictures are then not compared
+    COMPARED = False
+with contextlib.suppress(ImportError):  # without it HEIC has no preview
+    import pillow_heif
+
+    pillow_heif.options.DECODE_THREADS = 1
+    pillow_heif.register_heif_opener(thumbnails=False)
+
+VERSION = f"Pillow {pillow}"
+THUMBNAIL = 256  # pixels of the longer side
+PREVIEW = 1600
+MOST_PIXELS = 150_000_000  # decoded as RGB this is 450 MB
+_HASHED = 512  # PDQ shrinks what is larger by itself, and says so
+_FEW_FEATURES = 50  # PDQ's own measure, of 100; below it likeness means little
+
+Image.init()  # every format now: a locked process loads nothing
+Image.MAX_IMAGE_PIXELS = MOST_PIXELS
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+
+
+def decoded(file: BinaryIO, *, frame: int = 0) -> Iterator[Image.Image | Problem]:
+    """Yield the picture, upright and in RGB, as large as a preview; and what was wrong with it.
+
+    Args:
+        file: the picture's file.
+        frame: which of several, from 0.
+    """
+    for lenient in (False, True):
+        ImageFile.LOAD_TRUNCATED_IMAGES = lenient
+        file.seek(0)
+        try:
+            with Image.open(file) as opened:
+                if frame:
+                    opened.seek(frame)
+                if opened.width * opened.height > MOST_PIXELS:
+                    yield Problem(f"{opened.width}×{opened.height} pixels: too many to decode")
+                    return
+                opened.draft("RGB", (PREVIEW, PREVIEW))  # JPEG decodes at a fraction by itself
+                upright = ImageOps.exif_transpose(opened)
+                yield _flat(upright)
+                return
+        except Exception as error:  # noqa: BLE001  (a decoder may raise anything)
+            reason = f"{type(error).__name__}: {error}"[:200]
+            if lenient:
+                yield Problem(f"not decoded: {reason}")
+                return
+            first = reason
+        if "truncated" not in first and "broken" not in first:
+            yield Problem(f"not decoded: {first}")
+            return
+        yield Problem(f"shown as far as it can be decoded: {first}")
+
+
+def frames_in(file: BinaryIO) -> int:
+    """Return how many pictures a file holds, as far as its decoder counts them; 0: none."""
+    file.seek(0)
+    try:
+        with Image.open(file) as opened:
+            return int(getattr(opened, "n_frames", 1))
+    except Exception:  # noqa: BLE001  (as above; `decoded` says what is wrong)
+        return 0
+
+
+def smaller(picture: Image.Image, most: int) -> bytes:
+    """Return a picture as a JPEG of at most so many pixels a side."""
+    copy = picture.copy()
+    copy.thumbnail((most, most), Image.Resampling.LANCZOS)
+    out = io.BytesIO()
+    copy.save(out, "JPEG", quality=82, optimize=True)
+    return out.getvalue()
+
+
+def likeness(picture: Image.Image, name: str = "Derived:PDQ") -> Iterator[Item]:
+    """Yield the PDQ hash of a picture (Meta, 2019; 256 bits) and how much it is worth.
+
+    Two pictures are alike where at most 31 bits differ; the hash says nothing of who or what.
+    """
+    if not COMPARED:
+        yield Problem("no perceptual hash: pdqhash is not installed", incomplete=False)
+        return
+    copy = picture.copy()
+    copy.thumbnail((_HASHED, _HASHED), Image.Resampling.BILINEAR)
+    bits, quality = pdqhash.compute(np.asarray(copy))
+    value = np.packbits(bits).tobytes().hex()
+    doubt = None if quality >= _FEW_FEATURES else f"few features ({quality} of 100): means little"
+    yield Fact(name, f"pdq:{value}", f"quality {quality}", "pdqhash", None, doubt, "digest")
+
+
+def made_of(picture: Image.Image, *, kind: str, locator: str = "") -> Derivative:
+    """Return a preview of a page or key frame."""
+    return Derivative.of(kind, "image/jpeg", smaller(picture, PREVIEW), locator=locator)
+
+
+def drawn() -> bytes:
+    """Return a small JPEG of our own: a ramp from black to white."""
+    return smaller(Image.linear_gradient("L").convert("RGB"), 64)
+
+
+def _flat(picture: Image.Image) -> Image.Image:
+    """Return a picture in RGB; what is transparent stands on white."""
+    if picture.mode.startswith("I"):  # more than eight bits: the most significant eight
+        shades = picture.convert("I")
+        low, high = (int(str(one)) for one in shades.getextrema())
+        scale = 255 / max(1, high - low)
+        picture = shades.point(lambda shade: shade * scale - low * scale).convert("L")
+    if "A" in picture.getbands() or "transparency" in picture.info:
+        whole = picture.convert("RGBA")
+        ground = Image.new("RGBA", whole.size, "white")
+        picture = Image.alpha_composite(ground, whole)
+    plain = picture.convert("RGB")
+    # Made anew: what stood beside the pixels (comment, profile) would be written along with them.
+    return Image.frombytes("RGB", plain.size, plain.tobytes())
