@@ -90,7 +90,9 @@ def test_it_succeeds_on_its_sample_inside_the_sandbox(extractor):
     with Sandbox(clock=lambda: datetime.now(UTC)) as sandbox, tempfile.TemporaryFile() as file:
         file.write(extractor.SAMPLE)
         record = sandbox.extract(file, name_hint="sample", asked={extractor.NAME})
-    assert record.outcome == "ok", record.problems
+    # Others may read the same sample, and find less in it.
+    assert record.outcome in {"ok", "partial"}, record.problems
+    assert not [one for one in record.problems if one.startswith(f"{extractor.NAME}:")]
     assert f"{extractor.NAME}: {extractor.VERSION}" in record.extractors
     if extractors.program(extractor) is None:
         items = extracted(extractor, extractor.SAMPLE)
