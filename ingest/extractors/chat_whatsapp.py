@@ -24,7 +24,7 @@ VERSION = "WhatsApp chat reader 1"
 FORMATS = frozenset({"whatsapp-chat", "whatsapp-chat-zip"})
 MOST_LINE = 65_536
 _START = re.compile(
-    r"\u200e?\[?([0-9]{1,4}[./-][0-9]{1,2}[./-][0-9]{2,4},?[\s\u202f\u00a0]+[0-9]{1,2}[:.][0-9]{2}"
+    r"\[?([0-9]{1,4}[./-][0-9]{1,2}[./-][0-9]{2,4},?[\s\u202f\u00a0]+[0-9]{1,2}[:.][0-9]{2}"
     r"(?:[:.][0-9]{2})?(?:[\s\u202f\u00a0]*[ap]\.?[\s\u202f\u00a0]?m\.?)?)(?:\]| -) "
     r"(?:([^:]{1,200}): )?",
     re.I,
@@ -34,7 +34,17 @@ _GONE = re.compile(
     r"<Media omitted>|<Медіа пропущено>|<Без медиафайлов>|<تم استبعاد الوسائط>|(?:image|video|audio"
     r"|sticker|document|GIF|Contact card) omitted"
 )
-_NAMES = re.compile(r"(?:^|/)(?:_chat\.txt|WhatsApp[^/]*\.txt)$", re.I)
+_NAMES = re.compile(r"(?:^|/)(?:_chat|[^/]*(?:WhatsApp|واتساب)[^/]*)\.txt$", re.I)
+# Digits, comma and halves of the day as Arabic and Persian telephones write them; marks of
+# direction go. Only to find the time: what is kept is the text as it stands.
+_ARABIC = str.maketrans(
+    {
+        **{chr(0x660 + n): str(n) for n in range(10)},
+        **{chr(0x6F0 + n): str(n) for n in range(10)},
+        "،": ",", "\u200e": "", "\u200f": "", "\u061c": "", "\u202f": " ", "\u00a0": " ",
+    }
+)  # fmt: skip
+_HALVES = re.compile(r"(?<=[0-9]) ?([صم])(?=\]| -)")
 MOST_NAMES = 400  # characters
 
 
@@ -44,7 +54,7 @@ def _is_chat(peek: Peek) -> bool:
     if head[:2] == b"PK":
         return False
     lines = head.decode("utf-8-sig", "replace").splitlines()[:20]
-    return sum(1 for line in lines if _START.match(line)) >= max(1, len(lines) // 3)
+    return sum(1 for line in lines if _START.match(_regular(line))) >= max(1, len(lines) // 3)
 
 
 CONTAINERS = {
@@ -63,11 +73,10 @@ class _Chat:
     """What one chat came to."""
 
     tally: Tally = field(default_factory=lambda: Tally(conversations=1))
-    first: str = ""
-    last: str = ""
+    first: tuple[str, str] | None = None  # the time made regular, and as it stands
+    last: tuple[str, str] | None = None
     day_first: set[bool] = field(default_factory=set)
     told: int = 0  # lines that told the order
-    before: tuple[int, int] | None = None
 
 
 def extract(file: BinaryIO, found: Found) -> Iterator[Item]:
@@ -103,10 +112,11 @@ def _chat(blocks: Iterator[bytes], budget: Budget, name: str) -> Iterator[Item]:
     source = f"{VERSION} {name}"[:300].strip()
     yield from chat.tally.facts("WhatsApp (exported chat)", source)
     day_first = next(iter(chat.day_first)) if len(chat.day_first) == 1 else None
-    for tag, raw in (("First", chat.first), ("Last", chat.last)):
-        if not raw:
+    for tag, pair in (("First", chat.first), ("Last", chat.last)):
+        if pair is None:
             continue
-        normal, doubt = written(raw, day_first=day_first)
+        raw = pair[1]
+        normal, doubt = written(pair[0], day_first=day_first)
         value = normal.value if normal else raw
         if len(chat.day_first) == 2:
             doubt = "the order of day and month changes within the file"
@@ -116,18 +126,26 @@ def _chat(blocks: Iterator[bytes], budget: Budget, name: str) -> Iterator[Item]:
     if day_first is not None:
         said = "day first" if day_first else "month first"
         yield Fact("Messages:DateOrder", said, f"told by {chat.told} lines", source)
-    elif chat.first and len(chat.first.split("/")[0]) < 4:
+    elif chat.first and not re.match("[0-9]{4}", chat.first[0]):
         yield Fact("Messages:DateOrder", "unknown", AMBIGUOUS, source)
     if problem:
         yield Problem(problem)
 
 
+def _regular(line: str) -> str:
+    """Return the beginning of a line with the digits and halves of the day that `_START` reads."""
+    plain = line[:400].translate(_ARABIC)
+    return _HALVES.sub(lambda found: " AM" if found[1] == "ص" else " PM", plain, count=1)
+
+
 def _take(line: str, chat: _Chat) -> None:
-    found = _START.match(line)
+    regular = _regular(line)
+    found = _START.match(regular)
     if not found:
         return
     raw, sender = found[1], found[2]
-    chat.first, chat.last = chat.first or raw, raw
+    stands = line.partition("]" if regular[:1] == "[" else " - ")[0].strip("[\u200e\u200f\u061c ")
+    chat.first, chat.last = chat.first or (raw, stands), (raw, stands)
     numbers = re.split(r"[./-]", raw.split(",")[0].split(" ")[0])
     if len(numbers) == 3 and len(numbers[0]) < 4:
         told = order(int(numbers[0]), int(numbers[1]))
@@ -139,7 +157,7 @@ def _take(line: str, chat: _Chat) -> None:
     chat.tally.count += 1
     name = sender.strip("\u200e\u202a\u202c\u2068\u2069 ~")
     chat.tally.participant(name, ids.telephone(name) or ids.person(name))
-    rest = line[found.end() : found.end() + MOST_NAMES]
+    rest = regular[found.end() : found.end() + MOST_NAMES]
     attached, gone = bool(_FILE.search(rest)), bool(_GONE.search(rest))
     chat.tally.media += attached or gone
     chat.tally.missing += gone

@@ -70,8 +70,11 @@ def _is_part(peek: Peek) -> bool:
         return b"CREATE TABLE Files (fileID TEXT PRIMARY KEY" in peek.head
     if peek.head.startswith(manifests.MBDB):
         return True
-    marks = (b"Target Identifier", b"BackupKeyBag", b"SnapshotState")
-    return plists.is_plist(peek.head) and any(mark in peek.head for mark in marks)
+    if not plists.is_plist(peek.head) or peek.size > plists.MOST:
+        return False
+    peek.file.seek(0)
+    whole = peek.file.read()  # icons of applications may stand before what tells it
+    return any(mark in whole for mark in (b"Target Identifier", b"BackupKeyBag", b"SnapshotState"))
 
 
 CONTAINERS = {"ios-backup": _is_backup, "ios-backup-file": _is_part}

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from ingest.extraction import Fact, Found, Inhibitor, Item, Problem
-from ingest.readers import app_databases
-from ingest.readers.databases import read_database
+from ingest.readers import app_databases, databases
 from ingest.readers.members import Exhausted, Unreadable
 from ingest.readers.peek import Peek
 
 NAME = "messages_db"
+LIMITS = databases.LIMITS
 VERSION = "message database reader 1"
 FORMATS = frozenset(
     {
@@ -76,7 +76,7 @@ def extract(file: BinaryIO, found: Found) -> Iterator[Item]:
             yield Inhibitor("encrypted")
             return
     try:
-        database = read_database(file, found.further)
+        database = databases.read_database(file, found.further, seconds=12.0)
     except (Unreadable, Exhausted) as error:
         yield Problem(str(error))
         return

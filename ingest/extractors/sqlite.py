@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from ingest.extraction import Fact, Found, Inhibitor, Item, Problem
-from ingest.readers.databases import MAGIC, Database, read_database
+from ingest.readers import databases
+from ingest.readers.databases import MAGIC, Database
 from ingest.readers.members import Exhausted, Unreadable
 
 NAME = "sqlite"
+LIMITS = databases.LIMITS
 VERSION = "SQLite reader 1"
 FORMATS = frozenset({"sqlite", "application/vnd.sqlite3", "application/x-sqlite3"})
 CONTAINERS = {"sqlite": lambda peek: peek.head.startswith(MAGIC)}
@@ -33,7 +35,7 @@ def extract(file: BinaryIO, found: Found) -> Iterator[Item]:
     head = file.read(100)
     yield from _header(head, waiting=not found.further)
     try:
-        database = read_database(file, found.further)
+        database = databases.read_database(file, found.further, seconds=12.0)
     except (Unreadable, Exhausted) as error:
         yield Problem(str(error))
         return

@@ -13,10 +13,12 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO
 
-from ingest.readers.members import Budget, Exhausted, Unreadable
+from ingest.extraction import Limits
+from ingest.readers.members import Budget, Exhausted, Unreadable, size_of
 
 MAGIC = b"SQLite format 3\0"
-MOST = 384 << 20  # bytes of a database that is read
+MOST = 1 << 30  # bytes of a database that is read; in memory twice
+LIMITS = Limits(cpu_seconds=20, wall_ms=30_000, memory_bytes=3 << 30)
 MOST_LOG = 48 << 20  # its checksums cost a second for 20 MB
 MOST_ROWS = 100_000  # that one question may return
 _STEPS = 20_000  # of SQLite's machine between two looks at the clock
@@ -27,12 +29,12 @@ class Database:
     """An open database. Every question has the same clock; what fails says so.
 
     Args:
-        data: the database file's bytes.
+        data: the database file's bytes; a bytearray is changed in place.
         wal: its write-ahead log, if there is one.
         seconds: for all questions together, of this process's processor time.
     """
 
-    def __init__(self, data: bytes, wal: bytes = b"", *, seconds: float = 5.0) -> None:
+    def __init__(self, data: bytes | bytearray, wal: bytes = b"", *, seconds: float = 5.0) -> None:
         """Open it.
 
         Raises:
@@ -47,8 +49,9 @@ class Database:
         if wal:
             data, self.frames = with_log(data, wal)
         # A database in WAL mode cannot be opened in memory: the two mode bytes say "rollback".
-        data = b"".join((data[:18], b"\x01\x01", data[20:]))
-        self._budget = Budget(seconds=seconds)
+        plain = data if isinstance(data, bytearray) else bytearray(data)
+        plain[18:20] = b"\x01\x01"
+        self._budget = Budget(seconds, wall=1.5 * seconds)
         self._base = sqlite3.connect(":memory:")
         self._base.text_factory = _text
         self._base.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 16 << 20)
@@ -56,7 +59,8 @@ class Database:
         self._base.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
         self._base.set_progress_handler(self._late, _STEPS)
         try:
-            self._base.deserialize(data)
+            self._base.deserialize(plain)
+            del data, plain
             self._base.execute("PRAGMA trusted_schema = OFF")
             self._base.execute("PRAGMA query_only = ON")
             self._base.execute("PRAGMA cell_size_check = ON")
@@ -137,17 +141,21 @@ class Database:
         return False
 
 
-def read_database(file: BinaryIO, further: Iterable[BinaryIO] = ()) -> Database:
+def read_database(
+    file: BinaryIO, further: Iterable[BinaryIO] = (), *, seconds: float = 5.0
+) -> Database:
     """Open a database from its file, with its write-ahead log if that is among the other parts.
 
     Raises:
         Exhausted: it is too large.
         Unreadable: it is no database, or damaged.
     """
-    file.seek(0)
-    data = file.read(MOST + 1)
-    if len(data) > MOST:
+    size = size_of(file)
+    if size > MOST:
         raise Exhausted(f"a database of more than {MOST} bytes is not read")
+    data = bytearray(size)
+    file.seek(0)
+    del data[file.readinto(data) :]  # type: ignore[attr-defined]  # every file here has it
     log = b""
     for part in further:
         part.seek(0)
@@ -156,10 +164,10 @@ def read_database(file: BinaryIO, further: Iterable[BinaryIO] = ()) -> Database:
             log = part.read(MOST_LOG + 1)
             if len(log) > MOST_LOG:
                 raise Exhausted(f"a write-ahead log of more than {MOST_LOG} bytes is not applied")
-    return Database(data, log)
+    return Database(data, log, seconds=seconds)
 
 
-def with_log(data: bytes, log: bytes) -> tuple[bytes, int]:
+def with_log(data: bytes | bytearray, log: bytes) -> tuple[bytes | bytearray, int]:
     """Return a database with the committed frames of its log applied, and how many those are.
 
     A frame counts if its salts are the log's and its checksum holds, as SQLite itself decides.
@@ -195,7 +203,7 @@ def with_log(data: bytes, log: bytes) -> tuple[bytes, int]:
     for number, at in pages.items():
         if number <= length:
             whole[(number - 1) * page : number * page] = log[at : at + page]
-    return bytes(whole), frames
+    return whole, frames
 
 
 def _checksum(data: bytes, sums: tuple[int, int], order: str) -> tuple[int, int]:

@@ -67,6 +67,8 @@ def test_a_chat_whose_dates_mean_two_things_keeps_them_as_they_are():
         ("[2023-12-31, 16:49:42] A: x", "2023-12-31T16:49:42"),
         ("31/12/2023, 4:49\u202fpm - A: x", "2023-12-31T16:49:00"),
         ("\u200e[31/12/2023, 04:49:42] A: \u200eimage omitted", "2023-12-31T04:49:42"),
+        ("٣١\u200f/١٢\u200f/٢٠٢٣، ٤:٤٩ م - أحمد: مرحبا", "2023-12-31T16:49:00"),
+        ("[۳۱/۱۲/۲۰۲۳, ۱۶:۴۹:۴۲] A: x", "2023-12-31T16:49:42"),
     ],
 )
 def test_the_ways_of_telephones_to_write_a_time_are_read(line, value):
