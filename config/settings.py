@@ -103,6 +103,12 @@ class Settings(BaseSettings):
     publish_seconds: float = Field(
         10.0, gt=0, description="How often `serve` and `worker` copy the checkpoint to the store."
     )
+    beat_seconds: float = Field(
+        10.0,
+        gt=0,
+        description="How often a worker says that it is alive; three times without, and another "
+        "takes over what it had begun.",
+    )
     witness_policy_file: Path | None = Field(
         None, description="C2SP tlog-policy: which witnesses cosign, and how many must."
     )

@@ -1,24 +1,22 @@
 """process(exhibit_id): everything that happens to an exhibit in the background, idempotent."""
 
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Self
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from custody.errors import CustodyError
-from ingest.extract import extract
+from custody.entry import Act, Draft
+from ingest.extract import OUTCOMES, extract
 from ingest.sandbox import Sandbox
-from repository import Repository, upkeep
-from repository.errors import RepositoryError
-from repository.exhibits import unprocessed
+from repository import Repository, software
+from repository.exhibits import ref
 from repository.models import Exhibit, ExtractionRun
-from repository.publication import announce
+from repository.people import SYSTEM
 
 THREADS = 2
-_BATCH = 64
 TOGETHER = 16  # exhibits whose outcomes commit in one transaction
 
 Runs = list[ExtractionRun | None]
@@ -47,6 +45,35 @@ def process_all(
     runs = extract(repo, sandbox, waiting) if waiting else []
     done = {exhibit.id: run for exhibit, run in zip(waiting, runs, strict=True)}
     return [done.get(exhibit_id) for exhibit_id in exhibit_ids]
+
+
+def give_up(repo: Repository, session: Session, exhibit_id: str, reason: str) -> None:
+    """Put on record, in the caller's transaction, that an exhibit cannot be looked at.
+
+    It is kept and served as before; only what its file says of itself stays unread.
+    """
+    exhibit = session.get_one(Exhibit, exhibit_id, with_for_update=True)
+    if exhibit.processed_at is not None:
+        return  # somebody could
+    exhibit.processed_at = repo.clock()
+    instrument = {"tool": "worker", "version": software().rpartition(" ")[2], "parameters": {}}
+    drafts = [
+        Draft(
+            act,
+            SYSTEM,
+            outcome,
+            reason="crash",
+            exhibit=ref(exhibit),
+            plain={"instrument": instrument},
+            withheld={"detail": reason},
+        )
+        for act, outcome in (
+            (Act.FORMAT_IDENTIFICATION, "not-done"),
+            (Act.METADATA_EXTRACTION, OUTCOMES["crash"]),
+        )
+    ]
+    session.flush()
+    repo.ledger.append(session, drafts)
 
 
 class Processors:
@@ -84,83 +111,3 @@ class Processors:
 
     def _process(self, exhibit_ids: Sequence[str]) -> Runs:
         return process_all(self._repo, self._local.sandbox, exhibit_ids)
-
-
-def work(
-    repo: Repository,
-    *,
-    until: Callable[[], bool],
-    idle: Callable[[float], object] = time.sleep,
-    done: Callable[[int], None] = lambda _: None,
-    problem: Callable[[str], None] = lambda _: None,
-) -> None:
-    """Process what waits, publish the checkpoint now and then, and go on until told to stop.
-
-    Args:
-        repo: the repository.
-        until: asked between batches; True ends the work.
-        idle: waits that many seconds when nothing is to be done.
-        done: told how many exhibits a batch had.
-        problem: told what did not work and is tried again: a witness, an authority, the store.
-    """
-    publisher = _Publisher(repo, problem)
-    keeper = _Keeper(repo, problem)
-    with Processors(repo) as processors:
-        upkeep.begin(repo, problem)
-        while not until():
-            with repo.database.reading() as session:
-                waiting = list(unprocessed(session, limit=_BATCH))
-            try:
-                done(sum(1 for _ in processors.map(waiting)))
-            except (CustodyError, RepositoryError) as error:
-                problem(str(error))
-                waiting = []  # nothing was recorded: tried again after a pause
-            publisher.turn()
-            keeper.turn()
-            if not waiting:
-                idle(0.5)
-
-
-class _Keeper:
-    """When what keeps evidence is done next: trials, terms, copies, fixity, reconciliation."""
-
-    def __init__(self, repo: Repository, problem: Callable[[str], None]) -> None:
-        self._repo = repo
-        self._problem = problem
-        self._next = 0.0
-
-    def turn(self) -> None:
-        """Do a little of it if it is time; go on at once while there is more."""
-        if time.monotonic() < self._next:
-            return
-        busy = upkeep.turn(self._repo, self._problem)
-        self._next = time.monotonic() + (0 if busy else self._repo.settings.publish_seconds)
-
-
-class _Publisher:
-    """When the checkpoint is published next, and what of the last time is still missing."""
-
-    def __init__(self, repo: Repository, problem: Callable[[str], None]) -> None:
-        self._repo = repo
-        self._problem = problem
-        self._size = 0
-        self._missing = False
-        self._next = 0.0
-
-    def turn(self) -> None:
-        """Publish if it is time and there is something new, or something was missing."""
-        if time.monotonic() < self._next:
-            return
-        self._next = time.monotonic() + self._repo.settings.publish_seconds
-        if self._repo.ledger.size() == self._size and not self._missing:
-            return
-        try:
-            told = announce(self._repo)
-        except (CustodyError, RepositoryError) as error:
-            self._missing = True
-            self._problem(str(error))
-            return
-        if told is not None:
-            self._size, self._missing = told.size, not told.quorum
-            for problem in told.problems:
-                self._problem(problem)

@@ -23,6 +23,30 @@ LEDGER = "ledger"
 def replicate(repo: Repository, *, most: int = 100) -> int:
     """Copy exhibits that are not in the second store yet; return how many.
 
+    Raises:
+        StoreUnfit, StoreUnavailable: as `copy_exhibits`.
+    """
+    found = without_copy(repo, limit=most)
+    return len(found) - len(copy_exhibits(repo, found))
+
+
+def without_copy(repo: Repository, *, limit: int) -> list[str]:
+    """Return the ids of exhibits that are not in the second store yet, oldest first."""
+    if repo.replica is None:
+        return []
+    query = (
+        select(Exhibit.id)
+        .where(Exhibit.copied_at.is_(None), Exhibit.erased_at.is_(None))
+        .order_by(Exhibit.registration)
+        .limit(limit)
+    )
+    with repo.database.reading() as session:
+        return list(session.scalars(query))
+
+
+def copy_exhibits(repo: Repository, exhibit_ids: Sequence[str]) -> dict[str, str]:
+    """Copy exhibits to the second store; return those that were not, and why.
+
     The bytes are compared with the recorded digest while they pass: what is damaged is not copied,
     and shows at the next fixity check. The copy is read back by its store.
 
@@ -30,30 +54,20 @@ def replicate(repo: Repository, *, most: int = 100) -> int:
         StoreUnfit: the second store's locks do not hold.
         StoreUnavailable: a store does not answer; it is tried again later.
     """
-    if repo.replica is None:
-        return 0
-    query = (
-        select(Exhibit)
-        .where(Exhibit.copied_at.is_(None), Exhibit.erased_at.is_(None))
-        .order_by(Exhibit.registration)
-        .limit(most + 100)  # what is damaged stays first in line, and keeps nobody waiting
-    )
-    with repo.database.reading() as session:
-        exhibits = list(session.scalars(query))
-    if not exhibits:
-        return 0
+    if repo.replica is None or not exhibit_ids:
+        return {}
     ensure_fit(repo, "replica")
-    parts = recorded(repo, exhibits)
-    done = 0
+    query = select(Exhibit).where(Exhibit.id.in_(exhibit_ids), Exhibit.copied_at.is_(None))
+    with repo.database.reading() as session:
+        exhibits = list(session.scalars(query.order_by(Exhibit.registration)))
+    parts = recorded(repo, exhibits) if exhibits else {}
+    failed = {}
     for exhibit in exhibits:
-        if done >= most:
-            break
         try:
             _replicate(repo, repo.replica, exhibit, parts[exhibit.id])
-        except (IntegrityError, NoSuchObject, Erased, KeyUnavailable):
-            continue  # the fixity check names it; nothing of it was copied
-        done += 1
-    return done
+        except (IntegrityError, NoSuchObject, Erased, KeyUnavailable) as error:
+            failed[exhibit.id] = str(error)  # the fixity check names it; nothing of it was copied
+    return failed
 
 
 def uncopied(repo: Repository) -> int:
@@ -88,11 +102,13 @@ def _replicate(
         )
         for some in by_entry(list(copies.values()))
     ]
-    at = repo.clock()
     with repo.database.writing() as session:
+        row = session.get_one(Exhibit, exhibit.id, with_for_update=True)
+        if row.copied_at is not None:
+            return  # another worker was quicker
         for name, stored in copies.items():
             keep_place(repo, session, exhibit.id, name, "replica", stored)
-        session.get_one(Exhibit, exhibit.id).copied_at = at
+        row.copied_at = repo.clock()
         session.flush()
         repo.ledger.append(session, drafts)
 

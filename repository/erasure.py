@@ -145,12 +145,21 @@ def reject(repo: Repository, caller: Caller, erasure: str, *, motive: str) -> No
         repo.ledger.append(session, [_decision(Act.APPROVAL_REFUSED, actor, row, exhibit, motive)])
 
 
-def finish_all(repo: Repository) -> int:
-    """Go on with approved erasures whose keys still stand in a store; return how many ended."""
-    approved = [row for row, _ in waiting(repo) if row.state == "approved"]
-    for row in approved:
+def approved(repo: Repository) -> list[Erasure]:
+    """Return the approved erasures whose keys still stand in a store."""
+    return [row for row, _ in waiting(repo) if row.state == "approved"]
+
+
+def finish_all(repo: Repository, ids: Sequence[str] | None = None) -> int:
+    """Go on with approved erasures, all or those named; return how many ended.
+
+    Raises:
+        StoreUnavailable: as `finish`.
+    """
+    rows = [row for row in approved(repo) if ids is None or row.id in ids]
+    for row in rows:
         finish(repo, row)
-    return len(approved)
+    return len(rows)
 
 
 def finish(repo: Repository, row: Erasure) -> None:

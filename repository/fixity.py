@@ -1,14 +1,18 @@
 """Read every stored object and copy again, compare with what was recorded, repair, say what is.
 
 Objects are compared as they are stored, so that no key is needed for it; then the exhibit's data
-key is tried on its manifest. What a full run found so far is kept: an interrupted one goes on.
+key is tried on its manifest. When each object and copy was last read is kept (`ObjectCheck`), and
+the exhibit with the object that was not read for the longest is next. What a full run found so far
+is kept: an interrupted one goes on.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from math import ceil
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from custody.entry import Act, Actor, Draft, uuid7
 from custody.errors import EvidenceError, LedgerDamaged
@@ -24,7 +28,7 @@ from repository.errors import (
 )
 from repository.exhibits import by_entry, find_exhibit, ref, repaired_objects
 from repository.keys import in_store, keep_second, wrapped_key
-from repository.models import Exhibit, FixityRun
+from repository.models import Exhibit, FixityRun, ObjectCheck, ObjectCopy
 from repository.naming import shown
 from repository.people import SYSTEM
 from repository.retrieve import (
@@ -47,6 +51,7 @@ class _Found:
     outcome: str = "pass"
     said: list[str] = field(default_factory=list)
     compared: list[tuple[str, bool]] = field(default_factory=list)  # recorded digest, found equal
+    objects: dict[tuple[str, str], str] = field(default_factory=dict)  # key, place: outcome
 
     def add(self, outcome: str, detail: str) -> None:
         """Take in one result; the worst counts."""
@@ -120,17 +125,52 @@ def count_after(repo: Repository, last: str) -> int:
 
 
 def check_oldest(repo: Repository, *, most: int = 20) -> list[Finding]:
-    """Check what was not read for `fixity_days`, the longest first: the rolling check."""
-    end = repo.clock() - timedelta(days=repo.settings.fixity_days)
+    """Check what was not read for `fixity_days`, the longest first."""
+    return list(check_exhibits(repo, overdue(repo, limit=most)))
+
+
+def overdue(repo: Repository, *, limit: int) -> list[str]:
+    """Return the ids of exhibits with an object not read for `fixity_days`, the longest first."""
+    return _unread(repo, timedelta(days=repo.settings.fixity_days), limit)
+
+
+def ahead(repo: Repository, every: timedelta) -> list[str]:
+    """Return the ids of what to check in so much time, so that all of it never is due at once.
+
+    The rolling schedule: each turn takes its share of all exhibits, those not read for the longest,
+    and nothing that was read in the first half of its term.
+    """
+    days = timedelta(days=repo.settings.fixity_days)
+    with repo.database.reading() as session:
+        count = session.scalar(select(func.count()).select_from(Exhibit)) or 0
+    return _unread(repo, days / 2, ceil(count * (every / days)))
+
+
+def _unread(repo: Repository, since: timedelta, limit: int) -> list[str]:
     query = (
-        select(Exhibit)
-        .where((Exhibit.checked_at <= end) | Exhibit.checked_at.is_(None))
+        select(Exhibit.id)
+        .where((Exhibit.checked_at <= repo.clock() - since) | Exhibit.checked_at.is_(None))
         .order_by(Exhibit.checked_at)
-        .limit(most)
+        .limit(limit)
     )
     with repo.database.reading() as session:
-        exhibits = list(session.scalars(query))
-    return [_checked(repo, SYSTEM, exhibit, deep=False, run=None) for exhibit in exhibits]
+        return list(session.scalars(query))
+
+
+def check_exhibits(repo: Repository, exhibit_ids: Sequence[str]) -> Iterator[Finding]:
+    """Check exhibits as the house itself does; findings are entries."""
+    for exhibit_id in exhibit_ids:
+        with repo.database.reading() as session:
+            exhibit = session.get_one(Exhibit, exhibit_id)
+        yield _checked(repo, SYSTEM, exhibit, deep=False, run=None)
+
+
+def verified(
+    session: Session, exhibit_ids: Sequence[str]
+) -> dict[tuple[str, str, str], ObjectCheck]:
+    """Return by exhibit, registered name and place when objects were last read, and the outcome."""
+    query = select(ObjectCheck).where(ObjectCheck.exhibit_id.in_(exhibit_ids))
+    return {(row.exhibit_id, row.key, row.place): row for row in session.scalars(query)}
 
 
 def _checked(
@@ -172,6 +212,7 @@ def _objects(repo: Repository, exhibit: Exhibit, part: Recorded, found: _Found) 
                 continue
             reports[place] = repo.stores[place].verify(_due(exhibit, stored))
             found.compared.append((one.sha256, reports[place].outcome == "pass"))
+            found.objects[one.key, place] = reports[place].outcome
         good = [place for place, report in reports.items() if report.outcome == "pass"]
         for place, report in reports.items():
             found.add(report.outcome, f"{place}: {report.detail}")
@@ -198,6 +239,7 @@ def _repair(
     except RepositoryError as error:
         found.said.append(f"{place}: not repaired: {error}")
     else:
+        found.objects[one.key, place] = "pass"  # read back when it was written
         found.said.append(f"{place}: repaired from {good}")
 
 
@@ -269,7 +311,7 @@ def _record(
         drafts.append(integrity_failure(exhibit, actor, None, detail))
     try:
         with repo.database.writing() as session:
-            session.get_one(Exhibit, exhibit.id).checked_at = repo.clock()
+            _keep(session, exhibit, found, repo.clock())
             if run is not None:
                 row = session.get_one(FixityRun, run)
                 row.last, row.checked = exhibit.number, row.checked + 1
@@ -281,3 +323,21 @@ def _record(
         said = f"{detail}; this check could not be recorded: {error}"
         return Finding("object", exhibit.number, "fail" if outcome == "fail" else "not-done", said)
     return Finding("object", exhibit.number, outcome, detail)
+
+
+def _keep(session: Session, exhibit: Exhibit, found: _Found, at: datetime) -> None:
+    """Note when each object was read; the exhibit stands where the longest not read one stands."""
+    for (key, place), outcome in found.objects.items():
+        if outcome != "not-done":
+            row = ObjectCheck(exhibit_id=exhibit.id, key=key, place=place, at=at, outcome=outcome)
+            session.merge(row)
+    session.flush()
+    if not found.objects:
+        return  # nothing could be read
+    times = {key: row.at for key, row in verified(session, [exhibit.id]).items()}
+    query = select(ObjectCopy).where(ObjectCopy.exhibit_id == exhibit.id)
+    copied = {(exhibit.id, one.key, one.place): one.at for one in session.scalars(query)}
+    session.get_one(Exhibit, exhibit.id).checked_at = min(
+        times.get(name) or copied.get(name, exhibit.registered_at)
+        for name in ((exhibit.id, *one) for one in found.objects)
+    )

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
+from custody import tables
 from custody.cosignature import cosignatures, moment
 from custody.entry import timestamp
 from custody.errors import CustodyError
@@ -79,6 +80,20 @@ def announce(repo: Repository, *, stamp: bool = False) -> Publication | None:
     if (done.quorum and done.cosigned) or done.tokens:
         complete_receipts(repo, done.size)
     return done
+
+
+def unpublished(repo: Repository) -> bool:
+    """Say whether there is anything to publish, to have witnessed or to have dated."""
+    size = repo.ledger.size()
+    if not size:
+        return False
+    with repo.database.reading() as session:
+        before = session.scalar(select(func.max(tables.published.c.size))) or 0
+    if before < size:
+        return True
+    if repo.policy.witnesses and unwitnessed_since(repo.ledger, repo.policy) is not None:
+        return True
+    return bool(repo.settings.tsa_urls) and _due(repo, size)
 
 
 def status(repo: Repository) -> str:

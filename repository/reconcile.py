@@ -13,7 +13,7 @@ from sqlalchemy import select
 from custody.entry import Act, Draft
 from custody.findings import Finding
 from repository import Repository
-from repository.models import Intake, Stray
+from repository.models import Intake, Stray, Submission, Upload
 from repository.naming import recorded_name
 from repository.people import SYSTEM
 from repository.stores import CANARY, Stored
@@ -24,10 +24,22 @@ _BATCH = 500
 
 
 def unfinished(repo: Repository, *, older: timedelta = timedelta()) -> list[Intake]:
-    """Return intents that never came to a registration, oldest first."""
+    """Return intents that never came to a registration, oldest first.
+
+    Those of a submission whose files still come in, or wait to be finished, are not among them.
+    """
+    coming = select(Upload.submission_id).where(Upload.state.in_(("open", "arrived", "closing")))
+    awaited = select(Submission.id).where(
+        Submission.list_index.is_not(None), Submission.completed_at.is_(None)
+    )
     query = (
         select(Intake)
-        .where(Intake.state == "open", Intake.started_at <= repo.clock() - older)
+        .where(
+            Intake.state == "open",
+            Intake.started_at <= repo.clock() - older,
+            Intake.submission_id.not_in(awaited),
+            Intake.submission_id.not_in(coming.where(Upload.submission_id.is_not(None))),
+        )
         .order_by(Intake.started_at)
     )
     with repo.database.reading() as session:

@@ -1,5 +1,6 @@
 """Renew the terms of locks: short, so that a court can end them, for as long as a case lives."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -19,23 +20,42 @@ _TOGETHER = 100
 def renew(repo: Repository, *, most: int = _TOGETHER) -> int:
     """Lock again what is locked for less than half a term; return how many exhibits.
 
+    Raises:
+        StoreUnavailable: a store does not answer; it is tried again later.
+    """
+    found = lapsing(repo, limit=most)
+    renew_exhibits(repo, found)
+    return len(found)
+
+
+def lapsing(repo: Repository, *, limit: int) -> list[str]:
+    """Return the ids of exhibits that are locked for less than half a term, the shortest first.
+
     Erased exhibits are left to run out.
+    """
+    half = timedelta(days=repo.settings.lock_days / 2)
+    if not half:
+        return []
+    query = (
+        select(Exhibit.id)
+        .where(Exhibit.locked_until < repo.clock() + half, Exhibit.erased_at.is_(None))
+        .order_by(Exhibit.locked_until)
+        .limit(limit)
+    )
+    with repo.database.reading() as session:
+        return list(session.scalars(query))
+
+
+def renew_exhibits(repo: Repository, exhibit_ids: Sequence[str]) -> None:
+    """Lock exhibits again for a whole term, in every store.
 
     Raises:
         StoreUnavailable: a store does not answer; it is tried again later.
     """
-    days = repo.settings.lock_days
-    if not days:
-        return 0
-    until = repo.clock() + timedelta(days=days)
-    query = (
-        select(Exhibit)
-        .where(Exhibit.locked_until < until - timedelta(days=days / 2), Exhibit.erased_at.is_(None))
-        .order_by(Exhibit.locked_until)
-        .limit(most)
-    )
+    until = repo.clock() + timedelta(days=repo.settings.lock_days)
+    query = select(Exhibit).where(Exhibit.id.in_(exhibit_ids), Exhibit.erased_at.is_(None))
     with repo.database.reading() as session:
-        exhibits = list(session.scalars(query))
+        exhibits = list(session.scalars(query.order_by(Exhibit.locked_until)))
         copies = repaired_objects(session, [one.id for one in exhibits], "replica")
     parts = recorded(repo, exhibits) if exhibits else {}
     for exhibit in exhibits:
@@ -48,10 +68,12 @@ def renew(repo: Repository, *, most: int = _TOGETHER) -> int:
                 _extend(repo.replica, one, until) for one in copies.get(exhibit.id, {}).values()
             ]
         with repo.database.writing() as session:
-            session.get_one(Exhibit, exhibit.id).locked_until = min(ends)
+            row = session.get_one(Exhibit, exhibit.id, with_for_update=True)
+            if row.locked_until != exhibit.locked_until:
+                continue  # another worker was quicker
+            row.locked_until = min(ends)
             session.flush()
             repo.ledger.append(session, [_entry(exhibit, min(ends))])
-    return len(exhibits)
 
 
 def renew_mirror(repo: Repository) -> int:

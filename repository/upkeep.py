@@ -1,83 +1,89 @@
-"""What has to be done again and again so that evidence stays: one turn of it, for the worker."""
+"""What has to be done again and again so that evidence stays: the chores of the house.
+
+What waits in rows (copies to make, objects to read again, locks to renew) is found there; see
+`ingest.duties`. Chores are what only the clock calls for.
+"""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 
 from custody.errors import CustodyError
-from repository import Repository
-from repository.chores import due
-from repository.copies import replicate, replicate_ledger
-from repository.erasure import finish_all
+from repository import Repository, setbacks
+from repository.copies import replicate_ledger
 from repository.errors import RepositoryError
-from repository.fixity import check_oldest
+from repository.fixity import ahead, check_exhibits
 from repository.flows import close_ended
+from repository.publication import announce, unpublished
 from repository.reconcile import reconcile
-from repository.terms import renew, renew_mirror
+from repository.terms import renew_mirror
 from repository.trial import ensure_fit, try_locks
 
-DAY = timedelta(days=1)
+MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
 WEEK = timedelta(days=7)
 
+Say = Callable[[str], None]
+"""Told what did not work and is tried again, or what was found and is on record."""
 
-def turn(repo: Repository, problem: Callable[[str], None]) -> int:
-    """Do a little of everything that is due; return how much was done.
 
-    Args:
-        repo: the repository.
-        problem: told what did not work and is tried again later.
-    """
-    done = 0
-    chores: list[Callable[[], int]] = [
-        lambda: close_ended(repo),
-        lambda: finish_all(repo),
-        lambda: _trials(repo),
-        lambda: renew(repo),
-        lambda: replicate(repo, most=20),
-        lambda: _oldest(repo, problem),
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """One recurring task: how often, what it does, and whether there is anything to do."""
+
+    name: str
+    every: timedelta
+    do: Callable[[Repository, Say], object]
+    wanted: Callable[[Repository], bool] = lambda _: True
+
+
+def chores(repo: Repository) -> list[Chore]:
+    """Return the chores of a repository, in the order of their haste."""
+    often = timedelta(seconds=repo.settings.publish_seconds)
+    found = [
+        Chore("publish", often, _publish, unpublished),
+        Chore("flows", MINUTE, lambda repo, _: close_ended(repo)),
+        Chore("trials", HOUR, _trials),
+        Chore("fixity", HOUR, _fixity),
+        Chore("reconcile", DAY, _reconcile),
+        Chore("renew-mirror", WEEK, lambda repo, _: renew_mirror(repo)),
+        Chore("setbacks", DAY, lambda repo, _: setbacks.forget_old(repo)),
     ]
-    if due(repo, "reconcile", DAY):
-        chores.append(lambda: _reconciled(repo, problem))
-    if repo.replica is not None and due(repo, "replicate-ledger", HOUR):
-        chores.append(lambda: replicate_ledger(repo))
-    if due(repo, "renew-mirror", WEEK):
-        chores.append(lambda: renew_mirror(repo))
-    for chore in chores:
-        try:
-            done += chore()
-        except (CustodyError, RepositoryError) as error:
-            problem(str(error))
-    return done
+    if repo.replica is not None:
+        found.append(Chore("replicate-ledger", HOUR, lambda repo, _: replicate_ledger(repo)))
+    return found
 
 
-def begin(repo: Repository, problem: Callable[[str], None]) -> None:
+def begin(repo: Repository, say: Say) -> None:
     """Try the locks of every store once, when a machine begins to work."""
     for place in repo.stores:
         try:
             row = try_locks(repo, place)
         except (CustodyError, RepositoryError) as error:
-            problem(f"{place}: {error}")
+            say(f"not yet: {place}: {error}")
         else:
             if row.outcome != "pass":
-                problem(f"{place}: {row.detail}; nothing is taken in")
+                say(f"{place}: {row.detail}; nothing is taken in")
 
 
-def _trials(repo: Repository) -> int:
+def _publish(repo: Repository, say: Say) -> None:
+    told = announce(repo)
+    for problem in told.problems if told is not None else ():
+        say(f"not yet: {problem}")
+
+
+def _trials(repo: Repository, _: Say) -> None:
     for place in repo.stores:
         ensure_fit(repo, place)
-    return 0
 
 
-def _oldest(repo: Repository, problem: Callable[[str], None]) -> int:
-    findings = check_oldest(repo)
-    for found in findings:
+def _fixity(repo: Repository, say: Say) -> None:
+    for found in check_exhibits(repo, ahead(repo, HOUR)):
         if found.outcome != "pass":
-            problem(f"{found.subject}: {found.detail}")
-    return len(findings)
+            say(f"{found.subject}: {found.detail}")
 
 
-def _reconciled(repo: Repository, problem: Callable[[str], None]) -> int:
-    findings = reconcile(repo)
-    for found in findings:
-        problem(f"{found.subject}: {found.detail}")
-    return len(findings)
+def _reconcile(repo: Repository, say: Say) -> None:
+    for found in reconcile(repo):
+        say(f"{found.subject}: {found.detail}")

@@ -26,6 +26,10 @@ def init(ctx: Context, origin: str) -> None:
     if origin:
         settings = settings.model_copy(update={"origin": origin})
     repo = initialise(settings, login=login())
+    if settings.database_url:  # shared: the service's role may not make tables there later
+        from ingest.durable import prepare
+
+        prepare(settings)
     key = repo.ledger.key
     found = {
         "data": str(settings.data),

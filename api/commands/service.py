@@ -1,11 +1,15 @@
 """serve, worker, demo: what runs."""
 
+import contextlib
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -13,31 +17,45 @@ import click
 from api.commands.context import Context, pass_context
 from custody.entry import Act, Draft
 from ingest.sandbox import check_libmagic
-from ingest.workflows import work
 from repository import open_repository, software
 from repository.people import SYSTEM
+from repository.setbacks import try_again
 
 
 @click.command()
+@click.option("--once", is_flag=True, help="Do everything that is due, then end.")
+@click.option("--again", is_flag=True, help="First let what was given up be tried again.")
 @pass_context
-def worker(ctx: Context) -> None:
-    """Process what waits in the background until told to stop (Ctrl-C or SIGTERM)."""
+def worker(ctx: Context, once: bool, again: bool) -> None:
+    """Do what waits in the background until told to stop (Ctrl-C or SIGTERM)."""
+    from ingest.worker import work
+
     check_libmagic()
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, lambda *_: stop.set())
     parent = os.getppid()
-    ctx.repo.ledger.record(
-        Draft(Act.SERVICE_STARTED, SYSTEM, plain={"instrument": _instrument("worker")})
-    )
-    ctx.say("working; stop with Ctrl-C")
-    work(
+    if again:
+        ctx.say(f"{try_again(ctx.repo)} things that were given up are tried again")
+    if not once:
+        ctx.repo.ledger.record(
+            Draft(Act.SERVICE_STARTED, SYSTEM, plain={"instrument": _instrument("worker")})
+        )
+        ctx.say("working; stop with Ctrl-C")
+    whole = work(
         ctx.repo,
         until=lambda: stop.is_set() or os.getppid() != parent,
         idle=stop.wait,
-        done=lambda count: ctx.say(f"processed {count}") if count else None,
-        problem=lambda text: ctx.say(f"not yet: {text}"),
+        say=ctx.say,
+        once=once,
     )
+    code = 3 if once and not whole else 0
+    if len(threading.enumerate()) > 1:
+        # Something is still at work: what it had begun is handed back, another worker goes on.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    click.get_current_context().exit(code)
 
 
 @click.command()
@@ -61,7 +79,7 @@ def serve(ctx: Context, host: str, port: int, tls: bool) -> None:
     beside = [sys.executable, "-P", "-m", "api.cli", "--data", str(settings.data)]
     if ctx.settings_file:
         beside += ["--config", str(ctx.settings_file.absolute())]
-    working = subprocess.Popen([*beside, "worker"], stdin=subprocess.DEVNULL)
+    keeper = _keep([*beside, "worker"], listener, ctx.say)
     scheme = "http" if context is None else "https"
     if context is None and host not in ("127.0.0.1", "::1", "localhost"):
         ctx.say("tokens and evidence cross this network readable: use --tls, or a proxy with TLS")
@@ -69,8 +87,41 @@ def serve(ctx: Context, host: str, port: int, tls: bool) -> None:
     try:
         run(lambda: create_app(open_repository(settings)), listener, context)
     finally:
-        working.terminate()
-        working.wait(timeout=30)
+        # Gunicorn may have waited for its death already.
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):
+            os.kill(keeper, signal.SIGTERM)
+            os.waitpid(keeper, 0)
+
+
+def _keep(command: list[str], listener: socket.socket, say: Callable[[str], None]) -> int:
+    """Fork a process that runs a worker, and another when it dies, as long as this one lives."""
+    service = os.getpid()
+    keeper = os.fork()
+    if keeper:
+        return keeper
+    try:
+        listener.close()
+        _keep_working(command, service, say)
+    finally:
+        os._exit(0)
+
+
+def _keep_working(command: list[str], service: int, say: Callable[[str], None]) -> None:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    pause = 0.5
+    while not stop.is_set():
+        started = time.monotonic()
+        working = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        while working.poll() is None:
+            if stop.wait(0.2) or os.getppid() != service:
+                working.terminate()
+                working.wait()
+                return
+        pause = 1.0 if time.monotonic() - started > 60 else min(pause * 2, 60.0)
+        say(f"the worker has ended ({working.returncode}); another starts in {pause:g} s")
+        stop.wait(pause)
 
 
 def _tls(ctx: Context, *, wanted: bool) -> ssl.SSLContext | None:

@@ -57,7 +57,8 @@ def store_list(ctx: Context) -> None:
     on_house(ctx.repo, ctx.caller, Right.GOVERN, attempted=Act.CONSULTATION)
     for stored in holdings(ctx.repo, ctx.caller):
         said = f"{stored['sha256']}  {stored['size']:>14}  {stored['bucket']}/{stored['key']}"
-        ctx.result(stored, f"{said}  {stored['version']}")
+        last = f"{stored['place']} {stored['verified']} {stored['verified_at']}"
+        ctx.result(stored, f"{said}  {stored['version']}  {last}")
 
 
 @click.group()

@@ -29,3 +29,10 @@ GRANT SELECT, INSERT, UPDATE ON
 TO evidence_service;
 
 GRANT SELECT ON alembic_version TO evidence_service;
+
+-- The progress of background work: a schema of DBOS alone, made by `evidence init`. Nothing in it is
+-- evidence or record; without it workers begin again with what waits in the tables above.
+GRANT USAGE ON SCHEMA dbos TO evidence_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA dbos TO evidence_service;
+GRANT USAGE ON ALL SEQUENCES IN SCHEMA dbos TO evidence_service;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA dbos FROM PUBLIC;

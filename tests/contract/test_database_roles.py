@@ -66,6 +66,7 @@ def test_the_services_role_does_the_whole_job_and_can_change_no_entry(urls, tmp_
     words = ["--order", tmp_path / "order", "--motive", "m"]
     name = evidence("erase", "request", "KRN-000007", *words).lines[0]["erasure"]
     evidence("--as", "second", "erase", "approve", name, "--motive", "m")
+    evidence("worker", "--once")
     evidence("verify")
 
     attacks = [
