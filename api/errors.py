@@ -37,6 +37,7 @@ class ServiceUnavailable(EvidenceError):
     """The service says that it cannot at the moment."""
 
     code = "service-unavailable"
+    retry_after: int | None = None  # seconds, if it says so
 
 
 class ServiceRefused(EvidenceError):
@@ -49,6 +50,7 @@ class ServiceDisagrees(EvidenceError):
     """The service does not accept what was sent, or answers what cannot be."""
 
     code = "service-disagrees"
+    problem: str | None = None  # the code of the service's own problem
 
 
 class RunningAlready(EvidenceError):
@@ -61,3 +63,15 @@ class WrongVersion(EvidenceError):
     """The client speaks another version of the protocol of uploads."""
 
     code = "wrong-version"
+
+
+class NotListed(EvidenceError):
+    """A file was found only after the list of its submission had been sent."""
+
+    code = "not-listed"
+
+
+class ReceiptRefused(EvidenceError):
+    """A receipt that was given does not verify, or is about something else."""
+
+    code = "receipt-refused"

@@ -104,6 +104,8 @@ STATUSES: dict[str, int] = {
     "service-refused": 403,
     "service-disagrees": 502,
     "running-already": 409,
+    "not-listed": 409,
+    "receipt-refused": 502,
 }
 
 

@@ -114,6 +114,15 @@ class CustodyView(BaseModel):
     items: list[EntryView]
 
 
+class DeclaredList(Strict):
+    """A list made by the submitter that declares something of each file: what is known of it."""
+
+    name: str = Field(max_length=4_000)
+    format: str = Field(max_length=40)
+    sha256: str | None = Field(None, pattern=r"^sha256:[0-9a-f]{64}$")
+    rows: int = Field(ge=0)
+
+
 class NewSubmission(Strict):
     """A submission to begin; `id` may be drawn by the client: SUB- and a UUID."""
 
@@ -128,6 +137,7 @@ class NewSubmission(Strict):
     authority: str | None = None
     source: str | None = None
     conditions: str | None = None
+    manifest: DeclaredList | None = None
 
 
 class Completion(Strict):

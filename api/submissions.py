@@ -41,7 +41,8 @@ def create() -> tuple[Response, int, dict[str, str]]:
         name: value for name in CLAIMS if (value := getattr(asked, name)) is not None
     }
     declared = Declaration(purpose=parse(asked.purpose), **claims)
-    submission, again = begin(repo(), who, asked.case, declared, named=asked.id)
+    manifest = asked.manifest.model_dump(exclude_none=True) if asked.manifest else None
+    submission, again = begin(repo(), who, asked.case, declared, named=asked.id, manifest=manifest)
     found = overview.overview(repo(), submission.id)
     location = {"Location": f"{blueprint.url_prefix}/{submission.id}"}
     return jsonify(found.to_json()), 200 if again else 201, location

@@ -50,8 +50,11 @@ def begin(
     declared: Declaration,
     *,
     named: str | None = None,
+    manifest: Mapping[str, Any] | None = None,
 ) -> tuple[Submission, bool]:
     """Begin a submission, under an id of the caller's own drawing where one is named.
+
+    `manifest` tells the list that declared something of each file, for the entry.
 
     Returns:
         The submission, and whether the caller has begun it before.
@@ -73,7 +76,9 @@ def begin(
     if known is not None and known.declared != declared.to_json():
         raise AlreadyExists(f"you have begun {known.id} with other declarations; draw another id")
     source = repo.random(16)  # without an id, it is never taken for another one
-    return open_submission(repo, actor, case, declared, named=named, sources=[source], expires=True)
+    return open_submission(
+        repo, actor, case, declared, named=named, sources=[source], expires=True, manifest=manifest
+    )
 
 
 def announce(

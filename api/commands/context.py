@@ -17,6 +17,7 @@ from api.errors import (
     LineIntercepted,
     LineLost,
     PortInUse,
+    ReceiptRefused,
     RunningAlready,
     ServiceRefused,
     ServiceUnavailable,
@@ -34,6 +35,7 @@ from repository import (
 )
 from repository.authorise import Caller
 from repository.errors import UnknownPerson
+from repository.naming import recorded_name
 from repository.people import find_person, person_of_login
 from repository.stores import ObjectStore
 
@@ -70,6 +72,7 @@ EXIT_CODES: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
         1,
         (
             errors.IntegrityError,
+            ReceiptRefused,
             ingest_errors.SourceChanged,
             ingest_errors.SourceIncomplete,
             ingest_errors.SubmissionIncomplete,
@@ -91,6 +94,14 @@ def worst(codes: Iterable[int]) -> int:
     """Return the exit code of a batch: the highest of 1, 3, 4; else 2; else 0."""
     found = set(codes)
     return max(found & {1, 3, 4}, default=2 if 2 in found else 0)
+
+
+def file_result(submission: str, path: bytes, **values: Any) -> dict[str, Any]:
+    """Return what became of one file as `ingest --json` writes it."""
+    empty = dict.fromkeys(
+        ("exhibit", "sha256", "size", "entry", "stored", "status", "receipt", "error")
+    )
+    return {**empty, "submission": submission, "path": recorded_name(path), **values}
 
 
 @dataclass

@@ -8,8 +8,9 @@ from typing import Any, Self
 
 import click
 
-from api.commands.context import Context, exit_code, pass_context, worst
-from api.commands.gathering import THINGS, offered
+from api.commands import remote
+from api.commands.context import Context, exit_code, file_result, pass_context, worst
+from api.commands.gathering import THINGS, Offer, offered
 from api.commands.submission import give_receipt
 from custody.entry import Act, Draft
 from ingest.batch import Failure
@@ -32,7 +33,7 @@ from repository.submissions import FAMILIES, Declaration, interrupted, open_subm
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH…")
-@click.option("--case", "code", required=True, metavar="CODE")
+@click.option("--case", "code", metavar="CODE", help="Needed, but where an invitation names it.")
 @click.option("--purpose", default="investigation", show_default=True)
 @click.option("--collected-by")
 @click.option("--collected-at", metavar="TIME")
@@ -58,12 +59,13 @@ from repository.submissions import FAMILIES, Declaration, interrupted, open_subm
 @click.option("--family", type=click.Choice(FAMILIES), default="other", show_default=True)
 @click.option("--submission", "submission_name", metavar="ID", help="Begin or continue this one.")
 @click.option("--no-extract", is_flag=True, help="Leave identification and metadata to a worker.")
+@remote.remote_options
 @pass_context
 def ingest(
     ctx: Context,
     /,
     paths: tuple[str, ...],
-    code: str,
+    code: str | None,
     purpose: str,
     digests: tuple[str, ...],
     sha256: str | None,
@@ -78,18 +80,30 @@ def ingest(
     """Take in files and folders ("-": standard input), unchanged, and give a receipt for each."""
     declared = declared_digests([*digests, *([f"sha256:{sha256}"] if sha256 else [])])
     _check_paths(paths, one=bool(declared))
+    far = {name: claims.pop(name) for name in remote.NAMES}
     declaration = Declaration(purpose=parse(purpose), **claims)
-    repo = ctx.repo
-    actor, case = on_case(repo, ctx.caller, Right.INGEST, code, attempted=Act.SUBMISSION)
     if declared and manifest is not None:
         raise BadRequest("give digests either with --digest, for one file, or in the list")
+
+    def gather(joined: frozenset[tuple[bytes, ...]]) -> Offer:
+        return offered(
+            ctx, [replace(source, declared=declared) for source in find(paths)],
+            manifest=manifest, root=root, take_near=near, things=things, joined_before=joined,
+        )  # fmt: skip
+
+    if far["to"]:
+        said = {"purpose": purpose, **claims}
+        code_of_all = remote.send(
+            ctx, paths, code, gather=gather, said=said, submission=submission_name, options=far
+        )
+        raise click.exceptions.Exit(code_of_all)
+    if code is None:
+        raise BadRequest("name the case: --case CODE")
+    repo = ctx.repo
+    actor, case = on_case(repo, ctx.caller, Right.INGEST, code, attempted=Act.SUBMISSION)
     places = named(paths)
     before = interrupted(repo, actor, case, declaration, named=submission_name, sources=places)
-    offer = offered(
-        ctx, [replace(source, declared=declared) for source in find(paths)],
-        manifest=manifest, root=root, take_near=near, things=things,
-        joined_before=joined_before(repo, before) if before else frozenset(),
-    )  # fmt: skip
+    offer = gather(joined_before(repo, before) if before else frozenset())
     submission, going_on = open_submission(
         repo, actor, case, declaration,
         named=submission_name, sources=places, manifest=offer.manifest,
@@ -130,11 +144,11 @@ def _check_paths(paths: tuple[str, ...], *, one: bool) -> None:
 
 def _show(ctx: Context, submission: Submission, thing: Thing, result: Outcome | Failure) -> int:
     if isinstance(result, Failure):
-        found = _line(submission, result.path, status="failed", error=result.error.code)
+        found = file_result(submission.id, result.path, status="failed", error=result.error.code)
         ctx.result(found, f"failed  {result.error}")
         return exit_code(result.error)
-    found = _line(
-        submission,
+    found = file_result(
+        submission.id,
         result.path,
         exhibit=result.number,
         sha256=result.sha256,
@@ -165,13 +179,6 @@ def _show(ctx: Context, submission: Submission, thing: Thing, result: Outcome | 
         f"{shown(result.path)}{notes}",
     )
     return 0 if result.status == "registered" else 1
-
-
-def _line(submission: Submission, path: bytes, **values: Any) -> dict[str, Any]:
-    empty = dict.fromkeys(
-        ("exhibit", "sha256", "size", "entry", "stored", "status", "receipt", "error")
-    )
-    return {**empty, "submission": submission.id, "path": recorded_name(path), **values}
 
 
 class Background:
