@@ -149,7 +149,10 @@ def read_at(file: BinaryIO, place: int, count: int) -> bytes:
     """Return bytes of a seekable file at a place that may be anywhere; none beyond its end."""
     if not 0 <= place < 1 << 62 or not 0 < count < 1 << 40:
         return b""
-    file.seek(place)
+    try:
+        file.seek(place)
+    except OSError:  # beyond what the file system can address
+        return b""
     return file.read(count)
 
 

@@ -149,7 +149,10 @@ def _end_record_64(file: BinaryIO, end: int) -> tuple[int, int, int, int] | None
 
 
 def _central(file: BinaryIO, start: int, end: int, found: Zip, budget: Budget) -> Iterator[_Found]:
-    file.seek(max(0, start))
+    if not 0 <= start <= end:
+        found.problems.append("the central directory is said to begin beyond its end")
+        return
+    file.seek(start)
     count = 0
     while file.tell() < end:
         at = file.tell()

@@ -9,6 +9,7 @@ import pytest
 from ingest.extraction import Fact, Format, Found, Inhibitor, Member, Problem, Seal
 from ingest.extractors import disk_ewf, disk_raw, disk_virtual
 from ingest.readers.ewf import open_image
+from ingest.readers.members import read_at
 from tests import make_disks
 from tests.shared import shared
 
@@ -189,3 +190,10 @@ def test_no_changed_byte_of_a_header_escapes_as_an_exception(at):
         for place in (at, len(changed) - 1 - at):
             changed[place] ^= 0xFF
         read(extractor, bytes(changed))
+
+
+def test_a_place_beyond_what_a_file_system_can_address_holds_nothing(tmp_path):
+    (tmp_path / "small").write_bytes(b"abc")
+    with (tmp_path / "small").open("rb") as file:
+        assert read_at(file, 1 << 61, 4) == b""
+        assert read_at(file, 1, 4) == b"bc"
