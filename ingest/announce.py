@@ -199,12 +199,12 @@ def _store(
 ) -> None:
     """Store the rows of a list; two requests that bring the same list help each other."""
     dialect = postgresql if repo.database.dialect == "postgresql" else sqlite
-    insert = dialect.insert(Announced).on_conflict_do_nothing()
+    insert = dialect.insert(Announced.__table__).on_conflict_do_nothing()
     while lot := list(islice(files, TOGETHER)):
         with repo.database.writing() as session:
             row = _still_mine(session, submission, digests)
             if row.list_index is None:
-                session.execute(insert, [_row(submission, one) for one in lot])
+                session.connection().execute(insert, [_row(submission, one) for one in lot])
 
 
 def _still_mine(session: Session, submission: Submission, digests: Digests) -> Submission:
