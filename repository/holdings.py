@@ -32,7 +32,7 @@ def holdings(repo: Repository, caller: Caller) -> Iterator[dict[str, Any]]:
             copies = list(session.scalars(select(ObjectCopy).where(ObjectCopy.exhibit_id.in_(ids))))
             checks = verified(session, ids)
             taken = select(Exhibit.id, Exhibit.registered_at).where(Exhibit.id.in_(ids))
-            stored_at = dict(session.execute(taken).tuples().all())
+            stored_at = {row.id: row.registered_at for row in session.execute(taken)}
         if not ids:
             return
         for part in parts:

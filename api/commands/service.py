@@ -28,6 +28,7 @@ from repository.setbacks import try_again
 @pass_context
 def worker(ctx: Context, once: bool, again: bool) -> None:
     """Do what waits in the background until told to stop (Ctrl-C or SIGTERM)."""
+    from ingest.duties import counts
     from ingest.worker import work
 
     check_libmagic()
@@ -49,7 +50,12 @@ def worker(ctx: Context, once: bool, again: bool) -> None:
         say=ctx.say,
         once=once,
     )
-    code = 3 if once and not whole else 0
+    code = 0
+    if once:
+        code = 0 if whole else 3
+        left = counts(ctx.repo)
+        waits = ", ".join(f"{name.replace('_', ' ')} {n}" for name, n in left.items() if n)
+        ctx.result(left, f"waiting: {waits or 'nothing'}")
     if len(threading.enumerate()) > 1:
         # Something is still at work: what it had begun is handed back, another worker goes on.
         sys.stdout.flush()

@@ -2,12 +2,14 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -20,9 +22,11 @@ from repository import setbacks
 from repository.exhibits import unprocessed
 from repository.machines import MISSED, Place, Watch, beat
 from repository.models import Machine, Setback
+from tests.house import make_house
 from tests.ingest.crew import Jobs, crew
 from tests.ingest.uploading import Time
-from tests.service import Running, evidence
+from tests.postgres import Server, find_or_skip
+from tests.service import Running, evidence, free_port
 
 
 def take_in(house, count, size=300):
@@ -93,6 +97,7 @@ def test_once_does_everything_that_is_due_and_ends(house):
     assert said.code == 0, said.err
     assert looked(house) == Counter(numbers)
     assert next(house.repo.store.versions("ledger", "checkpoint/")).size
+    assert set(said.lines[0].values()) == {0}
     before = len(house.entries())
     assert house.evidence("worker", "--once").code == 0
     assert len(house.entries()) == before
@@ -104,6 +109,7 @@ def test_once_says_what_could_not_be_done(house):
     (house.data / "store").write_text("no folder")
     said = house.evidence("worker", "--once")
     assert said.code == 3
+    assert said.lines[0]["look"] == 3
     (house.data / "store").unlink()
     (house.data / "elsewhere").rename(house.data / "store")
     assert len(waiting(house)) == 3
@@ -134,7 +140,7 @@ def test_it_speaks_to_nobody_and_prints_nothing_of_its_own(house):
         [sys.executable, "-m", "api.cli", "--data", str(house.data), "worker", "--once"],
         env=environment, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "waiting: nothing\n", "")
 
 
 # -- once
@@ -412,3 +418,81 @@ def test_chores_are_due_again_when_the_clock_is_set_back(house):
     assert is_due(last_done(repo, "publish"), clock(), timedelta(seconds=10))
     clock.passes(days=-365)
     assert is_due(last_done(repo, "publish"), clock(), timedelta(seconds=10))
+
+
+# -- the database, and the service
+
+
+@pytest.mark.postgres
+def test_a_database_that_is_away_for_some_seconds_stops_no_worker(tmp_path, monkeypatch):
+    find_or_skip()
+    tmp_path.chmod(0o755)
+    server = Server(tmp_path / "pg")
+    server.make()
+    server.start()
+    try:
+        monkeypatch.setenv("EVIDENCE_DATABASE_URL", server.url)
+        house = make_house(tmp_path)
+        jobs = Jobs(house.data)
+        jobs.add(*(f"slow-{n:02d}" for n in range(16)))
+        worker = crew(house.data, log=house.data / "words", TOGETHER="1").start()
+        try:
+            wait_for(jobs.begun)
+            server.kill()
+            time.sleep(3)
+            jobs.add("late-1")
+            server.start()
+            wait_for(lambda: not jobs.left(), 60)
+            assert worker.alive
+            assert worker.stop() == 0
+        finally:
+            worker.kill()
+        # What was begun when the server died may have been done a second time, never not at all.
+        assert set(jobs.done()) >= {f"slow-{n:02d}" for n in range(16)} | {"late-1"}
+        assert "database" in (house.data / "words").read_text()
+        house.repo.close()
+    finally:
+        server.stop()
+
+
+def test_the_service_starts_its_worker_again(house):
+    port = free_port()
+    command = evidence(house.data, "serve", "--port", port)
+    with Running(command).until_answered("127.0.0.1", port) as service:
+        first = wait_for(lambda: worker_beside(service.pid))
+        wait_for(lambda: rows(house, Machine))
+        take_in(house, 3)
+        wait_for(lambda: not waiting(house))
+        os.kill(first, signal.SIGKILL)
+        second = wait_for(lambda: another_beside(service.pid, first))
+        take_in(house, 5)
+        wait_for(lambda: not waiting(house), 30)
+        assert service.stop() == 0
+        assert not alive(second)
+
+
+def worker_beside(service):
+    """Return the process id of the worker that a service runs, if it runs one."""
+    for keeper in children(service):
+        for one in children(keeper):
+            words = Path(f"/proc/{one}/cmdline").read_bytes().split(b"\0")
+            if b"worker" in words:
+                return one
+    return None
+
+
+def another_beside(service, than):
+    found = worker_beside(service)
+    return found if found != than else None
+
+
+def children(pid):
+    found = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(word) for word in found.read_text().split()] if found.exists() else []
+
+
+def alive(pid):
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
