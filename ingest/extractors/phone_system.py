@@ -7,6 +7,7 @@ and contacts in it are named, and counted where they can be held.
 
 import json
 import re
+import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -19,12 +20,13 @@ from ingest.readers.containers import kind_of, names_of, open_container, scan
 from ingest.readers.databases import MAGIC, Database
 from ingest.readers.members import Budget, Entry, Exhausted, Unreadable
 from ingest.readers.named import meaning
+from ingest.readers.peek import Peek
 
 NAME = "phone_system"
 VERSION = "telephone system reader 1"
 LIMITS = LONG
 CPU_SECONDS, WALL_SECONDS = 14.0, 22.0
-FORMATS = frozenset({"android-system", "ios-system", "android-properties"})
+FORMATS = frozenset({"android-system", "ios-system", "android-properties", "graykey"})
 MOST_PACKAGES = 2000
 MOST_TEXT = 8 << 20
 MOST_DATABASE = 64 << 20
@@ -42,7 +44,9 @@ _PROPERTIES = re.compile(
 )
 _TEXTS = {
     "build.prop", "getprop.txt", "packages.list", "packages.json", "settings_secure.txt",
-    "settings_secure.xml", "SystemVersion.plist", "data_ark.plist",
+    "settings_secure.xml", "SystemVersion.plist", "data_ark.plist", ".GlobalPreferences.plist",
+    "com.apple.commcenter.plist", "com.apple.commcenter.device_specific_nobackup.plist",
+    "com.apple.MobileBackup.plist",
 }  # fmt: skip
 _DATABASES = {
     "accounts.db", "accounts_ce.db", "accounts_de.db", "mmssms.db", "contacts2.db", "calllog.db",
@@ -63,8 +67,36 @@ _KEYS = {
     "gsm.operator.alpha": "Operator", "gsm.sim.operator.alpha": "SimOperator",
     "gsm.version.baseband": "Baseband", "net.hostname": "HostName",
 }  # fmt: skip
-_VERSION_KEYS = ("ProductName", "ProductVersion", "ProductBuildVersion")
+_IOS_KEYS = {
+    "ProductName", "ProductVersion", "ProductBuildVersion", "DeviceName", "TimeZone",
+    "UniqueDeviceID", "SerialNumber", "ProductType", "HardwareModel", "DeviceClass", "IMEI",
+    "IMEI2",
+    "MEID", "ICCID", "ICCID2", "PhoneNumber", "ReportedPhoneNumber", "OperatorName",
+    "AppleLocale",
+    "Country", "LastBackupDate", "BackupComputerName",
+}  # fmt: skip
+
+
+def _is_graykey(peek: Peek) -> bool:
+    """Return whether a zip's first entry carries what GrayKey notes of each file.
+
+    Four times, owner, inode and device, then a field of its own that begins with a version.
+    """
+    head = peek.head
+    if head[:4] != b"PK\x03\x04" or len(head) < 30:
+        return False
+    named, length = struct.unpack_from("<HH", head, 26)
+    extra, sizes, last = head[30 + named : 30 + named + length], list[int](), b""
+    while len(extra) >= 4 and len(sizes) < 4:
+        size = int.from_bytes(extra[2:4], "little")
+        sizes.append(size)
+        last, extra = extra[4 : 4 + size], extra[4 + size :]
+    times_first = head[30 + named : 32 + named] == b"UT"
+    return times_first and sizes[:3] == [17, 11, 12] and len(sizes) == 4 and last[:1] == b"\x01"
+
+
 CONTAINERS = {
+    "graykey": _is_graykey,
     "android-system": lambda peek: any(_ANDROID.search(name) for name in names_of(peek)),
     "ios-system": lambda peek: any(_IOS.search(name) for name in names_of(peek)),
     "android-properties": lambda peek: (
@@ -93,6 +125,9 @@ def extract(file: BinaryIO, found: Found) -> Iterator[Item]:
         file.seek(0)
         yield from _properties(file.read(MOST_TEXT), "properties", seen)
         return
+    if "graykey" in found.format.containers:
+        tool = "GrayKey, by what its entries carry"
+        yield Fact("Phone:ExtractionTool", tool, tool, VERSION)
     budget = Budget(CPU_SECONDS, WALL_SECONDS)
     try:
         container = open_container(file, budget)
@@ -197,13 +232,10 @@ def _settings(content: bytes, source: str, seen: _Seen) -> Iterator[Item]:
 
 
 def _plist(values: Mapping[str, object], source: str, seen: _Seen) -> Iterator[Item]:
-    for key in _VERSION_KEYS:
-        value = plists.text(values, key)
-        if value:
-            yield from _once(Fact(f"iOS:{key}", value, value, f"{source} {key}"), seen)
     for key in values:
-        name = key.rpartition("-")[2]
-        if name in {"DeviceName", "TimeZone", "UniqueDeviceID", "SerialNumber"}:
+        # data_ark.plist puts a domain before its keys, CommCenter its own prefix.
+        name = str(key).rpartition("-")[2].removeprefix("kCT")
+        if name in _IOS_KEYS:
             text = plists.text(values, key)
             if text:
                 normal = meaning(name, text)[0]

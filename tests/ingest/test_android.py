@@ -2,6 +2,8 @@
 
 import io
 import plistlib
+import struct
+import zipfile
 
 import pytest
 
@@ -111,6 +113,23 @@ def test_a_full_file_system_of_ios_says_version_and_name():
     said = facts(read(phone_system, content))
     assert (said["iOS:ProductVersion"], said["iOS:DeviceName"]) == ("15.7", "Phone of Oksana")
     assert said["Messages:Application"] == "Messages (iOS)"
+
+
+def test_a_graykey_extraction_is_told_by_what_its_entries_carry():
+    extra = struct.pack("<2sHB4I", b"UT", 17, 15, 1, 2, 3, 4)
+    extra += struct.pack("<2sHBBIBI", b"ux", 11, 1, 4, 501, 4, 501)
+    extra += struct.pack("<2sHQL", b"IN", 12, 7, 1) + struct.pack("<2sHBB", b"GK", 2, 1, 0)
+    info = zipfile.ZipInfo("private/var/wireless/Library/Preferences/com.apple.commcenter.plist")
+    info.extra = extra
+    values = {"kCTIMEI": "490154203237518", "ReportedPhoneNumber": "+380441234567"}
+    content = zipped([(info, plistlib.dumps(values))])
+    items = read(phone_system, content)
+    said = facts(items)
+    assert said["Phone:ExtractionTool"].startswith("GrayKey")
+    assert said["iOS:IMEI"] == "imei:490154203237518"
+    assert said["iOS:ReportedPhoneNumber"] == "tel:+380441234567"
+    peek = Peek(io.BytesIO(zipped([("a", b"")])), "application/zip")
+    assert not phone_system.CONTAINERS["graykey"](peek)
 
 
 def test_the_real_set_of_androidqf_is_known():
