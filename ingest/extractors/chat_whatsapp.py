@@ -51,7 +51,7 @@ MOST_NAMES = 400  # characters
 def _is_chat(peek: Peek) -> bool:
     """Return whether most of a text's first lines begin as messages do."""
     head = peek.head[:8192]
-    if head[:2] == b"PK":
+    if b"\0" in head:  # no text
         return False
     lines = head.decode("utf-8-sig", "replace").splitlines()[:20]
     return sum(1 for line in lines if _START.match(_regular(line))) >= max(1, len(lines) // 3)

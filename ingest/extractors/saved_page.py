@@ -37,7 +37,9 @@ def _is_mhtml(peek: Peek) -> bool:
 
 CONTAINERS = {
     "mhtml": _is_mhtml,
-    "saved-html": lambda peek: _MARK.search(peek.head[:8192]) is not None,
+    "saved-html": lambda peek: (
+        b"saved" in peek.head[:8192] and _MARK.search(peek.head[:8192]) is not None
+    ),
 }
 SAMPLE = (
     b"From: <Saved by Blink>\r\nSnapshot-Content-Location: https://example.org/a\r\n"

@@ -29,6 +29,9 @@ _HASHES = {"MD5": "md5", "SHA1": "sha1", "SHA256": "sha256", "SHA512": "sha512"}
 
 def _is_ufd(peek: Peek) -> bool:
     """Return whether a file is an ini file with the sections and keys of UFED."""
+    wide = peek.head[:2] in {b"\xff\xfe", b"\xfe\xff"}
+    if not wide and peek.head[:200].removeprefix(b"\xef\xbb\xbf").lstrip()[:1] != b"[":
+        return False
     text = _text(peek.head[:8192])
     return text.lstrip()[:1] == "[" and bool(
         re.search(r"^\[(Dumps|DeviceInfo|General|ExtractionStatus)\]", text, re.M)
