@@ -159,12 +159,13 @@ class Switch:
         self.connections: set[Connection] = set()
         self.hung: list[Connection] = []
         self.silent = False  # connections are accepted, and nothing more
-        self.total = self.uploaded = self.accepted = self.cuts = 0
+        self.total = self.accepted = self.cuts = 0
+        self.gone = {True: 0, False: 0}  # bytes that reached the server, the clients
         self._draw = random.Random(asked["seed"])
         self._cut_every: float | None = asked["cut_every"]
         self._how: str = asked["how"]
         self._next_cut = self._drawn()
-        self._cut_at: int | None = None  # uploaded bytes, exactly
+        self._cut_at: dict[bool, int] = {}  # the same, exactly
         self._running: set[asyncio.Task[None]] = set()
 
     def _drawn(self) -> float:
@@ -185,17 +186,14 @@ class Switch:
 
     def allowed(self, count: int, *, upwards: bool) -> int:
         """Return how many of these bytes come through before a cut at an exact place."""
-        if not upwards or self._cut_at is None:
-            self.uploaded += count if upwards else 0
-            return count
-        found = min(count, self._cut_at - self.uploaded)
-        self.uploaded += found
-        return found
+        found = min(count, self._cut_at.get(upwards, math.inf) - self.gone[upwards])
+        self.gone[upwards] += int(found)
+        return int(found)
 
     def passed(self, count: int) -> None:
         self.total += count
-        if self._cut_at is not None and self.uploaded >= self._cut_at:
-            self._cut_at = None
+        if any(self.gone[way] >= at for way, at in self._cut_at.items()):
+            self._cut_at.clear()
             self.cut(self._how)
         elif self.total >= self._next_cut:
             self._next_cut = self._drawn()
@@ -214,15 +212,16 @@ class Switch:
         if "cut" in asked:
             self.cut(asked["cut"])
         if "cut_after" in asked:
-            self._cut_at, self._how = self.uploaded + asked["cut_after"], asked["how"]
+            way = asked["upwards"]
+            self._cut_at, self._how = {way: self.gone[way] + asked["cut_after"]}, asked["how"]
         if "silent" in asked:
             self.silent = asked["silent"]
         if "black_hole" in asked:
             self.silent = True
             self.cut("hang")
         return {
-            "bytes": self.total, "uploaded": self.uploaded, "connections": self.accepted,
-            "open": len(self.connections), "cuts": self.cuts,
+            "bytes": self.total, "uploaded": self.gone[True], "downloaded": self.gone[False],
+            "connections": self.accepted, "open": len(self.connections), "cuts": self.cuts,
         }  # fmt: skip
 
 
@@ -269,16 +268,22 @@ class Relay:
         return f"http://127.0.0.1:{self.place[1]}"
 
     def told(self) -> dict[str, int]:
-        """Return bytes, uploaded, connections, open, cuts."""
+        """Return bytes, uploaded, downloaded, connections, open, cuts."""
         return self._ask({})
 
     def cut(self, how: str = "reset") -> None:
         """Cut every connection now."""
         self._ask({"cut": how})
 
-    def cut_after(self, count: int, how: str = "reset") -> None:
-        """Cut every connection when exactly `count` more bytes have reached the server."""
-        self._ask({"cut_after": count, "how": how})
+    def cut_after(self, count: int, how: str = "reset", *, upwards: bool = True) -> None:
+        """Cut every connection when exactly `count` more bytes have reached the other side.
+
+        Args:
+            count: 1 or more.
+            how: `reset` or `hang`.
+            upwards: they reach the server; else the client.
+        """
+        self._ask({"cut_after": count, "how": how, "upwards": upwards})
 
     def half_open(self, *, silent: bool = True) -> None:
         """From now on let clients connect to nobody; or again to the server."""

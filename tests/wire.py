@@ -14,7 +14,7 @@ Place = tuple[str, int]
 Headers = Iterable[tuple[str, str]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Answer:
     """One response; names of headers in small letters."""
 
@@ -22,6 +22,9 @@ class Answer:
     headers: dict[str, str]
     body: bytes
     lines: list[str] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return f"<{self.status} {self.headers} {self.body[:300]!r}>"
 
     @property
     def offset(self) -> int:
@@ -67,13 +70,14 @@ def read_answer(line: socket.socket, *, method: str = "GET") -> Answer:
 
 
 def ask(
-    place: Place, method: str, path: str, headers: Headers = (), body: bytes | None = None
-) -> Answer:
+    place: Place, method: str, path: str, headers: Headers = (), body: bytes | None = None,
+    *, timeout: float = 60,
+) -> Answer:  # fmt: skip
     """Make one request on a connection of its own."""
     named = list(headers)
     if body is not None and not any(name.lower() == "content-length" for name, _ in named):
         named.append(("Content-Length", str(len(body))))
-    with connect(place) as line:
+    with connect(place, timeout) as line:
         line.sendall(head_of(method, path, named))
         with suppress(BrokenPipeError, ConnectionResetError):
             line.sendall(body or b"")  # a refusal may come before the last byte
@@ -114,6 +118,8 @@ def metadata(**values: bytes) -> str:
 class Tus:
     """A client of tus for one person, which says exactly what it is told to say."""
 
+    timeout = 60.0
+
     def __init__(self, place: Place, token: str, **said: bytes) -> None:
         self.place = place
         self.token = token
@@ -125,7 +131,7 @@ class Tus:
     def ask(
         self, method: str, path: str = UPLOADS, *more: tuple[str, str], body: bytes | None = None
     ) -> Answer:
-        return ask(self.place, method, path, self.headers(*more), body)
+        return ask(self.place, method, path, self.headers(*more), body, timeout=self.timeout)
 
     def post(self, *more: tuple[str, str], body: bytes | None = None, **said: bytes) -> Answer:
         told = metadata(**{**self.said, **said})
@@ -151,7 +157,7 @@ class Tus:
         self, location: str, offset: int, length: int, data: bytes = b"", *more: tuple[str, str]
     ) -> socket.socket:
         """Send the head and a beginning of the bytes; return the open line."""
-        line = connect(self.place)
+        line = connect(self.place, self.timeout)
         told = self.headers(*_patching(offset), ("Content-Length", str(length)), *more)
         line.sendall(head_of("PATCH", location, told) + data)
         return line

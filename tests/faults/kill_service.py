@@ -43,14 +43,14 @@ def _round(stage: Scene, kills: int, seed: int, threads: int) -> Judged:
     stage.worker.start()
     with Load([stage.service.place], stage.tokens, threads=threads, seed=seed) as told:
         for _ in range(kills):
-            time.sleep(draw.uniform(0.1, 0.6))
+            time.sleep(draw.uniform(0.1, 1.0))
             kill(stage, draw)
     return stage.judged(told)
 
 
 def kill(stage: Scene, draw: random.Random) -> None:
     """Kill something, and start what does not start again by itself."""
-    what = draw.choice(("service", "service", "process", "worker"))
+    what = draw.choice(("service", "service", "process", "process", "worker"))
     if what == "worker":
         stage.worker.kill()
         stage.worker.start()

@@ -22,7 +22,7 @@ SUBMISSIONS = "/api/v1/submissions"
 SIZES = (1, 100, 20_000, 20_000, 20_000, 300_000)
 LARGE = (9 << 20) + 7  # beyond what one request brings in without staging
 PACK = 20
-TRY_AGAIN = {409, 410, 423, 500, 502, 503}  # looked at more closely before
+TRY_AGAIN = {409, 410, 423, 500, 502, 503, 507}  # looked at more closely before
 
 
 def digest(data: bytes) -> str:
@@ -66,8 +66,9 @@ class Client:
 
     def __init__(
         self, places: list[Place], tokens: dict[str, str], told: Told, seed: int,
-        going: Callable[[], bool], *, large: float,
+        going: Callable[[], bool], *, large: float = 0.0, timeout: float = 60.0,
     ) -> None:  # fmt: skip
+        self._timeout = timeout
         self._places = places
         self._tokens = tokens
         self._told = told
@@ -77,30 +78,40 @@ class Client:
 
     def run(self) -> None:
         """Hand in until told to stop; what was begun then stays as it is."""
-        kinds = [self._single] * 6 + [self._pack, self._parallel, self._ended, self._plain]
+        kinds = [self.single] * 6 + [self.pack, self.parallel, self.ended, self.plain]
         while self._going():
             try:
-                self._draw.choice(kinds)()
-            except _Stopped:
+                self.once(self._draw.choice(kinds))
+            except Stopped:
                 return
-            except AssertionError as error:
-                self._told.failed(str(error))
+
+    def once(self, act: Callable[[], None]) -> None:
+        """Do one thing; what must not be is kept with what was told.
+
+        Raises:
+            Stopped: the run is over.
+        """
+        try:
+            act()
+        except AssertionError as error:
+            self._told.failed(f"{act.__name__}: {error}")
 
     # What a client does.
 
-    def _single(self) -> None:
+    def single(self) -> None:
         data = self._data()
         location = self._create(("Upload-Length", str(len(data))))
         self._send(location, data, pieces=self._draw.choice((1, 1, 2, 3)))
         self._read(self._registered(location, data))
 
-    def _plain(self) -> None:
+    def plain(self) -> None:
         """One request without resumption: an answer that does not come is not asked for again."""
         data = self._data()
         try:
             answer = ask(
                 self._place(), "POST", "/api/v1/exhibits?case=KRN",
                 [("Authorization", f"Bearer {self._tokens['investigator']}")], data,
+                timeout=self._timeout,
             )  # fmt: skip
         except OSError:
             return
@@ -108,7 +119,7 @@ class Client:
             found = json.loads(answer.body)
             self._acknowledged(found["exhibit"], data, found["index"])
 
-    def _parallel(self) -> None:
+    def parallel(self) -> None:
         data = self._data()
         cut = len(data) // 2
         parts = []
@@ -124,7 +135,7 @@ class Client:
         if made.status == 201:
             self._registered(made.location, data)
 
-    def _ended(self) -> None:
+    def ended(self) -> None:
         data = self._data()
         location = self._create(("Upload-Length", str(len(data) + 1)))
         self._send(location, data, pieces=1, length=len(data) + 1)
@@ -132,9 +143,9 @@ class Client:
         if answer.status == 204:
             self._told.given_up.add(_id(location))
 
-    def _pack(self) -> None:
+    def pack(self) -> None:
         files = [self._data(small=True) for _ in range(PACK)]
-        name = f"SUB-{uuid.UUID(int=self._draw.getrandbits(128), version=4)}"
+        name = f"SUB-{uuid.uuid4()}"
         begin = json.dumps({"case": "KRN", "id": name}).encode()
         self._until(lambda tus: tus.ask("POST", SUBMISSIONS, body=begin), {200, 201})
         lines = b"".join(
@@ -175,13 +186,15 @@ class Client:
         return self._draw.choice(self._places)
 
     def _tus(self, **said: bytes) -> Tus:
-        return Tus(self._place(), self._tokens["investigator"], **said)
+        found = Tus(self._place(), self._tokens["investigator"], **said)
+        found.timeout = self._timeout
+        return found
 
     def _until(self, act: Callable[[Tus], Answer], good: set[int], **said: bytes) -> Answer:
         """Ask until an answer comes that is none of a service in trouble.
 
         Raises:
-            _Stopped: the run is over and no answer came.
+            Stopped: the run is over and no answer came.
         """
         end = None
         while True:
@@ -198,7 +211,7 @@ class Client:
             if not self._going():
                 end = end or time.monotonic() + 10
                 if time.monotonic() > end:
-                    raise _Stopped
+                    raise Stopped
             time.sleep(self._draw.uniform(0.005, 0.05))
 
     def _create(self, *told: tuple[str, str], **said: bytes) -> str:
@@ -226,7 +239,7 @@ class Client:
 
     def _patch(self, location: str, offset: int, block: bytes) -> Answer | None:
         if not self._going():
-            raise _Stopped
+            raise Stopped
         try:
             answer = self._tus().patch(location, offset, block)
         except OSError:
@@ -239,7 +252,8 @@ class Client:
         return answer
 
     def _done(self, location: str) -> dict[str, Any]:
-        """Wait until an upload is finished, by whomever."""
+        """Wait until an upload is finished: by a worker, or because it is asked for again."""
+        asked_again = self._draw.random() < 0.7
         while True:
             answer = self._until(lambda tus: tus.state(location), {200})
             assert answer.status == 200, answer
@@ -248,8 +262,10 @@ class Client:
                 return state
             assert state["state"] in ("open", "arrived", "closing"), state
             if not self._going():
-                raise _Stopped
+                raise Stopped
             time.sleep(0.05)
+            if asked_again and state["state"] == "closing":
+                self._patch(location, state["length"], b"")
 
     def _registered(self, location: str, data: bytes) -> str:
         [result] = self._done(location)["results"]
@@ -268,7 +284,10 @@ class Client:
             ("Evidence-Purpose", "analysis"),
         ]
         try:
-            answer = ask(self._place(), "GET", f"/api/v1/exhibits/{number}/content", headers)
+            answer = ask(
+                self._place(), "GET", f"/api/v1/exhibits/{number}/content", headers,
+                timeout=self._timeout,
+            )  # fmt: skip
         except OSError:
             return
         if answer.status == 200 and answer.body:
@@ -278,7 +297,7 @@ class Client:
                 self._told.failed(f"{number} was served with other bytes")
 
 
-class _Stopped(Exception):
+class Stopped(Exception):
     """The run is over; what was on its way is left as it is."""
 
 

@@ -29,10 +29,17 @@ class Scene:
     tokens: dict[str, str]
     service: Service
     worker: Running
+    environment: dict[str, str]  # settings that are not in the data folder
 
     @property
     def url(self) -> str:
         return self.settings.database_url or f"sqlite:///{self.settings.data / 'evidence.db'}"
+
+    @property
+    def store(self) -> Path:
+        """Return the folder that is the store."""
+        url = self.settings.store_url
+        return Path(url.removeprefix("file://")) if url else self.settings.data / "store"
 
     def stop(self) -> None:
         for one in (self.service, self.worker):
@@ -40,7 +47,8 @@ class Scene:
 
     def verify(self) -> int:
         """Return the exit code of `evidence verify` on everything."""
-        done = Running(evidence(self.settings.data, "verify"), log=self.folder / "verify")
+        words = evidence(self.settings.data, "verify")
+        done = Running(words, log=self.folder / "verify.log", **self.environment)
         return done.start().wait(600)
 
     def sweep(self) -> None:
@@ -60,7 +68,7 @@ class Scene:
         """Sweep, and compare everything with what was told."""
         self.stop()
         self.sweep()
-        found = judge(self.url, folder_listing(self.settings.data / "store"), told)
+        found = judge(self.url, folder_listing(self.store), told)
         code = self.verify()
         if code:
             found.add("wrong", f"evidence verify ended with {code}")
@@ -82,15 +90,14 @@ def scene(folder: Path, **settings: object) -> Iterator[Scene]:
     house = make_house(folder, **settings)
     tokens = {name: token_of(house, name) for name in ROLES}
     house.repo.close()
-    environment = {
-        f"EVIDENCE_{name.upper()}": str(value) for name, value in settings.items()
-    }  # what is not in the data folder
+    environment = {f"EVIDENCE_{name.upper()}": str(value) for name, value in settings.items()}
     found = Scene(
         folder,
         house.repo.settings,
         tokens,
         Service(house.data, log=folder / "serve.log", **environment),
         Running(evidence(house.data, "worker"), log=folder / "worker.log", **environment),
+        environment,
     )
     try:
         yield found

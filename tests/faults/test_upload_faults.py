@@ -1,0 +1,49 @@
+"""Some of the faults of uploads in every run; the full counts are in docs/measurements.md."""
+
+import pytest
+
+from tests.faults import disk_full, kill_postgres, kill_service, lost_connections, upload_races
+
+
+@pytest.mark.sqlite_only("each round has a repository of its own")
+def test_a_killed_service_and_worker_lose_and_double_nothing():
+    found = kill_service.run(10, seed=3)
+    assert found.clean, found
+    assert found.acknowledged > 0
+
+
+@pytest.mark.postgres
+@pytest.mark.sqlite_only("it brings a server of its own")
+def test_a_killed_postgresql_loses_and_doubles_nothing():
+    found = kill_postgres.run(4, seed=3)
+    assert found.clean, found
+    assert found.acknowledged > 0
+
+
+@pytest.mark.sqlite_only("each round has a repository of its own")
+def test_of_64_requests_at_one_offset_the_bytes_of_one_count():
+    found = upload_races.run(6, writers=64, seed=3)
+    assert found.clean, found
+    assert found.acknowledged == 6
+
+
+@pytest.mark.postgres
+@pytest.mark.sqlite_only("it brings a server of its own")
+def test_the_same_on_postgresql():
+    found = upload_races.run(4, writers=64, seed=3, database="postgresql")
+    assert found.clean, found
+    assert found.acknowledged == 4
+
+
+@pytest.mark.sqlite_only("each round has a repository of its own")
+def test_a_connection_lost_at_any_stage_loses_and_doubles_nothing():
+    found = lost_connections.run(3, seed=3)
+    assert found.clean, found
+    assert found.acknowledged > 25
+
+
+@pytest.mark.sqlite_only("each round has a repository of its own")
+def test_a_disk_that_fills_up_loses_nothing():
+    found = disk_full.run(1, seed=3)
+    assert found.clean, found
+    assert found.acknowledged > 0
