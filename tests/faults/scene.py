@@ -6,18 +6,22 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
+from sqlalchemy import select
+
 from config.settings import Settings
-from ingest import pieces
+from ingest import completion, pieces, uploads
 from ingest.finish import finish
-from repository import open_repository
+from repository import Repository, open_repository
+from repository.models import Upload
 from repository.people import find_person, new_token
 from repository.reconcile import reconcile
-from tests.faults.checker import Judged, folder_listing, judge
+from tests.faults.checker import Judged, folder_listing, judge, judge_rest
 from tests.faults.load import Told
 from tests.house import House, make_house
 from tests.service import Running, Service, evidence
 
 ROLES = ("investigator", "analyst")
+LATER = timedelta(days=70)  # by then whatever nobody went on with has expired
 
 
 @dataclass
@@ -51,37 +55,32 @@ class Scene:
         done = Running(words, log=self.folder / "verify.log", **self.environment)
         return done.start().wait(600)
 
-    def sweep(self) -> None:
-        """Do what a worker does in its time: finish what is whole, then put on record the rest."""
-        now = open_repository(self.settings)
-        try:
-            for state in ("closing", "arrived"):
-                for name in _in_state(now, state):
-                    finish(now, name)
-            later = replace(now, clock=lambda: now.clock() + timedelta(days=30))
-            pieces.sweep(later)
-            reconcile(later)
-        finally:
-            now.close()
-
     def judged(self, told: Told) -> Judged:
-        """Sweep, and compare everything with what was told."""
+        """Do what workers do in their time, and compare everything with what was told."""
         self.stop()
-        self.sweep()
-        found = judge(self.url, folder_listing(self.store), told)
+        repo = open_repository(self.settings)
+        try:
+            for name in _whole(repo):
+                finish(repo, name)
+            found = judge(self.url, folder_listing(self.store), told)
+            later = replace(repo, clock=lambda: repo.clock() + LATER)
+            while uploads.expire(later) or completion.expire(later) or pieces.sweep(later):
+                continue
+            reconcile(later)
+            judge_rest(self.url, folder_listing(self.store), told, found)
+        finally:
+            repo.close()
         code = self.verify()
         if code:
             found.add("wrong", f"evidence verify ended with {code}")
         return found
 
 
-def _in_state(repo, state: str) -> list[str]:  # type: ignore[no-untyped-def]
-    from sqlalchemy import select
-
-    from repository.models import Upload
-
+def _whole(repo: Repository) -> list[str]:
+    """Return the uploads all of whose bytes are here, and that nobody has finished."""
+    query = select(Upload.id).where(Upload.state.in_(("closing", "arrived")))
     with repo.database.reading() as session:
-        return list(session.scalars(select(Upload.id).where(Upload.state == state)))
+        return list(session.scalars(query))
 
 
 @contextmanager
