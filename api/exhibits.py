@@ -12,6 +12,7 @@ from api.problems import problem
 from api.request import caller, evidence_path, purpose, repo, repr_digest
 from custody.entry import Act
 from custody.receipt import Receipt
+from ingest.announce import still_open
 from ingest.receive import receive
 from repository.access import Right
 from repository.authorise import on_case
@@ -51,6 +52,8 @@ def create() -> Response:
     actor, case = on_case(house, who, Right.INGEST, _case(), attempted=Act.SUBMISSION)
     declaration = Declaration(purpose=parse(purpose() or "investigation"), **claims)
     named = request.args.get("submission")
+    if named:
+        still_open(house, who, named)
     path = evidence_path()
     submission, _ = open_submission(
         house, actor, case, declaration, named=named, sources=[path, house.random(16)]

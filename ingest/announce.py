@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from custody.append import take_lock
@@ -76,9 +77,32 @@ def begin(
     if known is not None and known.declared != declared.to_json():
         raise AlreadyExists(f"you have begun {known.id} with other declarations; draw another id")
     source = repo.random(16)  # without an id, it is never taken for another one
-    return open_submission(
-        repo, actor, case, declared, named=named, sources=[source], expires=True, manifest=manifest
-    )
+    try:
+        return open_submission(
+            repo, actor, case, declared, named=named, sources=[source], expires=True,
+            manifest=manifest,
+        )  # fmt: skip
+    except IntegrityError:  # another request with this id was first; is it the caller's own?
+        if named is None:
+            raise
+        return on_own_submission(repo, caller, named)[2], True
+
+
+def still_open(repo: Repository, caller: Caller, named: str) -> None:
+    """Let a request add to a submission: one to be begun, or the caller's own that is open.
+
+    Raises:
+        UnknownSubmission: it is somebody else's; recorded.
+        SubmissionCompleted: it takes nothing more.
+        BadRequest: the id is malformed.
+    """
+    with repo.database.reading() as session:
+        known = session.get(Submission, submission_id(named))
+    if known is None:
+        return
+    on_own_submission(repo, caller, named)
+    if known.completed_at is not None:
+        raise SubmissionCompleted(f"{known.id} is complete; begin another submission for the rest")
 
 
 def announce(

@@ -45,6 +45,7 @@ class Progress:
     further: int  # files that came beside the list
     finishing: int  # uploads that are whole and being worked on
     open: int  # uploads on their way
+    beside: int  # those of them that bring what was not announced
 
     @property
     def listed(self) -> int:
@@ -99,12 +100,13 @@ def complete(
             return receipt_at(repo, submission_id, done)
         found = _progress(session, submission_id)
     _refuse_early(found, without_missing=without_missing)
-    if found.missing and not (motive and motive.strip() and len(motive) <= MAX_MOTIVE):
+    left = found.missing + found.beside
+    if left and not (motive and motive.strip() and len(motive) <= MAX_MOTIVE):
         raise BadRequest(f"files are missing: state a motive of 1 to {MAX_MOTIVE} characters")
     for upload_id in _open_uploads(repo, submission_id):
         end(repo, actor, upload_id, "submission-completed")
-    reason = "without-missing" if found.missing else None
-    _end(repo, actor, submission_id, reason, motive)
+    reason = "without-missing" if left else None
+    _end(repo, actor, submission_id, reason, motive if left else None)
     return receipt_of(repo, submission_id, "complete")
 
 
@@ -144,7 +146,7 @@ def receipt_of(repo: Repository, submission_id: str, stage: str) -> SubmissionRe
         raise BadRequest("the stage of a receipt is announced or complete")
     index = indexes[stage]
     if index is None:
-        why = "has sent no list" if stage == "announced" else "is not complete"
+        why = "has sent no list" if stage == "announced" else "was not completed with a receipt"
         raise NoReceipt(f"{submission_id} {why}")
     return receipt_at(repo, submission_id, index)
 
@@ -200,6 +202,9 @@ def _progress(session: Session, submission_id: str) -> Progress:
         .group_by(Upload.state)
     )
     going = dict(session.execute(uploads).all())
+    unlisted = select(func.count()).where(
+        Upload.submission_id == submission_id, Upload.state == "open", Upload.first.is_(None)
+    )
     size = sum(sizes.values())
     return Progress(
         row,
@@ -210,6 +215,7 @@ def _progress(session: Session, submission_id: str) -> Progress:
         (session.scalar(came) or 0) - states.get("registered", 0) - states.get("quarantined", 0),
         going.get("arrived", 0) + going.get("closing", 0),
         going.get("open", 0),
+        session.scalar(unlisted) or 0,
     )
 
 
@@ -230,10 +236,10 @@ def _refuse_early(found: Progress, *, without_missing: bool) -> None:
         raise SubmissionIncomplete(f"nothing was handed in with {name}", **facts)
     if without_missing:
         return
-    if found.missing or found.open:
+    if found.missing or found.beside:
         raise SubmissionIncomplete(
             f"{found.missing} of {found.listed} announced files of {name} have not arrived, and "
-            f"{found.open} uploads are on their way; send them, or complete it without them",
+            f"{found.beside} other uploads are on their way; send them, or complete it without",
             **facts,
         )
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, BinaryIO
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from custody.entry import Act, Actor, Draft, uuid7
@@ -192,6 +192,12 @@ def intend(
                 continue
             found.append(draw_intents(repo, session, submission, paths))
         session.flush()
+        # Bytes are about to come: one that expires counts its days from here.
+        session.execute(
+            update(Submission)
+            .where(Submission.id == submission.id, Submission.touched_at.is_not(None))
+            .values(touched_at=repo.clock())
+        )
     return found
 
 

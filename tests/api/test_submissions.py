@@ -388,3 +388,77 @@ def test_hostile_names_go_through_http_to_the_byte(desk, name, house):
     assert [of_recorded(one["path"]) for one in listed] == [path for path, _ in files]
     shown = desk.ask("GET", f"{ROOT}/{name}/files?limit=500").json["items"]
     assert [of_recorded(one["path"]) for one in shown] == [path for path, _ in files][:500]
+
+
+def test_an_upload_that_nobody_needs_any_more_holds_nothing_up(desk, name):
+    """A client that forgot an upload sent the file with another one."""
+    desk.announce(name, text(FILES[:1]))
+    told = f"submission {_b64(name)},file {_b64(1)}"
+    headers = {**TUS, "Upload-Length": "3000", "Upload-Metadata": told}
+    forgotten = desk.ask("POST", "/api/v1/uploads", headers=headers).headers["Location"]
+    desk.upload(name, ("file", 1), FILES[0][1])
+    ended = desk.ask("POST", f"{ROOT}/{name}/complete", json={})
+    assert ended.status_code == 201
+    assert desk.ask("HEAD", forgotten, headers=TUS).status_code == 410
+
+
+def test_an_upload_beside_the_list_is_not_dropped_in_silence(desk, name):
+    desk.announce(name, text(FILES[:1]))
+    desk.upload(name, ("file", 1), FILES[0][1])
+    told = f"submission {_b64(name)},filename {_b64('more')}"
+    headers = {**TUS, "Upload-Length": "3000", "Upload-Metadata": told}
+    desk.ask("POST", "/api/v1/uploads", headers=headers)
+    assert desk.ask("POST", f"{ROOT}/{name}/complete", json={}).status_code == 409
+    said = {"without_missing": True}
+    assert desk.ask("POST", f"{ROOT}/{name}/complete", json=said).status_code == 400
+    said["motive"] = "sent by mistake"
+    assert desk.ask("POST", f"{ROOT}/{name}/complete", json=said).status_code == 201
+
+
+def test_a_whole_file_does_not_come_into_anothers_submission_or_a_complete_one(desk, house, name):
+    from repository.people import grant, new_person
+
+    path = f"/api/v1/exhibits?case={CODE}&submission={name}"
+    assert desk.ask("POST", path, data=b"x").status_code == 201
+    other = new_person(house.repo, house.custodian, name="second", role="investigator")
+    grant(house.repo, house.custodian, case=house.case, person=other, role="investigator")
+    assert Desk(house, "second").ask("POST", path, data=b"y").status_code == 404
+    assert house.last("access_denied")["reason"] == "not-own"
+    assert desk.ask("POST", f"{ROOT}/{name}/complete", json={}).status_code == 201
+    late = desk.ask("POST", path, data=b"z")
+    assert (late.status_code, late.json["type"].rpartition("/")[2]) == (409, "submission-completed")
+    chosen = "SUB-01a1f000-0000-7000-8000-0000000000ff"  # one that is begun by this
+    path = f"/api/v1/exhibits?case={CODE}&submission={chosen}"
+    assert desk.ask("POST", path, data=b"x").status_code == 201
+
+
+def test_bytes_that_come_without_an_upload_count_as_the_last_ones_too(desk, house, name):
+    before = desk.ask("GET", f"{ROOT}/{name}").json["touched_at"]
+    desk.ask("POST", f"/api/v1/exhibits?case={CODE}&submission={name}", data=b"x")
+    assert desk.ask("GET", f"{ROOT}/{name}").json["touched_at"] > before
+
+
+def test_of_many_requests_that_begin_one_submission_one_begins_it(desk):
+    from concurrent.futures import ThreadPoolExecutor
+
+    chosen = "SUB-01a1f000-0000-7000-8000-000000000001"
+    with ThreadPoolExecutor(8) as pool:
+        jobs = [pool.submit(desk.begin, id=chosen) for _ in range(8)]
+        found = sorted(job.result().status_code for job in jobs)
+    assert found == [200] * 7 + [201]
+
+
+def test_whoever_was_second_to_commit_goes_on_with_the_first(desk, monkeypatch):
+    from sqlalchemy.exc import IntegrityError
+
+    from ingest import announce
+
+    real = announce.open_submission
+
+    def second(*given, **more):
+        real(*given, **more)  # the other request, between our look and our insert
+        raise IntegrityError("INSERT", {}, Exception("the id is taken"))
+
+    monkeypatch.setattr(announce, "open_submission", second)
+    chosen = "SUB-01a1f000-0000-7000-8000-000000000001"
+    assert desk.begin(id=chosen).status_code == 200
