@@ -29,9 +29,11 @@ def extract(file: BinaryIO, found: Found) -> Iterator[Item]:
         if isinstance(one, Problem):
             yield one
             continue
-        for kind, most in (("thumbnail", pixels.THUMBNAIL), ("preview", pixels.PREVIEW)):
-            yield Derivative.of(kind, "image/jpeg", pixels.smaller(one, most))
-        yield from pixels.likeness(one)
+        shown = pixels.fitted(one, pixels.PREVIEW)
+        small = pixels.fitted(shown, pixels.THUMBNAIL)
+        yield Derivative.of("thumbnail", "image/jpeg", pixels.encoded(small))
+        yield Derivative.of("preview", "image/jpeg", pixels.encoded(shown))
+        yield from pixels.likeness(shown)
     if _PAGED.isdisjoint(found.format.names):
         return
     count = pixels.frames_in(file)

@@ -83,12 +83,19 @@ def frames_in(file: BinaryIO) -> int:
         return 0
 
 
-def smaller(picture: Image.Image, most: int) -> bytes:
-    """Return a picture as a JPEG of at most so many pixels a side."""
+def fitted(picture: Image.Image, most: int) -> Image.Image:
+    """Return a picture of at most so many pixels a side."""
+    if max(picture.size) <= most:
+        return picture
     copy = picture.copy()
-    copy.thumbnail((most, most), Image.Resampling.LANCZOS)
+    copy.thumbnail((most, most), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    return copy
+
+
+def encoded(picture: Image.Image) -> bytes:
+    """Return a picture as a JPEG: its pixels and nothing else."""
     out = io.BytesIO()
-    copy.save(out, "JPEG", quality=82, optimize=True)
+    picture.save(out, "JPEG", quality=82)
     return out.getvalue()
 
 
@@ -100,9 +107,7 @@ def likeness(picture: Image.Image, name: str = "Derived:PDQ") -> Iterator[Item]:
     if not COMPARED:
         yield Problem("no perceptual hash: pdqhash is not installed", incomplete=False)
         return
-    copy = picture.copy()
-    copy.thumbnail((_HASHED, _HASHED), Image.Resampling.BILINEAR)
-    bits, quality = pdqhash.compute(np.asarray(copy))
+    bits, quality = pdqhash.compute(np.asarray(fitted(picture, _HASHED)))
     value = np.packbits(bits).tobytes().hex()
     doubt = None if quality >= _FEW_FEATURES else f"few features ({quality} of 100): means little"
     yield Fact(name, f"pdq:{value}", f"quality {quality}", "pdqhash", None, doubt, "digest")
@@ -143,12 +148,12 @@ def _apart(one: Image.Image, other: Image.Image) -> float:
 
 def made_of(picture: Image.Image, *, kind: str, locator: str = "") -> Derivative:
     """Return a preview of a page or key frame."""
-    return Derivative.of(kind, "image/jpeg", smaller(picture, PREVIEW), locator=locator)
+    return Derivative.of(kind, "image/jpeg", encoded(fitted(picture, PREVIEW)), locator=locator)
 
 
 def drawn() -> bytes:
     """Return a small JPEG of our own: a ramp from black to white."""
-    return smaller(Image.linear_gradient("L").convert("RGB"), 64)
+    return encoded(fitted(Image.linear_gradient("L").convert("RGB"), 64))
 
 
 def _flat(picture: Image.Image) -> Image.Image:
