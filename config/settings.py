@@ -94,8 +94,10 @@ class Settings(BaseSettings):
     upload_max_bytes: int = Field(
         4 << 40, ge=1, description="Bytes that one upload may have (`Tus-Max-Size`)."
     )
-    extraction_max_bytes: int = Field(
-        1 << 30, ge=0, description="Larger files are identified from their beginning only."
+    extraction_copy_bytes: int = Field(
+        1 << 30,
+        ge=0,
+        description="Larger exhibits are read for extraction where they lie, piece by piece.",
     )
     extract_with: tuple[str, ...] = Field(
         (), description="Extractors that run only when asked for, and are: `ocr`, and the like."

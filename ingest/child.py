@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ingest import extractors, program
+from ingest import extractors, program, served
 from ingest.extraction import (
     LONG,
     Derivative,
@@ -61,6 +61,7 @@ class Child:
         evidence: Sequence[int],
         pipe: int,
         derived: int,
+        asking: int,
         versions: dict[str, str],
     ) -> None:
         self._job = job
@@ -68,6 +69,8 @@ class Child:
         self._evidence = evidence
         self._pipe = pipe
         self._derived = derived
+        self._asking = asking
+        self._sizes: list[int] = job["served"]  # of parts that are read over the socket
         self._versions = versions
         self._members = self._member_bytes = self._items = self._bytes = self._derived_bytes = 0
 
@@ -101,15 +104,13 @@ class Child:
         except Exception as error:  # noqa: BLE001  (top of the child: recorded, not raised)
             self._failed("identify", error)
             return
-        if self._job["identify_only"]:
-            return
         for one in extractors.fitting(found.names, folders):
             if not apart(one):
                 self._extract(one, found)
 
     def _extract(self, one: Extractor, found: Format) -> None:
         self.say(extractor=one.NAME)
-        files = [self._opened(number) for number in range(len(self._evidence))]
+        files = [self._opened(n) for n in range(len(self._sizes or self._evidence))]
         wanted = extractors.program(one)
         told = Found(found, tuple(files[1:]))
         if wanted is not None:
@@ -137,6 +138,8 @@ class Child:
         return ran
 
     def _opened(self, number: int) -> BinaryIO:
+        if self._sizes:
+            return served.opened(self._asking, number, self._sizes[number])
         file = os.fdopen(os.dup(self._evidence[number]), "rb")
         file.seek(0)
         return file

@@ -12,7 +12,7 @@ from custody.entry import Act, Actor, Draft
 from custody.errors import LedgerDamaged
 from ingest.extraction import Derivative, Extraction
 from ingest.sandbox import Sandbox
-from ingest.working_copy import working_copy
+from ingest.working_copy import ends_of, served, working_copy
 from repository import Repository
 from repository.errors import Erased, IntegrityError
 from repository.exhibits import by_entry, ref
@@ -21,8 +21,6 @@ from repository.people import SYSTEM
 from repository.retrieve import Recorded, integrity_failure, part_key, recorded
 from repository.sealed import put_document
 from repository.stores import Stored
-
-HEAD = 64 << 20  # what is looked at of a file beyond the limit
 
 # An extraction's own word, and the outcome of its entry (01-domain, section 1).
 OUTCOMES = {
@@ -153,21 +151,16 @@ def _run(
     key: bytes | None,
     asked: Collection[str],
 ) -> Extraction:
-    whole = sum(part.size for part in parts) <= repo.settings.extraction_max_bytes
+    name = exhibit.path.decode("utf-8", "backslashreplace")
+    if sum(part.size for part in parts) > repo.settings.extraction_copy_bytes:
+        with ends_of(repo, exhibit, parts[0], key) as ends:
+            pieces = [served(repo, exhibit, part, key) for part in parts]
+            return sandbox.extract(ends, name_hint=name, served=pieces, asked=asked)
     with ExitStack() as open_copies:
         copies = [
-            open_copies.enter_context(
-                working_copy(repo, exhibit, part, key, limit=part.size if whole else HEAD)
-            )
-            for part in (parts if whole else parts[:1])
+            open_copies.enter_context(working_copy(repo, exhibit, part, key)) for part in parts
         ]
-        return sandbox.extract(
-            copies[0],
-            name_hint=exhibit.path.decode("utf-8", "backslashreplace"),
-            identify_only=not whole,
-            further=copies[1:],
-            asked=asked,
-        )
+        return sandbox.extract(copies[0], name_hint=name, further=copies[1:], asked=asked)
 
 
 def _keep(

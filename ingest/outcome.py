@@ -20,8 +20,6 @@ from ingest.extraction import (
 from ingest.findings import Findings
 from ingest.formats import NOT_ASKED, Pronom
 
-NOT_WHOLE = "larger than the limit: identified from its beginning only, not read"
-
 
 @dataclass(slots=True)
 class Run:
@@ -93,14 +91,12 @@ class Whole:
             self.problems.append(f"{extractor}: {why}" if extractor else why)
             self.refused = self.refused or (why if word == "refused" else "")
 
-    def record(self, ended: datetime, *, identify_only: bool) -> Extraction:
+    def record(self, ended: datetime) -> Extraction:
         """Return the record."""
-        if identify_only and not self.words:
-            self.problems.append(NOT_WHOLE)
         ran = list(dict.fromkeys(self.ran))
         versions = [f"{self.extractors[name]['version']}" for name in ran]
         return Extraction(
-            outcome=self._outcome(identify_only=identify_only),
+            outcome=self._outcome(),
             format=self.format,
             facts=tuple(self.facts),
             seals=tuple(self.seals),
@@ -122,14 +118,12 @@ class Whole:
             ended=ended.isoformat(),
         )
 
-    def _outcome(self, *, identify_only: bool) -> str:
+    def _outcome(self) -> str:
         something = self.facts or self.seals or self.members or self.inhibitors
         if self.words:
             word = self.words[0]
             kept = something or (self.ran and len(self.words) < len(self.isolations))
             return "partial" if word in {"timeout", "crash"} and kept else word
-        if identify_only:
-            return "refused"
         if self.incomplete:
             return "partial"
         return "ok" if self.ran else "unsupported"

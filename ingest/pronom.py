@@ -14,7 +14,8 @@ from ingest.warm import Warm
 FILES = 64  # how many one process sees before it is replaced
 SECONDS = 10.0
 MOST = 64 << 20  # of a longer file it sees the beginning and the end, put together
-_TAIL = 16 << 20
+TAIL = 16 << 20
+ENDS = f"; of its first {(MOST - TAIL) >> 20} and last {TAIL >> 20} MiB"
 _BLOCK = 1 << 20
 
 
@@ -32,11 +33,17 @@ class Witness:
             self._warm.close()
             self._warm = None
 
-    def ask(self, descriptor: int) -> Pronom:
-        """Return what PRONOM says of an open file; that it says nothing is an answer too."""
+    def ask(self, descriptor: int, *, ends_only: bool = False) -> Pronom:
+        """Return what PRONOM says of an open file; that it says nothing is an answer too.
+
+        Args:
+            descriptor: the file.
+            ends_only: it holds the beginning and the end of a longer one already.
+        """
         if importlib.util.find_spec("pygfried") is None:
             return Pronom("", words="pygfried is not installed")
         copy, note = _in_memory(descriptor)
+        note = ENDS if ends_only else note
         try:
             return self._ask(copy, note)
         finally:
@@ -85,9 +92,9 @@ def _in_memory(descriptor: int) -> tuple[int, str]:
     if size <= MOST:
         _copy(descriptor, copy, 0, size)
         return copy, ""
-    _copy(descriptor, copy, 0, MOST - _TAIL)
-    _copy(descriptor, copy, size - _TAIL, _TAIL)
-    return copy, f"; of its first {(MOST - _TAIL) >> 20} and last {_TAIL >> 20} MiB"
+    _copy(descriptor, copy, 0, MOST - TAIL)
+    _copy(descriptor, copy, size - TAIL, TAIL)
+    return copy, ENDS
 
 
 def _copy(source: int, target: int, offset: int, count: int) -> None:

@@ -11,7 +11,7 @@ is an error.
 
 Outcomes: `ok`; `partial` (something was found, and something failed or was cut off); `timeout`
 and `crash` (nothing was found before it); `unsupported` (identified, but no extractor reads the
-format); `refused` (not looked into: too large, or the process could not be locked).
+format); `refused` (not looked into: the process could not be locked).
 """
 
 import contextlib
@@ -22,6 +22,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -31,12 +32,15 @@ from ingest.extraction import Extraction, Limits, claimed_extension
 from ingest.findings import bounded
 from ingest.outcome import Run, Whole
 from ingest.pronom import Witness
+from ingest.served import Part, answer
 from ingest.warm import Warm
 
 PYTHON = (sys.executable, "-P")  # -P: no module is taken from the working directory
 
 _GRACE_SECONDS = 0.5  # what a zygote may take beyond the limit before it counts as hung
 _BLOCK = 65_536
+_SERVED_A_SECOND = 30 << 20  # bytes that reading, checking and parsing get a second for
+_MOST_SECONDS = 7200
 
 
 class Sandbox:
@@ -90,8 +94,8 @@ class Sandbox:
         file: BinaryIO,
         *,
         name_hint: str,
-        identify_only: bool = False,
         further: Sequence[BinaryIO] = (),
+        served: Sequence[Part] = (),
         asked: Collection[str] = (),
     ) -> Extraction:
         """Return the record of one run over an open file (a real one: it needs a descriptor).
@@ -99,12 +103,14 @@ class Sandbox:
         Args:
             file: the evidence, or a private copy; the child gets it read-only.
             name_hint: its name, of which only the claimed extension is used.
-            identify_only: the file is not whole, so it is named but not read (`refused`).
             further: the exhibit's further parts, in order.
+            served: all parts of an exhibit too large to copy: `file` then holds the beginning and
+                the end of the first, to identify it by, and extractors read these.
             asked: extractors that run only when they are asked for, and are.
 
         Raises:
             SandboxUnavailable, LibmagicMissing: no zygote can be started; nothing was looked at.
+            IntegrityError, StoreUnavailable: as what is served raises.
         """
         run = Whole(self._limits, claimed_extension(name_hint), self._clock())
         evidence: list[int] = []
@@ -114,30 +120,29 @@ class Sandbox:
                 # Opened again: the child can neither write through it nor move our position.
                 place = f"/proc/self/fd/{one.fileno()}"
                 evidence.append(os.open(place, os.O_RDONLY | os.O_CLOEXEC))
-            self._look(run, evidence, identify_only=identify_only, asked=asked)
+            self._look(run, evidence, served, asked)
         finally:
             for descriptor in evidence:
                 os.close(descriptor)
-        return run.record(self._clock(), identify_only=identify_only)
+        return run.record(self._clock())
 
     def _look(
         self,
         run: Whole,
         evidence: Sequence[int],
-        *,
-        identify_only: bool,
+        served: Sequence[Part],
         asked: Collection[str],
     ) -> None:
-        run.pronom = self._pronom.ask(evidence[0])
+        run.pronom = self._pronom.ask(evidence[0], ends_only=bool(served))
         job: dict[str, Any] = {
             "extension": run.extension,
             "pronom": run.pronom.to_json(),
-            "identify_only": identify_only,
+            "served": [part.size for part in served],
             "format": None,
             "extractor": None,
         }
-        self._job(run, job, evidence, self._limits)
-        if identify_only or run.format is None or run.refused:
+        self._job(run, job, evidence, served, self._limits)
+        if run.format is None or run.refused:
             return
         for name, known in run.extractors.items():
             if not known["formats"] or run.format.names.isdisjoint(known["formats"]):
@@ -148,31 +153,59 @@ class Sandbox:
             if known["asked"] and name not in asked:
                 run.problems.append(f"{name}: not done: it was not asked for")
                 continue
+            if known["program"] and served:
+                run.problems.append(f"{name}: not done: the file is too large for a program")
+                continue
             job |= {"format": run.format.to_json(), "extractor": name}
-            self._job(run, job, evidence, Limits.from_json(known["limits"]))
+            limits = grown(Limits.from_json(known["limits"]), sum(part.size for part in served))
+            self._job(run, job, evidence, served, limits)
 
     def _job(
-        self, run: Whole, job: dict[str, Any], evidence: Sequence[int], limits: Limits
+        self,
+        run: Whole,
+        job: dict[str, Any],
+        evidence: Sequence[int],
+        served: Sequence[Part],
+        limits: Limits,
     ) -> None:
         message = json.dumps(job | {"limits": limits.to_json()}).encode()
         derived = os.memfd_create("derived", os.MFD_CLOEXEC)
         try:
-            ended = self._run(message, evidence, derived, limits)
+            ended = self._run(message, evidence, served, derived, limits)
             if ended.lost:  # the zygote itself went down or hung: once more with a new one
                 os.ftruncate(derived, 0)
-                ended = self._run(message, evidence, derived, limits)
+                ended = self._run(message, evidence, served, derived, limits)
             run.take(ended, derived, limits, job["extractor"])
         finally:
             os.close(derived)
 
-    def _run(self, job: bytes, evidence: Sequence[int], derived: int, limits: Limits) -> Run:
+    def _run(
+        self,
+        job: bytes,
+        evidence: Sequence[int],
+        served: Sequence[Part],
+        derived: int,
+        limits: Limits,
+    ) -> Run:
         if self._zygote is None:
             self._zygote = _Zygote(self._python, self._extractors)
-        run = self._zygote.run(job, evidence, derived, limits)
+        try:
+            run = self._zygote.run(job, evidence, served, derived, limits)
+        except BaseException:
+            self._restart()  # it may be at work on what cannot be served
+            raise
         run.tools, run.extractors = self._zygote.tools, self._zygote.extractors
         if run.lost:
             self._restart()
         return run
+
+
+def grown(limits: Limits, size: int) -> Limits:
+    """Return limits for evidence that is served: reading so much takes time, two hours at most."""
+    more = min(size // _SERVED_A_SECOND, _MOST_SECONDS)
+    return replace(
+        limits, cpu_seconds=limits.cpu_seconds + more, wall_ms=limits.wall_ms + 1000 * more
+    )
 
 
 def check_libmagic(python: Sequence[str] = PYTHON) -> None:
@@ -202,20 +235,32 @@ class _Zygote(Warm):
         why = bounded(str(said.get("error"))).replace("\n", " ")
         return SandboxUnavailable(f"the sandbox cannot be started: {why}")
 
-    def run(self, job: bytes, evidence: Sequence[int], derived: int, limits: Limits) -> Run:
+    def run(
+        self,
+        job: bytes,
+        evidence: Sequence[int],
+        served: Sequence[Part],
+        derived: int,
+        limits: Limits,
+    ) -> Run:
         """Hand over one job and return how it ended, in bounded time and memory."""
         deadline = time.monotonic() + limits.wall_ms / 1000 + _GRACE_SECONDS
         ours, theirs = os.pipe()
+        asking, asked = socket.socketpair()
         try:
+            given = [theirs, derived, asked.fileno(), *evidence]
             try:
-                socket.send_fds(self.channel, [job], [theirs, derived, *evidence])
+                socket.send_fds(self.channel, [job], given)
             except OSError:
                 return Run(lost="died")
             finally:
                 os.close(theirs)
-            output = _read(ours, limits.output_bytes + limits.member_bytes, deadline)
+                asked.close()
+            most = limits.output_bytes + limits.member_bytes
+            output = _read(ours, most, deadline, asking, served)
         finally:
             os.close(ours)
+            asking.close()
         overflow = len(output) > limits.output_bytes + limits.member_bytes
         if overflow:
             with contextlib.suppress(OSError):  # it died: that is seen below
@@ -229,17 +274,28 @@ class _Zygote(Warm):
         return Run(output, overflow, str(answer.get("ended")), answer["status"])
 
 
-def _read(pipe: int, most: int, deadline: float) -> bytes:
-    """Return what is written until the writers are gone, it is too much or time is up."""
+def _read(
+    pipe: int, most: int, deadline: float, asking: socket.socket, served: Sequence[Part]
+) -> bytes:
+    """Return what is written until the writers are gone, it is too much or time is up.
+
+    Meanwhile the child's requests for pieces are answered.
+    """
     output = bytearray()
     poll = select.poll()
     poll.register(pipe, select.POLLIN)
+    if served:
+        poll.register(asking, select.POLLIN)
     while len(output) <= most:
         left = deadline - time.monotonic()
-        if left <= 0 or not poll.poll(left * 1000):
+        ready = {descriptor for descriptor, _ in poll.poll(max(0, left * 1000))}
+        if left <= 0 or not ready:
             break
-        block = os.read(pipe, _BLOCK)
-        if not block:
-            break
-        output += block
+        if asking.fileno() in ready and not answer(asking, served):
+            poll.unregister(asking)
+        if pipe in ready:
+            block = os.read(pipe, _BLOCK)
+            if not block:
+                break
+            output += block
     return bytes(output)

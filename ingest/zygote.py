@@ -2,7 +2,8 @@
 
 Run by `ingest.sandbox` as a program of its own. It loads libmagic and every extractor once, says
 so, and then takes one job at a time over the socket it was started with: a JSON message with
-descriptors: a pipe (write), a file for what is derived (write), and the evidence (read). Per job it
+descriptors: a pipe (write), a file for what is derived (write), a socket to ask for pieces of what
+is too large to copy, and the evidence (read). Per job it
 
 1. forks; the child (a) leaves the session, (b) locks itself, (c) looks (`ingest.child`), writing
    one JSON line per finding to the pipe;
@@ -61,7 +62,7 @@ def main(arguments: list[str]) -> int:
         message, descriptors, _, _ = socket.recv_fds(channel, MESSAGE, _DESCRIPTORS)
         if not message:
             return 0
-        if len(descriptors) > 2:  # else it is a late word to kill
+        if len(descriptors) > 3:  # else it is a late word to kill
             answer = _serve(channel, json.loads(message), descriptors, folders)
             channel.send(json.dumps(answer).encode())
 
@@ -91,8 +92,8 @@ def _serve(
     forked = os.fork()  # (1)
     if forked == 0:
         channel.close()
-        pipe, derived, *evidence = descriptors
-        child = Child(job, limits, evidence, pipe, derived, versions)
+        pipe, derived, asking, *evidence = descriptors
+        child = Child(job, limits, evidence, pipe, derived, asking, versions)
         place = program.find(next(iter(versions))) if versions else None
         calls = _calls(job, folders)
         _child(me, child, lambda: lockdown.lock(limits, evidence, place, calls=calls), folders)

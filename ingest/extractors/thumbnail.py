@@ -48,9 +48,8 @@ def extract(file: BinaryIO, found: Found) -> Iterator[Item]:
     if not small:
         yield Problem("the thumbnail inside cannot be decoded", incomplete=False)
         return
-    yield Derivative.of(
-        "thumbnail", "image/jpeg", pixels.smaller(small[0], pixels.THUMBNAIL), locator="exif"
-    )
+    picture = pixels.encoded(pixels.fitted(small[0], pixels.THUMBNAIL))
+    yield Derivative.of("thumbnail", "image/jpeg", picture, locator="exif")
     if whole:
         apart, turn = pixels.difference(whole[0], small[0])
         doubt = None

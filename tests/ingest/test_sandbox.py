@@ -91,11 +91,6 @@ def test_a_picture_without_exif_is_ok_and_says_so(sandbox):
     assert record.problems[0] == image.NO_EXIF
 
 
-def test_a_file_that_is_not_whole_is_named_but_not_read(sandbox):
-    record = look(sandbox, image.SAMPLE, "a.tif", identify_only=True)
-    assert (record.outcome, record.format.mime, record.facts) == ("refused", "image/tiff", ())
-
-
 def test_an_empty_file_is_an_outcome(sandbox):
     record = look(sandbox, b"", "a.jpg")
     assert (record.outcome, record.format.mime) == ("unsupported", "inode/x-empty")
