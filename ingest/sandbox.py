@@ -248,7 +248,7 @@ class _Zygote(Warm):
         ours, theirs = os.pipe()
         asking, asked = socket.socketpair()
         try:
-            given = [theirs, derived, asked.fileno(), *evidence]
+            given = [theirs, derived, *([asked.fileno()] if served else []), *evidence]
             try:
                 socket.send_fds(self.channel, [job], given)
             except OSError:

@@ -62,7 +62,7 @@ def main(arguments: list[str]) -> int:
         message, descriptors, _, _ = socket.recv_fds(channel, MESSAGE, _DESCRIPTORS)
         if not message:
             return 0
-        if len(descriptors) > 3:  # else it is a late word to kill
+        if len(descriptors) > 2:  # else it is a late word to kill
             answer = _serve(channel, json.loads(message), descriptors, folders)
             channel.send(json.dumps(answer).encode())
 
@@ -92,7 +92,8 @@ def _serve(
     forked = os.fork()  # (1)
     if forked == 0:
         channel.close()
-        pipe, derived, asking, *evidence = descriptors
+        pipe, derived, *evidence = descriptors
+        asking = evidence.pop(0) if job["served"] else -1
         child = Child(job, limits, evidence, pipe, derived, asking, versions)
         place = program.find(next(iter(versions))) if versions else None
         calls = _calls(job, folders)

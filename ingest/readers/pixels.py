@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 from PIL import __version__ as pillow
 
 from ingest.extraction import Derivative, Fact, Item, Problem
@@ -61,6 +61,9 @@ def decoded(file: BinaryIO, *, frame: int = 0) -> Iterator[Image.Image | Problem
                 upright = ImageOps.exif_transpose(opened)
                 yield _flat(upright)
                 return
+        except UnidentifiedImageError:  # that no decoder here knows it is no failure of the file
+            yield Problem("not shown: no decoder here takes it for a picture", incomplete=False)
+            return
         except Exception as error:  # noqa: BLE001  (a decoder may raise anything)
             reason = f"{type(error).__name__}: {error}"[:200]
             if lenient:
