@@ -284,6 +284,18 @@ def test_a_thing_that_came_whole_is_one_exhibit_of_parts(desk, name, house):
     assert found[2]["sha256"] == f"sha256:{sha256(b'2').hexdigest()}"
 
 
+def test_an_upload_whose_client_never_learned_of_it_keeps_no_submission_open(desk, name):
+    """The line was cut before the answer: the client began another upload for the same file."""
+    desk.announce(name, text([(b"a", b"abc")]))
+    told = f"submission {_b64(name)},file {_b64(1)}"
+    headers = {**TUS, "Upload-Length": "3", "Upload-Metadata": told}
+    lost = desk.ask("POST", "/api/v1/uploads", headers=headers)
+    assert lost.status_code == 201
+    assert desk.upload(name, ("file", 1), b"abc").status_code == 201
+    assert desk.ask("POST", f"{ROOT}/{name}/complete", json={}).status_code == 201
+    assert desk.ask("GET", lost.headers["Location"]).json["reason"] == "submission-completed"
+
+
 def test_an_open_upload_ends_with_its_submission(desk, name):
     desk.announce(name, text(FILES[:1]))
     told = f"submission {_b64(name)},file {_b64(1)}"
