@@ -23,7 +23,9 @@ from repository import Repository
 from repository.errors import NameTaken
 from repository.models import Case, Submission
 
-ALGORITHMS: Mapping[str, int] = {"sha256": 64, "sha512": 128, "sha1": 40, "md5": 32}
+ALGORITHMS: Mapping[str, int] = {
+    "sha256": 64, "sha512": 128, "sha384": 96, "sha224": 56, "sha1": 40, "md5": 32,
+}  # fmt: skip
 
 
 def declared_digests(given: Sequence[str]) -> dict[str, str]:

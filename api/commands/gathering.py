@@ -1,9 +1,11 @@
 """What `ingest` is given: files, a list that declares something of each, things of several parts.
 
-Everything that does not fit is a line of the result: rows without a file, files without a row, sets
-that could be joined or have a gap. Nothing is dropped, and nothing joined that nobody confirmed.
+Everything that does not fit is a line of the result: rows without a file, files without a row. Sets
+that could be joined, or have a gap, are listed on standard error. Nothing is dropped, and nothing
+joined that nobody confirmed.
 """
 
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -192,10 +194,11 @@ def _say_proposal(ctx: Context, found: Gathered, one: Proposal, *, joined: bool,
         what = "kept apart" if mode == "apart" else "kept apart; --things join makes it one exhibit"
     else:
         what = "kept apart: " + "; ".join(filter(None, (_lacks(one), _doubles(one))))
-    if ctx.as_json:
-        ctx.result(line, "")
-    else:
-        ctx.say(f"{_described(found, one)}: {what}")
+    # Not among the results: what is not joined is no result, and what is shows its parts there.
+    text = (
+        json.dumps(line, ensure_ascii=False) if ctx.as_json else f"{_described(found, one)}: {what}"
+    )
+    click.echo(text, err=True)
 
 
 def _described(found: Gathered, one: Proposal) -> str:

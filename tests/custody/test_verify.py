@@ -8,7 +8,7 @@ import sys
 from base64 import b64decode, b64encode
 from contextlib import suppress
 from copy import deepcopy
-from hashlib import sha256
+from hashlib import new, sha256
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -610,6 +610,15 @@ def test_a_wrong_entry_fails_its_claim_though_well_signed(tmp_path, name):
 def test_a_digest_that_cannot_be_made_is_not_passed_over(tmp_path):
     change = _body({1: lambda f: f["parts"][0]["digests"].update(whirl="whirl:00", shake_128="x")})
     assert outcomes(World(change_body=change).write(tmp_path / "bag"))["registration"] == "not-done"
+
+
+@pytest.mark.parametrize("kind", ["sha224", "sha384"])
+def test_a_digest_that_somebody_declared_is_made_anew(tmp_path, kind):
+    made = f"{kind}:{new(kind, b'evidence').hexdigest()}"
+    for said, outcome in ((made, "pass"), (f"{kind}:00", "fail")):
+        change = _body({1: lambda f, said=said: f["parts"][0]["digests"].update({kind: said})})
+        bag = World(change_body=change).write(tmp_path / outcome)
+        assert outcomes(bag)["registration"] == outcome
 
 
 def test_a_payload_replaced_with_all_manifests_fails_registration(bag):

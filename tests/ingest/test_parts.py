@@ -1,11 +1,14 @@
 """A thing of several parts is one exhibit: taken in, read, kept, exported, checked by part."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 import pytest
+from sqlalchemy import select
 
 from api.app import create_app
 from api.commands.context import login
@@ -17,16 +20,23 @@ from ingest.sources import Source, Thing
 from ingest.staging import intend, stage
 from repository import copies, erasure
 from repository.authorise import Caller
-from repository.errors import Erased, IntegrityError, PartRequired, UnknownPart
+from repository.errors import (
+    Erased,
+    IntegrityError,
+    PartRequired,
+    StoreUnavailable,
+    UnknownPart,
+)
 from repository.exhibits import digest_of_parts, find_exhibit
 from repository.fixity import check_objects
 from repository.flows import close_ended
-from repository.models import Intake
+from repository.models import Exhibit, Intake
 from repository.people import find_person, new_person, new_token
 from repository.purpose import parse
 from repository.reconcile import reconcile
 from repository.retrieve import recorded_parts, retrieve
 from repository.submissions import Declaration, open_submission
+from tests.hostile import FailsAt
 from tests.house import CODE
 
 PARTS = [b"first part" * 200_000, b"second", b""]
@@ -323,6 +333,41 @@ def test_parts_joined_otherwise_than_in_the_interrupted_run_get_intents_of_their
     assert first.row.exhibit_id not in {outcome.exhibit_id for outcome in outcomes}
     reconcile(house.repo, older=timedelta())
     assert house.last("upload_abandoned")["reason"] == "nobody-came-back"
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_wherever_the_store_fails_the_next_run_makes_one_exhibit_of_the_thing(
+    house, tmp_path, after
+):
+    """Every operation of the store fails once, in a submission of its own, then it goes on."""
+    contents = [b"first", b"second", b""]
+    whole = thing(tmp_path, contents)
+    for n in range(1, 30):
+        submission = submission_of(house, f"SUB-01a1f000-0000-7000-8000-{n:012d}")
+        store = FailsAt(house.repo.store, n, after=after)
+        failing = replace(house.repo, store=store)
+        with suppress(StoreUnavailable):
+            list(ingest(failing, house.custodian, house.case, submission, [whole]))
+        [outcome] = take_in(house, whole, submission=submission)
+        with house.repo.database.reading() as session:
+            found = select(Exhibit.number).where(Exhibit.submission_id == submission.id)
+            assert list(session.scalars(found)) == [outcome.number]
+        assert [read(house, outcome.number, k) for k in (1, 2, 3)] == contents
+        if not store.failed:
+            break
+    assert n == 8  # bytes and manifest of three parts, and their key
+
+
+def test_two_runs_of_one_submission_at_once_register_a_thing_once(house, tmp_path):
+    things = [thing(tmp_path, [b"%d" % n, b"b", b"c"], stem=f"d{n}") for n in range(6)]
+    submission = submission_of(house)
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(take_in, house, *things, submission=submission) for _ in range(2)]
+        outcomes = [run.result() for run in runs]
+    numbers = [[one.number for one in run] for run in outcomes]
+    assert numbers[0] == numbers[1]
+    assert len(set(numbers[0])) == len(things)
+    assert house.case.exhibits == len(things)
 
 
 @pytest.fixture
