@@ -3,10 +3,9 @@
 Every fact is a claim of the file. A value keeps the text it was read from beside it; what cannot
 be right is marked `suspect` and never becomes a time or a place of ours.
 
-`ingest.readers` finds the Exif in its container; exifread sees the TIFF stream alone, for its own
-readers of containers raise on 3 % of real pictures, and one directory after the other, so that a
-broken one costs no other. Not read: maker notes (only ExifTool reads them), and BigTIFF beyond its
-first directories.
+`ingest.readers` finds the Exif in its container and the entries in its directories; exifread reads
+one entry at a time, for its own readers of containers raise on 3 % of real pictures. Not read:
+maker notes (only ExifTool reads them), and BigTIFF beyond its plain texts and numbers.
 """
 
 import base64
@@ -20,14 +19,14 @@ from typing import Any, BinaryIO
 
 import exifread
 from exifread.core.exif_header import ExifHeader
-from exifread.tags.exif import EXIF_TAGS, GPS_TAGS
+from exifread.tags.exif import EXIF_TAGS, GPS_TAGS, INTEROP_TAGS
 
 from ingest.extraction import Fact, Found, Item, Problem
 from ingest.normalise import fact, identifiers, times
 from ingest.normalise.places import decimal, degrees, position, signed
 from ingest.readers import pictures
 from ingest.readers.apex import apex
-from ingest.readers.blocks import Block, read_at
+from ingest.readers.blocks import MOST_BLOCK, MOST_TOTAL, Block, read_at
 from ingest.readers.tiff import Entry, Tiff
 
 NAME = "image"
@@ -60,7 +59,6 @@ GROUPS = {
 NAMES = {
     "BodySerialNumber": "SerialNumber",
     "CameraOwnerName": "OwnerName",
-    "CVAPattern": "CFAPattern",
     "DateTime": "ModifyDate",
     "DateTimeDigitized": "CreateDate",
     "ExifImageLength": "ExifImageHeight",
@@ -83,9 +81,12 @@ _SERIALS = {"ExifIFD:SerialNumber": "serial", "ExifIFD:LensSerialNumber": "lens-
 _DIRECTORY_KEYS = {"IFD0": "Image", "IFD1": "Thumbnail", "ExifIFD": "EXIF", "GPS": "GPS"}
 _ANGLES = {"GPS:GPSLatitude": 90, "GPS:GPSLongitude": 180, "GPS:GPSDestLatitude": 90,
            "GPS:GPSDestLongitude": 180}  # fmt: skip
-POINTERS = frozenset(
-    {"Padding", "ExifOffset", "GPSInfo", "InteroperabilityOffset", "SubIFDs"}
-)  # no content
+LEFT_OUT = frozenset(
+    {
+        "ExifOffset", "GPSInfo", "InteroperabilityOffset", "SubIFDs",  # lead to directories
+        "Padding", "CVAPattern", "SpatialFrequencyResponse", "DeviceSettingDescription",  # binary
+    }
+)  # fmt: skip
 # A time, and the tags that hold its fraction of a second and its distance from UTC.
 TIMES = {
     "ExifIFD:DateTimeOriginal": ("ExifIFD:SubSecTimeOriginal", "ExifIFD:OffsetTimeOriginal"),
@@ -95,6 +96,14 @@ TIMES = {
 NO_EXIF = "no Exif data found, or none that can be read"
 
 _ONE = frozenset({"ExifIFD:FileSource", "ExifIFD:SceneType"})  # some write more than one value
+# exifread's dictionaries; further directories are walked to by ingest.readers.tiff, not by it.
+_EXIF_TAGS: dict[int, Any] = {
+    tag: (known[0], None) if isinstance(known[1], tuple) else known
+    for tag, known in EXIF_TAGS.items()
+}
+_KNOWN: dict[str, dict[int, Any]] = {"GPS": GPS_TAGS, "Interoperability": INTEROP_TAGS}
+_UNREAD = frozenset({0x02BC, 0x927C, 0x9286})  # XMP, maker notes, the user's comment
+_MOST_PROBLEMS = 50
 _COMMENTS = {b"ASCII": "latin-1", b"UNICODE": "utf-16", b"JIS": "iso2022_jp"}
 _SHOWN_TEXT = 2000  # characters of one value; longer ones are cut and marked
 _UNDEFINED = 7  # the TIFF field type of bytes without a meaning
@@ -149,38 +158,48 @@ def _streams(file: BinaryIO) -> Iterator[tuple[BinaryIO, str]]:
 
 
 def _tags(stream: BinaryIO, kind: str) -> tuple[dict[str, Any], list[Problem]]:
-    """Return exifread's tags of a TIFF stream, and what it raised at which directory."""
+    """Return exifread's tags of a TIFF stream, and what it raised at which entry.
+
+    It is given one entry at a time: its own walk believes every count, and loses all tags of a
+    picture with the first that makes it raise.
+    """
     tiff = Tiff(stream)
     if not tiff.order or tiff.big:
         return {}, []
     # detailed=True never ends on a crafted maker note (ianare/exif-py issue 182).
     header = ExifHeader(stream, "I" if tiff.order == "<" else "M", 0, 0, False, detailed=False)
-    problems = []
-    for name, place in _directories(tiff, kind):
-        dictionary = GPS_TAGS if name == "GPS" else EXIF_TAGS
+    problems: list[Problem] = []
+    left = MOST_TOTAL
+    for entry in tiff.entries():
+        directory = _directory(entry.directory, kind)
+        if directory is None or entry.tag in _UNREAD:
+            continue
+        left -= entry.size if entry.size < MOST_BLOCK else 0
+        if left < 0 or len(problems) > _MOST_PROBLEMS:
+            problems.append(Problem("Exif: too much in its entries; the rest was not read"))
+            break
+        known: Any = _KNOWN.get(directory, _EXIF_TAGS).get(entry.tag)
+        name = known[0] if known else f"Tag 0x{entry.tag:04X}"
         try:
-            header.dump_ifd(place, name, tag_dict=dictionary)
+            if entry.size < MOST_BLOCK:
+                header._process_tag(  # noqa: SLF001  (what its own walk does for each entry)
+                    0, directory, known, entry.at, entry.tag, name, False, "UNDEF"
+                )
         except Exception as error:  # noqa: BLE001  (it raises what it does not declare)
-            reason = f"exifread, {name}: {type(error).__name__}: {error}"
+            reason = f"exifread, {directory} {name}: {type(error).__name__}: {error}"
             problems.append(Problem(reason[:200]))
     return dict(header.tags), problems
 
 
-def _directories(tiff: Tiff, kind: str) -> Iterator[tuple[str, int]]:
-    """Yield exifread's names of the directories of a stream, and where each begins.
-
-    GPS and Interoperability are read by exifread itself, where it meets their pointers.
-    """
-    first = {"exif-part": "EXIF", "gps-part": "GPS"}.get(kind)
-    for name, place in tiff.directories():
-        if first is not None:
-            yield first, place
-            return
-        number = name.removeprefix("IFD")
-        if number.isdigit():
-            yield ("Image", "Thumbnail")[int(number)] if int(number) < 2 else f"IFD {number}", place
-        elif name != "GPS":
-            yield {"ExifIFD": "EXIF"}.get(name, name), place
+def _directory(name: str, kind: str) -> str | None:
+    """Return exifread's name of a directory; None: not a part of this stream."""
+    if kind != "exif":  # Canon's raw files keep each directory in a stream of its own
+        first = {"exif-part": "EXIF", "gps-part": "GPS"}[kind]
+        return first if name == "IFD0" else None
+    number = name.removeprefix("IFD")
+    if number.isdigit():
+        return ("Image", "Thumbnail")[int(number)] if int(number) < 2 else f"IFD {number}"
+    return {"ExifIFD": "EXIF", "InteropIFD": "Interoperability"}.get(name, name)
 
 
 def _apart(stream: BinaryIO) -> Iterator[Fact]:
@@ -248,7 +267,7 @@ def _name(key: str) -> str | None:
         group = GROUPS[directory]
     else:
         return None
-    if tag in POINTERS:
+    if tag in LEFT_OUT:
         return None
     if tag.startswith("Tag 0x001F") and group != "GPS":  # its name depends on the directory
         return f"{group}:Tag0x001F"

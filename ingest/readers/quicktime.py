@@ -214,12 +214,13 @@ def _location(data: bytes) -> Iterator[Item]:
     if data[6:8] in {b"\xfe\xff", b"\xff\xfe"} or len(rest) < 13:
         return
     longitude, latitude, altitude = struct.unpack(">3i", rest[1:13])
-    numbers = [f"{number / 65536:.7g}" for number in (latitude, longitude, altitude)]
+    numbers = [f"{number / 65536:.5f}".rstrip("0") for number in (latitude, longitude, altitude)]
+    lat, lon, alt = (number.rstrip(".") for number in numbers)
+    body, notes = [*rest[13:].split(b"\0"), b"", b""][:2]
+    told = [part.decode("utf-8", "backslashreplace") for part in (name, body, notes)]
     role = {0: "shooting", 1: "real", 2: "fictional"}.get(rest[0], str(rest[0]))
-    text = (
-        f"{name.decode('utf-8', 'backslashreplace')} role={role} Lat={numbers[0]} Lon={numbers[1]}"
-    )
-    yield Item("UserData", "loci", f"{text} Alt={numbers[2]}".strip())
+    text = f"{told[0] or '(none)'} Role={role} Lat={lat} Lon={lon} Alt={alt} Body={told[1]}"
+    yield Item("UserData", "loci", f"{text} Notes={told[2]}")
 
 
 def _plain(data: bytes) -> str:

@@ -14,7 +14,8 @@ from ingest.readers.blocks import MOST_BLOCK, Block, Found, incomplete, read_at,
 
 MOST_DIRECTORIES = 64
 MOST_ENTRIES = 4096  # of one directory
-EXIF, GPS, SUB = 0x8769, 0x8825, 0x014A  # entries that point to further directories
+EXIF, GPS, SUB, INTEROP = 0x8769, 0x8825, 0x014A, 0xA005  # entries that lead to directories
+_BELOW = {EXIF: "ExifIFD", GPS: "GPS", INTEROP: "InteropIFD"}
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4,
           16: 8, 17: 8, 18: 8}  # fmt: skip
 _LETTERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I",
@@ -30,8 +31,9 @@ class Entry:
     tag: int
     kind: int
     count: int
-    start: int
+    start: int  # of the value
     size: int
+    at: int  # of the entry itself
 
 
 class Tiff:
@@ -49,17 +51,12 @@ class Tiff:
                 self.big = True
                 self._first = struct.unpack(self.order + "Q", head[8:16])[0]
 
-    def directories(self) -> Iterator[tuple[str, int]]:
-        """Yield name and place of every directory: the chain, sub-directories, Exif and GPS."""
-        for name, place, _ in self._walk():
-            yield name, place
-
     def entries(self) -> Iterator[Entry]:
         """Yield the entries of all directories."""
-        for _, _, found in self._walk():
+        for found in self._walk():
             yield from found
 
-    def _walk(self) -> Iterator[tuple[str, int, list[Entry]]]:
+    def _walk(self) -> Iterator[list[Entry]]:
         waiting = [("IFD0", self._first)] if self._first else []
         seen: set[int] = set()
         number = subs = 0
@@ -69,11 +66,10 @@ class Tiff:
                 continue
             seen.add(at)
             found, after = self._directory(at, name)
-            yield name, at, found
+            yield found
             for entry in found:
-                if entry.tag in {EXIF, GPS}:
-                    below = "ExifIFD" if entry.tag == EXIF else "GPS"
-                    waiting += [(below, place) for place in self.numbers(entry)[:1]]
+                if entry.tag in _BELOW:
+                    waiting += [(_BELOW[entry.tag], place) for place in self.numbers(entry)[:1]]
                 elif entry.tag == SUB:
                     for place in self.numbers(entry)[:16]:
                         waiting.append((f"SubIFD{subs or ''}", place))
@@ -121,7 +117,7 @@ class Tiff:
             if size > inline:
                 place = self._number(place, inline)
             if size:
-                found.append(Entry(name, tag, kind, many, place, size))
+                found.append(Entry(name, tag, kind, many, place, size, at + width + n * step))
         whole = len(data) == count * step
         return found, self._number(at + width + count * step, 8 if self.big else 4) if whole else 0
 

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import struct
 from decimal import Decimal
 from fractions import Fraction
 
@@ -14,6 +15,7 @@ from ingest.extraction import Fact, Problem
 from ingest.extractors import image
 from ingest.normalise import times
 from ingest.normalise.places import decimal, degrees, position
+from tests.ingest.containers import jpeg
 from tests.ingest.pictures import ASCII, RATIONAL, SHORT, placed, taken, tiff
 from tests.shared import shared
 
@@ -249,3 +251,48 @@ def test_tag_names_are_those_of_exiftool(read):
         "IFD0:PrintIM", "IFD0:InterColorProfile", "IFD0:StripOffsets", "IFD0:StripByteCounts",
         "IFD0:JPEGInterchangeFormat", "IFD0:IPTC-NAA", "IFD0:ThumbnailLength",
     }  # fmt: skip
+
+
+# --- bounds, and what exifread leaves out ---
+
+
+def test_a_directory_that_claims_sixty_thousand_entries_is_read_as_far_as_it_goes():
+    import time
+
+    whole = bytearray(image.SAMPLE)
+    whole[8:10] = b"\xff\xff"
+    started = time.process_time()
+    found = facts(bytes(whole))
+    assert time.process_time() - started < 0.5
+    assert found["IFD0:Make"].value == "Warm"
+
+
+def test_a_user_s_comment_is_read_in_its_own_characters():
+    for code, text in ((b"ASCII\0\0\0", b"bridge"), (b"UNICODE\0", "міст".encode("utf-16-le"))):
+        found = facts(tiff(exif=[(0x9286, ASCII, code + text)]))
+        assert found["ExifIFD:UserComment"].value == text.decode(
+            "ascii" if code.startswith(b"A") else "utf-16-le"
+        )
+
+
+def test_a_serial_number_is_a_device():
+    found = facts(tiff(exif=[(0xA431, ASCII, b"12345\0")]))["ExifIFD:SerialNumber"]
+    assert (found.value, found.kind, found.raw) == ("serial:12345", "device", "12345")
+
+
+def test_texts_of_a_bigtiff_are_read():
+    entry = struct.pack("<HHQQ", 0x10F, 2, 12, 52) + struct.pack("<Q", 0)
+    whole = b"II+\0\x08\0\0\0" + struct.pack("<QQ", 16, 1) + entry
+    found = facts(whole + b"A long maker")
+    assert found["IFD0:Make"].value == "A long maker"
+
+
+def test_of_two_exif_blocks_the_first_counts_and_there_are_said_to_be_two():
+    one, two = (tiff(ifd0=[(0x10F, ASCII, name)]) for name in (b"First\0", b"Second\0"))
+    whole = jpeg((0xE1, b"Exif\0\0" + one), (0xE1, b"Exif\0\0" + two))
+    assert facts(whole)["IFD0:Make"].value == "First"
+    assert any(
+        "2 Exif blocks" in one.reason
+        for one in image.extract(io.BytesIO(whole), None)
+        if isinstance(one, Problem)
+    )
