@@ -167,6 +167,8 @@ class SubmissionView(BaseModel):
     further: int
     finishing: int
     open: int
+    exhibits: int
+    looked_at: int
     list: str | None
     receipt: str | None
 

@@ -26,7 +26,7 @@ from ingest.staging import Staged
 from ingest.uploads import end
 from repository import Repository
 from repository.errors import BadRequest
-from repository.models import Announced, Case, Intake, Submission, Upload
+from repository.models import Announced, Case, Exhibit, Intake, Submission, Upload
 from repository.naming import recorded_name
 from repository.people import SYSTEM
 
@@ -46,6 +46,8 @@ class Progress:
     finishing: int  # uploads that are whole and being worked on
     open: int  # uploads on their way
     beside: int  # those of them that bring what was not announced
+    exhibits: int  # that came of it so far
+    looked: int  # of them, how many identification and extraction are done with
 
     @property
     def listed(self) -> int:
@@ -205,6 +207,9 @@ def _progress(session: Session, submission_id: str) -> Progress:
     unlisted = select(func.count()).where(
         Upload.submission_id == submission_id, Upload.state == "open", Upload.first.is_(None)
     )
+    looked = select(func.count(), func.count(Exhibit.processed_at)).where(
+        Exhibit.submission_id == submission_id
+    )
     size = sum(sizes.values())
     return Progress(
         row,
@@ -216,6 +221,7 @@ def _progress(session: Session, submission_id: str) -> Progress:
         going.get("arrived", 0) + going.get("closing", 0),
         going.get("open", 0),
         session.scalar(unlisted) or 0,
+        *session.execute(looked).one(),
     )
 
 

@@ -56,6 +56,8 @@ class Overview:
             "further": found.further,
             "finishing": found.finishing,
             "open": found.open,
+            "exhibits": found.exhibits,
+            "looked_at": found.looked,
             "list": self.list,
             "receipt": self.receipt,
         }

@@ -159,6 +159,7 @@ def _described(one: Overview, now: datetime) -> str:
         ("files", _counts(one)),
         ("bytes", f"{found.arrived} of {found.size} announced"),
         ("on their way", f"{found.open} uploads, {found.finishing} being finished"),
+        ("looked at", f"{found.looked} of {found.exhibits} exhibits"),
         ("list", one.list or "none was sent"),
     ]
     if row.completed_at is None:

@@ -96,6 +96,8 @@ def test_a_local_run_brings_what_was_announced(house, handing, tmp_path):
     [shown] = house.evidence("submission", "show", handing.id).lines
     assert shown["completed_at"] is None  # one that was announced is still missing
     assert (shown["announced"], shown["registered"], shown["further"]) == (1, 2, 1)
+    # The command looked at what it brought itself; the rest waits for a worker.
+    assert (shown["exhibits"], shown["looked_at"]) == (3, 2)
 
 
 def test_what_is_missing_is_shown_to_both_sides(house, handing):
