@@ -265,7 +265,11 @@ OPERATIONS: tuple[Operation, ...] = (
         "/api/v1/submissions/{submission}/receipt",
         "The receipt of its list, or of its end; or as pages for people",
         {200: SubmissionReceiptView},
-        [_SUBMISSION, _query("stage", enum=["announced", "complete"])],
+        [
+            _SUBMISSION,
+            _query("stage", enum=["announced", "complete"]),
+            _query("format", enum=["json", "pdf"]),
+        ],
         None,
     ),
     (

@@ -16,7 +16,7 @@ from api.schema import Completion, NewSubmission
 from custody.receipt import SubmissionReceipt
 from ingest import overview
 from ingest.announce import announce, begin
-from ingest.completion import complete, spooled
+from ingest.completion import complete, receipt_pages, spooled
 from ingest.errors import BadList
 from ingest.overview import Cursor, line_json
 from repository.authorise import on_own_submission
@@ -104,7 +104,10 @@ def end(submission: str) -> Response:
 def receipt(submission: str) -> Response:
     """Give the receipt of its list or of its end, with the witnesses it has by now."""
     stage = request.args.get("stage", "complete")
-    return _receipt(overview.receipt(repo(), caller(), submission, stage), 200)
+    found = overview.receipt(repo(), caller(), submission, stage)
+    if request.args.get("format", "json") == "pdf":
+        return Response(receipt_pages(repo(), found), content_type="application/pdf")
+    return _receipt(found, 200)
 
 
 @blueprint.get("/<submission>/receipts")

@@ -165,6 +165,20 @@ def spooled(repo: Repository, receipt: SubmissionReceipt) -> BinaryIO:
     return file
 
 
+def receipt_pages(repo: Repository, receipt: SubmissionReceipt) -> bytes:
+    """Return a receipt and its list as pages for people (PDF).
+
+    Raises:
+        GlyphMissing, RenderFailed: the pages cannot be made.
+    """
+    from repository.exports.receipt_pdf import submission_receipt_pdf  # brings a typesetter
+
+    with spooled(repo, receipt) as file:
+        file.readline()  # the receipt itself; its list follows
+        files = receipt.check_list(file)
+        return submission_receipt_pdf(receipt, files, generated_at=repo.clock())
+
+
 def write_receipt(repo: Repository, receipt: SubmissionReceipt) -> Path:
     """Write a receipt with its list into the data folder and return where."""
     file = repo.receipts / f"{receipt.submission}.json"

@@ -86,12 +86,19 @@ def submission_complete(ctx: Context, name: str, without_missing: bool, motive: 
     "--stage", type=click.Choice(("announced", "complete")), default="complete", show_default=True
 )
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write it there.")
+@click.option("--pdf", is_flag=True, help="As pages for people; needs --out.")
 @pass_context
-def submission_receipt(ctx: Context, name: str, stage: str, out: Path | None) -> None:
+def submission_receipt(ctx: Context, name: str, stage: str, out: Path | None, pdf: bool) -> None:
     """Make a receipt of a submission anew, with the witnesses it has by now."""
+    if pdf and out is None:
+        raise BadRequest("a PDF goes into a file: --out FILE")
     if out is not None and out.exists():
         raise BadRequest(f"{shown(out)} is there already; nothing was written")
     found = overview.receipt(ctx.repo, ctx.caller, name, stage)
+    if pdf and out is not None:
+        out.write_bytes(completion.receipt_pages(ctx.repo, found))
+        _said(ctx, found, out)
+        return
     with completion.spooled(ctx.repo, found) as file:
         if out is None:
             for line in file:

@@ -1,6 +1,9 @@
-"""A receipt on one page, for people: what was handed in, where it stands, and how to check it."""
+"""A receipt on paper, for people: what was handed in, where it stands, and how to check it.
 
-from collections.abc import Sequence
+That of an exhibit is one page; that of a submission goes on with its list.
+"""
+
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,9 +13,10 @@ from custody.entry import parse_body, timestamp
 from custody.errors import CustodyError
 from custody.note import Note, VerifierKey
 from custody.quorum import parse as parse_policy
-from custody.receipt import Proof, Receipt
+from custody.receipt import AnyReceipt, Proof, Receipt, SubmissionReceipt
 from custody.timestamp import read as read_token
 from repository.exports.pdf import render_page
+from repository.naming import shown
 
 WORDS = {
     "title": "Receipt of evidence",
@@ -52,8 +56,57 @@ CHECK = (
 )
 
 
+LIST_WORDS = {
+    **WORDS,
+    "title": "Receipt of a submission",
+    "announced": "What was announced",
+    "complete": "What became of what was handed in",
+    "files": "Files",
+    "digest": "SHA-256 of the list",
+    "n": "No.",
+    "name": "Name",
+    "bytes": "Bytes",
+    "became": "Became",
+    "sha256": "SHA-256",
+    "stands": "Entry",
+    "alt": "The digest of the list and the root of the ledger's tree as a code",
+    "list": "The list",
+    "registered": "Recorded",
+}
+_LEFT_OUT = (
+    "It does not show who handed the bytes in, what they are, or whether what they depict is true. "
+    "Files stand under the names they came with; what was declared of persons, the case and the "
+    "purpose are left out."
+)
+LIST_SHOWS = {
+    "announced": (
+        (
+            "Before their bytes came, the repository recorded the digest of this list. It shows "
+            "which files were announced, with their sizes and the digests declared; not that they "
+            "arrived, which the receipt at the end says."
+        ),
+        _LEFT_OUT,
+    ),
+    "complete": (
+        (
+            "The repository recorded the digest of this list when the submission ended. It shows "
+            "which bytes were registered, set apart, or never came. Each exhibit has a receipt of "
+            "its own."
+        ),
+        _LEFT_OUT,
+    ),
+}
+STATES = {
+    "quarantined": "set apart: another digest was declared",
+    "incomplete": "kept; other parts of its thing did not come",
+    "not-arrived": "did not arrive",
+}
+MAX_FILES = 2_000  # on paper; the file has them all
+MAX_NAME = 200  # characters of a name on paper
+
+
 def receipt_pdf(receipt: Receipt, *, generated_at: datetime) -> bytes:
-    """Return the receipt as one page (PDF/A-3a, PDF/UA-1 by Typst's claim).
+    """Return the receipt of an exhibit as one page (PDF/A-3a, PDF/UA-1 by Typst's claim).
 
     The same receipt and time give the same bytes. Nothing is verified here; the page says how.
 
@@ -65,53 +118,113 @@ def receipt_pdf(receipt: Receipt, *, generated_at: datetime) -> bytes:
         MalformedEntry, MalformedNote: the receipt cannot be read.
         GlyphMissing, RenderFailed: the page cannot be made.
     """
-    fields = parse_body(receipt.body.encode())
-    head = Checkpoint.parse_text(Note.parse(Proof.parse(receipt.proof).note).text)
     digits = receipt.sha256.removeprefix("sha256:")
-    fingerprint = VerifierKey.parse(receipt.key).fingerprint
-    number = f"{receipt.index:,} of a tree of {head.size:,}".replace(",", "\u202f")
-    rows: list[tuple[str, list[tuple[str, str, str]]]] = [
-        (
-            WORDS["what"],
-            [
-                (WORDS["exhibit"], receipt.exhibit, "text"),
-                (WORDS["digest"], _grouped(digits), "code"),
-                (WORDS["size"], f"{receipt.size:,} bytes".replace(",", "\u202f"), "text"),
-                (WORDS["submission"], receipt.submission, "code"),
-            ],
-        ),
-        (
-            WORDS["where"],
-            [
-                (WORDS["registered"], str(fields["at"]), "text"),
-                (WORDS["entry"], number, "text"),
-                (WORDS["ledger"], head.origin, "text"),
-                (WORDS["root"], _grouped(head.root.hex()), "code"),
-                (WORDS["key"], _grouped(fingerprint), "code"),
-            ],
-        ),
-        (WORDS["who"], [*_witnesses(receipt), *_stamps(receipt)]),
+    what = [
+        (WORDS["exhibit"], receipt.exhibit, "text"),
+        (WORDS["digest"], _grouped(digits), "code"),
+        (WORDS["size"], _number(receipt.size, "bytes"), "text"),
+        (WORDS["submission"], receipt.submission, "code"),
     ]
-    data: dict[str, Any] = {
-        "words": WORDS,
-        "language": "en",
-        "sections": [
-            {"title": title, "rows": [{"name": n, "value": v, "form": f} for n, v, f in found]}
-            for title, found in rows
-        ],
-        "shows": list(SHOWS),
-        "check": CHECK,
-        "made": f"{receipt.exhibit}, page made {timestamp(generated_at)}",
-        "qr": {
-            "kind": "qr",
-            "content": f"{receipt.sha256}\n{head.origin} {head.size} {head.root.hex()}",
-            "alt": WORDS["alt"],
-        },
-    }
+    data = _data(receipt, WORDS, (WORDS["what"], what), SHOWS)
+    data["made"] = f"{receipt.exhibit}, page made {timestamp(generated_at)}"
     return render_page("receipt.typ", data, at=generated_at)
 
 
-def _witnesses(receipt: Receipt) -> list[tuple[str, str, str]]:
+def submission_receipt_pdf(
+    receipt: SubmissionReceipt, files: Iterable[dict[str, Any]], *, generated_at: datetime
+) -> bytes:
+    """Return the receipt of a submission as pages: the same facts, then a row for each file.
+
+    Of more than `MAX_FILES` files the pages say only how many there are.
+
+    Args:
+        receipt: completed, if witnesses have answered.
+        files: its list, checked (`SubmissionReceipt.check_list`).
+        generated_at: the pages' own date.
+
+    Raises:
+        MalformedEntry, MalformedNote: the receipt cannot be read.
+        GlyphMissing, RenderFailed: the pages cannot be made.
+    """
+    listed = [_row(one) for one in files if receipt.count <= MAX_FILES]
+    what = [
+        (LIST_WORDS["submission"], receipt.submission, "code"),
+        (LIST_WORDS["files"], _number(receipt.count), "text"),
+        (LIST_WORDS["digest"], _grouped(receipt.sha256.removeprefix("sha256:")), "code"),
+    ]
+    if not listed:
+        what.append((LIST_WORDS["list"], f"more than {MAX_FILES} files: in the JSON file", "text"))
+    shows = LIST_SHOWS[receipt.stage]
+    data = _data(receipt, LIST_WORDS, (LIST_WORDS[receipt.stage], what), shows)
+    data["files"] = listed
+    data["made"] = f"{receipt.submission}, {receipt.stage}, made {timestamp(generated_at)}"
+    return render_page("receipt.typ", data, at=generated_at)
+
+
+def _data(
+    receipt: AnyReceipt,
+    words: dict[str, str],
+    what: tuple[str, list[tuple[str, str, str]]],
+    shows: Sequence[str],
+) -> dict[str, Any]:
+    fields = parse_body(receipt.body.encode())
+    head = Checkpoint.parse_text(Note.parse(Proof.parse(receipt.proof).note).text)
+    where = [
+        (words["registered"], str(fields["at"]), "text"),
+        (words["entry"], f"{_number(receipt.index)} of a tree of {_number(head.size)}", "text"),
+        (words["ledger"], head.origin, "text"),
+        (words["root"], _grouped(head.root.hex()), "code"),
+        (words["key"], _grouped(VerifierKey.parse(receipt.key).fingerprint), "code"),
+    ]
+    sections = [
+        what,
+        (words["where"], where),
+        (words["who"], [*_witnesses(receipt), *_stamps(receipt)]),
+    ]
+    return {
+        "words": words,
+        "language": "en",
+        "sections": [
+            {"title": title, "rows": [{"name": n, "value": v, "form": f} for n, v, f in found]}
+            for title, found in sections
+        ],
+        "files": [],
+        "shows": list(shows),
+        "check": CHECK,
+        "qr": {
+            "kind": "qr",
+            "content": f"{receipt.sha256}\n{head.origin} {head.size} {head.root.hex()}",
+            "alt": words["alt"],
+        },
+    }
+
+
+def _row(file: dict[str, Any]) -> dict[str, Any]:
+    """Return a file of a list as a row: number, name, size, what it became, digest."""
+    name = file["path"] if isinstance(file["path"], str) else shown(file["path"])
+    digest = file.get("sha256") or file.get("digests", {}).get("sha256") or ""
+    digits = digest.removeprefix("sha256:")
+    became = STATES.get(file.get("status", ""), "")
+    if "exhibit" in file:
+        became = file["exhibit"] + (f", part {file['part']}" if "part" in file else "")
+    if "entry" in file:
+        became += f"\nentry {_number(file['entry'])}"
+    if file.get("further"):
+        became += "\nnot announced"
+    return {
+        "number": _number(file["n"]),
+        "path": name if len(name) <= MAX_NAME else f"{name[:MAX_NAME]}…",
+        "bytes": _number(file["size"]),
+        "became": became.split("\n"),
+        "digest": [digits[:32], digits[32:]] if digits else ["–"],
+    }
+
+
+def _number(value: int, unit: str = "") -> str:
+    return f"{value:,} {unit}".strip().replace(",", "\u202f")
+
+
+def _witnesses(receipt: AnyReceipt) -> list[tuple[str, str, str]]:
     since = f"none yet: unwitnessed since {receipt.unwitnessed_since}"
     if not receipt.policy:
         return [(WORDS["witnesses"], since, "text")]
@@ -129,7 +242,7 @@ def _witnesses(receipt: Receipt) -> list[tuple[str, str, str]]:
     return [(WORDS["witnesses"], line, "text") for line in lines[:6]]
 
 
-def _stamps(receipt: Receipt) -> list[tuple[str, str, str]]:
+def _stamps(receipt: AnyReceipt) -> list[tuple[str, str, str]]:
     lines: list[str] = []
     for _, der in receipt.tokens:
         try:

@@ -151,6 +151,10 @@ def test_receipts_are_made_anew(house, handing, tmp_path):
     assert len(files_of(out)) == 3
     assert house.evidence(*words, "--out", out).code == 2
     assert house.evidence("receipt", "check", out).code == 0
+    pages = tmp_path / "r.pdf"
+    assert house.evidence(*words, "--pdf").code == 2
+    assert house.evidence(*words, "--pdf", "--out", pages).code == 0
+    assert pages.read_bytes().startswith(b"%PDF")
     data = bytearray(out.read_bytes())
     data[data.index(b"a/1.jpg")] ^= 1
     out.write_bytes(data)

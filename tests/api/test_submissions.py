@@ -474,3 +474,10 @@ def test_whoever_was_second_to_commit_goes_on_with_the_first(desk, monkeypatch):
     monkeypatch.setattr(announce, "open_submission", second)
     chosen = "SUB-01a1f000-0000-7000-8000-000000000001"
     assert desk.begin(id=chosen).status_code == 200
+
+
+def test_the_receipt_comes_as_pages_for_people_too(desk, name):
+    desk.announce(name, text(FILES))
+    answer = desk.ask("GET", f"{ROOT}/{name}/receipt?stage=announced&format=pdf")
+    assert (answer.status_code, answer.mimetype) == (200, "application/pdf")
+    assert answer.data.startswith(b"%PDF")
