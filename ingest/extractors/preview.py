@@ -1,10 +1,13 @@
-"""What a person sees of a picture without opening it: thumbnail, preview, pages, likeness."""
+"""What a person sees of a picture without opening it: thumbnail, preview, pages, likeness.
+
+And whether the thumbnail that a camera wrote into it still shows the same.
+"""
 
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from ingest.extraction import Derivative, Found, Item, Limits, Problem
-from ingest.readers import pixels
+from ingest.readers import pixels, thumbnails
 
 NAME = "preview"
 VERSION = pixels.VERSION
@@ -34,6 +37,7 @@ def extract(file: BinaryIO, found: Found) -> Iterator[Item]:
         yield Derivative.of("thumbnail", "image/jpeg", pixels.encoded(small))
         yield Derivative.of("preview", "image/jpeg", pixels.encoded(shown))
         yield from pixels.likeness(shown)
+        yield from thumbnails.compared(file, shown)
     if _PAGED.isdisjoint(found.format.names):
         return
     count = pixels.frames_in(file)

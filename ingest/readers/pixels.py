@@ -29,6 +29,7 @@ with contextlib.suppress(ImportError):  # without it HEIC has no preview
     pillow_heif.register_heif_opener(thumbnails=False)
 
 VERSION = f"Pillow {pillow}"
+Picture = Image.Image
 THUMBNAIL = 256  # pixels of the longer side
 PREVIEW = 1600
 MOST_PIXELS = 150_000_000  # decoded as RGB this is 450 MB

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from ingest.extraction import Derivative, Fact, Problem
-from ingest.extractors import thumbnail
+from ingest.readers import pixels, thumbnails
 from tests.shared import shared
 
 
@@ -34,7 +34,9 @@ def with_thumbnail(picture, small):
 
 
 def looked(data):
-    items = list(thumbnail.extract(io.BytesIO(data), None))
+    file = io.BytesIO(data)
+    shown = [one for one in pixels.decoded(file) if not isinstance(one, Problem)]
+    items = list(thumbnails.compared(file, shown[0])) if shown else []
     return next((one for one in items if isinstance(one, Fact)), None), items
 
 
