@@ -7,8 +7,9 @@
 Both directions are delayed by half a round trip, and connecting costs one. All connections share
 `rate` bytes a second in each direction, fairly: whoever has something to send takes turns. A cut
 comes after `cut_every` bytes on average, drawn from `seed` by the bytes that passed in total, and
-hits every connection there is: `reset` ends both sides at once, `hang` lets both sides believe that
-the other is still there, `mixed` is one after the other. What was under way is lost.
+hits `all` connections there are, or the `one` that carried the last byte. `reset` ends both sides
+at once, `hang` lets both sides believe that the other is still there, `mixed` is one after the
+other. What was under way is lost.
 """
 
 import asyncio
@@ -122,7 +123,7 @@ class Connection:
                 return
             allowed = self.switch.allowed(len(data), upwards=sink is self.server)
             await loop.sock_sendall(sink, data[:allowed])
-            self.switch.passed(allowed)
+            self.switch.passed(allowed, self)
 
     def cut(self, how: str) -> None:
         """Stop passing bytes; `run` does the rest, when nobody waits for the sockets any more."""
@@ -164,6 +165,7 @@ class Switch:
         self._draw = random.Random(asked["seed"])
         self._cut_every: float | None = asked["cut_every"]
         self._how: str = asked["how"]
+        self._hits: str = asked["hits"]
         self._next_cut = self._drawn()
         self._cut_at: dict[bool, int] = {}  # the same, exactly
         self._running: set[asyncio.Task[None]] = set()
@@ -190,21 +192,21 @@ class Switch:
         self.gone[upwards] += int(found)
         return int(found)
 
-    def passed(self, count: int) -> None:
+    def passed(self, count: int, by: Connection) -> None:
         self.total += count
         if any(self.gone[way] >= at for way, at in self._cut_at.items()):
             self._cut_at.clear()
             self.cut(self._how)
         elif self.total >= self._next_cut:
             self._next_cut = self._drawn()
-            self.cut(self._how)
+            self.cut(self._how, [by] if self._hits == "one" else None)
 
-    def cut(self, how: str) -> None:
-        """Cut every connection there is."""
+    def cut(self, how: str, hit: list[Connection] | None = None) -> None:
+        """Cut connections; None: every one there is."""
         self.cuts += 1
         if how == "mixed":
             how = "hang" if self.cuts % 2 else "reset"
-        for connection in self.connections:
+        for connection in self.connections if hit is None else hit:
             connection.cut(how)
 
     def obey(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -232,7 +234,7 @@ async def _serve(target: tuple[str, int], asked: dict[str, Any]) -> None:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if asked["rate"] is not None:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, KERNEL)
-    listener.bind(("127.0.0.1", 0))
+    listener.bind((asked["listen"], 0))
     listener.listen(1000)
     listener.setblocking(False)
     _say({"port": listener.getsockname()[1]})
@@ -258,14 +260,15 @@ def _say(found: dict[str, Any]) -> None:
 class Relay:
     """A running relay, as the test that started it sees it."""
 
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
+    def __init__(self, process: "subprocess.Popen[str]", listen: str) -> None:
         self._process = process
         assert process.stdout is not None
-        self.place: tuple[str, int] = ("127.0.0.1", json.loads(process.stdout.readline())["port"])
+        port: int = json.loads(process.stdout.readline())["port"]
+        self.place: tuple[str, int] = (listen, port)
 
     @property
     def address(self) -> str:
-        return f"http://127.0.0.1:{self.place[1]}"
+        return f"http://{self.place[0]}:{self.place[1]}"
 
     def told(self) -> dict[str, int]:
         """Return bytes, uploaded, downloaded, connections, open, cuts."""
@@ -305,7 +308,8 @@ class Relay:
 @contextmanager
 def relay(
     target: tuple[str, int], *, rtt: float = 0.0, rate: float | None = None,
-    cut_every: float | None = None, how: str = "mixed", seed: int = 1,
+    cut_every: float | None = None, how: str = "mixed", hits: str = "all", seed: int = 1,
+    listen: str = "127.0.0.1",
 ) -> Iterator[Relay]:  # fmt: skip
     """Run a relay to a server until the end of the block.
 
@@ -314,17 +318,20 @@ def relay(
         rtt: seconds of a round trip.
         rate: bytes a second, shared by all connections, in each direction.
         cut_every: bytes between two cuts, on average.
-        how: a cut does: `reset`, `hang` or `mixed`.
+        how: what a cut does: `reset`, `hang` or `mixed`.
+        hits: which connections: `all`, or the `one` that carried the last byte.
         seed: of the cuts.
+        listen: the address that clients connect to.
     """
     asked = {"rtt": rtt, "rate": rate, "cut_every": cut_every, "how": how, "seed": seed}
+    asked |= {"hits": hits, "listen": listen}
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.relay", *map(str, target), json.dumps(asked)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
     )  # fmt: skip
     with process:
         try:
-            yield Relay(process)
+            yield Relay(process, listen)
         finally:
             process.kill()
 

@@ -1,11 +1,13 @@
 """A submission over a bad line, against one plain transfer of as many bytes over the same line.
 
-    python -m tests.benchmarks.bench_bad_line [--mib 512] [--files 2000] [--small] [--tls]
+    python -m tests.benchmarks.bench_bad_line [--mib 512] [--files 2000] [--small] [--how reset]
+                                              [--hits one]
 
 The line: 300 ms round trip, 50 Mbit/s for all connections together, for the submission also a cut
-after every 32 MiB on average, resetting and hanging in turn. The plain transfer is one POST of raw
-bytes to a server that throws them away, without cuts. The limit: 0.9 × its rate. The submission's
-time is that of the whole command: hashing, list, bytes, receipts, completion.
+after every 32 MiB on average, of the connection that carried the last byte, or of all. The plain
+transfer is one POST of raw bytes to a server that throws them away, without cuts. The limit: 0.9 ×
+its rate. The submission's time is that of the whole command: hashing, list, bytes, receipts,
+completion.
 """
 
 import argparse
@@ -29,6 +31,7 @@ from tests.service import Service, serving
 RTT = 0.3
 RATE = 50e6 / 8
 CUT_EVERY = 32 << 20
+KINDS = (("reset", "one"), ("reset", "all"), ("mixed", "one"), ("mixed", "all"))
 
 
 def make_files(folder: Path, count: int, size: int, seed: int) -> int:
@@ -93,9 +96,11 @@ def ingest_to(address: str, folder: Path, token: str, state: Path) -> list[str]:
     return [sys.executable, "-m", "api.cli", "--data", str(state / "none"), "--json", *words]
 
 
-def submission(service: Service, token: str, folder: Path, state: Path, count: int) -> float:
+def submission(
+    service: Service, token: str, folder: Path, state: Path, count: int, **cuts: str
+) -> float:
     """Return the seconds of the whole command over the bad line."""
-    with relay(service.place, rtt=RTT, rate=RATE, cut_every=CUT_EVERY, seed=11) as line:
+    with relay(service.place, rtt=RTT, rate=RATE, cut_every=CUT_EVERY, seed=11, **cuts) as line:  # type: ignore[arg-type]
         address = line.address.replace("http:", "https:") if service.tls else line.address
         start = time.perf_counter()
         done = subprocess.run(
@@ -119,6 +124,8 @@ def main() -> None:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--mib", type=int, default=512)
     arguments.add_argument("--files", type=int, default=2000)
+    arguments.add_argument("--how", choices=["reset", "hang", "mixed"])
+    arguments.add_argument("--hits", choices=["one", "all"])
     arguments.add_argument("--small", action="store_true", help="a quick run")
     arguments.add_argument("--on")
     given = arguments.parse_args()
@@ -131,10 +138,13 @@ def main() -> None:
         token = new_token(data)
         theirs = plain(size)
         say(f"one plain transfer of {size / (1 << 20):.0f} MiB, no cuts: {theirs:.1f} s")
-        with serving(data) as service:
-            ours = submission(service, token, folder, place / "state", given.files)
-        say(f"a submission of {given.files} files, with cuts: {ours:.1f} s")
-        say(f"rate as a part of the plain transfer's (limit 0.9): {theirs / ours:.2f}")
+        kinds = [(given.how, given.hits)] if given.how and given.hits else KINDS
+        for n, (how, hits) in enumerate(kinds):
+            with serving(data) as service:
+                state = place / f"state{n}"
+                ours = submission(service, token, folder, state, given.files, how=how, hits=hits)
+            say(f"a submission of {given.files} files, cuts that {how} {hits}: {ours:.1f} s")
+            say(f"   rate as a part of the plain transfer's (limit 0.9): {theirs / ours:.2f}")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import create_engine, text
 
+from repository.stores import BUCKETS, CANARY, ObjectStore
 from tests.faults.load import Told
 
 ENDED = {"done", "ended", "joined"}
@@ -60,6 +61,17 @@ def folder_listing(store: Path) -> Listing:
             if file.is_file() and file.suffix != ".lock"
         }
         for bucket in store.iterdir()
+    }
+
+
+def store_listing(store: ObjectStore) -> Listing:
+    """Return what stands in a store of any kind: every version of every object.
+
+    Left out is what trials of the store's locks leave behind.
+    """
+    return {
+        bucket: {one.key for one in store.versions(bucket) if not one.key.startswith(CANARY)}
+        for bucket in BUCKETS
     }
 
 

@@ -310,13 +310,13 @@ class Load:
 
     def __init__(
         self, places: list[Place], tokens: dict[str, str], *, threads: int = 6, seed: int = 1,
-        told: Told | None = None, large: float = 0.02,
+        told: Told | None = None, large: float = 0.02, timeout: float = 60.0,
     ) -> None:  # fmt: skip
         self.told = told or Told()
         self._stop = threading.Event()
         going = lambda: not self._stop.is_set()  # noqa: E731
         clients = [
-            Client(places, tokens, self.told, seed * 1000 + n, going, large=large)
+            Client(places, tokens, self.told, seed * 1000 + n, going, large=large, timeout=timeout)
             for n in range(threads)
         ]
         self._threads = [threading.Thread(target=one.run, daemon=True) for one in clients]

@@ -1,6 +1,6 @@
 """Where the fault runs happen: a repository, its service and worker, and the judging at the end."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -15,7 +15,7 @@ from repository import Repository, open_repository
 from repository.models import Upload
 from repository.people import find_person, new_token
 from repository.reconcile import reconcile
-from tests.faults.checker import Judged, folder_listing, judge, judge_rest
+from tests.faults.checker import Judged, Listing, folder_listing, judge, judge_rest
 from tests.faults.load import Told
 from tests.house import House, make_house
 from tests.service import Running, Service, evidence
@@ -36,10 +36,6 @@ class Scene:
     environment: dict[str, str]  # settings that are not in the data folder
 
     @property
-    def url(self) -> str:
-        return self.settings.database_url or f"sqlite:///{self.settings.data / 'evidence.db'}"
-
-    @property
     def store(self) -> Path:
         """Return the folder that is the store."""
         url = self.settings.store_url
@@ -49,31 +45,35 @@ class Scene:
         for one in (self.service, self.worker):
             one.kill()
 
-    def verify(self) -> int:
-        """Return the exit code of `evidence verify` on everything."""
-        words = evidence(self.settings.data, "verify")
-        done = Running(words, log=self.folder / "verify.log", **self.environment)
-        return done.start().wait(600)
-
     def judged(self, told: Told) -> Judged:
         """Do what workers do in their time, and compare everything with what was told."""
         self.stop()
-        repo = open_repository(self.settings)
-        try:
-            for name in _whole(repo):
-                finish(repo, name)
-            found = judge(self.url, folder_listing(self.store), told)
-            later = replace(repo, clock=lambda: repo.clock() + LATER)
-            while uploads.expire(later) or completion.expire(later) or pieces.sweep(later):
-                continue
-            reconcile(later)
-            judge_rest(self.url, folder_listing(self.store), told, found)
-        finally:
-            repo.close()
-        code = self.verify()
-        if code:
-            found.add("wrong", f"evidence verify ended with {code}")
-        return found
+        return judged(self.settings, told, lambda: folder_listing(self.store), self.environment)
+
+
+def judged(
+    settings: Settings, told: Told, listing: Callable[[], Listing], environment: dict[str, str]
+) -> Judged:
+    """Do what workers do in their time, and compare everything with what was told."""
+    url = settings.database_url or f"sqlite:///{settings.data / 'evidence.db'}"
+    repo = open_repository(settings)
+    try:
+        for name in _whole(repo):
+            finish(repo, name)
+        found = judge(url, listing(), told)
+        later = replace(repo, clock=lambda: repo.clock() + LATER)
+        while uploads.expire(later) or completion.expire(later) or pieces.sweep(later):
+            continue
+        reconcile(later)
+        judge_rest(url, listing(), told, found)
+    finally:
+        repo.close()
+    words = evidence(settings.data, "verify")
+    log = settings.data.parent / "verify.log"
+    code = Running(words, log=log, **environment).start().wait(600)
+    if code:
+        found.add("wrong", f"evidence verify ended with {code}: {log.read_text()[-500:]}")
+    return found
 
 
 def _whole(repo: Repository) -> list[str]:
