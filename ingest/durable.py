@@ -43,12 +43,15 @@ GRACE = 3  # seconds that running workflows have when a worker stops
 _ACTIVE = ("ENQUEUED", "PENDING", "DELAYED")
 _FAILED = ("ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 _PLAIN = DBOSPortableJSONSerializer()
-_POLL = 0.2  # seconds between looks into a queue
 
 Attempt = Callable[[str, list[str], int], Mapping[str, Any]]
 """Told a duty, its things and how often they were tried before; returns what came of it."""
-Note = Callable[[str, list[str], int, Mapping[str, Any]], None]
-"""Told the same and what came of it; keeps that in our tables."""
+Note = Callable[[str, list[str], int, Mapping[str, Any]], bool]
+"""Told the same and what came of it; keeps that in our tables, and says whether all was done."""
+
+
+class Undone(Exception):
+    """Something was left; that is noted in our tables, and this workflow may be forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class Run:
     things: tuple[str, ...]
     tries: int
     state: str  # active, failed, done
+    noted: bool  # failed, and our tables know about it
     reason: str
     ended_at: float
 
@@ -73,7 +77,7 @@ class Workflows:
         *,
         name: str,
         duties: Mapping[str, str],
-        queues: Mapping[str, int],
+        queues: Mapping[str, tuple[int, float]],
         attempt: Attempt,
         note: Note,
         problem: Callable[[str], None],
@@ -84,7 +88,7 @@ class Workflows:
             settings: decide the database.
             name: of this worker; no other living one has it.
             duties: the duties, and the queue of each.
-            queues: how many workflows of each queue this worker runs at a time.
+            queues: how many workflows of each this worker has in hand, and how often it looks.
             attempt: the first step of every workflow.
             note: the second step.
             problem: told what the database of the work does not do.
@@ -106,8 +110,8 @@ class Workflows:
             DBOS(config=_config(self._engine, name))
             self._functions = {duty: self._workflow(duty) for duty in duties}
             DBOS.launch()
-            for queue, most in queues.items():
-                DBOS.register_queue(queue, worker_concurrency=most, polling_interval_sec=_POLL)
+            for queue, (most, seconds) in queues.items():
+                DBOS.register_queue(queue, worker_concurrency=most, polling_interval_sec=seconds)
         except (DBAPIError, dbos_errors.DBOSException) as error:
             self._abandon()
             raise _explained(error) from error
@@ -192,7 +196,8 @@ class Workflows:
                 self._busy += 1
             try:
                 came = DBOS.run_step({"name": "do"}, self._attempt, duty, things, tries)
-                DBOS.run_step(_NOTE, self._note, duty, things, tries, came)
+                if not DBOS.run_step(_NOTE, self._note, duty, things, tries, came):
+                    raise Undone("noted")
             finally:
                 with self._lock:
                     self._busy -= 1
@@ -241,7 +246,7 @@ def _config(engine: Engine, name: str) -> Any:
         "application_version": VERSION,
         "serializer": _PLAIN,  # never pickle: who writes there would run code here
         "use_listen_notify": False,
-        "notification_listener_polling_interval_sec": _POLL,
+        "notification_listener_polling_interval_sec": 0.5,  # nobody waits for any: it ends sooner
         "enable_otlp": False,
         "log_level": "WARNING",
     }
@@ -284,7 +289,8 @@ def _run(found: Any) -> Run:
     if found.status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
         reason = DIED
     ended = (found.completed_at or found.updated_at or 0) / 1000
-    return Run(found.workflow_id, found.name, tuple(things), tries, state, reason, ended)
+    noted = getattr(found.error, "name", "") == Undone.__name__
+    return Run(found.workflow_id, found.name, tuple(things), tries, state, noted, reason, ended)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ function here looks at the tables again before it changes anything.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 
 from sqlalchemy import func, select
@@ -33,9 +34,15 @@ AWAY = (
 
 _ARRIVED = ("arrived", "closing")
 _MANY = 100
+_HASTE = timedelta(seconds=10)  # what is due more often is looked for at every turn
 
-QUEUES: Mapping[str, int] = {"look": 4, "finish": 4, "keep": 4, "chore": 16}
-"""The queues, and how many workflows of each one worker has in hand at a time."""
+QUEUES: Mapping[str, tuple[int, float]] = {
+    "look": (4, 0.25),
+    "finish": (4, 0.25),
+    "keep": (4, 1.0),
+    "chore": (16, 1.0),
+}
+"""The queues: how many workflows one worker has in hand, and how often it looks for more (s)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +155,7 @@ def chore_duty(repo: Repository, chore: Chore, say: Say) -> Duty:
         chores.done(repo, chore.name)
         return {}
 
-    return Duty(chore.name, "chore", find, do, haste=chore.every < MINUTE)
+    return Duty(chore.name, "chore", find, do, haste=chore.every < _HASTE)
 
 
 def counts(repo: Repository) -> dict[str, int]:

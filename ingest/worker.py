@@ -194,7 +194,8 @@ class Crew:
         runs = flows.open_runs()  # before the tables: what is done by now does not wait there
         failed = [run for run in runs if run.state == "failed"]
         for run in failed:
-            self._settle(run)
+            if not run.noted:
+                self._settle(run)
         flows.forget([run.id for run in failed])
         active = [run for run in runs if run.state == "active"]
         stands = standing(self._repo)
@@ -253,12 +254,13 @@ class Crew:
     ) -> bool:
         tries = stands.tries(duty.name, group[0].id)
         things = [one.id for one in group]
-        known = flows.start(duty.name, workflow_id(duty, group, tries), things, tries)
+        known = flows.start(duty.name, workflow_id(duty, group), things, tries)
         if known is None:
             return True
         since = self._repo.clock().timestamp() - known.ended_at
         if known.state == "done" and not 0 <= since <= SETTLED:
             self._put_off(duty, dict.fromkeys(things, "it was done, and waits as before"), tries)
+            flows.forget([known.id])
         return False
 
     def _settle(self, run: Run) -> None:
@@ -276,16 +278,16 @@ class Crew:
         except Exception as error:  # noqa: BLE001 - whatever a thing does to us, it is put off
             return {"left": dict.fromkeys(things, _said(error))}
 
-    def _note(self, name: str, things: list[str], tries: int, came: Mapping[str, Any]) -> None:
-        """Keep what came of it in our tables: the second step of a workflow."""
+    def _note(self, name: str, things: list[str], tries: int, came: Mapping[str, Any]) -> bool:
+        """Keep what came of it in our tables: the second step of a workflow; say if all is done."""
         duty = self._duties[name]
         if "away" in came:
-            self._wait(duty, things, tries, came["away"])
-            return
+            self._wait(duty, things, came["away"])
+            return False
         left: dict[str, str] = came["left"]
         done = [thing for thing in things if thing not in left]
         stands = standing(self._repo)
-        known = [one for one in (*done, setbacks.WHOLE) if stands.tries(name, one)]
+        known = [one for one in (*done, setbacks.WHOLE) if stands.has(name, one)]
         if known:
             with self._repo.database.writing() as session:
                 setbacks.clear(session, name, known)
@@ -293,15 +295,13 @@ class Crew:
             self._put_off(duty, left, tries)
         if done and duty.said:
             self._lines.did(duty.said, len(done))
+        return not left
 
-    def _wait(self, duty: Duty, things: Sequence[str], tries: int, reason: str) -> None:
+    def _wait(self, duty: Duty, things: Sequence[str], reason: str) -> None:
         """Let a whole duty rest: what it needs is away."""
-        at = self._repo.clock()
+        probe = things[0] if len(things) == 1 and duty.queue != "chore" else None
         with self._repo.database.writing() as session:
-            setbacks.put_off_whole(session, at, duty.name, reason)
-            if len(things) == 1 and duty.queue != "chore":
-                # The next one is tried first, in case it is this one's own fault.
-                setbacks.put_off(session, at, duty.name, things[0], tries + 1, reason)
+            setbacks.put_off_whole(session, self._repo.clock(), duty.name, reason, probe=probe)
         self._lines.problem(f"not yet: {reason}")
 
     def _put_off(self, duty: Duty, left: Mapping[str, str], tries: int) -> None:
@@ -314,10 +314,14 @@ class Crew:
                 if duty.give_up is not None and len(left) == 1 and tries + 1 >= TRIES:
                     duty.give_up(session, thing, reason)
                     setbacks.give_up(session, at, duty.name, thing, tries + 1, reason)
-                    self._lines.problem(f"given up: {duty.name} {thing}: {reason}")
+                    self._lines.problem(
+                        f"given up: {duty.name} {thing}: {reason}; it is on record, and tried once "
+                        "more by: evidence worker --again"
+                    )
                     continue
                 setbacks.put_off(session, at, duty.name, thing, tries + 1, reason)
-            self._lines.problem(f"put off: {duty.name} {thing}: {reason}")
+            more = f" and {len(left) - 1} more" if len(left) > 1 else ""
+            self._lines.problem(f"put off: {duty.name} {next(iter(left))}{more}: {reason}")
 
     def _often(self, name: str, seconds: float) -> bool:
         """Say whether so many seconds are over since this was true."""
@@ -328,12 +332,10 @@ class Crew:
         return True
 
 
-def workflow_id(duty: Duty, group: Sequence[Waiting], tries: int) -> str:
+def workflow_id(duty: Duty, group: Sequence[Waiting]) -> str:
     """Return the id of the workflow about things in their state: the same again for the same."""
     if len(group) == 1:
-        return "-".join(
-            part for part in (duty.name, group[0].id, group[0].mark, f"{tries}") if part
-        )
+        return "-".join(part for part in (duty.name, group[0].id, group[0].mark) if part)
     said = "\n".join(f"{one.id} {one.mark}" for one in group)
     return f"{duty.name}-{sha256(said.encode()).hexdigest()[:32]}"
 

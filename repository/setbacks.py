@@ -20,6 +20,7 @@ LONGEST = timedelta(days=1)
 WHOLE_FIRST = timedelta(seconds=1)  # of a whole duty; each is twice the one before
 WHOLE_LONGEST = timedelta(minutes=1)
 DIED = "the process died each time while it did this"  # or while it did something else as well
+PROBE_LONGEST = timedelta(minutes=10)  # of the thing that is tried to see whether all is well
 FORGOTTEN = timedelta(days=7)  # after its pause; what was put off and never came again
 
 
@@ -32,14 +33,30 @@ def put_off(
     return at + pause
 
 
-def put_off_whole(session: Session, at: datetime, duty: str, reason: str) -> datetime:
-    """Note that nothing of a duty can be done now; return when it is tried again."""
+def put_off_whole(
+    session: Session, at: datetime, duty: str, reason: str, *, probe: str | None = None
+) -> datetime:
+    """Note that nothing of a duty can be done now; return when it is tried again.
+
+    Args:
+        session: a session.
+        at: the time.
+        duty: the duty.
+        reason: what is away.
+        probe: the thing that was tried alone; it rests for as long as it has been failing, so that
+            others are tried before it, in case it is only this one that cannot be done.
+    """
     row = session.get(Setback, (duty, WHOLE))
-    if row is not None and _rests(row, at) and row.next_at is not None:
-        return row.next_at  # what was under way when the pause began says nothing new
-    tries = row.tries + 1 if row is not None else 1
+    known = row is not None and _rests(row, at)  # it was under way when the pause began
+    tries = (row.tries if row is not None else 0) + (not known)
     pause: timedelta = min(WHOLE_FIRST * 2 ** min(tries - 1, 10), WHOLE_LONGEST)
-    _keep(session, at, duty, WHOLE, tries, reason, at + pause)
+    if not known:
+        _keep(session, at, duty, WHOLE, tries, reason, at + pause)
+    if probe is not None:
+        before = session.get(Setback, (duty, probe))
+        lasts = timedelta() if before is None else at - before.since
+        rest = min(max(2 * pause, lasts), PROBE_LONGEST)
+        _keep(session, at, duty, probe, before.tries if before else 0, reason, at + rest)
     return at + pause
 
 
@@ -98,6 +115,10 @@ class Standing:
         """Return how often a thing was tried in vain."""
         row = self._rows.get((duty, subject))
         return row.tries if row is not None else 0
+
+    def has(self, duty: str, subject: str) -> bool:
+        """Say whether a thing has a setback."""
+        return (duty, subject) in self._rows
 
     def died(self, duty: str, subject: str) -> bool:
         """Say whether the process died while it did this: one suspect among what it did then."""
