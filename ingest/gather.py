@@ -29,9 +29,7 @@ class Gathered:
 
     @property
     def unlisted(self) -> list[Source]:
-        """Return the files that no row names; without a list there are none."""
-        if not self.rows:
-            return []
+        """Return the files that no row names."""
         return [s for n, s in enumerate(self.sources) if n not in self.rows and s.file is not None]
 
     def paths(self, places: Iterable[int]) -> list[bytes]:

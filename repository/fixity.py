@@ -6,7 +6,7 @@ the exhibit with the object that was not read for the longest is next. What a fu
 is kept: an interrupted one goes on.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from math import ceil
@@ -179,9 +179,12 @@ def _checked(
     found = _Found()
     try:
         parts = recorded_parts(repo, exhibit)
-        for part in parts:
-            _objects(repo, exhibit, part, found)
-            _contents(repo, exhibit, part, found, deep=deep)
+        bad = _objects(repo, exhibit, parts, found)
+        if bad:
+            parts = recorded_parts(repo, exhibit)  # some of it may lie elsewhere now: repaired
+        _contents(
+            repo, exhibit, parts, found, deep=frozenset(p.part for p in parts) if deep else bad
+        )
         _keys(repo, exhibit, parts, found)
         ended = exhibit.locked_until is not None and exhibit.locked_until <= repo.clock()
         if ended and exhibit.erased_at is None:
@@ -197,10 +200,26 @@ def _checked(
     return _record(repo, actor, exhibit, found, detail, run)
 
 
-def _objects(repo: Repository, exhibit: Exhibit, part: Recorded, found: _Found) -> None:
-    """Re-hash each object of a part in each store; what is bad is repaired from what is good."""
+def _objects(
+    repo: Repository, exhibit: Exhibit, parts: Sequence[Recorded], found: _Found
+) -> frozenset[int]:
+    """Re-hash each object in each store, and repair what is bad; return the parts that had some."""
     with repo.database.reading() as session:
         copies = repaired_objects(session, [exhibit.id], "replica").get(exhibit.id, {})
+    return frozenset(
+        part.part for part in parts if not _sound_objects(repo, exhibit, part, copies, found)
+    )
+
+
+def _sound_objects(
+    repo: Repository,
+    exhibit: Exhibit,
+    part: Recorded,
+    copies: Mapping[str, Stored],
+    found: _Found,
+) -> bool:
+    """Re-hash each object of a part in each store; what is bad is repaired from what is good."""
+    sound = True
     for one in (*part.objects, part.manifest):
         places = {"primary": part.at(one)}
         if one.key in copies:
@@ -216,8 +235,10 @@ def _objects(repo: Repository, exhibit: Exhibit, part: Recorded, found: _Found) 
         good = [place for place, report in reports.items() if report.outcome == "pass"]
         for place, report in reports.items():
             found.add(report.outcome, f"{place}: {report.detail}")
+            sound = sound and report.outcome != "fail"
             if report.outcome == "fail" and good:
                 _repair(repo, exhibit, one, place, good[0], places, found)
+    return sound
 
 
 def _due(exhibit: Exhibit, stored: Stored) -> Stored:
@@ -244,22 +265,31 @@ def _repair(
 
 
 def _contents(
-    repo: Repository, exhibit: Exhibit, part: Recorded, found: _Found, *, deep: bool
+    repo: Repository,
+    exhibit: Exhibit,
+    parts: Sequence[Recorded],
+    found: _Found,
+    *,
+    deep: frozenset[int],
 ) -> None:
-    """Open the manifest with the exhibit's key; where asked, or to name the damage, every chunk."""
+    """Open each manifest with the exhibit's key; of the parts in `deep` read every chunk."""
     if exhibit.erased_at is not None:
         return
     try:
-        [part] = [one for one in recorded_parts(repo, exhibit) if one.part == part.part]  # repaired
-        key = part_key(repo, exhibit, part)
-        with listed_chunks(repo, exhibit, part, key) as listed:
-            if deep or found.outcome == "fail":
-                for _ in range_of(repo, exhibit, part, listed, key, 0, part.size - 1):
-                    continue
-    except (IntegrityError, NoSuchObject) as error:
-        found.add("fail", str(error))
+        key = part_key(repo, exhibit, parts[0])  # one for all parts
     except KeyUnavailable as error:
         found.add("not-done", str(error))
+        return
+    for part in parts:
+        try:
+            with listed_chunks(repo, exhibit, part, key) as listed:
+                if part.part in deep:
+                    for _ in range_of(repo, exhibit, part, listed, key, 0, part.size - 1):
+                        continue
+        except (IntegrityError, NoSuchObject) as error:
+            found.add("fail", str(error))
+        except KeyUnavailable as error:
+            found.add("not-done", str(error))
 
 
 def _keys(repo: Repository, exhibit: Exhibit, parts: Sequence[Recorded], found: _Found) -> None:

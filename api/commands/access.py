@@ -58,7 +58,11 @@ def show(ctx: Context, exhibit: str, history: bool, facts: bool) -> None:
     if not history:
         described, _ = show_exhibit(ctx.repo, ctx.caller, exhibit)
         found = described.to_json()
-        ctx.result(found, "\n".join(f"{name:14} {_plain(value)}" for name, value in found.items()))
+        rows = [(name, _plain(value)) for name, value in found.items() if name != "parts"]
+        for part in found.get("parts", ()):
+            said = f"{shown(part['path'])}  {part['size']} bytes  {part['sha256']}"
+            rows.append((f"part {part['part']}", said))
+        ctx.result(found, "\n".join(f"{name:14} {text}" for name, text in rows))
         return
     _, entries = show_custody(ctx.repo, ctx.caller, exhibit)
     for one in entries:

@@ -84,6 +84,18 @@ def test_every_row_and_every_file_is_accounted_for(house, files):
     assert house.repo.ledger.opened(begun)["detail"]["manifest"]["sha256"] == summary["sha256"]
 
 
+def test_a_list_of_other_files_is_no_silent_success(house, files):
+    (files.parent / "list.csv").write_text("path,place\nx/1.jpg,Mosul\nx/2.jpg,Erbil\n")
+    said = house.evidence("ingest", files, "--case", CODE, "--manifest", files.parent / "list.csv")
+    assert said.code == 1
+    found = by_status(said)
+    assert [len(found[name]) for name in ("unmatched-row", "unlisted-file", "registered")] == [
+        2,
+        3,
+        3,
+    ]
+
+
 def test_the_missing_file_comes_with_the_same_command_and_nothing_twice(house, files):
     lines = [
         f"{sha256((files / name).read_bytes()).hexdigest()}  {name}"
