@@ -218,6 +218,9 @@ class Switch:
             self._cut_at, self._how = {way: self.gone[way] + asked["cut_after"]}, asked["how"]
         if "silent" in asked:
             self.silent = asked["silent"]
+        if "lead" in asked:
+            self.target = tuple(asked["lead"])
+            self.cut("reset")
         if "black_hole" in asked:
             self.silent = True
             self.cut("hang")
@@ -291,6 +294,10 @@ class Relay:
     def half_open(self, *, silent: bool = True) -> None:
         """From now on let clients connect to nobody; or again to the server."""
         self._ask({"silent": silent})
+
+    def lead(self, target: tuple[str, int]) -> None:
+        """Cut every connection; whoever connects from now on reaches another server."""
+        self._ask({"lead": target})
 
     def black_hole(self) -> None:
         """Let everything hang, and whoever connects from now on."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from api.errors import NotListed, ServiceDisagrees
+from api.errors import NotListed, ServiceDisagrees, ServiceUnavailable
 from api.remote.collect import Collector
 from api.remote.hashing import Hashed, Unreadable, hash_all
 from api.remote.listing import Known, check_declared, known, make_list
@@ -14,7 +14,7 @@ from api.remote.rate import files_text, size_text
 from api.remote.run import Gathered, Run
 from api.remote.send import Sending
 from api.remote.service import Progress, Service, UploadGone
-from api.remote.state import Listed, State
+from api.remote.state import SETTLED, Listed, State
 from api.remote.wire import Stopped
 from custody.errors import EvidenceError
 from ingest.errors import SourceUnreadable
@@ -23,6 +23,7 @@ from repository.errors import BadRequest
 from repository.naming import shown
 
 POLL = 2.0  # seconds between two looks at the service
+LEFT_OVER = "all files of the list are in; uploads that interrupted runs left behind are given up"
 LOOK_AGAIN = 30.0  # seconds without news after which uploads that were sent are asked for
 
 
@@ -246,29 +247,36 @@ class Handover:
     def _finish(self) -> bool:
         """Complete the submission and check the receipt for all. (7)"""
         run, motive = self._run, self._run.wanted.without_missing
-        left = self._state.counts().get("listed", (0, 0))[0]
+        counts = self._state.counts()
+        left = sum(count for state, (count, _) in counts.items() if state not in SETTLED)
         if left and motive is None:
             run.say(
-                f"not sent: {files_text(left)} of the list; {self._name} stays open. Run the "
+                f"not taken in: {files_text(left)} of the list; {self._name} stays open. Run the "
                 "same command again, or end it with --without-missing 'why'"
             )
             return False
         receipt = self._collector.list_receipt("complete")
 
         def complete() -> None:
-            with receipt.open("wb") as into:
-                self._service.complete(self._name, motive if left else None, into)
+            try:
+                with receipt.open("wb") as into:
+                    self._service.complete(self._name, (left and motive) or LEFT_OVER, into)
+            except ServiceDisagrees as error:
+                if error.problem in ("submission-incomplete", "upload-ended"):
+                    # Only what is being worked on at this moment stands in the way.
+                    raise ServiceUnavailable(str(error)) from error
+                raise
 
         try:
             patiently(run.line, complete)
         except ServiceDisagrees:
             receipt.unlink(missing_ok=True)
             raise
-        counts = self._collector.check_list("complete")
-        registered = counts.get("registered", 0)
+        listed = self._collector.check_list("complete")
+        registered = listed.get("registered", 0)
         log = self._collector.log
         run.say(
-            f"{registered:,} of {sum(counts.values()):,} registered in {self._name}; every receipt "
+            f"{registered:,} of {sum(listed.values()):,} registered in {self._name}; every receipt "
             f"was checked here, offline: {self._collector.receipts}"
         )
         if run.wanted.invitation.log is None and log is not None:

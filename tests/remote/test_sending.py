@@ -84,9 +84,9 @@ def test_the_same_command_after_the_end_begins_a_new_submission(house, far, file
 
 
 def test_people_are_told_calmly_and_nothing_of_it_goes_to_standard_output(far, files):
-    process = far.start(files, say=True)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 0, err
+    sent = far.start(files, say=True)
+    assert sent.wait() == 0, sent.err
+    out, err = sent.out, sent.err
     assert err.splitlines()[0].startswith("submission SUB-")
     assert "the list of 3 files is on record, and its receipt verifies" in err
     assert "3 of 3 registered" in err
