@@ -122,8 +122,7 @@ class Whole:
         something = self.facts or self.seals or self.members or self.inhibitors
         if self.words:
             word = self.words[0]
-            kept = something or (self.ran and len(self.words) < len(self.isolations))
-            return "partial" if word in {"timeout", "crash"} and kept else word
+            return "partial" if word in {"timeout", "crash"} and something else word
         if self.incomplete:
             return "partial"
         return "ok" if self.ran else "unsupported"
