@@ -1,7 +1,7 @@
 """TLS of the service: its key and certificate, made once or named by settings, and its pin.
 
 The pin is the SHA-256 of the key's SubjectPublicKeyInfo. An invitation carries it, so that no
-authority has to vouch for a laptop, and none can vouch for somebody else (docs/decisions/0018).
+authority has to vouch for a laptop, and none can vouch for somebody else (docs/decisions/0016).
 """
 
 import os

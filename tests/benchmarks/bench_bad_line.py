@@ -90,7 +90,7 @@ def plain(size: int) -> float:
         return time.perf_counter() - start
 
 
-def ingest_to(address: str, folder: Path, token: str, state: Path) -> list[str]:
+def ingest_to(address: str, folder: Path, state: Path) -> list[str]:
     """Return the command that hands a folder in to a service."""
     words = ["ingest", str(folder), "--case", "KRN", "--to", address, "--state", str(state)]
     return [sys.executable, "-m", "api.cli", "--data", str(state / "none"), "--json", *words]
@@ -104,7 +104,7 @@ def submission(
         address = line.address.replace("http:", "https:") if service.tls else line.address
         start = time.perf_counter()
         done = subprocess.run(
-            ingest_to(address, folder, token, state), capture_output=True, text=True, check=False,
+            ingest_to(address, folder, state), capture_output=True, text=True, check=False,
             env={**os.environ, "EVIDENCE_TOKEN": token},
         )  # fmt: skip
         seconds = time.perf_counter() - start
