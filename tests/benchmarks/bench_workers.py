@@ -16,7 +16,7 @@ import time
 from contextlib import nullcontext
 from pathlib import Path
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 
 from config.settings import load
 from ingest.workflows import Processors
@@ -76,6 +76,16 @@ def hide(repo: Repository, *, waiting: bool) -> None:
         session.execute(update(Exhibit).values(processed_at=at))
 
 
+def forget(repo: Repository) -> None:
+    """Forget the progress of work: the same exhibits wait again, which they never do in earnest."""
+    if repo.database.dialect == "sqlite":
+        for file in repo.settings.data.glob("work.db*"):
+            file.unlink()
+        return
+    with repo.database.writing() as session:
+        session.execute(text("DROP SCHEMA IF EXISTS dbos CASCADE"))
+
+
 def left(repo: Repository) -> int:
     with repo.database.reading() as session:
         query = select(func.count()).select_from(Exhibit).where(Exhibit.processed_at.is_(None))
@@ -93,6 +103,7 @@ def direct(repo: Repository, count: int) -> float:
 
 
 def by_workers(repo: Repository, number: int, count: int) -> float:
+    forget(repo)
     running = [Running(evidence(repo.settings.data, "worker")).start() for _ in range(number)]
     try:
         until(lambda: machines(repo) == number)
@@ -108,6 +119,7 @@ def by_workers(repo: Repository, number: int, count: int) -> float:
 
 def single(name: str, repo: Repository) -> None:
     """Say how soon one exhibit is looked at, and how long a worker takes to start and stop."""
+    forget(repo)
     began = time.perf_counter()
     worker = Running(evidence(repo.settings.data, "worker")).start()
     until(lambda: machines(repo) == 1)
