@@ -1,6 +1,9 @@
 """evidence: the command line. Results on standard output, words for people on standard error."""
 
+import logging
+import os
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -92,5 +95,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
+def program() -> None:
+    """Be the program `evidence`: run the command line and end the process with its exit code.
+
+    Threads that are still at work are not waited for: what a worker had begun is handed back when
+    it stops, and another goes on.
+    """
+    try:
+        main()
+    except SystemExit as error:
+        if threading.active_count() > 1:
+            logging.shutdown()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(error.code if isinstance(error.code, int) else 1)
+        raise
+
+
 if __name__ == "__main__":
-    main()
+    program()

@@ -56,11 +56,6 @@ def worker(ctx: Context, once: bool, again: bool) -> None:
         left = counts(ctx.repo)
         waits = ", ".join(f"{name.replace('_', ' ')} {n}" for name, n in left.items() if n)
         ctx.result(left, f"waiting: {waits or 'nothing'}")
-    if len(threading.enumerate()) > 1:
-        # Something is still at work: what it had begun is handed back, another worker goes on.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
     click.get_current_context().exit(code)
 
 
