@@ -79,6 +79,7 @@ class Wire:
         self._sock: socket.socket | None = None
         self._moved = 0.0  # when the last byte moved
         self._begun: float | None = None  # when the answer that is read began
+        self._answer = ANSWER  # seconds until an answer begins
         self._received = 0
         self._ended = False  # the other side said that nothing more comes
         self._exchanges = 0
@@ -245,6 +246,8 @@ class Wire:
         """Return the answer, and whether the connection ends with it."""
         self._begun, self._received, self._ended = None, 0, False
         self._moved = time.monotonic()
+        # A question is answered at once; what was handed over is stored and registered first.
+        self._answer = STALL if method in ("GET", "HEAD") else ANSWER
         response = http.client.HTTPResponse(_Source(self, sock), method=method)  # type: ignore[arg-type]
         response.begin()
         if self._ended:  # http.client takes a head that breaks off for a whole one
@@ -284,7 +287,7 @@ class Wire:
                 left = _unsent(sock)
                 if left < queued:  # what was sent is still travelling
                     queued, self._moved = left, now
-                quiet = STALL if queued or self._begun is not None else ANSWER
+                quiet = STALL if queued or self._begun is not None else self._answer
                 self._wait(sock, self._left(quiet))
             except ssl.SSLWantWriteError:
                 self._wait(sock, self._left(STALL), write=True)

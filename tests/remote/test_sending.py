@@ -194,7 +194,8 @@ def test_a_list_and_things_of_several_parts_travel_with_the_files(house, far, tm
     assert said.code == 1, said.err  # a row without a file, a digest that differs
     rows = {row["status"]: row for row in said.lines}
     assert rows["unmatched-row"]["path"] == "lost.bin"
-    assert rows["proposed-thing"]["joined"]
+    [proposed] = [json.loads(line) for line in said.err.splitlines() if "proposed-thing" in line]
+    assert proposed["joined"]
     assert rows["quarantined"]["path"] == "phone/note.txt"
     thing = rows["registered"]
     assert [one["path"] for one in thing["parts"]] == ["phone/x.ufd", "phone/x.zip"]
