@@ -27,6 +27,7 @@ from ingest.uploads import Checksum
 from repository.errors import StoreFull, StoreUnavailable
 from repository.models import Exhibit, Piece, Upload
 from tests.hostile import FailsAt
+from tests.house import make_house
 from tests.ingest.uploading import Desk, Time, comes, desk_of, digest
 
 LARGE = uploads.DIRECT + 12_345  # is staged, whatever one request brings
@@ -508,19 +509,17 @@ def test_anothers_upload_looks_like_one_that_is_not_there(desk):
     assert uploads.find(desk.repo, desk.house.caller("investigator"), upload.id).id == upload.id
 
 
-def test_a_damaged_piece_is_found_before_anything_is_registered(tmp_path):
-    from tests.house import make_house
-
-    for encryption in (True, False):
-        house = make_house(tmp_path / str(encryption), encryption=encryption)
-        desk = desk_of(house)
-        upload = desk.append(desk.begin(length=2_000), 0, bytes(1_000))
-        [file] = [f for f in (house.data / "store/staging").rglob("*") if f.is_file()]
-        file.chmod(0o600)
-        found = bytearray(file.read_bytes())
-        found[500] ^= 1
-        file.write_bytes(found)
-        upload = desk.append(upload, 1_000, bytes(1_000))
-        assert upload.state == "arrived"  # not finished: it says why, and evidence is untouched
-        assert desk.registrations() == 0
-        house.repo.close()
+@pytest.mark.parametrize("encryption", [True, False])
+def test_a_damaged_piece_is_found_before_anything_is_registered(tmp_path, encryption):
+    house = make_house(tmp_path, encryption=encryption)
+    desk = desk_of(house)
+    upload = desk.append(desk.begin(length=2_000), 0, bytes(1_000))
+    [file] = [f for f in (house.data / "store/staging").rglob("*") if f.is_file()]
+    file.chmod(0o600)
+    found = bytearray(file.read_bytes())
+    found[500] ^= 1
+    file.write_bytes(found)
+    upload = desk.append(upload, 1_000, bytes(1_000))
+    assert upload.state == "arrived"  # not finished: it says why, and evidence is untouched
+    assert desk.registrations() == 0
+    house.repo.close()
