@@ -85,6 +85,7 @@ STATUSES: dict[str, int] = {
     "bad-upload": 400,
     "unknown-upload": 404,
     "offset-conflict": 409,
+    "upload-exists": 409,
     "upload-taken-over": 409,
     "upload-ended": 410,
     "upload-too-large": 413,

@@ -43,6 +43,7 @@ OCTETS = "application/offset+octet-stream"
 MAX_METADATA = 64 << 10
 _KEY = re.compile(r"[!-+\--~]+")  # printable, without space and comma
 _LENGTH = re.compile(r"[0-9]{1,18}")
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @blueprint.after_request
@@ -85,7 +86,8 @@ def create() -> Response:
         raise BadUpload("Upload-Concat is partial, or final; and the uploads to join")
     length = _upload_length(needed=True)
     if concat == "partial":
-        said = Said("partial", b"partial", length, digests, told=_told())
+        own = _own_id(metadata)
+        said = Said("partial", b"partial", length, digests, told=_told(), id=own)
         upload = uploads.begin(house, uploads.partial_actor(house, who), None, None, said)
     else:
         actor, case, submission, said = _said(who, metadata, digests, length)
@@ -280,11 +282,22 @@ def _said(
         sealed=text.get("seal") != "later",
         alone=not named,
         told=_told(),
+        id=_own_id(metadata),
     )
     return actor, case, submission, said
 
 
 _TEXTS = ("case", "submission", "file", "files", "seal", "purpose", *CLAIMS)
+
+
+def _own_id(metadata: Mapping[str, bytes]) -> str | None:
+    """Return the id that the client drew for its upload, if it did."""
+    if "upload" not in metadata:
+        return None
+    found = _text("upload", metadata["upload"])
+    if not _ID.fullmatch(found):
+        raise BadUpload("upload in Upload-Metadata is a UUID, in lower case")
+    return found
 
 
 def _join(

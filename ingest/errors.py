@@ -63,6 +63,12 @@ class UnknownUpload(IngestError):
     code = "unknown-upload"
 
 
+class UploadExists(IngestError):
+    """An upload is to be begun under an id that is taken."""
+
+    code = "upload-exists"
+
+
 class OffsetConflict(IngestError):
     """Bytes were offered for another place than the next one; `offset` is the next one."""
 

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from threading import BoundedSemaphore
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from custody.entry import Act, Actor, Draft, uuid7
@@ -26,6 +27,7 @@ from ingest.errors import (
     SubmissionCompleted,
     UnknownUpload,
     UploadEnded,
+    UploadExists,
     UploadTooLarge,
 )
 from ingest.finish import finish_now, finish_or_leave
@@ -62,7 +64,8 @@ class Said:
     `kind`: `whole` (one file), `pack` (files of the list in a row), `partial` (to be joined).
     `files`: the first and last n of the submission's list that it brings. `sealed` False: it waits
     for its digest at the end. `alone`: its submission was opened for it and ends with it. `told`:
-    what the client wrote of it, to be repeated to it.
+    what the client wrote of it, to be repeated to it. `id`: one that the client drew, so that it
+    finds the upload even if the answer to its creation is lost.
     """
 
     kind: str
@@ -73,6 +76,7 @@ class Said:
     sealed: bool = True
     alone: bool = False
     told: str | None = None
+    id: str | None = None
 
 
 def begin(
@@ -91,6 +95,7 @@ def begin(
         BadUpload: a length or files that do not agree with the list.
         UploadTooLarge: longer than an upload may be.
         SubmissionCompleted: the submission takes nothing more.
+        UploadExists: the client's own id is taken.
     """
     with repo.database.writing() as session:
         _check_open(session, submission)
@@ -100,7 +105,7 @@ def begin(
         _check_length(repo, said.kind, length)
         upload = _new(repo, actor, case, submission, said, length)
         upload.state = state_of(upload)  # of no bytes: complete already
-        session.add(upload)
+        _add(session, upload)
     return finish_or_leave(repo, upload)
 
 
@@ -117,6 +122,7 @@ def join(
     Raises:
         BadUpload: one of them is not complete, no partial one, or named twice.
         SubmissionCompleted: the submission takes nothing more.
+        UploadExists: the client's own id is taken.
     """
     ids = [one.id for one in partials]
     if not ids or len(set(ids)) != len(ids):
@@ -136,7 +142,7 @@ def join(
         upload = _new(repo, actor, case, submission, said, length)
         upload.kind, upload.partials, upload.offset, upload.wrapped = "final", ids, length, None
         upload.state = state_of(upload)
-        session.add(upload)
+        _add(session, upload)
     return finish_or_leave(repo, upload)
 
 
@@ -371,7 +377,7 @@ def _new(
 ) -> Upload:
     at = repo.clock()
     return Upload(
-        id=uuid7(at, repo.random),
+        id=said.id or uuid7(at, repo.random),
         person_id=actor.id,
         actor=asdict(actor),
         case_id=case.id if case else None,
@@ -397,6 +403,14 @@ def _new(
         opened_at=at,
         touched_at=at,
     )
+
+
+def _add(session: Session, upload: Upload) -> None:
+    session.add(upload)
+    try:
+        session.flush()
+    except IntegrityError as error:
+        raise UploadExists(f"there is an upload {upload.id} already: ask for its offset") from error
 
 
 def _declare(upload: Upload, digests: Mapping[str, str]) -> None:

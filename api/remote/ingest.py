@@ -83,8 +83,8 @@ def _whole(run: Run) -> list[int | EvidenceError]:
     name = named or before or f"SUB-{uuid7(now(), os.urandom)}"
     with closing(run.connect()) as service:
         run.prove(service, patient=before is not None)
+        register.begin(fingerprint, name)  # first: what a folder belongs to is never forgotten
         with closing(State(register.folder(name))) as state:
-            register.begin(fingerprint, name)
             run.say(f"{'going on with' if before == name else 'submission'} {name}")
             receipts = wanted.receipts or state.folder / "receipts"
             collector = Collector(state, name, receipts=receipts, log=wanted.invitation.log)

@@ -74,6 +74,11 @@ class Patience:
         self._told: str | None = None
         self._attempts = 0
 
+    @property
+    def attempts(self) -> int:
+        """Return how many attempts in a row came to nothing."""
+        return self._attempts
+
     def progress(self) -> None:
         """Note that it went on."""
         if self._since is not None and self._told is not None:

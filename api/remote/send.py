@@ -15,10 +15,12 @@ from api.remote.plan import Parcel, parcels
 from api.remote.reading import Unsendable, changed, read_parcel
 from api.remote.service import OffsetConflict, Service, UploadGone
 from api.remote.state import Listed, State
-from api.remote.wire import Stopped
+from api.remote.wire import ANSWER, STALL, Stopped
+from custody.entry import uuid7
 from custody.errors import EvidenceError
 from ingest.errors import SourceUnreadable
 from ingest.sources import Source
+from repository import now
 from repository.naming import shown
 
 PIECE = 256 << 20  # bytes of one request; a proxy that buffers requests must hold so much
@@ -61,13 +63,18 @@ class Sending:
         self._lock = threading.Lock()
         self._packs: deque[Parcel] = deque()
         self._large: deque[Parcel] = deque()
-        self._put(planned(state.to_send(), [(f, la) for f, la, _ in state.uploads()]))
+        self._broken: deque[Parcel] = deque()  # begun; how far they came is not known
+        self._fresh = 0  # parcels under way that were not begun before
+        self._held: dict[int, int] = {}  # bytes that the service was known to hold, by parcel
+        begun, fresh = planned(state.to_send(), [(f, la) for f, la, _ in state.uploads()])
+        self._broken.extend(begun)
+        self._put(fresh)
         self._threads: list[threading.Thread] = []
         self._error: BaseException | None = None
 
     def start(self, connections: int) -> None:
         """Begin, over so many connections."""
-        count = min(connections, len(self._packs) + len(self._large))
+        count = min(connections, len(self._packs) + len(self._large) + len(self._broken))
         for number in range(count):
             # Half of them begin with the large files, so that none of these is left for the end.
             thread = threading.Thread(target=self._work, args=(number % 2 == 1,), daemon=True)
@@ -92,9 +99,10 @@ class Sending:
 
     def _work(self, large_first: bool) -> None:
         service = self._connect()
+        patience = Patience(self._line)
         try:
-            while (parcel := self._next(large_first)) is not None:
-                self._deliver(service, parcel)
+            while (parcel := self._next(large_first, patience)) is not None:
+                self._deliver(service, parcel, patience)
         except Stopped:
             return
         except BaseException as error:  # noqa: BLE001 - told by `running`, in the main thread
@@ -103,11 +111,19 @@ class Sending:
         finally:
             service.close()
 
-    def _next(self, large_first: bool) -> Parcel | None:
+    def _next(self, large_first: bool, patience: Patience) -> Parcel | None:
+        """Return what this thread delivers next.
+
+        What broke off comes first, but for one thread: before such a parcel goes on the service
+        must be asked how far it is, and until it has answered a fresh one fills the line.
+        """
+        fresh = (self._large, self._packs) if large_first else (self._packs, self._large)
         with self._lock:
-            order = (self._large, self._packs) if large_first else (self._packs, self._large)
+            fills = self._fresh == 0 and patience.attempts < 2 and any(fresh)
+            order = (*fresh, self._broken) if fills else (self._broken, *fresh)
             for queue in order:
                 if queue:
+                    self._fresh += queue is not self._broken
                     return queue.popleft()
         return None
 
@@ -116,55 +132,84 @@ class Sending:
             for parcel in planned:
                 (self._large if parcel.is_large else self._packs).append(parcel)
 
-    def _deliver(self, service: Service, parcel: Parcel) -> None:
-        """Send a parcel; a file in it that cannot be sent is left out and reported."""
+    def _deliver(self, service: Service, parcel: Parcel, patience: Patience) -> None:
+        """Send a parcel until the line breaks; then it is one of those that broke off.
+
+        A file in it that cannot be sent is left out and reported.
+        """
         files = list(self._state.files(parcel.first, parcel.last))
+        upload = self._state.upload(parcel.first, parcel.last)
         try:
             if parcel.is_large:
                 files = [self._unchanged(files[0])]
-            self._send(service, parcel, files)
+            self._send(service, parcel, files, upload, patience)
         except Unsendable as error:
             self._meter.at(parcel.first, 0)
             self._give_up(service, parcel)
             self._failed(next(one for one in files if one.n == error.n), error.error)
             self._put(parcels((one.n, one.size) for one in files if one.n != error.n))
+        except SETBACKS as error:
+            with self._lock:
+                self._broken.append(parcel)
+                self._fresh -= upload is None
+            patience.setback(error)
             return
-        self._state.sent(parcel.first, parcel.last)
-        self._meter.done(parcel.first, len(files), parcel.size)
+        else:
+            self._state.sent(parcel.first, parcel.last)
+            self._meter.done(parcel.first, len(files), parcel.size)
+        with self._lock:
+            self._fresh -= upload is None
 
-    def _send(self, service: Service, parcel: Parcel, files: Sequence[Listed]) -> None:
-        upload = self._state.upload(parcel.first, parcel.last)
-        patience = Patience(self._line)
-        held = 0  # bytes that the service is known to hold
-        offset: int | None = None  # where to go on, if that is known
-        while True:
-            try:
-                if upload is None:
-                    upload = service.create(
-                        self._submission, parcel.first, parcel.last, parcel.size
-                    )
-                    self._state.upload_begun(parcel.first, parcel.last, upload)
-                    held = offset = 0
-                if offset is None:
-                    offset = service.offset(upload)
-                if offset > held:
-                    patience.progress()
-                held = offset
-                self._meter.at(parcel.first, offset)
-                if offset == parcel.size:
-                    return
-                length = min(PIECE, parcel.size - offset)
-                body = read_parcel(files, offset, length, self._meter.moving(parcel.first))
-                offset = None
-                offset = service.append(upload, held, body, length)
-            except OffsetConflict:
-                patience.setback(LineLost("the service holds other bytes than it said before"))
-            except UploadGone:
-                self._state.upload_over(parcel.first, parcel.last)
-                upload = None
-                patience.setback(LineLost("the service gave an upload up; it begins anew"))
-            except SETBACKS as error:
-                patience.setback(error)
+    def _send(
+        self, service: Service, parcel: Parcel, files: Sequence[Listed], upload: str | None,
+        patience: Patience,
+    ) -> None:  # fmt: skip
+        """Send a parcel from where the service has it.
+
+        Raises:
+            Unsendable: a file of it is not what was listed.
+            LineLost, LineIntercepted, ServiceUnavailable: it broke off.
+        """
+
+        def rest(offset: int) -> tuple[Iterator[bytes | memoryview], int]:
+            length = min(PIECE, parcel.size - offset)
+            return read_parcel(files, offset, length, self._meter.moving(parcel.first)), length
+
+        # Answers may be lost: whoever waits too long asks again, later each time.
+        answer = min(ANSWER, STALL * 2.0 ** min(patience.attempts, 10))
+        offset = None if upload is None else self._offset(service, parcel, upload)
+        try:
+            if upload is None or offset is None:
+                upload = str(uuid7(now(), os.urandom))
+                self._state.upload_begun(parcel.first, parcel.last, upload)
+                which = (parcel.first, parcel.last)
+                offset = service.create(
+                    self._submission, upload, which, parcel.size, *rest(0), answer=answer
+                )
+            self._came_to(parcel, offset, patience)
+            while offset < parcel.size:
+                offset = service.append(upload, offset, *rest(offset), answer=answer)
+                self._came_to(parcel, offset, patience)
+        except OffsetConflict as error:
+            raise LineLost("the service holds other bytes than it said before") from error
+        except UploadGone as error:
+            self._state.upload_over(parcel.first, parcel.last)
+            raise LineLost("the service gave an upload up; it begins anew") from error
+
+    def _offset(self, service: Service, parcel: Parcel, upload: str) -> int | None:
+        """Return how much the service holds of what broke off; None: not even its beginning."""
+        try:
+            return service.offset(upload)
+        except UploadGone:
+            self._state.upload_over(parcel.first, parcel.last)
+            return None
+
+    def _came_to(self, parcel: Parcel, offset: int, patience: Patience) -> None:
+        """Note how many bytes the service is known to hold."""
+        if offset > self._held.get(parcel.first, 0) or offset == parcel.size:
+            patience.progress()
+        self._held[parcel.first] = offset
+        self._meter.at(parcel.first, offset)
 
     def _give_up(self, service: Service, parcel: Parcel) -> None:
         """End an upload that would bring other bytes than were listed."""
@@ -197,8 +242,10 @@ class Sending:
         return replace(one, changed=now.changed)
 
 
-def planned(files: Sequence[tuple[int, int]], begun: Iterable[tuple[int, int]]) -> Iterator[Parcel]:
-    """Yield what is to be sent: uploads that were begun as they were, then the rest.
+def planned(
+    files: Sequence[tuple[int, int]], begun: Iterable[tuple[int, int]]
+) -> tuple[list[Parcel], Iterator[Parcel]]:
+    """Return the uploads that were begun, as they were, and the rest that is to be sent.
 
     Args:
         files: (n, size) of every file to send.
@@ -206,9 +253,10 @@ def planned(files: Sequence[tuple[int, int]], begun: Iterable[tuple[int, int]]) 
     """
     sizes = dict(files)
     taken: set[int] = set()
+    again: list[Parcel] = []
     for first, last in begun:
         numbers = range(first, last + 1)
         if all(n in sizes and n not in taken for n in numbers):
             taken.update(numbers)
-            yield Parcel(first, last, sum(sizes[n] for n in numbers))
-    yield from parcels((n, size) for n, size in files if n not in taken)
+            again.append(Parcel(first, last, sum(sizes[n] for n in numbers)))
+    return again, parcels((n, size) for n, size in files if n not in taken)

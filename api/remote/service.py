@@ -20,7 +20,7 @@ from api.errors import (
     ServiceUnavailable,
 )
 from api.problems import TYPE_PREFIX
-from api.remote.wire import Answer, Body, Wire
+from api.remote.wire import ANSWER, Answer, Body, Wire
 from custody.canonical import loads_any
 from custody.checkpoint import Checkpoint, open_checkpoint
 from custody.errors import BadSignature, MalformedNote, NotCanonical
@@ -31,7 +31,6 @@ TUS = "1.0.0"
 JSON = "application/json"
 LINES = "application/x-ndjson"
 OCTETS = "application/offset+octet-stream"
-_UPLOAD = re.compile(r"/api/v1/uploads/([A-Za-z0-9_-]{1,80})")
 _LATER = frozenset({408, 423, 425, 429, 500, 502, 503, 504, 507})
 _TITLE = re.compile(rb"<title[^>]*>([^<]{1,200})", re.I)
 
@@ -164,21 +163,44 @@ class Service:
         """Fetch a receipt of the submission into a file."""
         self._ask("GET", f"{_path(submission)}/receipt?stage={stage}", 200, into=into)
 
-    def create(self, submission: str, first: int, last: int, size: int) -> str:
-        """Begin an upload that brings files of the list, and return its id."""
+    def create(
+        self, submission: str, upload: str, files: tuple[int, int], size: int, body: Body,
+        length: int, *, answer: float = ANSWER,
+    ) -> int:  # fmt: skip
+        """Begin an upload with its first bytes and return how many the service holds then.
+
+        Args:
+            submission: whose list it is.
+            upload: an id of our own, known however much of the request or its answer is lost.
+            files: the first and last file of the list that it brings.
+            size: bytes in all.
+            body: the first bytes.
+            length: how many these are.
+            answer: seconds to wait for the answer once all is sent.
+
+        Raises:
+            OffsetConflict: it was begun before; ask how far it is.
+        """
+        first, last = files
         which = (
             f"file {_encoded(first)}" if first == last else f"files {_encoded(f'{first}-{last}')}"
         )
-        headers = {
-            "Tus-Resumable": TUS,
-            "Upload-Length": str(size),
-            "Upload-Metadata": f"submission {_encoded(submission)},{which}",
-        }
-        answer = self._ask("POST", "/api/v1/uploads", 201, headers=headers, body=[], length=0)
-        found = _UPLOAD.search(urlsplit(answer.headers.get("location", "")).path)
-        if found is None:
-            raise LineLost("the service's answer does not name the upload")
-        return found[1]
+        told = f"submission {_encoded(submission)},upload {_encoded(upload)},{which}"
+        headers = {"Tus-Resumable": TUS, "Upload-Length": str(size), "Upload-Metadata": told}
+        if length:
+            headers["Content-Type"] = OCTETS
+        try:
+            found = self._ask(
+                "POST", "/api/v1/uploads", 201, headers=headers, body=body, length=length,
+                wait=answer,
+            )  # fmt: skip
+        except ServiceDisagrees as error:
+            if error.problem == "upload-exists":
+                raise OffsetConflict from error
+            raise
+        if found.headers.get("location", "").rpartition("/")[2] != upload:
+            raise LineLost("the service's answer names another upload")
+        return _number(found, "upload-offset")
 
     def offset(self, upload: str) -> int:
         """Return how many bytes of an upload the service holds.
@@ -192,19 +214,28 @@ class Service:
         )
         return _number(answer, "upload-offset")
 
-    def append(self, upload: str, offset: int, body: Body, length: int) -> int:
+    def append(
+        self, upload: str, offset: int, body: Body, length: int, *, answer: float = ANSWER
+    ) -> int:
         """Send bytes of an upload and return how many the service holds then.
+
+        Args:
+            upload: which.
+            offset: where they go.
+            body: the bytes.
+            length: how many.
+            answer: seconds to wait for the answer once all is sent.
 
         Raises:
             OffsetConflict: the next byte belongs elsewhere.
             UploadGone: it takes no more bytes.
         """
         headers = {"Tus-Resumable": TUS, "Upload-Offset": str(offset), "Content-Type": OCTETS}
-        answer = self._ask(
+        found = self._ask(
             "PATCH", f"/api/v1/uploads/{upload}", 200, 204, headers=headers, body=body,
-            length=length, of=upload,
+            length=length, of=upload, wait=answer,
         )  # fmt: skip
-        return _number(answer, "upload-offset")
+        return _number(found, "upload-offset")
 
     def give_up(self, upload: str) -> None:
         """End an upload whose bytes are not wanted any more; one that has ended is well."""
@@ -225,16 +256,17 @@ class Service:
     def _ask(
         self, method: str, path: str, *good: int, headers: Mapping[str, str] | None = None,
         body: Body = (), length: int | None = None, into: BinaryIO | None = None,
-        of: str | None = None,
+        of: str | None = None, wait: float | None = None,
     ) -> Answer:  # fmt: skip
         """Exchange with the token, and return a good answer.
 
         Args:
             of: the upload the request is about: then 404, 409 and 410 say where it stands.
+            wait: seconds until the answer begins.
         """
         asked = {"Authorization": f"Bearer {self._token}", **(headers or {})}
         answer = self._wire.exchange(
-            method, path, headers=asked, body=body, length=length, into=into
+            method, path, headers=asked, body=body, length=length, into=into, answer=wait
         )
         if not answer.whole:
             raise LineLost(f"{self._host}: its answer may have been cut")

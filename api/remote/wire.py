@@ -30,9 +30,7 @@ from repository.errors import DiskFull
 
 CONNECT = 30.0  # seconds to reach the service and agree on TLS
 STALL = 20.0  # seconds without a byte moving
-ANSWER = (
-    120.0  # seconds until an answer begins, once all was sent: the service stores and registers
-)
+ANSWER = 120.0  # seconds until an answer begins, once all was sent, where nothing else is said
 DRIP = 1024  # bytes a second below which an answer that has begun is given up
 MAX_ANSWER = 8 << 20
 Body = Iterable[bytes | memoryview]
@@ -93,6 +91,7 @@ class Wire:
         body: Body = (),
         length: int | None = None,
         into: BinaryIO | None = None,
+        answer: float | None = None,
     ) -> Answer:
         """Send a request and return its answer.
 
@@ -103,6 +102,8 @@ class Wire:
             body: blocks, `length` bytes together.
             length: None: no body.
             into: where the body of a good answer goes instead; what came of a cut one is there too.
+            answer: seconds until the answer begins, once all was sent; None: a question is answered
+                at once, anything else within `ANSWER`.
 
         Raises:
             LineLost: no connection, no byte for a while, or it broke. Whether the request arrived
@@ -116,11 +117,12 @@ class Wire:
             early = False
             if length is not None:
                 early = not self._send_body(sock, body)
-            answer, ends = self._read(sock, method, into)
+            quiet = STALL if method in ("GET", "HEAD") else ANSWER
+            found, ends = self._read(sock, method, into, quiet if answer is None else answer)
             self._exchanges += 1
             if ends or early:
                 self.close()
-            return answer
+            return found
         except http.client.HTTPException as error:
             self.close()
             raise LineLost(f"{self._far.address.host}: its answer was cut or is no HTTP") from error
@@ -242,12 +244,13 @@ class Wire:
                 self._moved = time.monotonic()
         return True
 
-    def _read(self, sock: socket.socket, method: str, into: BinaryIO | None) -> tuple[Answer, bool]:
+    def _read(
+        self, sock: socket.socket, method: str, into: BinaryIO | None, quiet: float
+    ) -> tuple[Answer, bool]:
         """Return the answer, and whether the connection ends with it."""
         self._begun, self._received, self._ended = None, 0, False
         self._moved = time.monotonic()
-        # A question is answered at once; what was handed over is stored and registered first.
-        self._answer = STALL if method in ("GET", "HEAD") else ANSWER
+        self._answer = quiet
         response = http.client.HTTPResponse(_Source(self, sock), method=method)  # type: ignore[arg-type]
         response.begin()
         if self._ended:  # http.client takes a head that breaks off for a whole one

@@ -1,6 +1,8 @@
 """The extensions creation, creation-with-upload and creation-defer-length."""
 
+import json
 import os
+from uuid import uuid4
 
 import pytest
 
@@ -160,3 +162,32 @@ class TestDeferredLength:
         last = tus.patch(made.location, 3, b"", ("Upload-Length", "3"))
         assert last.status == 204
         assert desk.content(last.headers["evidence-exhibit"]) == b"abc"
+
+
+class TestIdsOfTheClientsOwn:
+    """Beside the protocol: a client that drew the id finds its upload when the answer is lost."""
+
+    OWN = b"0198c0de-0000-7000-8000-00000000abcd"
+
+    def test_the_upload_is_there_under_it(self, tus):
+        own = str(uuid4())
+        said = ("Upload-Metadata", metadata(case=b"KRN", upload=own.encode()))
+        made = tus.ask("POST", UPLOADS, ("Upload-Length", "3"), said)
+        assert (made.status, made.location) == (201, f"{UPLOADS}/{own}")
+        assert tus.head(made.location).offset == 0
+
+    def test_one_that_is_taken_is_409_and_the_upload_stays_as_it_is(self, tus):
+        said = ("Upload-Metadata", metadata(case=b"KRN", upload=self.OWN))
+        place = tus.ask("POST", UPLOADS, ("Upload-Length", "3"), said).location
+        tus.patch(place, 0, b"ab")
+        again = tus.ask("POST", UPLOADS, ("Upload-Length", "3"), said)
+        assert again.status == 409
+        assert json.loads(again.body)["type"].endswith("upload-exists")
+        assert tus.head(place).offset == 2
+
+    @pytest.mark.parametrize(
+        "own", [b"", b"1", b"../x", OWN.upper(), OWN + b"\n", b"\xff", OWN[:-1], b"0" * 5000]
+    )
+    def test_what_is_no_uuid_is_400(self, tus, own):
+        said = ("Upload-Metadata", metadata(case=b"KRN", upload=own))
+        assert tus.ask("POST", UPLOADS, ("Upload-Length", "3"), said).status == 400
