@@ -16,7 +16,7 @@ from custody.entry import Act, Draft
 from custody.errors import LedgerUnavailable, SignerUnavailable
 from ingest import completion, pieces, uploads
 from ingest.errors import LibmagicMissing, SandboxUnavailable
-from ingest.finish import finish
+from ingest.finish import finish, waiting
 from ingest.workflows import Processors, give_up
 from repository import Repository, chores, copies, erasure, fixity, setbacks, terms, upkeep
 from repository.errors import DiskFull, KeyUnavailable, StoreFull, StoreUnavailable, StoreUnfit
@@ -86,7 +86,7 @@ def duties(repo: Repository, processors: Processors, say: Say) -> list[Duty]:
         Duty(
             "finish",
             "finish",
-            lambda limit: _plain(uploads.waiting(repo, limit=limit)),
+            lambda limit: _plain(waiting(repo, limit=limit)),
             lambda ids: _finish(repo, ids),
             give_up=partial(_give_up_upload, repo),
             said="finished uploads:",

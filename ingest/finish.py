@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, BinaryIO
 
 from sqlalchemy import bindparam, select, update
@@ -30,10 +31,24 @@ from repository.trial import ensure_fit
 
 THREADS = 4  # store the files of a pack; they mostly wait for the disk
 TOGETHER = 128  # things that are registered in one transaction
+_STALE = timedelta(seconds=45)  # after which a finishing request is taken for dead
 _LOG = logging.getLogger("evidence")
 
 Opened = Callable[[], AbstractContextManager[BinaryIO]]
 """Opens the bytes of an upload from their beginning; may be called again."""
+
+
+def waiting(repo: Repository, *, limit: int = 100) -> list[str]:
+    """Return the uploads whose last byte arrived and that nobody is finishing, oldest first."""
+    stale = (Upload.state == "closing") & (Upload.touched_at <= repo.clock() - _STALE)
+    query = (
+        select(Upload.id)
+        .where((Upload.state == "arrived") | stale)
+        .order_by(Upload.touched_at)
+        .limit(limit)
+    )
+    with repo.database.reading() as session:
+        return list(session.scalars(query))
 
 
 def finish(repo: Repository, upload_id: str) -> None:

@@ -41,7 +41,6 @@ from repository.people import SYSTEM, case_roles
 
 MAX_PACK = 64 << 20  # bytes of an upload that brings many files
 DIRECT = 8 << 20  # bytes of an upload that one request brings whole and that is never staged
-_STALE = timedelta(seconds=45)  # after which a finishing request is taken for dead
 _direct = BoundedSemaphore(16)  # of these at a time: they are held in memory
 
 GiveWay = Callable[[], bool]
@@ -325,19 +324,6 @@ def expire(repo: Repository, *, most: int = 100) -> int:
     for upload_id in found:
         end(repo, SYSTEM, upload_id, "expired")
     return len(found)
-
-
-def waiting(repo: Repository, *, limit: int = 100) -> list[str]:
-    """Return the uploads whose last byte arrived and that nobody is finishing, oldest first."""
-    stale = (Upload.state == "closing") & (Upload.touched_at <= repo.clock() - _STALE)
-    query = (
-        select(Upload.id)
-        .where((Upload.state == "arrived") | stale)
-        .order_by(Upload.touched_at)
-        .limit(limit)
-    )
-    with repo.database.reading() as session:
-        return list(session.scalars(query))
 
 
 def _whole(upload: Upload, incoming: pieces.Incoming) -> bytes | None:

@@ -10,7 +10,10 @@ import pytest
 from tests.shared import ROOT
 
 DEMO = "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/evidence demo"
-TESTS = "python3 -m venv .venv && .venv/bin/pip install '.[test]' && .venv/bin/pytest"
+TESTS = (
+    "python3 -m venv .venv && .venv/bin/pip install '.[test]' && "
+    ".venv/bin/pytest -n 3 --dist loadfile"
+)
 
 
 def blocks(page: Path) -> list[str]:

@@ -21,6 +21,8 @@ from repository import open_repository, software
 from repository.people import SYSTEM
 from repository.setbacks import try_again
 
+WORKER_ENDS = 15.0  # seconds that a worker has to hand back what it holds
+
 
 @click.command()
 @click.option("--once", is_flag=True, help="Do everything that is due, then end.")
@@ -118,7 +120,11 @@ def _keep_working(command: list[str], service: int, say: Callable[[str], None]) 
         while working.poll() is None:
             if stop.wait(0.2) or os.getppid() != service:
                 working.terminate()
-                working.wait()
+                try:
+                    working.wait(WORKER_ENDS)
+                except subprocess.TimeoutExpired:
+                    working.kill()  # what it had begun is taken over, as after any death
+                    working.wait()
                 return
         pause = 1.0 if time.monotonic() - started > 60 else min(pause * 2, 60.0)
         say(f"the worker has ended ({working.returncode}); another starts in {pause:g} s")

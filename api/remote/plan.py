@@ -1,7 +1,7 @@
 """The plan: which files travel together, and in which order they stand in the list.
 
-Every upload costs two round trips however small it is, so small files travel as packs: one upload
-whose bytes are those of several files of the list, one after the other (docs/decisions/0017).
+Every upload costs a round trip and a transaction however small it is, so small files travel as
+packs: one upload whose bytes are those of several files of the list (docs/decisions/0017).
 """
 
 from collections.abc import Iterable, Iterator, Sequence

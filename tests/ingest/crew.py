@@ -54,6 +54,11 @@ class Jobs:
         log = self.folder / "begun"
         return Counter(log.read_text().split() if log.exists() else [])
 
+    def in_hand(self, worker: Running) -> bool:
+        """Say whether a worker has begun something that is not done."""
+        held = (self.folder / f"held-{worker.pid}").glob("*")
+        return any((self.folder / f"{one.name}.todo").exists() for one in held)
+
     def note(self, name: str, log: str = "log") -> None:
         with (self.folder / log).open("a") as file:
             file.write(f"{name}\n")
@@ -78,6 +83,9 @@ def duty(jobs: Jobs, together: int) -> Duty:
 
 def one(jobs: Jobs, name: str) -> None:
     jobs.note(name, "begun")
+    held = jobs.folder / f"held-{os.getpid()}"
+    held.mkdir(exist_ok=True)
+    (held / name).touch()
     if name.startswith("crash"):
         os._exit(9)
     if name.startswith("wrong"):

@@ -22,7 +22,7 @@ from ingest.errors import (
     UploadTaken,
     UploadTooLarge,
 )
-from ingest.finish import finish
+from ingest.finish import finish, waiting
 from ingest.uploads import Checksum
 from repository.errors import StoreFull, StoreUnavailable
 from repository.models import Exhibit, Piece, Upload
@@ -99,7 +99,7 @@ def test_a_large_upload_is_left_to_the_workers_and_finished_once(desk, monkeypat
     data = os.urandom(LARGE)
     upload = desk.append(desk.begin(length=len(data)), 0, data)
     assert (upload.state, upload.results) == ("arrived", None)
-    assert uploads.waiting(desk.repo) == [upload.id]
+    assert waiting(desk.repo) == [upload.id]
     workers = [threading.Thread(target=finish, args=(desk.repo, upload.id)) for _ in range(3)]
     for one in workers:
         one.start()
@@ -108,7 +108,7 @@ def test_a_large_upload_is_left_to_the_workers_and_finished_once(desk, monkeypat
     done = desk.row(upload)
     assert desk.content(exhibit_of(done)) == data
     assert desk.registrations() == 1
-    assert uploads.waiting(desk.repo) == []
+    assert waiting(desk.repo) == []
 
 
 def test_a_process_that_dies_at_the_last_byte_leaves_no_whole_upload_open(desk):
@@ -137,9 +137,9 @@ def test_a_request_that_died_while_it_finished_is_taken_over_by_the_workers(hous
                   stored=stored.to_json())
         )  # fmt: skip
         row.offset, row.state = len(data), "closing"
-    assert uploads.waiting(desk.repo) == []
+    assert waiting(desk.repo) == []
     clock.passes(minutes=3)
-    [found] = uploads.waiting(desk.repo)
+    [found] = waiting(desk.repo)
     finish(desk.repo, found)
     assert desk.content(exhibit_of(desk.row(upload))) == data
 
@@ -423,8 +423,8 @@ def test_a_store_that_fails_at_any_call_loses_and_doubles_nothing(house, size):
                 break
             except (StoreUnavailable, StoreFull):
                 tries += 1
-        for waiting in uploads.waiting(desk.repo):
-            finish(desk.repo, waiting)
+        for upload_id in waiting(desk.repo):
+            finish(desk.repo, upload_id)
         done = desk.row(upload)
         assert desk.content(exhibit_of(done)) == data
         assert desk.registrations() == before + 1

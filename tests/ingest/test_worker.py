@@ -205,7 +205,7 @@ def test_a_killed_workers_work_is_taken_over_by_another(house, jobs, workers):
     first, second = workers(TOGETHER="1"), workers(TOGETHER="1")
     wait_for(lambda: len(rows(house, Machine)) == 2)
     jobs.add(*(f"slow-{n}" for n in range(8)))
-    wait_for(lambda: len(jobs.begun()) > 4)  # more than one has in hand
+    wait_for(lambda: jobs.in_hand(first))
     first.kill()
     wait_for(lambda: not jobs.left(), 30)
     assert re.search(r"a worker has died; [1-9][0-9]* of its", (house.data / "words").read_text())
