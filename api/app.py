@@ -2,7 +2,7 @@
 
 from flask import Flask, Response, jsonify
 
-from api import cases, custody_log, exhibits, pages, problems, submissions, uploads
+from api import cases, custody_log, exhibits, members, pages, problems, submissions, uploads
 from api.openapi import openapi
 from custody.errors import EvidenceError
 from repository import Repository
@@ -27,7 +27,7 @@ def create_app(repo: Repository) -> Flask:
     app = Flask("api", static_folder=None)
     app.extensions["evidence"] = repo
     app.json.ensure_ascii = False  # type: ignore[attr-defined]  # Flask's default provider
-    for module in (cases, exhibits, submissions, uploads, custody_log, pages):
+    for module in (cases, exhibits, members, submissions, uploads, custody_log, pages):
         app.register_blueprint(module.blueprint)
     problems.install(app)
     app.after_request(_headers)

@@ -75,3 +75,9 @@ class ReceiptRefused(EvidenceError):
     """A receipt that was given does not verify, or is about something else."""
 
     code = "receipt-refused"
+
+
+class SandboxBusy(EvidenceError):
+    """Another request is having a container read; this one was not begun."""
+
+    code = "sandbox-busy"

@@ -32,13 +32,13 @@ MAX_PAGE = 500
 @blueprint.get("")
 def index() -> Response:
     """List a case's exhibits, a page at a time."""
-    limit = _limit(request.args.get("limit"))
-    after = _cursor(request.args.get("cursor"))
+    limit = limit_of(request.args.get("limit"))
+    after = place_of(request.args.get("cursor"))
     who = caller()
     found = list_exhibits(repo(), who, _case(), after=after, limit=limit + 1)
     more = len(found) > limit
     items = found[:limit]
-    cursor = _encode(items[-1].exhibit.serial) if more else None
+    cursor = cursor_of(items[-1].exhibit.serial) if more else None
     return jsonify(items=[one.to_json() for one in items], next=cursor)
 
 
@@ -238,7 +238,12 @@ def _range(header: str | None) -> Span | None:
     return first, last
 
 
-def _limit(text: str | None) -> int:
+def limit_of(text: str | None) -> int:
+    """Return how many items a page has.
+
+    Raises:
+        BadRequest: not a number from 1 to `MAX_PAGE`.
+    """
     if text is None:
         return PAGE
     if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_PAGE:
@@ -246,11 +251,17 @@ def _limit(text: str | None) -> int:
     return int(text)
 
 
-def _encode(serial: int) -> str:
+def cursor_of(serial: int) -> str:
+    """Return a cursor for what follows a place."""
     return base64.urlsafe_b64encode(f"s{serial}".encode()).decode().rstrip("=")
 
 
-def _cursor(text: str | None) -> int:
+def place_of(text: str | None) -> int:
+    """Return the place that a cursor stands for.
+
+    Raises:
+        BadRequest: it was not given out here.
+    """
     if text is None:
         return 0
     try:

@@ -95,6 +95,7 @@ STATUSES: dict[str, int] = {
     "submission-incomplete": 409,
     "submission-completed": 409,
     "no-receipt": 404,
+    "sandbox-busy": 503,
     "port-in-use": 503,
     "wrong-version": 412,
     "certificate-unusable": 500,

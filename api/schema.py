@@ -48,8 +48,19 @@ class PartView(BaseModel):
     size: int
 
 
+class ParentView(BaseModel):
+    """The container that an exhibit was taken out of, and which member it was there."""
+
+    exhibit: str
+    member: str | Encoded
+    sha256: str
+
+
 class ExhibitView(BaseModel):
-    """An exhibit; `parts` where it has several, and it alone is asked for."""
+    """An exhibit; what has a default is given where there is such a thing, and it alone is shown.
+
+    `parts` where it has several; `derived_from` and `children` where members were taken out.
+    """
 
     exhibit: str
     case: str
@@ -64,6 +75,8 @@ class ExhibitView(BaseModel):
     mismatch: bool | None
     extraction: str | None
     parts: list[PartView] | None = None
+    derived_from: ParentView | None = None
+    children: list[ParentView] | None = None
 
 
 class ExhibitList(BaseModel):
@@ -71,6 +84,52 @@ class ExhibitList(BaseModel):
 
     items: list[ExhibitView]
     next: str | None
+
+
+class Derivation(Strict):
+    """Members to make exhibits of, by their paths as the list of members shows them."""
+
+    members: list[str] = Field(min_length=1, max_length=1_000)
+    odd_names: bool = False
+
+
+class MemberView(BaseModel):
+    """A member of a container, as its listing names it; `exhibit` where it was taken out."""
+
+    member: str
+    size: int
+    modified_at: str | None
+    sha256: str | None
+    flags: list[str]
+    exhibit: str | None
+
+
+class MemberList(BaseModel):
+    """A page of members; `next` is the cursor of the following page, if there is one."""
+
+    items: list[MemberView]
+    next: str | None
+
+
+class DerivedMember(BaseModel):
+    """What became of a member; `status`: registered, known, quarantined, refused."""
+
+    member: str
+    status: str
+    exhibit: str | None
+    sha256: str | None
+    size: int | None
+    entry: int | None
+    quarantine: str | None
+    reason: str | None
+    detail: str | None
+
+
+class DerivationView(BaseModel):
+    """What became of the members asked for, in their order."""
+
+    exhibit: str
+    items: list[DerivedMember]
 
 
 class OpeningView(BaseModel):

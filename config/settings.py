@@ -99,6 +99,9 @@ class Settings(BaseSettings):
         ge=0,
         description="Larger exhibits are read for extraction where they lie, piece by piece.",
     )
+    member_bytes: int = Field(
+        8 << 30, ge=1, description="Bytes that a member taken out of a container may have."
+    )
     extract_with: tuple[str, ...] = Field(
         (), description="Extractors that run only when asked for, and are: `ocr`, and the like."
     )

@@ -35,7 +35,9 @@ from ingest.extraction import (
 from ingest.extractors import Extractor
 from ingest.formats import pronom_from
 from ingest.identify import identify
+from ingest.readers.members import MOST_DECLARED, Budget
 from ingest.readers.peek import Peek
+from ingest.readers.takeout import take_out
 
 _KINDS: dict[type[Item], str] = {
     Fact: "fact", Seal: "seal", Member: "member", Inhibitor: "inhibitor", Problem: "problem",
@@ -85,6 +87,9 @@ class Child:
 
     def look(self, folders: Sequence[Path]) -> None:
         """Do the job: identify and run the usual extractors, or run the one it names."""
+        if self._job.get("take") is not None:
+            self._take_out(**self._job["take"])
+            return
         known = self._job["format"]
         if known is not None:
             one = next(
@@ -125,6 +130,27 @@ class Child:
         finally:
             for file in files:
                 file.close()
+
+    def _take_out(self, wanted: Sequence[str], most: int, *, odd_names: bool) -> None:
+        """Write chosen members of a container to the descriptor for what is derived."""
+        limits = self._limits
+        budget = Budget(limits.cpu_seconds - 4, limits.wall_ms / 1000 - 4, MOST_DECLARED)
+
+        def write(data: bytes, place: int) -> None:
+            left = memoryview(data)
+            while left:
+                done = os.pwrite(self._derived, left, place)
+                left, place = left[done:], place + done
+
+        def shown(path: str) -> str:
+            return shortened(visible(path), limits.text_bytes)
+
+        with self._opened(0) as file:
+            for one in take_out(
+                file, wanted, shown=shown, write=write, most=most, odd_names=odd_names,
+                budget=budget,
+            ):  # fmt: skip
+                self.say(member=one)
 
     def _program(self, one: Extractor, arguments: Sequence[str]) -> Ran:
         wanted = extractors.program(one)

@@ -72,7 +72,7 @@ class Findings:
         """
         size = items = members = 0
         for number, line in enumerate(output.split(b"\n")[:-1]):
-            key, value = _line(line)
+            key, value = line_of(line)
             if key == "member":
                 members += 1
             else:
@@ -157,7 +157,12 @@ def _derivative(found: object, derived: int, limits: Limits) -> Derivative:
     return replace(said, data=data)
 
 
-def _line(line: bytes) -> tuple[str, object]:
+def line_of(line: bytes) -> tuple[str, object]:
+    """Return the one key of a line and its value.
+
+    Raises:
+        NotARecord: no JSON object with one key, or one that our own code cannot have written.
+    """
     try:
         found = json.loads(line, parse_float=_no_float, parse_constant=_no_float)
     except (ValueError, RecursionError) as error:

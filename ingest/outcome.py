@@ -67,7 +67,7 @@ class Whole:
         try:
             if not run.lost:
                 found.read(run.output, derived, run.extractors, limits)
-            word, why = _ended(run, found, limits)
+            word, why = how_ended(run, found, limits)
         except NotARecord as error:
             # Who breaks the form is not our code any more: nothing it said counts.
             word, why, found = "crash", f"malformed output: {error}", Findings()
@@ -128,7 +128,7 @@ class Whole:
         return "ok" if self.ran else "unsupported"
 
 
-def _ended(run: Run, found: Findings, limits: Limits) -> tuple[str, str]:
+def how_ended(run: Run, found: Findings, limits: Limits) -> tuple[str, str]:
     """Return the outcome word of a run that did not end well, and why; empty if it did."""
     if run.lost:
         why = f"the sandbox {run.lost} on this file, twice"

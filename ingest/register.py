@@ -13,6 +13,7 @@ from custody.entry import Act, Actor, CustodyEntry, Draft, uuid7
 from custody.receipt import Receipt
 from ingest.arrival import history, part_row, quarantine
 from ingest.doubles import double_entry, doubles_of
+from ingest.origin import taken_before
 from ingest.settle import File, Settled, settle
 from ingest.staging import Received
 from repository import Repository
@@ -84,6 +85,8 @@ def register(
         waiting = _waiting(session, received, released or {})
         if seen is not None:
             doubles = doubles_of(session, submission, received, seen)
+        origins = {one.exhibit_id: one.origin for one in received if one.origin is not None}
+        doubles |= taken_before(session, origins)
         for one in received:
             if one.exhibit_id not in waiting:
                 continue
@@ -101,6 +104,11 @@ def register(
                 said = one.declaration or declaration
                 exhibit = _register(session, row, submission, said, one, at)
                 arrived = history(actor, row, said, one, exhibit)
+                if one.origin is not None:
+                    session.flush()  # the exhibit's row before one that names it
+                    session.add(one.origin.row(exhibit.id))
+                    digests = sorted(one.parts[0].digests.values())
+                    arrived += one.origin.entries(actor, row, said.purpose, exhibit, digests)
                 first = next(n for n, a in enumerate(arrived) if a.type == Act.REGISTRATION)
                 marks.append((one, exhibit, len(drafts) + first))
                 drafts += arrived

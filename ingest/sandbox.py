@@ -28,11 +28,12 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 from ingest.errors import LibmagicMissing, SandboxUnavailable
-from ingest.extraction import Extraction, Limits, claimed_extension
+from ingest.extraction import LONG, Extraction, Limits, claimed_extension
 from ingest.findings import bounded
 from ingest.outcome import Run, Whole
 from ingest.pronom import Witness
 from ingest.served import Part, answer
+from ingest.takings import Takings, read_takings
 from ingest.warm import Warm
 
 PYTHON = (sys.executable, "-P")  # -P: no module is taken from the working directory
@@ -159,6 +160,45 @@ class Sandbox:
             job |= {"format": run.format.to_json(), "extractor": name}
             limits = grown(Limits.from_json(known["limits"]), sum(part.size for part in served))
             self._job(run, job, evidence, served, limits)
+
+    def take_out(
+        self,
+        file: BinaryIO,
+        wanted: Sequence[str],
+        into: int,
+        *,
+        served: Sequence[Part] = (),
+        most: int,
+        odd_names: bool,
+    ) -> Takings:
+        """Have chosen members of a container written to a descriptor, one after the other.
+
+        Args:
+            file, served: the container, as `extract`.
+            wanted: paths as the listing shows them.
+            into: an empty file of ours that the child writes to.
+            most: bytes that all of them together may have.
+            odd_names: take members with odd names too.
+
+        Raises:
+            SandboxUnavailable, LibmagicMissing, IntegrityError, StoreUnavailable: as `extract`.
+        """
+        file.flush()
+        size = sum(part.size for part in served) or os.fstat(file.fileno()).st_size
+        limits = replace(grown(LONG, size), file_bytes=most)
+        take = {"wanted": list(wanted), "most": most, "odd_names": odd_names}
+        sizes = [part.size for part in served]
+        job = {"served": sizes, "format": None, "extractor": None, "take": take}
+        message = json.dumps(job | {"limits": limits.to_json()}).encode()
+        evidence = os.open(f"/proc/self/fd/{file.fileno()}", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            ended = self._run(message, [evidence], served, into, limits)
+            if ended.lost:  # as in `_job`
+                os.ftruncate(into, 0)
+                ended = self._run(message, [evidence], served, into, limits)
+        finally:
+            os.close(evidence)
+        return read_takings(ended, into, len(wanted), limits)
 
     def _job(
         self,

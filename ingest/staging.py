@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from custody.entry import Act, Actor, Draft, uuid7
 from ingest.errors import SourceIncomplete
+from ingest.origin import Origin
 from repository import Repository, chunks
 from repository.digests import Measure
 from repository.envelope import SCHEME, plain_size, seal, sealed_size
@@ -89,11 +90,12 @@ class Staged:
 class Received:
     """One thing to register: its stored parts in order, and what is declared of it alone.
 
-    `declaration` None: what the submission declares holds for it.
+    `declaration` None: what the submission declares holds for it. `origin` None: it was handed in.
     """
 
     parts: tuple[Staged, ...]
     declaration: Declaration | None = None
+    origin: Origin | None = None
 
     def __post_init__(self) -> None:
         ids = {part.exhibit_id for part in self.parts}
@@ -136,6 +138,7 @@ class Received:
         return {
             "parts": [{**part.to_json(), "path": part.path.hex()} for part in self.parts],
             "declaration": self.declaration.to_json() if self.declaration else None,
+            **({"origin": self.origin.to_json()} if self.origin else {}),
         }
 
     @classmethod
@@ -150,6 +153,7 @@ class Received:
                 for one in parts
             ),
             Declaration.from_json(found["declaration"]) if found["declaration"] else None,
+            Origin.from_json(found["origin"]) if "origin" in found else None,
         )
 
 

@@ -12,9 +12,11 @@ from repository.access import Right
 from repository.authorise import Caller, on_case, on_exhibit
 from repository.cases import visible_cases
 from repository.exhibits import (
+    children_of,
     exhibits_of,
     latest_run,
     meant_part,
+    parent_of,
     part_names,
     parts_of,
     ref,
@@ -34,6 +36,8 @@ class Described:
     run: ExtractionRun | None
     parts: Sequence[Part] = ()  # looked up for a single exhibit
     names: Mapping[int, bytes] = field(default_factory=dict)  # original paths by part
+    parent: Exhibit | None = None  # the container it was taken out of
+    children: Sequence[Exhibit] = ()  # what was taken out of it
 
     def part(self, number: int | None) -> tuple[Part, int | None]:
         """Return the part that is meant, and its number where the exhibit has several.
@@ -69,9 +73,19 @@ class Described:
                 }
                 for one in self.parts
             ]
+        if self.parent is not None:
+            found["derived_from"] = _derived(self.parent, self.exhibit)
+        if self.children:
+            found["children"] = [_derived(one, one) for one in self.children]
         if self.exhibit.erased_at is not None:
             found["erased_at"] = timestamp(self.exhibit.erased_at)
         return found
+
+
+def _derived(other: Exhibit, child: Exhibit) -> dict[str, Any]:
+    """Return the exhibit at the other end of a derivation, and the member that the child was."""
+    member = recorded_name(child.path)
+    return {"exhibit": other.number, "member": member, "sha256": other.sha256}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +156,8 @@ def show_exhibit(
         parts = parts_of(session, [exhibit.id])
         names = part_names(session, exhibit.id) if len(parts) > 1 else {}
         run = latest_run(session, exhibit.id)
-    return Described(exhibit, case.code, run, parts, names), actor
+        parent, children = parent_of(session, exhibit.id), children_of(session, exhibit.id)
+    return Described(exhibit, case.code, run, parts, names, parent, children), actor
 
 
 def show_custody(repo: Repository, caller: Caller, number: str) -> tuple[Described, list[Custody]]:

@@ -10,7 +10,16 @@ from sqlalchemy.orm import Session
 from custody.canonical import dumps
 from custody.entry import ExhibitRef
 from repository.errors import PartRequired, UnknownPart
-from repository.models import Case, DerivedObject, Exhibit, ExtractionRun, Intake, ObjectCopy, Part
+from repository.models import (
+    Case,
+    ChildExhibit,
+    DerivedObject,
+    Exhibit,
+    ExtractionRun,
+    Intake,
+    ObjectCopy,
+    Part,
+)
 from repository.naming import split_number
 from repository.stores import Stored
 
@@ -119,6 +128,19 @@ def derived_objects(session: Session, exhibit_id: str) -> list[Stored]:
     runs = select(ExtractionRun.record).where(ExtractionRun.exhibit_id == exhibit_id)
     made = select(DerivedObject.stored).where(DerivedObject.exhibit_id == exhibit_id)
     return [Stored.from_json(one) for query in (runs, made) for one in session.scalars(query)]
+
+
+def parent_of(session: Session, exhibit_id: str) -> Exhibit | None:
+    """Return the exhibit that this one was taken out of, if it was."""
+    query = select(Exhibit).join(ChildExhibit, ChildExhibit.parent_id == Exhibit.id)
+    return session.scalar(query.where(ChildExhibit.exhibit_id == exhibit_id))
+
+
+def children_of(session: Session, exhibit_id: str) -> list[Exhibit]:
+    """Return the exhibits that were taken out of this one, in the order of their numbers."""
+    query = select(Exhibit).join(ChildExhibit, ChildExhibit.exhibit_id == Exhibit.id)
+    query = query.where(ChildExhibit.parent_id == exhibit_id).order_by(Exhibit.serial)
+    return list(session.scalars(query))
 
 
 def latest_run(session: Session, exhibit_id: str) -> ExtractionRun | None:

@@ -29,7 +29,7 @@ def show_record(repo: Repository, caller: Caller, number: str) -> dict[str, Any]
         IntegrityError: the stored record is not the one that its entry names.
     """
     exhibit, run = _newest(repo, caller, number, "extraction-record")
-    return _record(repo, exhibit, run)
+    return record_of(repo, exhibit, run)
 
 
 def read_derivative(
@@ -50,7 +50,7 @@ def read_derivative(
         IntegrityError: it is not the one that the record names.
     """
     exhibit, run = _newest(repo, caller, number, "derivative")
-    made = _record(repo, exhibit, run)["derivatives"]
+    made = record_of(repo, exhibit, run)["derivatives"]
     asked = (kind, locator)
     places = [n for n, one in enumerate(made, 1) if (one["kind"], one["locator"]) == asked]
     if not places:
@@ -94,7 +94,12 @@ def _newest(
     return exhibit, run
 
 
-def _record(repo: Repository, exhibit: Exhibit, run: ExtractionRun) -> dict[str, Any]:
+def record_of(repo: Repository, exhibit: Exhibit, run: ExtractionRun) -> dict[str, Any]:
+    """Return the record of a run, for the program's own use; showing it is an entry.
+
+    Raises:
+        IntegrityError: the stored record is not the one that its entry names.
+    """
     data = _read(repo, exhibit, run.record)
     if f"sha256:{sha256(data).hexdigest()}" != run.record_sha256:
         raise IntegrityError(f"{exhibit.number}: the record of run {run.run} is another")

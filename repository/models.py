@@ -245,6 +245,16 @@ class Part(Model):
     encryption: Mapped[str | None] = mapped_column(String(32))
 
 
+class ChildExhibit(Model):
+    """An exhibit that was taken out of another one, where it was the member its path names."""
+
+    __tablename__ = "child_exhibit"
+    exhibit_id: Mapped[str] = mapped_column(UUID, ForeignKey("exhibit.id"), primary_key=True)
+    parent_id: Mapped[str] = mapped_column(UUID, ForeignKey("exhibit.id"))
+    member_sha256: Mapped[str] = mapped_column(String(64))  # of the path, as `Exhibit.path_sha256`
+    __table_args__ = (UniqueConstraint("parent_id", "member_sha256"),)
+
+
 class Quarantined(Model):
     """Bytes kept without an exhibit number: their declared digest is another."""
 

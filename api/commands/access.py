@@ -58,10 +58,19 @@ def show(ctx: Context, exhibit: str, history: bool, facts: bool) -> None:
     if not history:
         described, _ = show_exhibit(ctx.repo, ctx.caller, exhibit)
         found = described.to_json()
-        rows = [(name, _plain(value)) for name, value in found.items() if name != "parts"]
+        listed = ("parts", "derived_from", "children")
+        rows = [(name, _plain(value)) for name, value in found.items() if name not in listed]
         for part in found.get("parts", ()):
             said = f"{shown(part['path'])}  {part['size']} bytes  {part['sha256']}"
             rows.append((f"part {part['part']}", said))
+        if "derived_from" in found:
+            rows.append(
+                ("taken out of", f"{found['derived_from']['exhibit']}, where it is a member")
+            )
+        rows += [
+            ("taken from it", f"{one['exhibit']}  {shown(one['member'])}")
+            for one in found.get("children", ())
+        ]
         ctx.result(found, "\n".join(f"{name:14} {text}" for name, text in rows))
         return
     _, entries = show_custody(ctx.repo, ctx.caller, exhibit)

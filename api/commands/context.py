@@ -19,6 +19,7 @@ from api.errors import (
     PortInUse,
     ReceiptRefused,
     RunningAlready,
+    SandboxBusy,
     ServiceRefused,
     ServiceUnavailable,
 )
@@ -52,6 +53,7 @@ EXIT_CODES: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
             LineIntercepted,
             LineLost,
             RunningAlready,
+            SandboxBusy,
             ServiceUnavailable,
             errors.StoreError,
             errors.KeyUnavailable,

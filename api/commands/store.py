@@ -10,6 +10,7 @@ from repository import erasure
 from repository.access import Right
 from repository.authorise import on_house
 from repository.errors import BadRequest, StoreUnavailable
+from repository.exhibits import children_of, parent_of
 from repository.holdings import holdings
 from repository.ledger_mirror import publish
 from repository.reconcile import reconcile
@@ -82,6 +83,14 @@ def erase_request(ctx: Context, exhibit: str, order: Path, motive: str) -> None:
     publish(ctx.repo)
     ctx.result({"erasure": row.id, "exhibit": exhibit, "order": row.document}, row.id)
     ctx.say("nothing is destroyed until another custodian approves: evidence erase approve ID")
+    with ctx.repo.database.reading() as session:
+        parent = parent_of(session, row.exhibit_id)
+        children = children_of(session, row.exhibit_id)
+    if parent is not None:
+        ctx.say(f"the same bytes are a member of {parent.number}, which stays")
+    standing = [one.number for one in children if one.erased_at is None]
+    if standing:
+        ctx.say(f"taken out of it, and each erased by an order of its own: {', '.join(standing)}")
 
 
 @erase.command("list")

@@ -24,7 +24,8 @@ SAMPLE = (
     b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
     b"Content-Type: text/plain\r\n\r\ntext\r\n--b\r\n"
     b"Content-Disposition: attachment; filename=a.txt\r\n"
-    b"Content-Transfer-Encoding: base64\r\n\r\neA==\r\n--b--\r\n"
+    b"Content-Transfer-Encoding: base64\r\n\r\neA==\r\n--b\r\nContent-Type: message/rfc822\r\n"
+    b"\r\nSubject: within\r\n\r\ntext\r\n--b--\r\n"
 )
 MOST_MAIL = 64 << 20  # bytes
 _HEADER = re.compile(rb"^[A-Za-z][A-Za-z0-9-]{0,60}:[ \t]", re.M)

@@ -16,6 +16,7 @@ from hashlib import sha1, sha256
 
 from ingest.extraction import Fact, Item, Member, Problem, Seal
 from ingest.normalise import fact, identifiers, times
+from ingest.readers.members import Exhausted
 
 MOST_HEADERS = 500
 MOST_ADDRESSES = 500
@@ -115,31 +116,42 @@ def _received(hop: int, text: str, tool: str) -> Iterator[Fact]:
 
 def attachments(message: Message, tool: str) -> Iterator[Item]:
     """Yield the parts of a mail that have a name or are mails, with their digests."""
+    try:
+        for part, name, data in named_parts(message):
+            yield Member(name, len(data), None, f"sha256:{sha256(data).hexdigest()}")
+            kind = part.get_content_type()
+            if kind in {"application/pkcs7-signature", "application/x-pkcs7-signature"}:
+                yield Seal("smime", "not-checked", "an S/MIME signature; not checked here")
+            elif kind == "application/pgp-signature":
+                yield Seal("pgp", "not-checked", "a PGP signature; the signer's key is not here")
+    except Exhausted as error:
+        yield Problem(str(error))
+
+
+def named_parts(message: Message) -> Iterator[tuple[Message, str, bytes]]:
+    """Yield each part of a mail that has a name or is a mail: the part, its name, its bytes.
+
+    Raises:
+        Exhausted: it has too many parts, or they lie too deep.
+    """
     waiting: list[tuple[Message, int]] = [(message, 0)]
     count = 0
     while waiting:
         part, depth = waiting.pop(0)
         count += 1
         if count > MOST_PARTS or depth > MOST_DEPTH:
-            yield Problem(f"more than {MOST_PARTS} parts, or {MOST_DEPTH} deep")
-            return
+            raise Exhausted(f"more than {MOST_PARTS} parts, or {MOST_DEPTH} deep")
         payload = part.get_payload()
         if part.is_multipart() and isinstance(payload, list):
             inner = [one for one in payload if isinstance(one, Message)]
             if part.get_content_type() == "message/rfc822" and inner and depth:
-                whole = inner[0].as_bytes()
                 subject = decoded(unfolded(inner[0].get("Subject", "")))[:200]
-                yield _member(f"{subject or 'message'}.eml", whole)
+                yield part, f"{subject or 'message'}.eml", inner[0].as_bytes()
             waiting += [(one, depth + 1) for one in inner]
         elif (name := filename(part)) or part.get_content_disposition() == "attachment":
             data = part.get_payload(decode=True)
             if isinstance(data, bytes):
-                yield _member(name or "unnamed", data)
-            kind = part.get_content_type()
-            if kind in {"application/pkcs7-signature", "application/x-pkcs7-signature"}:
-                yield Seal("smime", "not-checked", "an S/MIME signature; not checked here")
-            elif kind == "application/pgp-signature":
-                yield Seal("pgp", "not-checked", "a PGP signature; the signer's key is not here")
+                yield part, name or "unnamed", data
 
 
 def filename(part: Message) -> str:
@@ -149,10 +161,6 @@ def filename(part: Message) -> str:
     except (ValueError, LookupError, TypeError, IndexError):
         found = ""
     return decoded(unfolded(found))[:_SHOWN]
-
-
-def _member(name: str, data: bytes) -> Member:
-    return Member(name, len(data), None, f"sha256:{sha256(data).hexdigest()}")
 
 
 def dkim(headers: Iterable[tuple[str, str]], body: bytes) -> Iterator[Seal]:

@@ -56,8 +56,9 @@ def _identity(exhibit: ExhibitFacts, rows: Sequence[Row]) -> list[Fact]:
         *[
             not_recorded(name)
             for name in ("original_or_copy", "original_place", "edited", "languages",
-                         "sensitive", "related")
+                         "sensitive")
         ],
+        _related(rows),
         fact("files", *exhibit.files, form="name"),
     ]  # fmt: skip
 
@@ -75,6 +76,23 @@ def _opened(rows: Sequence[Row], field: str, name: str, *, form: str = "name") -
     if any(is_withheld(row, field) for row in arriving):
         return withheld(name)
     return not_recorded(name)
+
+
+def _related(rows: Sequence[Row]) -> Fact:
+    """Return what was taken out of this exhibit, and out of which one it was taken itself."""
+    made = [row for row in rows if row.type == "derivative_creation"]
+    made = [row for row in made if row.body.get("reason") == "member"]
+    said = []
+    for row in made:
+        detail, member = row.openings.get("detail"), row.openings.get("path")
+        if not isinstance(detail, Mapping) or member is None:
+            return withheld("related")
+        for name in ("parent", "child"):
+            if name in detail:
+                number = detail[name]["exhibit"]
+                said.append(word(f"related.{name}", number=number, member=name_of(member)))
+    note = word("list").join(time_and_index(row) for row in made)
+    return fact("related", *said, form="name", note=note) if said else not_recorded("related")
 
 
 def _format(rows: Sequence[Row]) -> list[Fact]:

@@ -1,0 +1,54 @@
+"""What containers hold, and chosen members of them as exhibits of their own, over HTTP."""
+
+import threading
+from itertools import islice
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+
+from api.errors import SandboxBusy
+from api.exhibits import cursor_of, limit_of, place_of
+from api.request import caller, json_body, purpose, repo
+from api.schema import Derivation
+from ingest.members import list_members, take_out
+from ingest.sandbox import Sandbox
+
+blueprint = Blueprint("members", __name__, url_prefix="/api/v1/exhibits")
+
+WAIT_SECONDS = 20
+# A sandbox brings all parsers along: one at a time in a process that serves many.
+_TURN = threading.Lock()
+
+
+@blueprint.get("/<number>/members")
+def index(number: str) -> Response:
+    """List what a container holds, a page at a time, with the exhibits made of it."""
+    limit = limit_of(request.args.get("limit"))
+    after = place_of(request.args.get("cursor"))
+    found = list_members(repo(), caller(), number)
+    items: list[dict[str, Any]] = list(islice(found, after, after + limit + 1))
+    following = cursor_of(after + limit) if len(items) > limit else None
+    return jsonify(items=items[:limit], next=following)
+
+
+@blueprint.post("/<number>/members")
+def create(number: str) -> Response:
+    """Make members exhibits of their own; each has an end of its own in the answer."""
+    who = caller()
+    asked = json_body(Derivation)
+    if not _TURN.acquire(timeout=WAIT_SECONDS):
+        raise SandboxBusy("members of another container are being taken out; ask again")
+    try:
+        with Sandbox(clock=repo().clock) as sandbox:
+            found = take_out(
+                repo(),
+                sandbox,
+                who,
+                number,
+                asked.members,
+                purpose=purpose(),
+                odd_names=asked.odd_names,
+            )
+    finally:
+        _TURN.release()
+    return jsonify(exhibit=number, items=[one.to_json() for one in found])
