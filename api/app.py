@@ -1,11 +1,27 @@
 """create_app(repository): blueprints, headers, errors, health."""
 
-from flask import Flask, Response, jsonify
+from flask import Flask, Response, jsonify, request
+from werkzeug.exceptions import NotFound
+from werkzeug.middleware.proxy_fix import ProxyFix
 
-from api import cases, custody_log, exhibits, members, pages, problems, submissions, uploads
+from api import (
+    cases,
+    custody_log,
+    exhibits,
+    limits,
+    members,
+    pages,
+    problems,
+    submissions,
+    uploads,
+    watch,
+)
+from api.metrics import Metrics
 from api.openapi import openapi
+from custody.entry import uuid7
 from custody.errors import EvidenceError
 from repository import Repository
+from repository.errors import BadRequest
 from repository.publication import status
 
 PAGE_POLICY = (
@@ -26,6 +42,13 @@ def create_app(repo: Repository) -> Flask:
     """Return the application that serves one open repository."""
     app = Flask("api", static_folder=None)
     app.extensions["evidence"] = repo
+    proxies = repo.settings.trusted_proxies
+    if proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies)  # type: ignore[method-assign]
+    metrics = Metrics() if repo.settings.metrics_port else None
+    watch.install(app, lambda: uuid7(repo.clock(), repo.random), metrics)
+    limits.install(app, repo.settings)
+    app.before_request(_no_zero)
     app.json.ensure_ascii = False  # type: ignore[attr-defined]  # Flask's default provider
     for module in (cases, exhibits, members, submissions, uploads, custody_log, pages):
         app.register_blueprint(module.blueprint)
@@ -35,6 +58,19 @@ def create_app(repo: Repository) -> Flask:
     app.add_url_rule("/healthz", view_func=_healthz, endpoint="healthz")
     app.add_url_rule("/readyz", view_func=lambda: _readyz(repo), endpoint="readyz")
     return app
+
+
+def _no_zero() -> None:
+    """Refuse U+0000 in addresses: no name of ours holds one, and PostgreSQL cannot be asked for it.
+
+    Raises:
+        NotFound: there is one in the path, where nothing is.
+        BadRequest: there is one in a parameter.
+    """
+    if "\0" in request.path:
+        raise NotFound
+    if any("\0" in value for value in request.args.values()):
+        raise BadRequest("an address cannot hold U+0000")
 
 
 def _headers(response: Response) -> Response:

@@ -81,3 +81,19 @@ class SandboxBusy(EvidenceError):
     """Another request is having a container read; this one was not begun."""
 
     code = "sandbox-busy"
+
+
+class MalformedJson(EvidenceError):
+    """A body is not JSON as this service reads it."""
+
+    code = "malformed-json"
+
+
+class TooManyRequests(EvidenceError):
+    """A caller asks more often than its allowance lets it."""
+
+    code = "too-many-requests"
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after

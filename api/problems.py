@@ -1,16 +1,15 @@
 """Every error of the system as an RFC 9457 problem: the one table of HTTP statuses."""
 
 import json
-import logging
 from typing import Any
 
-from flask import Flask, Response
+from flask import Flask, Response, g, has_app_context
 from werkzeug.exceptions import HTTPException
 
+from api import logs
 from custody.errors import EvidenceError
 
 TYPE_PREFIX = "https://evidence.invalid/problems/"
-_LOG = logging.getLogger("evidence")
 
 # code -> status; a test fails if an error of the system is missing here.
 STATUSES: dict[str, int] = {
@@ -108,6 +107,8 @@ STATUSES: dict[str, int] = {
     "running-already": 409,
     "not-listed": 409,
     "receipt-refused": 502,
+    "malformed-json": 400,
+    "too-many-requests": 429,
 }
 
 
@@ -115,6 +116,8 @@ def problem(
     code: str, status: int, detail: str, headers: dict[str, str] | None = None, **more: Any
 ) -> Response:
     """Return a problem document (RFC 9457) with a stable type."""
+    if has_app_context():
+        g.problem = code  # for the log and the metrics
     title = code.replace("-", " ")
     body = {"type": TYPE_PREFIX + code, "title": title, "status": status, "detail": detail, **more}
     return Response(
@@ -131,8 +134,8 @@ def of_error(error: EvidenceError) -> Response:
     headers: dict[str, str] = {}
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="evidence"'
-    if status == 503:
-        headers["Retry-After"] = "5"
+    if status in (429, 503):
+        headers["Retry-After"] = str(getattr(error, "retry_after", None) or 5)
     offset = getattr(error, "offset", None)
     if offset is not None:
         headers["Upload-Offset"] = str(offset)
@@ -140,7 +143,7 @@ def of_error(error: EvidenceError) -> Response:
     if status == 416 and size is not None:
         headers["Content-Range"] = f"bytes */{size}"
     if status >= 500:
-        _LOG.error("%s: %s", error.code, error)
+        logs.crashed("failed", error, problem=error.code)
     return problem(error.code, status, str(error), headers, **error.facts)
 
 
@@ -158,7 +161,7 @@ def of_http(error: HTTPException) -> Response:
 
 def of_crash(error: Exception) -> Response:
     """Return the problem of an unforeseen error; its text goes to the log alone."""
-    _LOG.error("unforeseen error", exc_info=error)
+    logs.crashed("unforeseen error", error)
     return problem("internal", 500, "this request failed; nothing was served unrecorded")
 
 

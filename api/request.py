@@ -7,10 +7,10 @@ from urllib.parse import unquote_to_bytes
 
 from flask import current_app, request
 from pydantic import BaseModel, ValidationError
+from werkzeug.exceptions import UnsupportedMediaType
 
+from api import strict_json
 from api.sign_in import caller_of_token
-from custody.canonical import loads_any
-from custody.errors import NotCanonical
 from repository import Repository
 from repository.authorise import Caller
 from repository.errors import BadRequest
@@ -49,21 +49,23 @@ def evidence_path() -> bytes:
 
 
 def json_body(model: type[M]) -> M:
-    """Return the JSON body as a model: strict JSON, no duplicate keys, floats or deep nesting.
+    """Return the JSON body as a model.
 
     Raises:
-        BadRequest: anything else.
+        UnsupportedMediaType: it says that it is something else.
+        MalformedJson: it is not JSON as this service reads it.
+        BadRequest: too long, or not of the form that is asked for.
     """
+    if request.mimetype not in ("", "application/json"):
+        raise UnsupportedMediaType("send JSON: Content-Type: application/json")
     data = request.stream.read(MAX_JSON + 1)
     if len(data) > MAX_JSON:
         raise BadRequest(f"a JSON body has at most {MAX_JSON} bytes")
+    found: Any = strict_json.read(data)
+    if any("\0" in text for text in strict_json.texts(found)):
+        raise BadRequest("a text cannot hold U+0000")
     try:
-        found: Any = loads_any(data)
         return model.model_validate(found)
-    except NotCanonical as error:
-        raise BadRequest(f"the body cannot be read: {error}") from error
-    except RecursionError as error:
-        raise BadRequest("the body is nested too deeply") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the body"

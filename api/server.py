@@ -18,10 +18,12 @@ from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
 from api.body import stopping
 from api.errors import PortInUse
+from api.logs import JsonLines
 
 MakeApp = Callable[[], Flask]
 
@@ -133,6 +135,15 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         super().handle_exit(sig, frame)
 
 
+class _Log(Logger):  # type: ignore[misc]  # gunicorn carries no types
+    """gunicorn's own words as JSON lines: it would write addresses, which name evidence."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        for handler in self.error_log.handlers:
+            handler.setFormatter(JsonLines())
+
+
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
     def __init__(
         self, make_app: MakeApp, listener: socket.socket, tls: ssl.SSLContext | None
@@ -155,6 +166,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
             "timeout": 120,
             "proc_name": "evidence",
             "loglevel": "warning",
+            "logger_class": _Log,
             "limit_request_line": 8190,
             # A name of evidence has up to 10 kB, and travels in a header in base64.
             "limit_request_field_size": 1 << 16,

@@ -141,6 +141,28 @@ class Settings(BaseSettings):
         None, description="PEM file of the certificate's private key."
     )
 
+    rate_per_token: float = Field(
+        500.0,
+        ge=0,
+        description="Requests a second that one token may send over time to each process of the "
+        "service, ten seconds' worth at once; 0: as many as it likes.",
+    )
+    rate_per_address: float = Field(
+        1000.0,
+        ge=0,
+        description="The same for one address; a refused sign-in counts for 20.",
+    )
+    trusted_proxies: int = Field(
+        0,
+        ge=0,
+        description="How many proxies stand before the service, whose `X-Forwarded-For` is "
+        "believed.",
+    )
+    metrics_port: int = Field(
+        0, ge=0, le=65535, description="Port of the metrics for Prometheus; 0: there are none."
+    )
+    metrics_host: str = Field("127.0.0.1", description="Address at which the metrics are served.")
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -30,6 +30,7 @@ ONE_HOME = {  # a heavy or dangerous dependency is imported in one place
     "pdqhash": ("ingest/readers/pixels.py",),
     "numpy": ("ingest/readers/pixels.py",),
     "alembic": ("repository/migrations/",),
+    "prometheus_client": ("api/metrics.py",),
     "dbos": ("ingest/durable.py",),
 }
 ISOLATED = {  # runs away from the system: beside a bag in court, or locked in the sandbox

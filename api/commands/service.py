@@ -68,17 +68,21 @@ def worker(ctx: Context, once: bool, again: bool) -> None:
 @pass_context
 def serve(ctx: Context, host: str, port: int, tls: bool) -> None:
     """Run the web service and one worker beside it."""
+    from api import logs, metrics
     from api.app import create_app
     from api.server import claim, run
 
     check_libmagic()
     context = _tls(ctx, wanted=tls)
     listener = claim(host, port)
+    counted = _counted(ctx)
+    logs.install()
     ctx.repo.ledger.record(
         Draft(Act.SERVICE_STARTED, SYSTEM, plain={"instrument": _instrument("serve")})
     )
     settings = ctx.settings
     ctx.close()
+    counter = metrics.start(counted) if counted else None
     beside = [sys.executable, "-P", "-m", "api.cli", "--data", str(settings.data)]
     if ctx.settings_file:
         beside += ["--config", str(ctx.settings_file.absolute())]
@@ -91,9 +95,22 @@ def serve(ctx: Context, host: str, port: int, tls: bool) -> None:
         run(lambda: create_app(open_repository(settings)), listener, context)
     finally:
         # Gunicorn may have waited for its death already.
-        with contextlib.suppress(ProcessLookupError, ChildProcessError):
-            os.kill(keeper, signal.SIGTERM)
-            os.waitpid(keeper, 0)
+        for child in (keeper, counter):
+            if child is not None:
+                with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                    os.kill(child, signal.SIGTERM)
+                    os.waitpid(child, 0)
+
+
+def _counted(ctx: Context) -> socket.socket | None:
+    """Return the socket of the metrics, if the settings want them."""
+    from api.server import claim
+
+    settings = ctx.settings
+    if not settings.metrics_port:
+        return None
+    ctx.say(f"metrics: http://{settings.metrics_host}:{settings.metrics_port}/")
+    return claim(settings.metrics_host, settings.metrics_port)
 
 
 def _keep(command: list[str], listener: socket.socket, say: Callable[[str], None]) -> int:
