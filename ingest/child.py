@@ -12,10 +12,11 @@ import os
 import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ingest import extractors, program, served
+from ingest import extractors, served
 from ingest.extraction import (
     LONG,
     Derivative,
@@ -27,6 +28,7 @@ from ingest.extraction import (
     Limits,
     Member,
     Problem,
+    Program,
     Ran,
     Seal,
     shortened,
@@ -35,6 +37,8 @@ from ingest.extraction import (
 from ingest.extractors import Extractor
 from ingest.formats import pronom_from
 from ingest.identify import identify
+from ingest.program import find
+from ingest.program import run as run_program
 from ingest.readers.members import MOST_DECLARED, Budget
 from ingest.readers.peek import Peek
 from ingest.readers.takeout import take_out
@@ -119,7 +123,8 @@ class Child:
         wanted = extractors.program(one)
         told = Found(found, tuple(files[1:]))
         if wanted is not None:
-            told = Found(found, tuple(files[1:]), lambda *args: self._program(one, args))
+            run = partial(self._program, extractors.programs(one))
+            told = Found(found, tuple(files[1:]), run)
         try:
             for item in one.extract(files[0], told):
                 self._tell(item)
@@ -152,11 +157,19 @@ class Child:
             ):  # fmt: skip
                 self.say(member=one)
 
-    def _program(self, one: Extractor, arguments: Sequence[str]) -> Ran:
-        wanted = extractors.program(one)
-        assert wanted is not None
+    def _program(
+        self,
+        known: Sequence[Program],
+        *arguments: str,
+        program: str | None = None,
+        data: bytes | None = None,
+    ) -> Ran:
+        wanted = next((one for one in known if program in {one.name, None}), None)
+        if wanted is None:
+            raise FileNotFoundError(f"this extractor does not name {program}")
         os.lseek(self._evidence[0], 0, os.SEEK_SET)
-        ran, raw = program.run(wanted, self._versions[wanted.name], arguments, self._evidence[0])
+        version = self._versions[wanted.name]
+        ran, raw = run_program(wanted, version, arguments, self._evidence[0], data)
         self.say(raw=raw.to_json())
         if wanted.kept:
             raw_output = Derivative.of("raw", "application/octet-stream", ran.stdout)
@@ -275,5 +288,5 @@ def hello(one: Extractor) -> dict[str, Any]:
         "limits": (limits or LONG).to_json() if apart(one) else None,
         "program": wanted.name if wanted else None,
         "asked": extractors.asked(one),
-        "missing": wanted is not None and program.find(wanted.name) is None,
+        "missing": wanted is not None and find(wanted.name) is None,
     }

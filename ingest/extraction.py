@@ -261,12 +261,13 @@ class Found:
     """What an extractor is told beside the file.
 
     `run(*arguments)` runs the extractor's PROGRAM; `PATH` among the arguments stands for the
-    evidence. Raises `FileNotFoundError` where the extractor names no program.
+    evidence. With `program=NAME` it runs another one, of ALSO; with `data=…` the program's
+    standard input is these bytes. Raises `FileNotFoundError` where there is no such program.
     """
 
     format: Format
     further: tuple[BinaryIO, ...] = ()  # the exhibit's further parts, in order (E02, E03 …)
-    run: Callable[..., Ran] = lambda *_: _no_program()
+    run: Callable[..., Ran] = lambda *_, **__: _no_program()
 
 
 PATH = "/proc/self/fd/0"  # where a program finds the evidence: a file that it can seek in

@@ -44,7 +44,7 @@ def prepare() -> None:
 def lock(
     limits: Limits,
     evidence: Sequence[int],
-    program: Path | None = None,
+    programs: Sequence[Path] = (),
     *,
     calls: frozenset[str] | None = None,
     data_bytes: int | None = None,
@@ -54,7 +54,7 @@ def lock(
     Args:
         limits: the process's own.
         evidence: descriptors that may be opened again by their path in /proc.
-        program: the one program that it may run; None: none.
+        programs: those that it may run, and no other.
         calls: the system calls it may make; None: what reading, or running the program, takes.
         data_bytes: what it may use of its address space; None: all of it.
 
@@ -62,20 +62,20 @@ def lock(
         Unlockable: a layer is missing.
     """
     try:
-        calls = calls or (seccomp.PARSE if program is None else seccomp.RUN)
+        calls = calls or (seccomp.RUN if programs else seccomp.PARSE)
         _limit(limits, alone=calls == seccomp.PARSE)
         if data_bytes is not None:
             resource.setrlimit(resource.RLIMIT_DATA, (data_bytes, data_bytes))
         _check(_prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "privileges cannot be given up")
         _give_up_capabilities()
         rules = [(descriptor, landlock.READ_FILE) for descriptor in evidence]
-        if program is not None:
-            rules += _rules(program)
+        if programs:
+            rules += _rules(programs)
         version = landlock.restrict(rules)
         _filter(calls).apply()
     except (OSError, ValueError) as error:
         raise Unlockable(getattr(error, "errno", None) or 0, str(error)) from error
-    only = f" for {program.name}" if program is not None else ""
+    only = f" for {', '.join(place.name for place in programs)}" if programs else ""
     return f"landlock{version}+seccomp+rlimit{only}"
 
 
@@ -99,7 +99,7 @@ def _give_up_capabilities() -> None:
     _check(capset(_CAPABILITIES, bytes(24)), "capabilities cannot be given up")
 
 
-def _rules(program: Path) -> list[tuple[int, int]]:
+def _rules(programs: Sequence[Path]) -> list[tuple[int, int]]:
     found = []
     for folder in PROGRAM_FOLDERS:
         try:
@@ -111,7 +111,8 @@ def _rules(program: Path) -> list[tuple[int, int]]:
     null = os.open("/dev/null", _PATH_ONLY)
     found.append((null, landlock.READ_FILE | landlock.WRITE_FILE))
     runs = landlock.READ_FILE | landlock.EXECUTE
-    return found + [(os.open(place, _PATH_ONLY), runs) for place in executables(program)]
+    places = dict.fromkeys(place for one in programs for place in executables(one))
+    return found + [(os.open(place, _PATH_ONLY), runs) for place in places]
 
 
 def executables(program: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import select
 import selectors
 import subprocess
 from collections.abc import Sequence
@@ -47,8 +48,14 @@ def version(wanted: Program) -> str:
     return lines[0].strip()[:200] if lines else "unknown"
 
 
-def run(wanted: Program, version_: str, arguments: Sequence[str], evidence: int) -> tuple[Ran, Raw]:
-    """Run the program with the evidence as its standard input.
+def run(
+    wanted: Program,
+    version_: str,
+    arguments: Sequence[str],
+    evidence: int,
+    data: bytes | None = None,
+) -> tuple[Ran, Raw]:
+    """Run the program with the evidence, or the bytes given, as its standard input.
 
     Raises:
         OSError: it cannot be started.
@@ -59,7 +66,7 @@ def run(wanted: Program, version_: str, arguments: Sequence[str], evidence: int)
         raise FileNotFoundError(f"{wanted.name} is not installed")
     process = subprocess.Popen(
         [str(place), *arguments],
-        stdin=evidence,
+        stdin=evidence if data is None else subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=ENVIRONMENT,
@@ -67,7 +74,7 @@ def run(wanted: Program, version_: str, arguments: Sequence[str], evidence: int)
     )
     # Should this raise, the program is not waited for: no signal can be sent from here, and the
     # zygote ends the whole group when this process ends.
-    stdout, stderr, errors = _read(process, wanted.stdout_bytes)
+    stdout, stderr, errors = _read(process, wanted.stdout_bytes, data)
     code = process.wait()
     code = 128 - code if code < 0 else code
     raw = Raw(
@@ -82,15 +89,27 @@ def run(wanted: Program, version_: str, arguments: Sequence[str], evidence: int)
     return Ran(code, stdout, stderr), raw
 
 
-def _read(process: "subprocess.Popen[bytes]", most: int) -> tuple[bytes, bytes, str]:
+def _read(
+    process: "subprocess.Popen[bytes]", most: int, data: bytes | None
+) -> tuple[bytes, bytes, str]:
+    """Return what a program prints; meanwhile it is given the bytes it is to read."""
     assert process.stdout is not None
     assert process.stderr is not None
     out, err, errors = bytearray(), bytearray(), sha256()
+    left = memoryview(data or b"")
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
         selector.register(process.stderr, selectors.EVENT_READ)
+        if process.stdin is not None:
+            selector.register(process.stdin, selectors.EVENT_WRITE)
         while selector.get_map():
             for key, _ in selector.select():
+                if key.fileobj is process.stdin:
+                    left = _give(key.fd, left)
+                    if not left:
+                        selector.unregister(process.stdin)
+                        process.stdin.close()
+                    continue
                 block = os.read(key.fd, _BLOCK)
                 if not block:
                     selector.unregister(key.fileobj)
@@ -104,3 +123,11 @@ def _read(process: "subprocess.Popen[bytes]", most: int) -> tuple[bytes, bytes, 
     process.stdout.close()
     process.stderr.close()
     return bytes(out), bytes(err), errors.hexdigest()
+
+
+def _give(descriptor: int, left: memoryview) -> memoryview:
+    """Write what a pipe takes at once; return what is left, nothing where nobody reads it."""
+    try:
+        return left[os.write(descriptor, left[: select.PIPE_BUF]) :]
+    except BrokenPipeError:  # the program has had enough: its exit code says why
+        return left[:0]

@@ -95,9 +95,9 @@ def _serve(
         pipe, derived, *evidence = descriptors
         asking = evidence.pop(0) if job["served"] else -1
         child = Child(job, limits, evidence, pipe, derived, asking, versions)
-        place = program.find(next(iter(versions))) if versions else None
+        places = [place for place in map(program.find, versions) if place is not None]
         calls = _calls(job, folders)
-        _child(me, child, lambda: lockdown.lock(limits, evidence, place, calls=calls), folders)
+        _child(me, child, lambda: lockdown.lock(limits, evidence, places, calls=calls), folders)
     for descriptor in descriptors:
         os.close(descriptor)
     try:
@@ -114,11 +114,10 @@ def _calls(job: dict[str, Any], folders: list[Path]) -> frozenset[str] | None:
 
 
 def _versions(job: dict[str, Any], folders: list[Path]) -> dict[str, str]:
-    """Return the version of the program that the job runs, asked once, before any evidence."""
+    """Return the versions of the programs that the job runs, asked once, before any evidence."""
     for one in extractors.everything(folders):
-        wanted = extractors.program(one)
-        if wanted is not None and job["extractor"] == one.NAME:
-            return {wanted.name: program.version(wanted)}
+        if job["extractor"] == one.NAME:
+            return {each.name: program.version(each) for each in extractors.programs(one)}
     return {}
 
 

@@ -16,10 +16,13 @@ and, where it needs them,
 - `CONTAINERS`, a dict of the containers it knows: name to a test of a `Peek`
   (`ingest.readers.peek`), such as `{"ufdr": lambda peek: peek.has("report.xml")}`. Every test runs
   on every file, so it looks at what is cheap. All containers that hold are names of the file;
-- `PROGRAM`, the one outside program it runs (`ingest.extraction.Program`), with
+- `PROGRAM`, the outside program it runs (`ingest.extraction.Program`), with
   `found.run("-json", PATH)`. The run, its version, arguments, exit and the digest of all it
   printed are recorded without its doing, and the output is kept. Where the program is not
   installed the extractor does not run, and the record says so;
+- `ALSO`, further programs that it needs beside PROGRAM: `found.run("-", program="pdftotext")`, and
+  `data=…` for what a program is to read instead of the evidence. Where one is not installed the
+  call raises FileNotFoundError;
 - `ASKED = True`, where it runs only when it is asked for by name (`evidence extract --again --with
   NAME`, or the setting `extract_with`): contents of messages, what takes long. Else the record
   says that it was not done;
@@ -105,6 +108,11 @@ def containers(one: Extractor) -> dict[str, Callable[[Peek], bool]]:
 def program(one: Extractor) -> Program | None:
     """Return the outside program an extractor runs, if it does."""
     return getattr(one, "PROGRAM", None)
+
+
+def programs(one: Extractor) -> tuple[Program, ...]:
+    """Return all programs an extractor runs, that of its name first."""
+    return (*filter(None, (program(one),)), *getattr(one, "ALSO", ()))
 
 
 def asked(one: Extractor) -> bool:

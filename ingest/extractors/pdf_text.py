@@ -1,9 +1,19 @@
-"""Text of PDF files for the index, by pdftotext; what is only a picture in them has none."""
+"""Text of PDF files for the index, by pdftotext; pages that are only pictures are counted."""
 
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from ingest.extraction import LONG, PATH, Derivative, Found, Inhibitor, Item, Problem, Program
+from ingest.extraction import (
+    LONG,
+    PATH,
+    Derivative,
+    Fact,
+    Found,
+    Inhibitor,
+    Item,
+    Problem,
+    Program,
+)
 from ingest.readers import documents
 
 NAME = "pdf_text"
@@ -17,14 +27,18 @@ SAMPLE = documents.drawn()
 
 def extract(file: BinaryIO, found: Found) -> Iterator[Item]:
     """Yield the text as one derivative."""
-    ran = found.run("-enc", "UTF-8", "-nopgbrk", "-l", "2000", PATH, "-")
+    ran = found.run("-enc", "UTF-8", "-l", "2000", PATH, "-")
     said = ran.stderr.decode("utf-8", "backslashreplace").strip()
     if ran.exit and "password" in said.lower():
         yield Inhibitor("encrypted")
         return
-    text = ran.stdout.strip()
+    pictures = documents.without_text(ran.stdout)
+    text = ran.stdout.replace(b"\f", b"\n").strip()
     if text:
         yield Derivative.of("text", "text/plain", text[:MOST])
+    if pictures and not ran.exit:
+        count = len(pictures)
+        yield Fact("Derived:PagesWithoutText", str(count), str(count), "pdftotext")
     if len(text) > MOST:
         yield Problem(f"text: only the first {MOST} bytes are for the index", incomplete=False)
     if ran.exit:

@@ -1,4 +1,16 @@
-"""A PDF of our own, the sample of what reads PDF files by a program: one page, one word."""
+"""What reads PDF files by programs has in common: a sample, and which pages have no text."""
+
+FEW = 25  # signs but spaces: scanners' programs stamp their names on pages that are pictures
+
+
+def without_text(printed: bytes) -> list[int]:
+    """Return the pages with next to no text, from what pdftotext prints: a form feed ends each.
+
+    >>> without_text(b"a page with more than twenty-five signs\\fScanned by X\\f\\f")
+    [2, 3]
+    """
+    pages = printed.decode("utf-8", "replace").split("\f")[:-1]
+    return [n for n, page in enumerate(pages, 1) if len("".join(page.split())) < FEW]
 
 
 def drawn() -> bytes:

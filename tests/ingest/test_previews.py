@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,10 +11,13 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from ingest import program
+from ingest.extraction import Format, Found, Ran
+from ingest.extractors import ocr
 from ingest.readers import pixels
 from ingest.sandbox import Sandbox
-from tests.shared import shared
+from tests.shared import ROOT, shared
 
+FONTS = ROOT / "repository" / "exports" / "assets" / "fonts"
 CI = os.environ.get("CI") == "true"
 
 
@@ -185,6 +189,78 @@ def test_text_in_a_picture_is_read_where_it_is_asked_for(sandbox):
     assert b"BRIDGE 47 EAST" in text.data
     [languages] = [f.value for f in record.facts if f.name == "Derived:OCRLanguages"]
     assert {"eng", "ara", "ukr", "rus"} <= set(languages.split("+")) or not CI
+
+
+WORDS = {
+    "NotoSans-Regular.ttf": (
+        "THE BRIDGE WAS CLOSED ON MONDAY",
+        "Міст було закрито зранку",
+        "Свидетель видел колонну",
+    ),
+    "NotoNaskhArabic-Regular.ttf": ("تم إغلاق الجسر يوم الاثنين",),
+}
+
+
+def scanned(lines):
+    """Return a PDF of one page for each line, each a picture without a text layer."""
+    pages = []
+    for line, font in lines:
+        page = Image.new("L", (1240, 877), "white")
+        ImageDraw.Draw(page).text((90, 300), line, fill="black", font=font)
+        pages.append(page)
+    return written(pages[0], "PDF", save_all=True, append_images=pages[1:], resolution=105)
+
+
+def test_scanned_pages_are_read_where_it_is_asked_for(sandbox):
+    """Without a text layer, in English, Ukrainian, Russian and Arabic; each page has its text."""
+    for name in ("tesseract", "pdftoppm", "pdftotext"):
+        installed(name)
+    lines = [
+        (line, ImageFont.truetype(FONTS / name, 60))
+        for name, some in WORDS.items()
+        for line in some
+    ]
+    content = scanned(lines)
+    unasked = look(sandbox, content)
+    assert "ocr: not done: it was not asked for" in unasked.problems
+    assert [f.value for f in unasked.facts if f.name == "Derived:PagesWithoutText"] == ["4"]
+    record = look(sandbox, content, asked={"ocr"})
+    texts = {one.locator: one.data.decode() for one in made(record, "ocr")}
+    assert list(texts) == [f"page={n}" for n in range(1, 5)]
+    for (line, _), text in zip(lines, texts.values(), strict=True):
+        found = set(re.findall(r"\w+", text))
+        wanted = set(re.findall(r"\w+", line))
+        assert len(found & wanted) * 2 > len(wanted), (line, text)
+    drawn = [one for one in record.raw if "-gray" in one.args]
+    assert len(drawn) == 4
+    assert "for tesseract, pdftotext, pdftoppm" in record.sandbox
+
+
+def test_pages_with_text_of_their_own_are_not_read_again(sandbox):
+    for name in ("tesseract", "pdftoppm", "pdftotext"):
+        installed(name)
+    folder = shared("samples", "documents", "pdfCabinetOfHorrors")
+    record = look(sandbox, (folder / "text_only_pdfa1b.pdf").read_bytes(), asked={"ocr"})
+    assert made(record, "ocr") == []
+    assert "ocr: every page has text of its own" in record.problems
+    assert not [f for f in record.facts if f.name == "Derived:PagesWithoutText"]
+    locked = look(sandbox, (folder / "encryption_openpassword.pdf").read_bytes(), asked={"ocr"})
+    assert locked.inhibitors == ("encrypted",)
+    assert made(locked, "ocr") == []
+
+
+def test_what_is_not_there_to_read_pages_with_is_said():
+    """Where a further program is missing the record says so: nothing looks like a page read."""
+
+    def run(*arguments, program=None, data=None):
+        if program is not None:
+            raise FileNotFoundError(f"{program} is not installed")
+        return Ran(0, b"List of languages\neng\n", b"")
+
+    file = io.BytesIO(b"%PDF-1.4")
+    told = Found(Format("application/pdf", "", "pdf", False, "single", ()), (), run)
+    with pytest.raises(FileNotFoundError, match="pdftotext is not installed"):
+        list(ocr.extract(file, told))
 
 
 def test_what_a_preview_may_cost_is_bounded(sandbox):
