@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ingest import extractors, served
+from ingest import extractors, kept, served
 from ingest.extraction import (
     LONG,
     Derivative,
@@ -69,6 +69,7 @@ class Child:
         derived: int,
         asking: int,
         versions: dict[str, str],
+        printing: kept.Printing | None,
     ) -> None:
         self._job = job
         self._limits = limits
@@ -77,7 +78,8 @@ class Child:
         self._derived = derived
         self._asking = asking
         self._sizes: list[int] = job["served"]  # of parts that are read over the socket
-        self._versions = versions
+        self._versions = versions  # of the programs that the extractor runs
+        self._printing = printing  # where it prints, if it was kept warm
         self._members = self._member_bytes = self._items = self._bytes = self._derived_bytes = 0
 
     def say(self, **line: Any) -> None:
@@ -167,9 +169,12 @@ class Child:
         wanted = next((one for one in known if program in {one.name, None}), None)
         if wanted is None:
             raise FileNotFoundError(f"this extractor does not name {program}")
-        os.lseek(self._evidence[0], 0, os.SEEK_SET)
         version = self._versions[wanted.name]
-        ran, raw = run_program(wanted, version, arguments, self._evidence[0], data)
+        if self._printing is not None:
+            ran, raw = kept.collect(wanted, version, self._printing)
+        else:
+            os.lseek(self._evidence[0], 0, os.SEEK_SET)
+            ran, raw = run_program(wanted, version, arguments, self._evidence[0], data)
         self.say(raw=raw.to_json())
         if wanted.kept:
             raw_output = Derivative.of("raw", "application/octet-stream", ran.stdout)

@@ -245,6 +245,7 @@ class Program:
     version: tuple[str, ...]  # the arguments that make it print its version
     stdout_bytes: int = 4 << 20
     kept: bool = True  # what it printed is kept; else its digest alone
+    warm: tuple[str, ...] = ()  # it is loaded once and forked for each file, with these arguments
 
 
 @dataclass(frozen=True, slots=True)

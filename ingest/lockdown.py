@@ -37,7 +37,7 @@ class Unlockable(OSError):
 def prepare() -> None:
     """Make the filters once, before the first fork; where that fails `lock` will say so."""
     with contextlib.suppress(seccomp.NoSeccomp):
-        for allowed in (seccomp.PARSE, seccomp.THREADED, seccomp.RUN):
+        for allowed in (seccomp.PARSE, seccomp.THREADED, seccomp.RUN, seccomp.WARM):
             _filter(allowed)
 
 

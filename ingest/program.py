@@ -6,8 +6,10 @@ import select
 import selectors
 import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import IO
 
 from ingest.extraction import Program, Ran, Raw
 
@@ -72,57 +74,76 @@ def run(
         env=ENVIRONMENT,
         cwd="/",
     )
+    assert process.stdout is not None
+    assert process.stderr is not None
     # Should this raise, the program is not waited for: no signal can be sent from here, and the
     # zygote ends the whole group when this process ends.
-    stdout, stderr, errors = _read(process, wanted.stdout_bytes, data)
+    with process.stdout, process.stderr:
+        out, err = process.stdout.fileno(), process.stderr.fileno()
+        printed = read(out, err, wanted.stdout_bytes, process.stdin, data or b"")
     code = process.wait()
-    code = 128 - code if code < 0 else code
+    return ran(wanted, version_, arguments, 128 - code if code < 0 else code, printed)
+
+
+def ran(
+    wanted: Program, version_: str, arguments: Sequence[str], code: int, printed: "Printed"
+) -> tuple[Ran, Raw]:
+    """Return what a program came to, for the extractor and for the record."""
     raw = Raw(
         tool=wanted.name,
         version=version_,
         args=tuple(arguments),
         exit=code,
-        stdout_digest=f"sha256:{sha256(stdout).hexdigest()}",
-        stdout_size=len(stdout),
-        stderr_digest=f"sha256:{errors}",
+        stdout_digest=f"sha256:{sha256(printed.stdout).hexdigest()}",
+        stdout_size=len(printed.stdout),
+        stderr_digest=f"sha256:{printed.stderr_digest}",
     )
-    return Ran(code, stdout, stderr), raw
+    return Ran(code, printed.stdout, printed.stderr), raw
 
 
-def _read(
-    process: "subprocess.Popen[bytes]", most: int, data: bytes | None
-) -> tuple[bytes, bytes, str]:
-    """Return what a program prints; meanwhile it is given the bytes it is to read."""
-    assert process.stdout is not None
-    assert process.stderr is not None
-    out, err, errors = bytearray(), bytearray(), sha256()
-    left = memoryview(data or b"")
-    with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ)
-        selector.register(process.stderr, selectors.EVENT_READ)
-        if process.stdin is not None:
-            selector.register(process.stdin, selectors.EVENT_WRITE)
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """What a program printed: of its complaints the beginning, and the digest of all of them."""
+
+    stdout: bytes
+    stderr: bytes
+    stderr_digest: str
+
+
+def read(
+    out: int, err: int, most: int, given: IO[bytes] | None = None, data: bytes = b""
+) -> Printed:
+    """Read two pipes to their ends; meanwhile the program is given the bytes it is to read.
+
+    Raises:
+        ValueError: more than `most` bytes came from the first.
+    """
+    stdout, stderr, errors = bytearray(), bytearray(), sha256()
+    left = memoryview(data)
+    with selectors.PollSelector() as selector:
+        selector.register(out, selectors.EVENT_READ)
+        selector.register(err, selectors.EVENT_READ)
+        if given is not None:
+            selector.register(given, selectors.EVENT_WRITE)
         while selector.get_map():
             for key, _ in selector.select():
-                if key.fileobj is process.stdin:
+                if given is not None and key.fileobj is given:
                     left = _give(key.fd, left)
                     if not left:
-                        selector.unregister(process.stdin)
-                        process.stdin.close()
+                        selector.unregister(given)
+                        given.close()
                     continue
                 block = os.read(key.fd, _BLOCK)
                 if not block:
-                    selector.unregister(key.fileobj)
-                elif key.fileobj is process.stdout:
-                    out += block
-                    if len(out) > most:
+                    selector.unregister(key.fd)
+                elif key.fd == out:
+                    stdout += block
+                    if len(stdout) > most:
                         raise ValueError(f"the program printed more than {most} bytes")
                 else:
                     errors.update(block)
-                    err += block[: max(0, _STDERR_KEPT - len(err))]
-    process.stdout.close()
-    process.stderr.close()
-    return bytes(out), bytes(err), errors.hexdigest()
+                    stderr += block[: max(0, _STDERR_KEPT - len(stderr))]
+    return Printed(bytes(stdout), bytes(stderr), errors.hexdigest())
 
 
 def _give(descriptor: int, left: memoryview) -> memoryview:

@@ -15,6 +15,7 @@ format); `refused` (not looked into: the process could not be locked).
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import select
@@ -40,6 +41,8 @@ PYTHON = (sys.executable, "-P")  # -P: no module is taken from the working direc
 
 _GRACE_SECONDS = 0.5  # what a zygote may take beyond the limit before it counts as hung
 _BLOCK = 65_536
+_LINES_SECONDS = 0.01  # how often the lines of a process at work are looked for
+_PIPE_BYTES = 1 << 20  # so that it need not wait for us meanwhile
 _SERVED_A_SECOND = 30 << 20  # bytes that reading, checking and parsing get a second for
 _MOST_SECONDS = 7200
 
@@ -286,6 +289,8 @@ class _Zygote(Warm):
         """Hand over one job and return how it ended, in bounded time and memory."""
         deadline = time.monotonic() + limits.wall_ms / 1000 + _GRACE_SECONDS
         ours, theirs = os.pipe()
+        with contextlib.suppress(OSError):  # a user may have so many large pipes, and no more
+            fcntl.fcntl(ours, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         asking, asked = socket.socketpair()
         try:
             given = [theirs, derived, *([asked.fileno()] if served else []), *evidence]
@@ -322,20 +327,32 @@ def _read(
     Meanwhile the child's requests for pieces are answered.
     """
     output = bytearray()
+    os.set_blocking(pipe, False)
     poll = select.poll()
-    poll.register(pipe, select.POLLIN)
+    # Not woken for every line, a hundred times a file: at the end, or now and then (below).
+    poll.register(pipe, 0)
     if served:
         poll.register(asking, select.POLLIN)
     while len(output) <= most:
         left = deadline - time.monotonic()
-        ready = {descriptor for descriptor, _ in poll.poll(max(0, left * 1000))}
-        if left <= 0 or not ready:
+        if left <= 0:
             break
+        ready = {descriptor for descriptor, _ in poll.poll(min(left, _LINES_SECONDS) * 1000)}
         if asking.fileno() in ready and not answer(asking, served):
             poll.unregister(asking)
-        if pipe in ready:
-            block = os.read(pipe, _BLOCK)
-            if not block:
-                break
-            output += block
+        if (pipe in ready or not ready) and _drain(pipe, output, most):
+            break
     return bytes(output)
+
+
+def _drain(pipe: int, output: bytearray, most: int) -> bool:
+    """Take what is in the pipe, as far as it may be; return whether all writers are gone."""
+    while len(output) <= most:
+        try:
+            block = os.read(pipe, _BLOCK)
+        except BlockingIOError:
+            return False
+        if not block:
+            return True
+        output += block
+    return False

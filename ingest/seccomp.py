@@ -54,6 +54,7 @@ _UNKNOWN = ("clone3", "statx", "faccessat2")
 _NAMES = [name for name in _NUMBERS if name not in _UNKNOWN]
 PARSE = frozenset(_NAMES[:_FIRST_OF_A_PROGRAM])  # what reading a file with loaded code takes
 RUN = frozenset(_NAMES) - {*_MESSAGES}  # and to run a program, which may have threads
+WARM = RUN | {"recvmsg"}  # and to be handed one file after the other
 THREADED = PARSE | {"clone", "set_tid_address", "membarrier"}  # and with threads of its own
 # And to answer over a socket that is open already, with threads: no program, no other process.
 SERVE = PARSE | {*_MESSAGES, "clone", "pipe2", "eventfd2", "epoll_create1", "epoll_ctl",
@@ -104,7 +105,7 @@ def make(allowed: Iterable[str], *, machine: str = "") -> Filter:
     """Return a filter that allows some calls of the tables above.
 
     Args:
-        allowed: `PARSE`, `THREADED`, `RUN` or `SERVE`.
+        allowed: `PARSE`, `THREADED`, `RUN`, `WARM` or `SERVE`.
         machine: the kind of machine; empty: this one.
 
     Raises:
@@ -155,6 +156,11 @@ def _body(name: str, *, runs: bool) -> list[_Instruction]:
             (_LOAD, 0, 0, _argument(2) + 4), (_EQUAL, 1, 0, 0), refuse, allow,
         ]  # fmt: skip
     return [allow]
+
+
+def number(name: str, *, machine: str = "") -> int:
+    """Return the number of a system call on a machine we have numbers for."""
+    return _NUMBERS[name][_ARCHITECTURES[machine or platform.machine()][0]]
 
 
 def _argument(number: int) -> int:

@@ -15,12 +15,14 @@ therefore never outlive its service, and a dead zygote takes its child along.
 """
 
 import ctypes
+import functools
 import gc
 import json
 import os
 import select
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -30,7 +32,9 @@ from typing import Any
 from ingest import extractors, lockdown, program, seccomp
 from ingest.child import Child, hello, warm
 from ingest.extraction import Limits
+from ingest.extractors import Extractor
 from ingest.identify import LibmagicUnloadable, version
+from ingest.kept import Kept, Printing
 
 MESSAGE = 65_536  # bytes of one message over the socket
 _DESCRIPTORS = 200  # of one message: the evidence's parts, the pipe, the derivatives
@@ -38,6 +42,9 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
 _prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+_kept: dict[str, Kept] = {}  # programs that are warm, by name
+_cold: set[str] = set()  # and those that cannot be kept so
 
 
 def main(arguments: list[str]) -> int:
@@ -87,19 +94,31 @@ def _serve(
     channel: socket.socket, job: dict[str, Any], descriptors: list[int], folders: list[Path]
 ) -> dict[str, Any]:
     limits = Limits.from_json(job["limits"])
-    versions = _versions(job, folders)
+    one = _named(job, folders)
+    known = extractors.programs(one) if one is not None else ()
+    versions = {each.name: program.version(each) for each in known}  # before any evidence
+    pipe, derived, *evidence = descriptors
+    asking = evidence.pop(0) if job["served"] else -1
+    printing = _printing(one, limits, evidence[0]) if one is not None else None
     me = os.getpid()
     forked = os.fork()  # (1)
     if forked == 0:
         channel.close()
-        pipe, derived, *evidence = descriptors
-        asking = evidence.pop(0) if job["served"] else -1
-        child = Child(job, limits, evidence, pipe, derived, asking, versions)
-        places = [place for place in map(program.find, versions) if place is not None]
-        calls = _calls(job, folders)
-        _child(me, child, lambda: lockdown.lock(limits, evidence, places, calls=calls), folders)
+        for kept in _kept.values():
+            kept.channel.close()
+        child = Child(job, limits, evidence, pipe, derived, asking, versions, printing)
+        # One that a warm process prints for runs no program of its own.
+        runs = versions if printing is None else {}
+        places = [place for place in map(program.find, runs) if place is not None]
+        calls = seccomp.THREADED if one is not None and extractors.threaded(one) else None
+        only = "" if printing is None else f" for {', '.join(versions)}"
+        _child(
+            me, child, lambda: lockdown.lock(limits, evidence, places, calls=calls) + only, folders
+        )
     for descriptor in descriptors:
         os.close(descriptor)
+    if printing is not None:
+        printing.close()
     try:
         why = _wait(channel, forked, limits.wall_ms / 1000)  # (2)
     finally:
@@ -107,18 +126,31 @@ def _serve(
     return {"ended": why, "status": os.waitstatus_to_exitcode(status)}
 
 
-def _calls(job: dict[str, Any], folders: list[Path]) -> frozenset[str] | None:
-    """Return the system calls of an extractor that needs threads; None: the usual ones."""
-    named = [one for one in extractors.everything(folders) if job["extractor"] == one.NAME]
-    return seccomp.THREADED if named and extractors.threaded(named[0]) else None
+def _named(job: dict[str, Any], folders: list[Path]) -> Extractor | None:
+    """Return the extractor that a job is for; None: the usual ones."""
+    return next((e for e in extractors.everything(folders) if job["extractor"] == e.NAME), None)
 
 
-def _versions(job: dict[str, Any], folders: list[Path]) -> dict[str, str]:
-    """Return the versions of the programs that the job runs, asked once, before any evidence."""
-    for one in extractors.everything(folders):
-        if job["extractor"] == one.NAME:
-            return {each.name: program.version(each) for each in extractors.programs(one)}
-    return {}
+def _printing(one: Extractor, limits: Limits, evidence: int) -> Printing | None:
+    """Let the extractor's program read the file, where it can be kept warm; else None."""
+    wanted = extractors.program(one)
+    if wanted is None or not wanted.warm or wanted.name in _cold:
+        return None
+    for _ in range(2):
+        try:
+            if wanted.name not in _kept:
+                _kept[wanted.name] = Kept(
+                    wanted, limits, one.SAMPLE, functools.partial(die_with_parent, os.getpid())
+                )
+            return _kept[wanted.name].begin(evidence)
+        except OSError:
+            if wanted.name not in _kept:  # it does not start: it is run once a file instead
+                break
+            _kept.pop(wanted.name).close()
+        except subprocess.SubprocessError:
+            break
+    _cold.add(wanted.name)
+    return None
 
 
 def _wait(channel: socket.socket, child: int, seconds: float) -> str:
@@ -143,23 +175,26 @@ def _wait(channel: socket.socket, child: int, seconds: float) -> str:
 
 
 def _end(child: int) -> int:
-    """Kill the child's group and everything else below us; return the child's status."""
+    """Kill the child's group and everything else below us; return the child's status.
+
+    What is kept warm stays, unless it is still at work on the file.
+    """
     for whole in (os.killpg, os.kill):  # the group, and the child had it not made one yet
         _try_kill(whole, child)
     status = os.waitpid(child, 0)[1]
-    while _left_behind():  # a child that left its group is ours now; its own children follow
-        below = Path("/proc/self/task", str(os.getpid()), "children").read_text()
-        for other in map(int, below.split()):
+    for name in [name for name, kept in _kept.items() if not kept.settle()]:
+        del _kept[name]
+    warm_ones = {kept.process.pid for kept in _kept.values()}
+    # A child that left its group is ours now; when it ends, its own children follow.
+    while below := _below() - warm_ones:
+        for other in below:
             _try_kill(os.kill, other)
+            os.waitpid(other, 0)
     return status
 
 
-def _left_behind() -> bool:
-    try:
-        os.waitpid(-1, os.WNOHANG)
-    except ChildProcessError:
-        return False
-    return True
+def _below() -> set[int]:
+    return set(map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()))
 
 
 def _try_kill(whole: Callable[[int, int], None], process: int) -> None:

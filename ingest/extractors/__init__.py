@@ -19,7 +19,8 @@ and, where it needs them,
 - `PROGRAM`, the outside program it runs (`ingest.extraction.Program`), with
   `found.run("-json", PATH)`. The run, its version, arguments, exit and the digest of all it
   printed are recorded without its doing, and the output is kept. Where the program is not
-  installed the extractor does not run, and the record says so;
+  installed the extractor does not run, and the record says so. One that takes long to load can be
+  kept warm (`ingest.kept`): its arguments are then always the same, `Program(warm=…)`;
 - `ALSO`, further programs that it needs beside PROGRAM: `found.run("-", program="pdftotext")`, and
   `data=…` for what a program is to read instead of the evidence. Where one is not installed the
   call raises FileNotFoundError;

@@ -10,12 +10,13 @@ import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from ingest.extraction import LONG, PATH, Fact, Found, Item, Problem, Program
+from ingest.extraction import LONG, Fact, Found, Item, Problem, Program
 from ingest.normalise import fact, identifiers, places, times
 
 NAME = "exiftool"
 VERSION = "ExifTool 12 or later"
-PROGRAM = Program("exiftool", ("-config", "", "-ver"))
+_ARGUMENTS = ("-json", "-long", "-G1", "--System:all", "-api", "LargeFileSupport=1")
+PROGRAM = Program("exiftool", ("-config", "", "-ver"), warm=_ARGUMENTS)
 LIMITS = LONG
 # Formats whose times and places no other extractor reads.
 _ALONE = frozenset(
@@ -42,10 +43,15 @@ FORMATS = _ALONE | frozenset(
         "audio/x-wav", "audio/wav", "audio/flac", "audio/x-aiff", "application/pdf",
     }
 )  # fmt: skip
-# A JPEG of our own without a picture: a comment.
-SAMPLE = b"\xff\xd8\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0\xff\xfe\0\x08bridge\xff\xd9"
+# A JPEG of our own without a picture: a maker's name as Exif, and a comment.
+_EXIF = b"Exif\0\0II*\0\x08\0\0\0\1\0\x0f\1\2\0\4\0\0\0own\0\0\0\0\0"
+SAMPLE = (
+    b"\xff\xd8\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0\xff\xe1"
+    + (2 + len(_EXIF)).to_bytes(2, "big")
+    + _EXIF
+    + b"\xff\xfe\0\x08bridge\xff\xd9"
+)
 
-_ARGUMENTS = ("-config", "", "-json", "-long", "-G1", "--System:all", "-api", "LargeFileSupport=1")
 # Of ExifTool itself, and of the private copy it reads.
 _LEFT_OUT = frozenset({"ExifTool", "System"})
 _SERIALS = frozenset({"SerialNumber", "InternalSerialNumber", "CameraSerialNumber"})
@@ -56,7 +62,7 @@ _SHOWN = 2000
 
 def extract(file: BinaryIO, found: Found) -> Iterator[Item]:
     """Yield everything ExifTool names, then its warnings."""
-    ran = found.run(*_ARGUMENTS, PATH)
+    ran = found.run("-config", "", *_ARGUMENTS, "-")  # "-": its standard input
     try:
         # Corrupt files make it print invalid UTF-8; its whole output is kept as it is.
         answer = json.loads(

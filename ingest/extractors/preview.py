@@ -33,11 +33,12 @@ def extract(file: BinaryIO, found: Found) -> Iterator[Item]:
             yield one
             continue
         shown = pixels.fitted(one, pixels.PREVIEW)
-        small = pixels.fitted(shown, pixels.THUMBNAIL)
+        rough = pixels.fitted(shown, pixels.COMPARED_AT)  # each of the one before: decoded once
+        small = pixels.fitted(rough, pixels.THUMBNAIL)
         yield Derivative.of("thumbnail", "image/jpeg", pixels.encoded(small))
         yield Derivative.of("preview", "image/jpeg", pixels.encoded(shown))
-        yield from pixels.likeness(shown)
-        yield from thumbnails.compared(file, shown)
+        yield from pixels.likeness(rough)
+        yield from thumbnails.compared(file, rough)
     if _PAGED.isdisjoint(found.format.names):
         return
     count = pixels.frames_in(file)

@@ -145,11 +145,14 @@ class Cost:
 
 
 def processor(sandbox: Sandbox) -> float:
-    """Return the processor seconds of the warm processes and all they forked."""
+    """Return the processor seconds of the warm processes, and of all that is or was below them."""
+    waiting = [sandbox._zygote.process.pid, sandbox._pronom._warm.process.pid]
     found = 0.0
-    for warm_process in (sandbox._zygote, sandbox._pronom._warm):
-        stat = Path(f"/proc/{warm_process.process.pid}/stat").read_text()
+    while waiting:
+        process = Path(f"/proc/{waiting.pop()}")
+        stat = (process / "stat").read_text()
         found += sum(map(int, stat.rpartition(")")[2].split()[11:15]))
+        waiting += map(int, (process / "task" / process.name / "children").read_text().split())
     return found / os.sysconf("SC_CLK_TCK")
 
 

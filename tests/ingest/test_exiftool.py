@@ -3,14 +3,20 @@
 import io
 import json
 import os
+import re
+import signal
+import subprocess
+import sys
 import tempfile
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
-from ingest import program
+from ingest import lockdown, program
 from ingest.extraction import Fact, Format, Found, Problem, Ran
 from ingest.extractors import exiftool
+from ingest.kept import Kept, arguments, collect
 from ingest.sandbox import Sandbox
 from tests.shared import shared
 
@@ -33,9 +39,10 @@ def answer(**tags):
 
 def test_it_is_asked_once_without_its_configuration_and_without_words_of_the_file():
     _, asked = told(answer())
-    (arguments,) = asked
-    assert arguments[:2] == ("-config", "")
-    assert arguments[-1] == "/proc/self/fd/0"
+    (words,) = asked
+    assert words == arguments(exiftool.PROGRAM)
+    assert words[:2] == ("-config", "")
+    assert words[-1] == "-"
 
 
 def test_both_readings_of_a_value_are_kept_and_its_own_and_the_copy_s_are_left_out():
@@ -103,7 +110,7 @@ def test_in_the_sandbox_it_reads_the_maker_notes_of_a_real_photograph(sandbox):
     assert found["Apple:RunTimeValue"]
     assert not any(name.startswith("System:") for name in found)
     (raw,) = record.raw
-    assert (raw.tool, raw.exit, raw.args[-1]) == ("exiftool", 0, "/proc/self/fd/0")
+    assert (raw.tool, raw.exit, raw.args[-1]) == ("exiftool", 0, "-")
 
 
 def test_a_name_that_looks_like_an_option_reaches_it_no_more_than_any_other(sandbox):
@@ -115,3 +122,98 @@ def test_the_hanging_photographs_end_in_time(sandbox):
     for path in sorted(shared("hostile", "hanging").iterdir()):
         record = look(sandbox, path.read_bytes(), path.name)
         assert record.outcome in {"ok", "partial", "timeout"}, path
+
+
+# --- kept warm ---
+
+
+def test_kept_warm_it_prints_what_a_new_one_prints(sandbox):
+    """One that has read others before, and one that is started for the file alone."""
+    lockdown.prepare()
+    place, wanted = program.find("exiftool"), exiftool.PROGRAM
+    kinds = {}
+    for path in sorted(shared("samples", "exiftool-formats").iterdir()):
+        kinds.setdefault(path.suffix.lower(), path)
+    kept = Kept(wanted, exiftool.LIMITS, exiftool.SAMPLE, lambda: None)
+    try:
+        for path in [path for path in kinds.values() if path.is_file()][::3]:
+            with path.open("rb") as file:
+                printing = kept.begin(file.fileno())
+                warm, _ = collect(wanted, "", printing)
+                printing.close()
+                assert kept.settle()
+                command = [str(place), *arguments(wanted)]
+                new = subprocess.run(command, stdin=file, capture_output=True, check=False)
+            assert _tags(warm.stdout) == _tags(new.stdout), path
+            assert (warm.exit, warm.stderr) == (new.returncode, new.stderr), path
+    finally:
+        kept.close()
+
+
+def _tags(printed):
+    return json.loads(printed.decode("utf-8", "replace"), strict=False) if printed else None
+
+
+def warm_process(sandbox):
+    """Return the warm ExifTool: what stands below the zygote while it has no job."""
+    zygote = sandbox._zygote.process.pid
+    (found,) = Path(f"/proc/{zygote}/task/{zygote}/children").read_text().split()
+    return int(found)
+
+
+def test_the_warm_process_is_locked_and_stays_for_the_next_file(sandbox):
+    look(sandbox, exiftool.SAMPLE)
+    first = warm_process(sandbox)
+    status = dict(
+        line.split(":\t", 1) for line in Path(f"/proc/{first}/status").read_text().splitlines()
+        if ":\t" in line
+    )  # fmt: skip
+    assert (status["NoNewPrivs"], status["Seccomp"], int(status["CapEff"], 16)) == ("1", "2", 0)
+    limits = Path(f"/proc/{first}/limits").read_text()
+    assert re.search(rf"Max address space +{exiftool.LIMITS.memory_bytes} ", limits)
+    assert re.search(rf"Max cpu time +{exiftool.LIMITS.cpu_seconds} ", limits)
+    record = look(sandbox, exiftool.SAMPLE)
+    assert (record.outcome, warm_process(sandbox)) == ("ok", first)
+    assert "rlimit for exiftool" in record.sandbox
+
+
+def test_a_warm_process_that_died_is_replaced(sandbox):
+    look(sandbox, exiftool.SAMPLE)
+    first = warm_process(sandbox)
+    os.kill(first, signal.SIGKILL)
+    record = look(sandbox, exiftool.SAMPLE)
+    assert (record.outcome, len(record.raw)) == ("ok", 1)
+    assert warm_process(sandbox) != first
+
+
+def test_a_warm_process_that_hangs_is_a_time_out_and_ended_and_the_next_file_is_read(sandbox):
+    look(sandbox, exiftool.SAMPLE)
+    first = warm_process(sandbox)
+    known = sandbox._zygote.extractors["exiftool"]["limits"]
+    usual, known["wall_ms"] = known["wall_ms"], 500
+    os.kill(first, signal.SIGSTOP)
+    try:
+        record = look(sandbox, exiftool.SAMPLE)
+    finally:
+        known["wall_ms"] = usual
+    assert record.outcome == "partial"
+    assert "exiftool: time limit: 500 ms" in record.problems
+    assert not Path(f"/proc/{first}").exists()
+    assert len(look(sandbox, exiftool.SAMPLE).raw) == 1
+
+
+def test_where_it_cannot_be_kept_warm_it_is_started_for_each_file(sandbox, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import ingest.kept\n"
+        "def broken(*_): raise TimeoutError('not warm')\n"
+        "ingest.kept.Kept.__init__ = broken\n"
+    )
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={tmp_path}:$PYTHONPATH exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    with Sandbox(clock=lambda: datetime.now(UTC), python=(str(python), "-P")) as cold:
+        record = look(cold, exiftool.SAMPLE)
+        zygote = cold._zygote.process.pid
+        assert not Path(f"/proc/{zygote}/task/{zygote}/children").read_text()
+    (raw,) = record.raw
+    assert (record.outcome, raw.exit, raw.args) == ("ok", 0, arguments(exiftool.PROGRAM))
