@@ -68,8 +68,8 @@ class Database:
     def overwrite_log(self) -> None:
         """Have SQLite write its log back and cut it: what was deleted stands in no file then.
 
-        A reader that is still at work keeps it for a moment longer. On PostgreSQL, `VACUUM` and the
-        rotation of its log do the same in their time.
+        A reader that is still at work keeps it for a moment longer. On PostgreSQL `VACUUM FULL`
+        by the table's owner, and the rotation of its log, do the same (docs/operate.md).
         """
         if self.dialect != "sqlite":
             return
