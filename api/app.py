@@ -6,6 +6,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from api import (
     cases,
+    conditional,
     custody_log,
     exhibits,
     limits,
@@ -53,6 +54,7 @@ def create_app(repo: Repository) -> Flask:
     for module in (cases, exhibits, members, submissions, uploads, custody_log, pages):
         app.register_blueprint(module.blueprint)
     problems.install(app)
+    conditional.install(app)
     app.after_request(_headers)
     app.add_url_rule("/api/v1/openapi.json", view_func=_openapi, endpoint="openapi")
     app.add_url_rule("/healthz", view_func=_healthz, endpoint="healthz")

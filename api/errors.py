@@ -83,6 +83,12 @@ class SandboxBusy(EvidenceError):
     code = "sandbox-busy"
 
 
+class PreconditionFailed(EvidenceError):
+    """What was to be changed is not any more as the client saw it."""
+
+    code = "precondition-failed"
+
+
 class MalformedJson(EvidenceError):
     """A body is not JSON as this service reads it."""
 

@@ -1,23 +1,24 @@
 """Take in, list, describe and retrieve exhibits over HTTP."""
 
 import base64
-import binascii
 import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO, cast
 
 from flask import Blueprint, Response, jsonify, request
 
+from api import paging
+from api.once import requested_once
 from api.problems import problem
 from api.request import caller, evidence_path, purpose, repo, repr_digest
 from custody.entry import Act
 from custody.receipt import Receipt
 from ingest.announce import still_open
-from ingest.receive import receive
+from ingest.receive import made_before, receive, sha256_of
 from repository.access import Right
-from repository.authorise import on_case
+from repository.authorise import on_case, on_exhibit
 from repository.consult import list_exhibits, make_receipt, show_custody, show_exhibit
-from repository.errors import BadRequest, RangeNotSatisfiable
+from repository.errors import BadRequest, IdempotencyKeyReused, RangeNotSatisfiable
 from repository.naming import file_name
 from repository.purpose import parse
 from repository.retrieve import Reading, Span, retrieve, stated_purpose
@@ -25,20 +26,16 @@ from repository.submissions import CLAIMS, Declaration, complete, open_submissio
 
 blueprint = Blueprint("exhibits", __name__, url_prefix="/api/v1/exhibits")
 
-PAGE = 100
-MAX_PAGE = 500
-
 
 @blueprint.get("")
 def index() -> Response:
     """List a case's exhibits, a page at a time."""
-    limit = limit_of(request.args.get("limit"))
-    after = place_of(request.args.get("cursor"))
     who = caller()
-    found = list_exhibits(repo(), who, _case(), after=after, limit=limit + 1)
+    limit, [after] = paging.limit(), paging.after("0")
+    found = list_exhibits(repo(), who, _case(), after=int(after), limit=limit + 1)
     more = len(found) > limit
     items = found[:limit]
-    cursor = cursor_of(items[-1].exhibit.serial) if more else None
+    cursor = paging.cursor(items[-1].exhibit.serial) if more else None
     return jsonify(items=[one.to_json() for one in items], next=cursor)
 
 
@@ -54,22 +51,29 @@ def create() -> Response:
     named = request.args.get("submission")
     if named:
         still_open(house, who, named)
-    path = evidence_path()
-    submission, _ = open_submission(
-        house, actor, case, declaration, named=named, sources=[path, house.random(16)]
-    )
-    outcome = receive(
-        house,
-        actor,
-        case,
-        submission,
-        cast("BinaryIO", request.stream),
-        path=path,
-        size=request.content_length,
-        declared=declared,
-    )
-    if not named:
-        complete(house, submission)
+    with requested_once(who) as held:
+        path = evidence_path()
+        submission, _ = open_submission(
+            house,
+            actor,
+            case,
+            declaration,
+            named=named or (f"SUB-{held.made}" if held else None),
+            sources=[path, house.random(16)],
+        )
+        outcome = made_before(house, submission, path, since=held.at) if held else None
+        if outcome is None:
+            source = cast("BinaryIO", request.stream)
+            size = request.content_length
+            outcome = receive(
+                house, actor, case, submission, source, path=path, size=size, declared=declared
+            )
+        elif sha256_of(cast("BinaryIO", request.stream)) != outcome.sha256:
+            raise IdempotencyKeyReused(
+                "this Idempotency-Key came before with other bytes; draw a new one"
+            )
+        if not named:
+            complete(house, submission)
     if outcome.status == "quarantined":
         return problem(
             "digest-mismatch",
@@ -80,12 +84,15 @@ def create() -> Response:
             sha256=outcome.sha256,
             submission=submission.id,
         )
-    location = f"/api/v1/exhibits/{outcome.number}"
-    receipt = outcome.receipt.read_text() if outcome.receipt else ""
-    return Response(
-        receipt, 201, {"Location": location, **_digest_headers(outcome.sha256)},
-        content_type="application/json",
-    )  # fmt: skip
+    headers = {"Location": f"/api/v1/exhibits/{outcome.number}", **_digest_headers(outcome.sha256)}
+    if outcome.receipt is None:
+        _, _, exhibit = on_exhibit(
+            house, who, Right.INGEST, str(outcome.number), attempted=Act.SUBMISSION
+        )
+        text = make_receipt(house, exhibit)
+    else:
+        text = outcome.receipt.read_text()
+    return Response(text, 201, headers, content_type="application/json")
 
 
 @blueprint.get("/<number>")
@@ -110,8 +117,18 @@ def receipt(number: str) -> Response:
 
 @blueprint.get("/<number>/custody")
 def custody(number: str) -> Response:
-    """Return every entry about an exhibit with its proof."""
-    _, history = show_custody(repo(), caller(), number)
+    """Return the entries about an exhibit with their proofs, a page at a time.
+
+    To look is an entry too: what comes after the first page's own is not part of its pages.
+    """
+    who = caller()
+    limit, [after, size] = paging.limit(), paging.after("-1", "")
+    _, history = show_custody(
+        repo(), who, number, after=int(after), size=int(size) if size else None, limit=limit + 1
+    )
+    more, history = len(history) > limit, history[:limit]
+    size = size or str(repo().ledger.size())
+    cursor = paging.cursor(history[-1].entry.index, size) if more else None
     items = [
         {
             "index": one.entry.index,
@@ -121,7 +138,7 @@ def custody(number: str) -> Response:
         }
         for one in history
     ]
-    return jsonify(exhibit=number, items=items)
+    return jsonify(exhibit=number, items=items, next=cursor)
 
 
 @blueprint.get("/<number>/content")
@@ -236,39 +253,3 @@ def _range(header: str | None) -> Span | None:
     if first is None and last == 0:
         raise RangeNotSatisfiable("the last 0 bytes are no range", size=None)
     return first, last
-
-
-def limit_of(text: str | None) -> int:
-    """Return how many items a page has.
-
-    Raises:
-        BadRequest: not a number from 1 to `MAX_PAGE`.
-    """
-    if text is None:
-        return PAGE
-    if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_PAGE:
-        raise BadRequest(f"limit is a number from 1 to {MAX_PAGE}")
-    return int(text)
-
-
-def cursor_of(serial: int) -> str:
-    """Return a cursor for what follows a place."""
-    return base64.urlsafe_b64encode(f"s{serial}".encode()).decode().rstrip("=")
-
-
-def place_of(text: str | None) -> int:
-    """Return the place that a cursor stands for.
-
-    Raises:
-        BadRequest: it was not given out here.
-    """
-    if text is None:
-        return 0
-    try:
-        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii")
-        match = re.fullmatch(r"s([0-9]{1,15})", raw)
-    except (binascii.Error, ValueError):
-        match = None
-    if match is None:
-        raise BadRequest("this cursor was not given out here")
-    return int(match[1])

@@ -4,10 +4,10 @@ import threading
 from itertools import islice
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, jsonify
 
+from api import paging
 from api.errors import SandboxBusy
-from api.exhibits import cursor_of, limit_of, place_of
 from api.request import caller, json_body, purpose, repo
 from api.schema import Derivation
 from ingest.members import list_members, take_out
@@ -23,11 +23,12 @@ _TURN = threading.Lock()
 @blueprint.get("/<number>/members")
 def index(number: str) -> Response:
     """List what a container holds, a page at a time, with the exhibits made of it."""
-    limit = limit_of(request.args.get("limit"))
-    after = place_of(request.args.get("cursor"))
-    found = list_members(repo(), caller(), number)
+    who = caller()
+    limit, [place] = paging.limit(), paging.after("0")
+    after = int(place)
+    found = list_members(repo(), who, number)
     items: list[dict[str, Any]] = list(islice(found, after, after + limit + 1))
-    following = cursor_of(after + limit) if len(items) > limit else None
+    following = paging.cursor(after + limit) if len(items) > limit else None
     return jsonify(items=items[:limit], next=following)
 
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from api.problems import TYPE_PREFIX
+from api.refusals import problems_of
 from api.schema import (
     CaseList,
     CaseView,
@@ -72,11 +74,21 @@ def _query(name: str, *, required: bool = False, **schema: Any) -> dict[str, Any
     }
 
 
+_PAGED = (_query("cursor"), _query("limit", type="integer", minimum=1, maximum=500))
+_ONCE = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "drawn by the client: the same request sent again has no second effect",
+    "schema": {"type": "string", "pattern": '^"?[!#-~]{1,255}"?$'},
+}
+_AS_SEEN = {"name": "If-Match", "in": "header", "schema": {"type": "string"}}
+PDF = "application/pdf"
+
 # (method, path, summary, answers, parameters, request model or media type)
 Operation = tuple[str, str, str, dict[int, Any], list[dict[str, Any]], Any]
 OPERATIONS: tuple[Operation, ...] = (
-    ("get", "/api/v1/cases", "List your cases", {200: CaseList}, [], None),
-    ("post", "/api/v1/cases", "Open a case", {201: CaseView, 409: Problem}, [], NewCase),
+    ("get", "/api/v1/cases", "List your cases", {200: CaseList}, [*_PAGED], None),
+    ("post", "/api/v1/cases", "Open a case", {201: CaseView}, [_ONCE], NewCase),
     ("get", "/api/v1/cases/{code}", "Show a case", {200: CaseView}, [_CODE], None),
     (
         "get",
@@ -85,8 +97,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: ExhibitList},
         [
             _query("case", required=True),
-            _query("cursor"),
-            _query("limit", type="integer", minimum=1, maximum=500),
+            *_PAGED,
         ],
         None,
     ),
@@ -94,7 +105,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "post",
         "/api/v1/exhibits",
         "Take in one file: the whole body, streamed",
-        {201: ReceiptView, 422: Problem, 507: Problem},
+        {201: ReceiptView},
         [
             _query("case", required=True),
             *(
@@ -104,6 +115,7 @@ OPERATIONS: tuple[Operation, ...] = (
                     "authority", "source", "conditions",
                 )
             ),
+            _ONCE,
             {"name": "Evidence-Path", "in": "header", "schema": {"type": "string"}},
             {"name": "Repr-Digest", "in": "header", "schema": {"type": "string"}},
         ],
@@ -121,7 +133,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get",
         "/api/v1/exhibits/{number}/receipt",
         "The receipt, with the witnesses and time-stamps it has by now; or as a page for people",
-        {200: ReceiptView},
+        {200: (ReceiptView, PDF)},
         [
             _NUMBER,
             {"name": "format", "in": "query", "schema": {"enum": ["json", "pdf"]}},
@@ -135,9 +147,6 @@ OPERATIONS: tuple[Operation, ...] = (
         {
             200: "application/octet-stream",
             206: "application/octet-stream",
-            400: Problem,
-            404: Problem,
-            416: Problem,
         },
         [
             _NUMBER,
@@ -152,7 +161,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/api/v1/exhibits/{number}/custody",
         "The custody entries with proofs",
         {200: CustodyView},
-        [_NUMBER],
+        [_NUMBER, *_PAGED],
         None,
     ),
     (
@@ -160,14 +169,14 @@ OPERATIONS: tuple[Operation, ...] = (
         "/api/v1/exhibits/{number}/members",
         "What a container holds, by its newest listing, and the exhibits made of it",
         {200: MemberList},
-        [_NUMBER, _query("cursor"), _query("limit", type="integer", minimum=1, maximum=500)],
+        [_NUMBER, *_PAGED],
         None,
     ),
     (
         "post",
         "/api/v1/exhibits/{number}/members",
         "Make members of a container exhibits of their own; the same again gives the same",
-        {200: DerivationView, 410: Problem, 503: Problem},
+        {200: DerivationView},
         [_NUMBER, {**_PURPOSE, "required": False}],
         Derivation,
     ),
@@ -175,7 +184,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "post",
         "/api/v1/uploads",
         "Begin a resumable upload (tus 1.0.0), with its first bytes if there are some",
-        {201: None, 412: Problem, 413: Problem, 422: Problem},
+        {201: None},
         _tus(
             "Upload-Length", "Upload-Defer-Length", "Upload-Metadata", "Upload-Concat",
             "Upload-Checksum",
@@ -194,8 +203,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "patch",
         "/api/v1/uploads/{upload_id}",
         "Add bytes at the offset (tus)",
-        {204: None, 409: Problem, 410: Problem, 413: Problem, 415: Problem, 422: Problem,
-         460: Problem, 507: Problem},
+        {204: None},
         [_UPLOAD, *_tus("Upload-Offset", "Upload-Checksum", "Upload-Length")],
         "application/offset+octet-stream",
     ),
@@ -203,7 +211,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "delete",
         "/api/v1/uploads/{upload_id}",
         "Give an upload up (tus); what was registered stays",
-        {204: None, 410: Problem},
+        {204: None},
         [_UPLOAD, *_tus()],
         None,
     ),
@@ -211,7 +219,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "post",
         "/api/v1/uploads/{upload_id}",
         "HEAD, PATCH or DELETE for clients that can send none of them (tus)",
-        {204: None, 405: Problem},
+        {204: None},
         [
             _UPLOAD,
             *_tus("X-HTTP-Method-Override"),
@@ -222,7 +230,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "post",
         "/api/v1/uploads/{upload_id}/seal",
         "Declare the digest of the whole at the end",
-        {204: None, 409: Problem, 422: Problem},
+        {204: None},
         [_UPLOAD, *_tus()],
         None,
     ),
@@ -231,15 +239,15 @@ OPERATIONS: tuple[Operation, ...] = (
         "/api/v1/submissions",
         "List the submissions of a case that are not complete",
         {200: SubmissionList},
-        [_query("case", required=True)],
+        [_query("case", required=True), *_PAGED],
         None,
     ),
     (
         "post",
         "/api/v1/submissions",
         "Begin a submission; under an id of your own, the same again changes nothing",
-        {200: SubmissionView, 201: SubmissionView, 409: Problem},
-        [],
+        {200: SubmissionView, 201: SubmissionView},
+        [_ONCE],
         NewSubmission,
     ),
     (
@@ -254,8 +262,12 @@ OPERATIONS: tuple[Operation, ...] = (
         "put",
         "/api/v1/submissions/{submission}/list",
         "Announce its files, one a line (docs/format.md 12); once, the same again changes nothing",
-        {200: SubmissionReceiptView, 201: SubmissionReceiptView, 409: Problem, 415: Problem},
-        [_SUBMISSION, {"name": "Repr-Digest", "in": "header", "schema": {"type": "string"}}],
+        {200: SubmissionReceiptView, 201: SubmissionReceiptView},
+        [
+            _SUBMISSION,
+            _AS_SEEN,
+            {"name": "Repr-Digest", "in": "header", "schema": {"type": "string"}},
+        ],
         "application/x-ndjson",
     ),
     (
@@ -266,8 +278,7 @@ OPERATIONS: tuple[Operation, ...] = (
         [
             _SUBMISSION,
             _query("state", enum=list(STATES)),
-            _query("cursor"),
-            _query("limit", type="integer", minimum=1, maximum=500),
+            *_PAGED,
         ],
         None,
     ),
@@ -275,15 +286,15 @@ OPERATIONS: tuple[Operation, ...] = (
         "post",
         "/api/v1/submissions/{submission}/complete",
         "End it and get one receipt for all",
-        {200: SubmissionReceiptView, 201: SubmissionReceiptView, 409: Problem},
-        [_SUBMISSION],
+        {200: SubmissionReceiptView, 201: SubmissionReceiptView},
+        [_SUBMISSION, _AS_SEEN],
         Completion,
     ),
     (
         "get",
         "/api/v1/submissions/{submission}/receipt",
         "The receipt of its list, or of its end; or as pages for people",
-        {200: SubmissionReceiptView},
+        {200: (SubmissionReceiptView, PDF)},
         [
             _SUBMISSION,
             _query("stage", enum=["announced", "complete"]),
@@ -359,7 +370,11 @@ def openapi() -> dict[str, Any]:
             },
             "security": _security(path),
         }
-        operation["responses"]["default"] = _answer(0, Problem, schemas)
+        if method == "get" and not isinstance(answers[200], str):
+            operation["responses"]["304"] = {"description": "as the ETag in If-None-Match says"}
+        for status, codes in problems_of(method, path, public=path in PUBLIC).items():
+            # /readyz tells in its own form what is missing.
+            operation["responses"].setdefault(str(status), _refusal(status, codes, schemas))
         if asked is not None:
             operation["requestBody"] = {"required": True, "content": _content(asked, schemas)}
         paths.setdefault(path, {})[method] = operation
@@ -384,10 +399,25 @@ def _security(path: str) -> list[dict[str, list[str]]]:
 
 
 def _answer(status: int, kind: Any, schemas: dict[str, Any]) -> dict[str, Any]:
-    text = "an error (RFC 9457)" if kind is Problem else f"answer {status}"
+    text = f"answer {status}"
     if kind is None:
         return {"description": text}
-    return {"description": text, "content": _content(kind, schemas)}
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    content = {media: one for each in kinds for media, one in _content(each, schemas).items()}
+    return {"description": text, "content": content}
+
+
+def _refusal(status: int, codes: list[str], schemas: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer of a status that says no: a problem of one of these types."""
+    content = _content(Problem, schemas)
+    media = content["application/problem+json"]
+    types = {"properties": {"type": {"enum": [TYPE_PREFIX + code for code in codes]}}}
+    media["schema"] = {"allOf": [media["schema"], types]}
+    found: dict[str, Any] = {"description": ", ".join(codes), "content": content}
+    if status in (429, 503):
+        seconds = {"description": "seconds", "schema": {"type": "integer", "minimum": 1}}
+        found["headers"] = {"Retry-After": seconds}
+    return found
 
 
 def _content(kind: Any, schemas: dict[str, Any]) -> dict[str, Any]:

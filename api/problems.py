@@ -108,6 +108,9 @@ STATUSES: dict[str, int] = {
     "not-listed": 409,
     "receipt-refused": 502,
     "malformed-json": 400,
+    "idempotency-key-reused": 422,
+    "idempotency-key-in-use": 409,
+    "precondition-failed": 412,
     "too-many-requests": 429,
 }
 
@@ -134,8 +137,9 @@ def of_error(error: EvidenceError) -> Response:
     headers: dict[str, str] = {}
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="evidence"'
-    if status in (429, 503):
-        headers["Retry-After"] = str(getattr(error, "retry_after", None) or 5)
+    wait = getattr(error, "retry_after", None)
+    if status == 503 or wait:
+        headers["Retry-After"] = str(wait or 5)
     offset = getattr(error, "offset", None)
     if offset is not None:
         headers["Upload-Offset"] = str(offset)

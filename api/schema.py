@@ -28,9 +28,10 @@ class CaseView(BaseModel):
 
 
 class CaseList(BaseModel):
-    """The cases the caller takes part in."""
+    """A page of the cases the caller takes part in; `next` is the cursor of the following one."""
 
     items: list[CaseView]
+    next: str | None
 
 
 class Encoded(BaseModel):
@@ -74,6 +75,7 @@ class ExhibitView(BaseModel):
     type: str | None
     mismatch: bool | None
     extraction: str | None
+    erased_at: str | None = None
     parts: list[PartView] | None = None
     derived_from: ParentView | None = None
     children: list[ParentView] | None = None
@@ -167,10 +169,11 @@ class EntryView(BaseModel):
 
 
 class CustodyView(BaseModel):
-    """Everything that ever happened to an exhibit."""
+    """A page of what ever happened to an exhibit; `next` is the cursor of the following page."""
 
     exhibit: str
     items: list[EntryView]
+    next: str | None
 
 
 class DeclaredList(Strict):
@@ -233,9 +236,10 @@ class SubmissionView(BaseModel):
 
 
 class SubmissionList(BaseModel):
-    """The submissions of a case that are not complete."""
+    """A page of the submissions of a case that are not complete; `next` is the following's."""
 
     items: list[SubmissionView]
+    next: str | None
 
 
 class SubmissionFile(BaseModel):

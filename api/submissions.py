@@ -1,15 +1,16 @@
 """Submissions over HTTP: begin, announce, look how far, complete, receipts."""
 
-import base64
-import binascii
 import json
-import re
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, BinaryIO
 
 from flask import Blueprint, Response, jsonify, request
 
+from api import paging
 from api.body import Arriving
+from api.conditional import check_unchanged
+from api.once import requested_once
 from api.problems import problem
 from api.request import caller, json_body, repo, repr_digest
 from api.schema import Completion, NewSubmission
@@ -26,8 +27,6 @@ from repository.submissions import CLAIMS, Declaration
 
 blueprint = Blueprint("submissions", __name__, url_prefix="/api/v1/submissions")
 
-PAGE = 100
-MAX_PAGE = 500
 LINES = "application/x-ndjson"
 _BLOCK = 256 << 10
 
@@ -42,7 +41,10 @@ def create() -> tuple[Response, int, dict[str, str]]:
     }
     declared = Declaration(purpose=parse(asked.purpose), **claims)
     manifest = asked.manifest.model_dump(exclude_none=True) if asked.manifest else None
-    submission, again = begin(repo(), who, asked.case, declared, named=asked.id, manifest=manifest)
+    with requested_once(who, asked.model_dump_json()) as held:
+        named = asked.id or (f"SUB-{held.made}" if held else None)
+        submission, again = begin(repo(), who, asked.case, declared, named=named, manifest=manifest)
+        again = again and not (held and held.again)
     found = overview.overview(repo(), submission.id)
     location = {"Location": f"{blueprint.url_prefix}/{submission.id}"}
     return jsonify(found.to_json()), 200 if again else 201, location
@@ -50,12 +52,20 @@ def create() -> tuple[Response, int, dict[str, str]]:
 
 @blueprint.get("")
 def index() -> Response:
-    """List the submissions of a case that are not complete."""
+    """List the submissions of a case that are not complete, a page at a time."""
     code = request.args.get("case")
     who = caller()
     if not code:
         raise BadRequest("name the case: ?case=CODE")
-    return jsonify(items=[one.to_json() for one in overview.open_ones(repo(), who, code)])
+    limit, place = paging.limit(), paging.after()
+    after = (datetime.fromisoformat(place[0]), place[1]) if place else None
+    found = overview.open_ones(repo(), who, code, after=after, limit=limit + 1)
+    items = found[:limit]
+    cursor = None
+    if len(found) > limit:
+        last = items[-1].progress.submission
+        cursor = paging.cursor(last.opened_at.isoformat(), last.id)
+    return jsonify(items=[one.to_json() for one in items], next=cursor)
 
 
 @blueprint.get("/<submission>")
@@ -70,6 +80,9 @@ def announce_list(submission: str) -> Response:
     who = caller()
     if request.mimetype != LINES:
         return problem("unsupported-media-type", 415, f"a list comes as {LINES}")
+    if request.if_match:
+        row = on_own_submission(repo(), who, submission)[2]
+        check_unchanged(lambda: overview.overview(repo(), row.id).to_json())
     digest = repr_digest(request.headers.get("Repr-Digest")).get("sha256")
     made = announce(repo(), who, submission, _list(), sha256=digest)
     return _receipt(made.receipt, 200 if made.again else 201)
@@ -78,13 +91,14 @@ def announce_list(submission: str) -> Response:
 @blueprint.get("/<submission>/files")
 def files(submission: str) -> Response:
     """List its files and what became of each, a page at a time."""
-    limit = _number("limit", PAGE, 1, MAX_PAGE)
-    after = _cursor(request.args.get("cursor"))
+    who = caller()
+    limit, [n, *place] = paging.limit(), paging.after("0")
+    after: Cursor = int(n), (int(place[0]), int(place[1])) if place else None
     state = request.args.get("state")
-    found = overview.files(repo(), caller(), submission, state=state, after=after, limit=limit + 1)
+    found = overview.files(repo(), who, submission, state=state, after=after, limit=limit + 1)
     more = len(found) > limit
     items = found[:limit]
-    cursor = _encode(overview.cursor_of(items[-1])) if more else None
+    cursor = _cursor(overview.cursor_of(items[-1])) if more else None
     return jsonify(items=[line_json(one) for one in items], next=cursor)
 
 
@@ -94,6 +108,7 @@ def end(submission: str) -> Response:
     who = caller()
     asked = json_body(Completion)
     actor, _, row = on_own_submission(repo(), who, submission)
+    check_unchanged(lambda: overview.overview(repo(), row.id).to_json())
     made = complete(
         repo(), actor, row.id, without_missing=asked.without_missing, motive=asked.motive
     )
@@ -113,8 +128,8 @@ def receipt(submission: str) -> Response:
 @blueprint.get("/<submission>/receipts")
 def receipts(submission: str) -> Response:
     """Give receipts of what it registered after an entry, one a line."""
-    after = _number("after", -1, -1, 2**53 - 1)
-    limit = _number("limit", PAGE, 1, MAX_PAGE)
+    after = paging.number("after", -1, -1, 2**53 - 1)
+    limit = paging.limit()
     found = overview.receipts(repo(), caller(), submission, after=after, limit=limit)
     text = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in found)
     return Response(text, content_type=LINES)
@@ -147,30 +162,6 @@ def _blocks(file: BinaryIO) -> Iterator[bytes]:
             yield block
 
 
-def _number(name: str, default: int, least: int, most: int) -> int:
-    text = request.args.get(name)
-    if text is None:
-        return default
-    if not re.fullmatch(r"-?[0-9]{1,16}", text) or not least <= int(text) <= most:
-        raise BadRequest(f"{name} is a number from {least} to {most}")
-    return int(text)
-
-
-def _encode(cursor: Cursor) -> str:
-    n, place = cursor
-    text = ".".join(str(number) for number in (n, *(place or ())))
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _cursor(text: str | None) -> Cursor:
-    if text is None:
-        return 0, None
-    try:
-        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii")
-        match = re.fullmatch(r"([0-9]{1,15})(?:\.([0-9]{1,15})\.([0-9]{1,15}))?", raw)
-    except (binascii.Error, ValueError):
-        match = None
-    if match is None:
-        raise BadRequest("this cursor was not given out here")
-    n, index, part = match.groups()
-    return int(n), None if index is None else (int(index), int(part))
+def _cursor(place: Cursor) -> str:
+    n, further = place
+    return paging.cursor(n, *(further or ()))

@@ -226,13 +226,18 @@ class Ledger:
         with self.database.reading() as session:
             return session.scalar(select(func.max(tables.head.c.size))) or 0
 
-    def history(self, exhibit: str, *, size: int | None = None) -> list[CustodyEntry]:
-        """Return all entries about an exhibit (internal id), in order, below a tree size."""
+    def history(
+        self, exhibit: str, *, after: int = -1, size: int | None = None, limit: int | None = None
+    ) -> list[CustodyEntry]:
+        """Return the entries about an exhibit (internal id), in order: all, or those after an index
+        and below a tree size, at most `limit`.
+        """
         query = (
             select(tables.entry.c.idx, tables.entry.c.body)
             .join(tables.entry_exhibit, tables.entry_exhibit.c.idx == tables.entry.c.idx)
-            .where(tables.entry_exhibit.c.exhibit == exhibit)
+            .where(tables.entry_exhibit.c.exhibit == exhibit, tables.entry.c.idx > after)
             .order_by(tables.entry_exhibit.c.seq)
+            .limit(limit)
         )
         if size is not None:
             query = query.where(tables.entry.c.idx < size)

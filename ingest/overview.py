@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 
 from custody.entry import Act, timestamp
 from custody.receipt import SubmissionReceipt
@@ -84,8 +84,17 @@ def overview(repo: Repository, submission_id: str) -> Overview:
     )
 
 
-def open_ones(repo: Repository, caller: Caller, code: str) -> list[Overview]:
+def open_ones(
+    repo: Repository,
+    caller: Caller,
+    code: str,
+    *,
+    after: tuple[datetime, str] | None = None,
+    limit: int | None = None,
+) -> list[Overview]:
     """Return the submissions of a case that are not complete, oldest first; recorded.
+
+    `after` is when the last one that was seen was opened, and its id.
 
     Raises:
         UnknownCase: not for this caller; recorded.
@@ -95,7 +104,10 @@ def open_ones(repo: Repository, caller: Caller, code: str) -> list[Overview]:
         select(Submission.id)
         .where(Submission.case_id == case.id, Submission.completed_at.is_(None))
         .order_by(Submission.opened_at, Submission.id)
+        .limit(limit)
     )
+    if after is not None:
+        query = query.where(tuple_(Submission.opened_at, Submission.id) > after)
     with repo.database.reading() as session:
         found = list(session.scalars(query))
     consulted(repo, actor, found, "submission-list", case=case)

@@ -13,15 +13,18 @@ under its name and goes on there.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from hashlib import sha256
 from typing import BinaryIO
 
-from custody.entry import Actor
+from custody.entry import Actor, timestamp
 from ingest.errors import BadDigest
 from ingest.register import Outcome, register
 from ingest.staging import Received, Unchanged, abandon, intend, stage
 from repository import Repository
 from repository.errors import NameTaken
-from repository.models import Case, Submission
+from repository.models import Case, Quarantined, Submission
+from repository.submissions import held_back, registered
 
 ALGORITHMS: Mapping[str, int] = {
     "sha256": 64, "sha512": 128, "sha384": 96, "sha224": 56, "sha1": 40, "md5": 32,
@@ -87,3 +90,36 @@ def receive(
         raise
     [outcome] = register(repo, actor, case, submission, [Received((staged,))])
     return outcome
+
+
+def made_before(
+    repo: Repository, submission: Submission, path: bytes, *, since: datetime
+) -> Outcome | None:
+    """Return what became of a file that this submission was sent under a path since a time."""
+    with repo.database.reading() as session:
+        exhibits = registered(session, submission, path)
+        held = held_back(session, submission, path)
+    for one in exhibits:
+        if one.registered_at >= since:
+            at = timestamp(one.registered_at)
+            return Outcome(
+                "registered", path, one.sha256, one.size, submission.id, one.registration, at,
+                one.id, number=one.number, again=True,
+            )  # fmt: skip
+    return next((_kept(one, submission) for one in held if one.at >= since), None)
+
+
+def sha256_of(source: BinaryIO) -> str:
+    """Read a stream to its end and return its digest."""
+    digest = sha256()
+    while block := source.read(1 << 20):
+        digest.update(block)
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _kept(row: Quarantined, submission: Submission) -> Outcome:
+    received = Received.from_json(row.staged, exhibit_id=row.exhibit_id, path=row.path)
+    return Outcome(
+        "quarantined", row.path, received.sha256, received.size, submission.id, row.index,
+        timestamp(row.at), row.exhibit_id, quarantine=row.id, again=True,
+    )  # fmt: skip

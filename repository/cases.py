@@ -3,6 +3,7 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from custody.append import take_lock
 from custody.entry import Act, Actor, Draft, uuid7
 from repository import Repository
 from repository.errors import AlreadyExists, BadRequest
@@ -12,8 +13,12 @@ from repository.naming import case_code
 MAX_TITLE = 500
 
 
-def open_case(repo: Repository, actor: Actor, *, code: str, title: str) -> Case:
+def open_case(
+    repo: Repository, actor: Actor, *, code: str, title: str, drawn: str | None = None
+) -> Case:
     """Open a case; who opens it takes part in it, in the role in which it was opened.
+
+    `drawn` is the id of the case, where it was drawn before: opening it again gives the same case.
 
     Raises:
         BadRequest: the code or title cannot be used.
@@ -23,9 +28,15 @@ def open_case(repo: Repository, actor: Actor, *, code: str, title: str) -> Case:
     if not title.strip() or len(title) > MAX_TITLE:
         raise BadRequest(f"a case has a title of 1 to {MAX_TITLE} characters")
     at = repo.clock()
-    case = Case(id=uuid7(at, repo.random), code=code, title=title, exhibits=0, opened_at=at)
+    case = Case(
+        id=drawn or uuid7(at, repo.random), code=code, title=title, exhibits=0, opened_at=at
+    )
     with repo.database.writing() as session:
-        if find_case(session, code):
+        take_lock(session)  # of two who take one code, the later sees the earlier's case
+        known = find_case(session, code)
+        if known is not None and known.id == drawn:
+            return known
+        if known is not None:
             raise AlreadyExists(f"a case {code} is open already")
         session.add(case)
         session.flush()
@@ -43,9 +54,11 @@ def find_case(session: Session, code: str) -> Case | None:
     return session.scalar(select(Case).where(Case.code == code))
 
 
-def visible_cases(session: Session, person_id: str, role: str) -> list[Case]:
-    """Return the cases a person takes part in; a custodian of the house sees all."""
-    query = select(Case).order_by(Case.code)
+def visible_cases(
+    session: Session, person_id: str, role: str, *, after: str = "", limit: int | None = None
+) -> list[Case]:
+    """Return the cases after a code that a person takes part in; a custodian sees all."""
+    query = select(Case).where(Case.code > after).order_by(Case.code).limit(limit)
     if role != "custodian":
         granted = select(Grant.case_id).where(Grant.person_id == person_id)
         query = query.where(Case.id.in_(granted))

@@ -15,6 +15,7 @@ from repository.exhibits import (
     children_of,
     exhibits_of,
     latest_run,
+    latest_runs,
     meant_part,
     parent_of,
     part_names,
@@ -97,10 +98,14 @@ class Custody:
     opened: dict[str, Any]
 
 
-def list_cases(repo: Repository, caller: Caller) -> list[Case]:
-    """Return the cases the caller takes part in; recorded."""
+def list_cases(
+    repo: Repository, caller: Caller, *, after: str = "", limit: int | None = None
+) -> list[Case]:
+    """Return the cases the caller takes part in, after a code; recorded."""
     with repo.database.reading() as session:
-        found = visible_cases(session, caller.person.id, caller.person.role)
+        found = visible_cases(
+            session, caller.person.id, caller.person.role, after=after, limit=limit
+        )
     consulted(repo, caller.actor(), [case.code for case in found], "case-list")
     return found
 
@@ -127,7 +132,8 @@ def list_exhibits(
     actor, case = on_case(repo, caller, Right.CONSULT, code, attempted=Act.CONSULTATION)
     with repo.database.reading() as session:
         exhibits = exhibits_of(session, case, after=after, limit=limit)
-        found = [Described(one, case.code, latest_run(session, one.id)) for one in exhibits]
+        runs = latest_runs(session, [one.id for one in exhibits])
+        found = [Described(one, case.code, runs.get(one.id)) for one in exhibits]
     consulted(repo, actor, [one.exhibit.number for one in found], "exhibit-list", case=case)
     return found
 
@@ -160,15 +166,31 @@ def show_exhibit(
     return Described(exhibit, case.code, run, parts, names, parent, children), actor
 
 
-def show_custody(repo: Repository, caller: Caller, number: str) -> tuple[Described, list[Custody]]:
+def show_custody(
+    repo: Repository,
+    caller: Caller,
+    number: str,
+    *,
+    after: int = -1,
+    size: int | None = None,
+    limit: int | None = None,
+) -> tuple[Described, list[Custody]]:
     """Return every entry about an exhibit with its proof; this look is the last of them.
+
+    Args:
+        repo: the repository.
+        caller: who looks.
+        number: of the exhibit.
+        after: only entries with a larger index.
+        size: only entries below this size of the tree.
+        limit: at most so many.
 
     Raises:
         UnknownExhibit: not for this caller; recorded.
         LedgerDamaged: an entry is not what was signed.
     """
     described, _ = show_exhibit(repo, caller, number, reason="custody")
-    entries = repo.ledger.history(described.exhibit.id)
+    entries = repo.ledger.history(described.exhibit.id, after=after, size=size, limit=limit)
     indexes = [entry.index for entry in entries]
     proofs = repo.ledger.proofs(indexes)
     openings = repo.ledger.openings(indexes)

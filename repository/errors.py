@@ -215,3 +215,16 @@ class ExportBlocked(RepositoryError):
     """The export was not made; nothing that looks complete was left."""
 
     code = "export-blocked"
+
+
+class IdempotencyKeyReused(RepositoryError):
+    """A key that stood for one request comes with another."""
+
+    code = "idempotency-key-reused"
+
+
+class IdempotencyKeyInUse(RepositoryError):
+    """The request that a key stands for is being dealt with at this moment."""
+
+    code = "idempotency-key-in-use"
+    retry_after = 1

@@ -153,6 +153,17 @@ def latest_run(session: Session, exhibit_id: str) -> ExtractionRun | None:
     )
 
 
+def latest_runs(session: Session, exhibit_ids: Sequence[str]) -> dict[str, ExtractionRun]:
+    """Return the newest extraction run of each of many exhibits that has one."""
+    found: dict[str, ExtractionRun] = {}
+    for start in range(0, len(exhibit_ids), _TOGETHER):
+        lot = exhibit_ids[start : start + _TOGETHER]
+        query = select(ExtractionRun).where(ExtractionRun.exhibit_id.in_(lot))
+        for row in session.scalars(query.order_by(ExtractionRun.exhibit_id, ExtractionRun.run)):
+            found[row.exhibit_id] = row
+    return found
+
+
 def known_as(
     session: Session, digests: Mapping[str, str], *, cases: list[str] | None
 ) -> dict[str, tuple[str, ...]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from custody.errors import CustodyError
-from repository import Repository, setbacks
+from repository import Repository, once, setbacks
 from repository.copies import replicate_ledger
 from repository.errors import RepositoryError
 from repository.fixity import ahead, check_exhibits
@@ -48,6 +48,7 @@ def chores(repo: Repository) -> list[Chore]:
         Chore("fixity", HOUR, _fixity),
         Chore("reconcile", DAY, _reconcile),
         Chore("renew-mirror", WEEK, lambda repo, _: renew_mirror(repo)),
+        Chore("request-keys", HOUR, lambda repo, _: once.forget_old(repo)),
         Chore("setbacks", DAY, lambda repo, _: setbacks.forget_old(repo)),
     ]
     if repo.replica is not None:

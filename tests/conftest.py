@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import kept_word
 from tests.house import House, make_house
 from tests.postgres import fresh_database, shared_server
 
@@ -30,6 +31,20 @@ def database_of_the_run(
     with fresh_database(shared_server()) as url:
         monkeypatch.setenv("EVIDENCE_DATABASE_URL", url)
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def answers_are_compared() -> None:
+    """Have every answer of the API in this run compared with its document."""
+    kept_word.watch()
+
+
+@pytest.fixture(autouse=True)
+def the_api_keeps_its_word(answers_are_compared: None) -> Iterator[None]:
+    """Fail a test in which the API answered otherwise than its document says."""
+    kept_word.broken.clear()
+    yield
+    assert kept_word.broken == []
 
 
 @pytest.fixture

@@ -40,7 +40,12 @@ const element = (tag, text, kind) => {
 };
 
 async function cases() {
-  const found = await ask("/cases");
+  const found = await ask("/cases?limit=500");
+  while (found.next) {
+    const more = await ask("/cases?limit=500&cursor=" + encodeURIComponent(found.next));
+    found.items.push(...more.items);
+    found.next = more.next;
+  }
   const items = found.items.map((one) => {
     const item = element("li");
     const open = element("button", one.case + " ", "link");

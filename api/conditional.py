@@ -1,0 +1,42 @@
+"""ETags: what a client has already is not sent again; what it saw otherwise is not changed.
+
+A tag is the digest of the answer. To look is an entry also where the answer is 304.
+"""
+
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any
+
+from flask import Flask, Response, jsonify, request
+
+from api.errors import PreconditionFailed
+
+
+def install(app: Flask) -> None:
+    """Have the application tag its JSON answers to GET and answer 304 where it may."""
+
+    def after(response: Response) -> Response:
+        wanted = request.method in ("GET", "HEAD") and response.status_code == 200
+        if not (wanted and response.mimetype == "application/json" and response.is_sequence):
+            return response
+        response.set_etag(_tag(response.get_data()))
+        response.make_conditional(request.environ)
+        return response
+
+    app.after_request(after)
+
+
+def check_unchanged(show: Callable[[], dict[str, Any]]) -> None:
+    """Refuse a change where `If-Match` names another state than `show` tells.
+
+    Raises:
+        PreconditionFailed: it does.
+    """
+    if not request.if_match:
+        return
+    if not request.if_match.contains(_tag(jsonify(show()).get_data())):
+        raise PreconditionFailed("it is not any more as you saw it; look again, then decide")
+
+
+def _tag(data: bytes) -> str:
+    return sha256(data).hexdigest()[:32]
