@@ -146,7 +146,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "The bytes, verified; single ranges; of an exhibit of several parts the part named",
         {
             200: "application/octet-stream",
-            206: "application/octet-stream",
+            206: "application/octet-stream", 304: None,
         },
         [
             _NUMBER,
