@@ -7,6 +7,7 @@ its offset, is the same moment: else their zone is unknown. Frames and sound are
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from fractions import Fraction
 from typing import BinaryIO
@@ -17,7 +18,7 @@ from ingest.readers import quicktime, tracks, xmp_facts
 from ingest.readers.quicktime import Film, Header, Track
 
 NAME = "video"
-VERSION = "box reader 1"
+VERSION = "box reader 2"
 FORMATS = frozenset(
     {
         "video/mp4", "video/quicktime", "video/3gpp", "video/3gpp2", "video/x-m4v", "audio/mp4",
@@ -92,7 +93,7 @@ def extract(file: BinaryIO, found: Found) -> Iterator[Item]:
         yield from _header(film.head, said)
     yield from said
     for number, track in enumerate(film.tracks[: quicktime.MOST_TRACKS], 1):
-        yield from _track(f"Track{number}", track)
+        yield from _track(f"Track{number}", track, film.head)
     for packet in film.xmp:
         yield from xmp_facts.facts(packet, "box uuid")
     for problem in film.problems:
@@ -107,6 +108,8 @@ def _text(name: str, value: object, where: str, raw: object = None) -> Fact:
 def _file(film: Film) -> Iterator[Fact]:
     if film.brand:
         yield _text("QuickTime:MajorBrand", film.brand, "ftyp")
+        major, first, second = film.minor >> 16, film.minor >> 8 & 255, film.minor & 255
+        yield _text("QuickTime:MinorVersion", f"{major:x}.{first:x}.{second:x}", "ftyp")
         yield _text("QuickTime:CompatibleBrands", " ".join(film.brands), "ftyp")
     if film.media_size:
         yield _text("QuickTime:MediaDataOffset", film.media_offset, "mdat")
@@ -126,7 +129,16 @@ def _header(head: Header, said: list[Fact]) -> Iterator[Fact]:
         else:
             yield fact(f"QuickTime:{name}", raw, source, moment)
     yield _text("QuickTime:TimeScale", head.scale, "mvhd")
+    if head.number:
+        yield _text("QuickTime:NextTrackID", head.number, "mvhd")
+        yield _text("QuickTime:PreferredRate", _fixed(head.rate, 16), "mvhd")
+        yield _text("QuickTime:PreferredVolume", _fixed(head.volume, 8), "mvhd")
     yield from _duration("QuickTime:Duration", head, "mvhd")
+
+
+def _fixed(number: int, bits: int) -> str:
+    """Return a fixed-point number as people write it."""
+    return places.decimal(Fraction(number, 1 << bits))
 
 
 def _moment(number: int) -> Normal | None:
@@ -196,9 +208,14 @@ def _location(name: str, text: str, source: str) -> Iterator[Fact]:
         yield fact("Composite:GPSPosition", text, f"from {name}", place)
 
 
-def _track(group: str, track: Track) -> Iterator[Fact]:
+def _track(group: str, track: Track, film: Header | None) -> Iterator[Fact]:
     if track.head is not None:
         yield _text(f"{group}:TrackID", track.head.number, "tkhd")
+        yield _text(f"{group}:TrackLayer", track.head.layer, "tkhd")
+        yield _text(f"{group}:TrackVolume", _fixed(track.head.volume, 8), "tkhd")
+        if film is not None:  # a track's length is counted in the film's units
+            scaled = replace(track.head, scale=film.scale)
+            yield from _duration(f"{group}:TrackDuration", scaled, "tkhd")
         if track.handler == "vide":
             yield _text(f"{group}:ImageWidth", track.head.width >> 16, "tkhd")
             yield _text(f"{group}:ImageHeight", track.head.height >> 16, "tkhd")
@@ -213,6 +230,7 @@ def _track(group: str, track: Track) -> Iterator[Fact]:
                 source = f"{VERSION} {'tkhd' if prefix == 'Track' else 'mdhd'}"
                 yield fact(f"{group}:{prefix}{name}", str(number), source, moment)
     if track.media is not None:
+        yield _text(f"{group}:MediaTimeScale", track.media.scale, "mdhd")
         yield from _duration(f"{group}:MediaDuration", track.media, "mdhd")
     if track.handler:
         yield _text(f"{group}:HandlerType", track.handler, "hdlr")
@@ -232,6 +250,11 @@ def _samples(group: str, track: Track) -> Iterator[Fact]:
         if track.width:
             yield _text(f"{group}:SourceImageWidth", track.width, "stsd")
             yield _text(f"{group}:SourceImageHeight", track.height, "stsd")
+            yield _text(f"{group}:BitDepth", track.bits, "stsd")
+            for name, dots in zip("XY", track.dots, strict=True):
+                yield _text(f"{group}:{name}Resolution", _fixed(dots, 16), "stsd")
+        if track.vendor:
+            yield _text(f"{group}:VendorID", track.vendor, "stsd")
         if track.media is not None and track.units and track.samples > 1:
             rate = Fraction(track.samples * track.media.scale, track.units)
             yield _text(f"{group}:VideoFrameRate", places.decimal(rate), "stts")

@@ -6,7 +6,7 @@ Bounds are those of ingest.readers.boxes; at most 64 tracks, and 4 KiB of any te
 import itertools
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ingest.readers.boxes import Box, Boxes
 
@@ -23,10 +23,13 @@ class Header:
     modified: int
     scale: int
     duration: int
-    number: int = 0  # of the track
+    number: int = 0  # of the track; of the film: the next one that a track would have
     width: int = 0  # 16.16, as is the height
     height: int = 0
     rotation: int | None = None
+    rate: int = 0  # of playing, 16.16
+    volume: int = 0  # 8.8
+    layer: int = 0  # of a track, the frontmost being the lowest
 
 
 @dataclass(slots=True)
@@ -44,6 +47,8 @@ class Track:
     height: int = 0
     channels: int = 0
     bits: int = 0
+    vendor: str = ""  # of what wrote it
+    dots: tuple[int, int] = (0, 0)  # an inch across and down, 16.16
     rate: int = 0  # of samples of sound
     samples: int = 0
     units: int = 0  # of the media's scale that all samples take
@@ -89,6 +94,17 @@ def read_header(data: bytes) -> Header | None:
     return Header(created, modified, scale, duration)
 
 
+def read_movie_header(data: bytes) -> Header | None:
+    """Read mvhd: with it, how it is to be played and how many tracks there have been."""
+    head, at = read_header(data), 32 if data[:1] == b"\1" else 20
+    if head is None or len(data) < at + 80:
+        return head
+    rate, volume = struct.unpack_from(">IH", data, at)
+    return replace(
+        head, rate=rate, volume=volume, number=struct.unpack_from(">I", data, at + 76)[0]
+    )
+
+
 def read_track_header(data: bytes) -> Header | None:
     """Read tkhd: its number, size and the turn of its picture."""
     wide = data[:1] == b"\1"
@@ -99,12 +115,16 @@ def read_track_header(data: bytes) -> Header | None:
     else:
         created, modified, number, _, duration = struct.unpack(">5I", data[4:24])
     at = 52 if wide else 40
+    layer, _, volume = struct.unpack(">hHH", data[at - 8 : at - 2])
     a, b, _, c, d = struct.unpack(">5i", data[at : at + 20])
     width, height = struct.unpack(">II", data[at + 36 : at + 44])
     one = 1 << 16
     turns = {(one, 0, 0, one): 0, (0, one, -one, 0): 90, (-one, 0, 0, -one): 180,
              (0, -one, one, 0): 270}  # fmt: skip
-    return Header(created, modified, 0, duration, number, width, height, turns.get((a, b, c, d)))
+    turn = turns.get((a, b, c, d))
+    return Header(
+        created, modified, 0, duration, number, width, height, turn, volume=volume, layer=layer
+    )
 
 
 def user_data(boxes: Boxes, box: Box) -> Iterator[Item]:

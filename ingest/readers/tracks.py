@@ -13,6 +13,7 @@ from ingest.readers.quicktime import (
     items,
     language,
     read_header,
+    read_movie_header,
     read_track_header,
     user_data,
 )
@@ -59,7 +60,7 @@ def _top(boxes: Boxes, box: Box, found: Film) -> None:
 
 def _movie(boxes: Boxes, box: Box, found: Film) -> None:
     if box.kind == "mvhd":
-        found.head = read_header(boxes.content(box, 120))
+        found.head = read_movie_header(boxes.content(box, 120))
         if found.head is None:
             found.problems.append("mvhd is too short")
     elif box.kind == "trak":
@@ -146,6 +147,8 @@ def _description(data: bytes, track: Track) -> None:
         track.width, track.height = struct.unpack(">HH", entry[32:36])
         track.compressor = entry[51 : 51 + min(entry[50], 31)].decode("latin-1")
         track.bits = int.from_bytes(entry[82:84], "big")
+        track.vendor = entry[20:24].decode("latin-1").strip("\0 ")
+        track.dots = struct.unpack(">II", entry[36:44])
     elif track.handler == "soun" and len(entry) >= 36:
         version = int.from_bytes(entry[16:18], "big")
         track.channels, track.bits = struct.unpack(">HH", entry[24:28])

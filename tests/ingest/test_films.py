@@ -122,6 +122,21 @@ def test_a_track_says_its_codec_size_rate_and_turn():
     assert found["QuickTime:Duration"].value == "2.5"
 
 
+def test_the_next_number_of_a_track_and_how_it_is_played_are_told():
+    """A gap below the next number: a track was removed."""
+    head = struct.pack(">4I", 0, 0, 1000, 2500) + struct.pack(">IH", 3 << 15, 1 << 7) + b"\0" * 70
+    film = box(b"ftyp", b"qt  \x20\x05\x03\0qt  ") + box(
+        b"moov", full(b"mvhd", head + struct.pack(">I", 9)), track()
+    )
+    found = facts(video, film)
+    assert found["QuickTime:MinorVersion"].value == "2005.3.0"
+    assert found["QuickTime:NextTrackID"].value == "9"
+    assert found["QuickTime:PreferredRate"].value == "1.5"
+    assert found["QuickTime:PreferredVolume"].value == "0.5"
+    assert found["Track1:TrackID"].value == "7"
+    assert found["Track1:TrackLayer"].value == "0"
+
+
 def test_the_xmp_of_a_film_is_read():
     uuid = box(b"uuid", bytes.fromhex("be7acfcb97a942e89c71999491e3afac"),
                packet("<dc:format>video</dc:format>"))  # fmt: skip
