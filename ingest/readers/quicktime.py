@@ -253,4 +253,5 @@ def language(code: int) -> str:
     """Return the three letters of a packed ISO 639-2 code; empty for Macintosh's own codes."""
     if code < 0x400 or code == 0x7FFF:
         return ""
-    return "".join(chr(0x60 + (code >> shift & 31)) for shift in (10, 5, 0))
+    letters = "".join(chr(0x60 + (code >> shift & 31)) for shift in (10, 5, 0))
+    return letters if letters.isalpha() else ""  # damage may be anything

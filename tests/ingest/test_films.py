@@ -137,6 +137,12 @@ def test_the_next_number_of_a_track_and_how_it_is_played_are_told():
     assert found["Track1:TrackLayer"].value == "0"
 
 
+def test_a_language_that_is_none_loses_no_place():
+    """Found by changing bytes: a code of other signs than letters once ended the reading."""
+    film = movie(box(b"udta", said(b"\xa9xyz", "+50.4501+030.5234/", language=0x7C1F)))
+    assert facts(video, film)["Composite:GPSPosition"].value == "50.4501 30.5234"
+
+
 def test_the_xmp_of_a_film_is_read():
     uuid = box(b"uuid", bytes.fromhex("be7acfcb97a942e89c71999491e3afac"),
                packet("<dc:format>video</dc:format>"))  # fmt: skip
