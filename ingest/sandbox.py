@@ -270,12 +270,11 @@ class _Zygote(Warm):
         self.extractors: dict[str, dict[str, Any]] = self.hello["extractors"]
 
     @staticmethod
-    def not_ready(hello: dict[str, Any] | None) -> Exception:
+    def not_ready(hello: dict[str, Any]) -> Exception:
         """Return the error that says why it did not get ready, of what it said."""
-        said = hello or {"error": "it ended at once; is `ingest` installed?"}
-        if "libmagic" in said:
-            return LibmagicMissing(bounded(str(said["libmagic"])).replace("\n", " "))
-        why = bounded(str(said.get("error"))).replace("\n", " ")
+        if "libmagic" in hello:
+            return LibmagicMissing(bounded(str(hello["libmagic"])).replace("\n", " "))
+        why = bounded(str(hello.get("error"))).replace("\n", " ")
         return SandboxUnavailable(f"the sandbox cannot be started: {why}")
 
     def run(

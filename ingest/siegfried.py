@@ -14,6 +14,7 @@ from typing import Any
 
 from ingest import lockdown, seccomp
 from ingest.extraction import Limits
+from ingest.warm import unheard
 from ingest.zygote import MESSAGE, die_with_parent
 
 # Go reserves address space that it never uses; what it uses is bounded as data.
@@ -30,6 +31,7 @@ def main(arguments: list[str]) -> int:
 
         first = pygfried.identify(_sample(), detailed=True)  # this loads the signatures
         tool = _tool(first)
+        unheard()
         held = lockdown.lock(LIMITS, (), calls=seccomp.SERVE, data_bytes=DATA_BYTES)
     except (ImportError, OSError) as error:
         channel.send(json.dumps({"error": f"{type(error).__name__}: {error}"}).encode()[:MESSAGE])

@@ -35,6 +35,7 @@ from ingest.extraction import Limits
 from ingest.extractors import Extractor
 from ingest.identify import LibmagicUnloadable, version
 from ingest.kept import Kept, Printing
+from ingest.warm import unheard
 
 MESSAGE = 65_536  # bytes of one message over the socket
 _DESCRIPTORS = 200  # of one message: the evidence's parts, the pipe, the derivatives
@@ -62,6 +63,7 @@ def main(arguments: list[str]) -> int:
         return 1
     _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # what a child leaves behind comes to us
     lockdown.prepare()
+    unheard()
     gc.collect()
     gc.freeze()  # no collection touches these pages again, so the children share them
     channel.send(json.dumps(ready).encode())

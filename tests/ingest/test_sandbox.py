@@ -285,6 +285,7 @@ def test_no_variable_of_the_service_reaches_the_child(faulty):
 
 def test_the_child_has_the_evidence_and_one_pipe_and_nothing_else_of_ours(faulty):
     reached = list(values(look(faulty, "descriptors")).values())
+    assert not any("complaints" in each for each in reached)
     assert not any(each.startswith("socket:") for each in reached)
     assert sum(each.startswith("pipe:") for each in reached) == 1
 
@@ -442,6 +443,22 @@ def test_an_extractor_that_cannot_be_imported_is_one_clear_line(tmp_path):
 def test_a_missing_interpreter_is_one_clear_line(python):
     with pytest.raises(SandboxUnavailable, match="cannot be started"):
         check_libmagic(python)
+
+
+@pytest.mark.parametrize(
+    ("does", "why"),
+    [
+        ("kill -9 $$", "it ended at once: signal 9"),
+        ("echo 'ImportError: half a file' >&2; exit 1", "exit code 1, ImportError: half a file"),
+        ("exit 3", "exit code 3, nothing was said"),
+    ],
+)
+def test_a_process_that_ends_before_it_is_ready_says_how_it_ended(tmp_path, does, why):
+    start = tmp_path / "python"
+    start.write_text(f"#!/bin/sh\n{does}\n")
+    start.chmod(0o755)
+    with pytest.raises(SandboxUnavailable, match=why):
+        check_libmagic((str(start),))
 
 
 def test_libmagic_is_here_and_the_check_loads_nothing_into_the_service():
