@@ -35,7 +35,6 @@ sub next_job {
             POSIX::dup2($out, 1);
             POSIX::dup2($err, 2);
             POSIX::close($_) for @given, $channel;
-            seek STDIN, 0, 0;    # what was buffered of the sample is forgotten
             return $message;
         }
         POSIX::close($_) for $evidence, $out, $err;

@@ -19,13 +19,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ingest import lockdown, program, seccomp
-from ingest.extraction import Limits, Program, Ran, Raw
+from ingest.extraction import PATH, Limits, Program, Ran, Raw
 
 FILES = 1000  # how many one sees before it is replaced: its own processor time is limited too
 _READY_SECONDS = 10.0
 _SETTLE_SECONDS = 0.2
 _END = re.compile(rb"([0-9]{1,3})\n\{ready\}\n\Z")  # how ExifTool ends when it is not to end
-_ENDS = ("-echo3", "${status}", "-", "-execute")  # and what makes it say so; "-": standard input
+_ENDS = ("-echo3", "${status}", PATH, "-execute")  # and what makes it say so
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,23 +90,20 @@ class Kept:
             raise TimeoutError(f"{wanted.name} cannot be kept warm")
 
     def begin(self, evidence: int) -> Printing:
-        """Let a new process of it read a file.
+        """Let a new process of it read a file, which is one in memory.
 
         Raises:
             OSError: it is gone.
         """
-        # Opened again: the place where one reader is must not move the other's.
-        file = os.open(f"/proc/self/fd/{evidence}", os.O_RDONLY | os.O_CLOEXEC)
         pipes = [os.pipe() for _ in range(3)]
         printing = Printing(*(ours for ours, _ in pipes))
         try:
-            given = [file, *(theirs for _, theirs in pipes)]
+            given = [evidence, *(theirs for _, theirs in pipes)]
             socket.send_fds(self.channel, [self._job], given)
         except OSError:
             printing.close()
             raise
         finally:
-            os.close(file)
             for _, theirs in pipes:
                 os.close(theirs)
         self._busy, self._files = True, self._files - 1
@@ -161,6 +158,14 @@ def collect(wanted: Program, version: str, printing: Printing) -> tuple[Ran, Raw
     )
 
 
+def in_memory(descriptor: int) -> bool:
+    """Return whether a file is one in memory: the only kind that a locked process can open again.
+
+    Landlock lets a process open what it was told of when it was locked; this one was locked before.
+    """
+    return str(Path(f"/proc/self/fd/{descriptor}").readlink()).startswith("/memfd:")
+
+
 def arguments(wanted: Program) -> tuple[str, ...]:
     """Return the arguments that such a run is recorded with."""
-    return ("-config", "", *wanted.warm, "-")
+    return ("-config", "", *wanted.warm, PATH)

@@ -4,11 +4,11 @@ import importlib.util
 import os
 import socket
 from collections.abc import Sequence
-from pathlib import Path
 
 from ingest.errors import SandboxUnavailable
 from ingest.extraction import NotARecord
 from ingest.formats import Pronom, pronom_from
+from ingest.kept import in_memory
 from ingest.warm import Warm
 
 FILES = 64  # how many one process sees before it is replaced
@@ -86,7 +86,7 @@ def _in_memory(descriptor: int) -> tuple[int, str]:
     The locked process can open nothing on disk, by whatever name.
     """
     size = os.fstat(descriptor).st_size
-    if size <= MOST and str(Path(f"/proc/self/fd/{descriptor}").readlink()).startswith("/memfd:"):
+    if size <= MOST and in_memory(descriptor):
         return os.dup(descriptor), ""
     copy = os.memfd_create("pronom", os.MFD_CLOEXEC)
     if size <= MOST:

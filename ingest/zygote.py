@@ -34,7 +34,7 @@ from ingest.child import Child, hello, warm
 from ingest.extraction import Limits
 from ingest.extractors import Extractor
 from ingest.identify import LibmagicUnloadable, version
-from ingest.kept import Kept, Printing
+from ingest.kept import Kept, Printing, in_memory
 from ingest.warm import unheard
 
 MESSAGE = 65_536  # bytes of one message over the socket
@@ -134,9 +134,9 @@ def _named(job: dict[str, Any], folders: list[Path]) -> Extractor | None:
 
 
 def _printing(one: Extractor, limits: Limits, evidence: int) -> Printing | None:
-    """Let the extractor's program read the file, where it can be kept warm; else None."""
+    """Let the extractor's warm program read the file; None: it is started for this file."""
     wanted = extractors.program(one)
-    if wanted is None or not wanted.warm or wanted.name in _cold:
+    if wanted is None or not wanted.warm or wanted.name in _cold or not in_memory(evidence):
         return None
     for _ in range(2):
         try:

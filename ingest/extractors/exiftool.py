@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from ingest.extraction import LONG, Fact, Found, Item, Problem, Program
+from ingest.extraction import LONG, PATH, Fact, Found, Item, Problem, Program
 from ingest.normalise import fact, identifiers, places, times
 
 NAME = "exiftool"
@@ -62,7 +62,7 @@ _SHOWN = 2000
 
 def extract(file: BinaryIO, found: Found) -> Iterator[Item]:
     """Yield everything ExifTool names, then its warnings."""
-    ran = found.run("-config", "", *_ARGUMENTS, "-")  # "-": its standard input
+    ran = found.run("-config", "", *_ARGUMENTS, PATH)
     try:
         # Corrupt files make it print invalid UTF-8; its whole output is kept as it is.
         answer = json.loads(

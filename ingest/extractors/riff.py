@@ -168,11 +168,14 @@ def _broadcast(chunk: Chunk, data: bytes) -> Iterator[Fact]:
         yield _text("RIFF:CodingHistory", history[:_MOST_TEXT], chunk)
 
 
-def _info(chunk: Chunk, data: bytes, tag: str) -> Iterator[Fact]:
+def _info(chunk: Chunk, data: bytes, tag: str) -> Iterator[Item]:
     text = _decoded(data)[:_MOST_TEXT]
     if not text:
         return
-    if tag in {"DateTimeOriginal", "DateCreated"}:
+    dates = {"DateTimeOriginal", "DateCreated"}
+    if tag in dates and not (text.isascii() and text.replace("\n", " ").isprintable()):
+        yield Problem(f"chunk {chunk.kind}: what stands for a date is no text", incomplete=False)
+    elif tag in dates:
         normal = _moment(text)
         yield fact(f"RIFF:{tag}", text, f"{VERSION} {chunk.kind}", normal)
     else:

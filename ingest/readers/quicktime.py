@@ -234,7 +234,8 @@ def _location(data: bytes) -> Iterator[Item]:
     if data[6:8] in {b"\xfe\xff", b"\xff\xfe"} or len(rest) < 13:
         return
     longitude, latitude, altitude = struct.unpack(">3i", rest[1:13])
-    numbers = [f"{number / 65536:.5f}".rstrip("0") for number in (latitude, longitude, altitude)]
+    places = ((latitude, 5), (longitude, 5), (altitude, 2))  # a metre, a centimetre
+    numbers = [f"{number / 65536:.{digits}f}".rstrip("0") for number, digits in places]
     lat, lon, alt = (number.rstrip(".") for number in numbers)
     body, notes = [*rest[13:].split(b"\0"), b"", b""][:2]
     told = [part.decode("utf-8", "backslashreplace") for part in (name, body, notes)]

@@ -191,6 +191,13 @@ def test_the_time_of_an_avi_is_read_and_has_no_zone():
     assert (found.value, found.tz) == ("2003-03-10T15:04:43", "unknown")
 
 
+def test_noise_where_an_avi_has_its_date_is_no_date():
+    noise = b"E\xff\xff\rAVI RIFF[\xff\xff\xffhdrb"
+    avi = riff_file(b"AVI ", chunk(b"IDIT", noise))
+    assert "RIFF:DateTimeOriginal" not in facts(riff, avi)
+    assert problems(riff, avi) == ["chunk IDIT: what stands for a date is no text"]
+
+
 def test_matroska_s_time_is_utc_and_its_tags_are_facts():
     found = facts(matroska, MKV)
     assert found["Matroska:DateTimeOriginal"].value == "2021-01-01T00:00:00Z"
