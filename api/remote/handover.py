@@ -115,17 +115,19 @@ class Handover:
         if self._state.kept("announced") is None:
             length = self._state.list_file.stat().st_size
 
-            def put() -> None:
+            def put() -> bool:
                 with self._state.list_file.open("rb") as lines, receipt.open("wb") as into:
-                    self._service.announce(name, lines, length, into)
+                    return self._service.announce(name, lines, length, into)
 
-            patiently(run.line, put)
+            new = patiently(run.line, put)
             counts = self._collector.check_list("announced")
+            files = sum(counts.values())
             self._state.keep("announced", "1")
             run.say(
-                f"the list of {files_text(sum(counts.values()))} is on record, and its receipt "
-                f"verifies: {receipt}"
+                f"the list of {files_text(files)} is on record, and its receipt verifies: {receipt}"
             )
+            if new:  # nobody can have sent anything yet
+                return Progress(files, 0, 0, 0, completed=False)
         return patiently(run.line, lambda: self._collector.collect(self._service, self._tell))
 
     def _deliver(self, progress: Progress) -> None:
@@ -173,11 +175,10 @@ class Handover:
                     heard = line.clock()
                     if self._lost_there():
                         return True
-            self._pause(sending)
+            self._pause(sending, running)
 
-    def _pause(self, sending: Sending) -> None:
-        """Wait until the service is to be asked again, or everything was sent."""
-        running = sending.running
+    def _pause(self, sending: Sending, running: bool) -> None:
+        """Wait until the service is to be asked again, or everything was sent since."""
         end = self._run.line.clock() + POLL
         while self._run.line.clock() < end and sending.running == running:
             self._run.wait(0.1)

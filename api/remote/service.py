@@ -117,13 +117,14 @@ class Service:
                       length=len(body))
         )  # fmt: skip
 
-    def announce(self, submission: str, lines: BinaryIO, length: int, into: BinaryIO) -> None:
-        """Send the list; its signed receipt goes into a file. The same list again is the same."""
+    def announce(self, submission: str, lines: BinaryIO, length: int, into: BinaryIO) -> bool:
+        """Send the list; its signed receipt goes into a file. Say whether it is new there."""
         blocks = iter(lambda: lines.read(1 << 16), b"")
-        self._ask(
+        answer = self._ask(
             "PUT", f"{_path(submission)}/list", 200, 201, headers={"Content-Type": LINES},
             body=blocks, length=length, into=into,
         )  # fmt: skip
+        return answer.status == 201
 
     def progress(self, submission: str) -> Progress:
         """Return how far the submission is."""
