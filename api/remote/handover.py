@@ -166,6 +166,7 @@ class Handover:
                 news, heard = found, line.clock()
             left = found.files - found.settled - len(self._failed)
             if not running:
+                line.done()
                 if left <= 0:
                     return False
                 if not told:

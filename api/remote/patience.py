@@ -40,6 +40,7 @@ class Line:
         self.cuts = 0
         self._say = say
         self._said: str | None = None
+        self._since = 0.0  # of what was said
         self._lock = threading.Lock()
 
     def bad(self, error: Setback, since: float) -> str | None:
@@ -53,7 +54,7 @@ class Line:
                 return None
             text = str(error)
             if text != self._said:
-                self._said = text
+                self._said, self._since = text, since
                 self._say(f"{text}; trying again, for up to {time_text(self.limit)}")
             return text
 
@@ -63,6 +64,13 @@ class Line:
             if self._said == told:
                 self._said = None
                 self._say(f"it goes on, after {time_text(self.clock() - since)}")
+
+    def done(self) -> None:
+        """Note that everything went through, whoever still waits."""
+        with self._lock:
+            told, since = self._said, self._since
+        if told is not None:
+            self.good(told, since)
 
 
 class Patience:

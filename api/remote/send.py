@@ -64,7 +64,8 @@ class Sending:
         self._packs: deque[Parcel] = deque()
         self._large: deque[Parcel] = deque()
         self._broken: deque[Parcel] = deque()  # begun; how far they came is not known
-        self._fresh = 0  # parcels under way that were not begun before
+        self._under_way = 0  # parcels that a thread delivers at this moment
+        self._fresh = 0  # those of them that were not begun before
         self._held: dict[int, int] = {}  # bytes that the service was known to hold, by parcel
         begun, fresh = planned(state.to_send(), [(f, la) for f, la, _ in state.uploads()])
         self._broken.extend(begun)
@@ -90,7 +91,8 @@ class Sending:
         """
         if self._error is not None:
             raise self._error
-        return any(thread.is_alive() for thread in self._threads)
+        with self._lock:  # a thread that only waits for its next attempt keeps nobody
+            return bool(self._under_way or self._packs or self._large or self._broken)
 
     def end(self) -> None:
         """Wait for the threads, which `stop` tells to end; one that looks up a name is left."""
@@ -101,8 +103,8 @@ class Sending:
         service = self._connect()
         patience = Patience(self._line)
         try:
-            while (parcel := self._next(large_first, patience)) is not None:
-                self._deliver(service, parcel, patience)
+            while (found := self._next(large_first, patience)) is not None:
+                self._deliver(service, *found, patience)
         except Stopped:
             return
         except BaseException as error:  # noqa: BLE001 - told by `running`, in the main thread
@@ -111,8 +113,8 @@ class Sending:
         finally:
             service.close()
 
-    def _next(self, large_first: bool, patience: Patience) -> Parcel | None:
-        """Return what this thread delivers next.
+    def _next(self, large_first: bool, patience: Patience) -> tuple[Parcel, bool] | None:
+        """Return what this thread delivers next, and whether it is fresh.
 
         What broke off comes first, but for one thread: before such a parcel goes on the service
         must be asked how far it is, and until it has answered a fresh one fills the line.
@@ -124,7 +126,8 @@ class Sending:
             for queue in order:
                 if queue:
                     self._fresh += queue is not self._broken
-                    return queue.popleft()
+                    self._under_way += 1
+                    return queue.popleft(), queue is not self._broken
         return None
 
     def _put(self, planned: Iterable[Parcel]) -> None:
@@ -132,33 +135,34 @@ class Sending:
             for parcel in planned:
                 (self._large if parcel.is_large else self._packs).append(parcel)
 
-    def _deliver(self, service: Service, parcel: Parcel, patience: Patience) -> None:
+    def _deliver(self, service: Service, parcel: Parcel, fresh: bool, patience: Patience) -> None:
         """Send a parcel until the line breaks; then it is one of those that broke off.
 
         A file in it that cannot be sent is left out and reported.
         """
         files = list(self._state.files(parcel.first, parcel.last))
         upload = self._state.upload(parcel.first, parcel.last)
+        setback = None
         try:
             if parcel.is_large:
                 files = [self._unchanged(files[0])]
             self._send(service, parcel, files, upload, patience)
+            self._state.sent(parcel.first, parcel.last)
+            self._meter.done(parcel.first, len(files), parcel.size)
         except Unsendable as error:
             self._meter.at(parcel.first, 0)
             self._give_up(service, parcel)
             self._failed(next(one for one in files if one.n == error.n), error.error)
             self._put(parcels((one.n, one.size) for one in files if one.n != error.n))
         except SETBACKS as error:
-            with self._lock:
-                self._broken.append(parcel)
-                self._fresh -= upload is None
-            patience.setback(error)
-            return
-        else:
-            self._state.sent(parcel.first, parcel.last)
-            self._meter.done(parcel.first, len(files), parcel.size)
+            setback = error
         with self._lock:
-            self._fresh -= upload is None
+            self._under_way -= 1
+            self._fresh -= fresh
+            if setback is not None:
+                self._broken.append(parcel)
+        if setback is not None:
+            patience.setback(setback)
 
     def _send(
         self, service: Service, parcel: Parcel, files: Sequence[Listed], upload: str | None,

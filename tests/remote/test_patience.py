@@ -113,3 +113,14 @@ def test_the_meter_says_files_bytes_rate_and_time_left(time):
     meter.at(1, 0)  # that connection begins again
     meter.done(1, 10, 1_000_000)
     assert "23,122 of 40,000" in meter.text("sent")
+
+
+def test_what_was_told_is_over_when_everything_went_through_on_other_connections(time):
+    said = []
+    found = line(time, said)
+    waits = Patience(found)
+    for _ in range(6):
+        waits.setback(LineLost("cut"))
+    found.done()
+    found.done()
+    assert said[1:] == ["it goes on, after 31 s"]
