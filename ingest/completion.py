@@ -26,7 +26,7 @@ from ingest.staging import Staged
 from ingest.uploads import end
 from repository import Repository
 from repository.errors import BadRequest
-from repository.models import Announced, Case, Exhibit, Intake, Submission, Upload
+from repository.models import COMING, Announced, Case, Exhibit, Intake, Submission, Upload
 from repository.naming import recorded_name
 from repository.people import SYSTEM
 
@@ -118,9 +118,7 @@ def expire(repo: Repository, *, most: int = 100) -> list[str]:
     Their uploads expire on their own, before.
     """
     before = repo.clock() - timedelta(days=repo.settings.upload_days)
-    busy = select(Upload.id).where(
-        Upload.submission_id == Submission.id, Upload.state.in_(("open", "arrived", "closing"))
-    )
+    busy = select(Upload.id).where(Upload.submission_id == Submission.id, Upload.state.in_(COMING))
     query = (
         select(Submission.id)
         .where(Submission.completed_at.is_(None), Submission.touched_at <= before, ~busy.exists())
@@ -232,7 +230,7 @@ def _progress(session: Session, submission_id: str) -> Progress:
         size,
         size - sizes.get("announced", 0),
         (session.scalar(came) or 0) - states.get("registered", 0) - states.get("quarantined", 0),
-        going.get("arrived", 0) + going.get("closing", 0),
+        sum(going.get(state, 0) for state in COMING if state != "open"),
         going.get("open", 0),
         session.scalar(unlisted) or 0,
         *session.execute(looked).one(),

@@ -31,7 +31,7 @@ from ingest.errors import (
     UploadTooLarge,
 )
 from ingest.finish import finish_now, finish_or_leave
-from ingest.writer import Written, state_of, take
+from ingest.writer import Written, release, state_of, take
 from repository import Repository
 from repository.access import Right, Standing, decide
 from repository.authorise import Caller, refuse
@@ -237,6 +237,7 @@ def append(
     try:
         if (data := _whole(upload, incoming)) is not None:
             checked()
+            writer.finishing()
             return finish_now(repo, upload, lambda: nullcontext(io.BytesIO(data)))
         while incoming.more():
             held.append([pieces.write(repo, upload.wrapped, incoming.piece())])
@@ -312,6 +313,7 @@ def expires_at(repo: Repository, upload: Upload) -> datetime:
 
 def expire(repo: Repository, *, most: int = 100) -> int:
     """Give up uploads that nobody went on with; return how many."""
+    release(repo)
     before = repo.clock() - timedelta(days=repo.settings.upload_days)
     query = (
         select(Upload.id)
@@ -329,9 +331,8 @@ def expire(repo: Repository, *, most: int = 100) -> int:
 def _whole(upload: Upload, incoming: pieces.Incoming) -> bytes | None:
     """Return the bytes of a small upload that this one request brings, or None."""
     fits = upload.length is not None and 0 < upload.length <= DIRECT and upload.offset == 0
-    if not (fits and upload.sealed and upload.kind in ("whole", "pack")):
-        return None
-    if not _direct.acquire(blocking=False):
+    fits = fits and upload.sealed and upload.kind in ("whole", "pack")
+    if not (fits and _direct.acquire(blocking=False)):
         return None
     try:
         return incoming.whole(upload.length or 0)

@@ -7,6 +7,9 @@ its next piece is refused, and what it held never counted.
 
 import time
 from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from sqlalchemy import select
 
 from custody.entry import uuid7
 from ingest.errors import OffsetConflict, UploadEnded, UploadTaken
@@ -15,6 +18,7 @@ from repository.models import Piece, Submission, Upload
 from repository.stores import Stored
 
 YIELD_SECONDS = 3.0  # a writer that was asked has so long to bring in what it holds
+FINISHING = timedelta(minutes=2)  # after which a request that registers is taken for dead
 SMALL = 32 << 20  # bytes of an upload that is finished by the request that completes it
 
 Written = Sequence[tuple[Stored, int]]
@@ -69,12 +73,25 @@ class Writer:
             raise UploadTaken("a newer request goes on with this upload; ask for its offset")
         return upload
 
+    def finishing(self) -> None:
+        """Keep the right until all is registered: the bytes are here alone, and are all of them.
+
+        Raises:
+            UploadTaken, UploadEnded: the right is somebody else's by now.
+        """
+        with self._repo.database.writing() as session:
+            upload = session.get_one(Upload, self._upload.id, with_for_update=True)
+            self._check(upload)
+            upload.state, upload.touched_at = "finishing", self._repo.clock()
+
     def give_up(self, held: Written) -> None:
         """Let go of the right, if it is still there, and of pieces that do not count."""
         with self._repo.database.writing() as session:
             upload = session.get_one(Upload, self._upload.id, with_for_update=True)
             if upload.writer == self._upload.writer:
                 upload.writer = None
+                if upload.state == "finishing":
+                    upload.state = "open"
         for stored, _ in held:
             self._repo.store.discard(stored)
 
@@ -124,6 +141,16 @@ def look(repo: Repository, upload_id: str) -> Upload:
     return upload if upload.writer is None else _taken_over(repo, upload_id)
 
 
+def release(repo: Repository) -> None:
+    """Let uploads be gone on with whose request died while it registered them."""
+    dead = Upload.touched_at <= repo.clock() - FINISHING
+    with repo.database.reading() as session:
+        query = select(Upload.id).where(Upload.state == "finishing", dead).limit(100)
+        found = list(session.scalars(query))
+    for upload_id in found:
+        look(repo, upload_id)
+
+
 def state_of(upload: Upload) -> str:
     """Return the state that follows from how far an upload has come.
 
@@ -150,6 +177,9 @@ def _taken_over(repo: Repository, upload_id: str) -> Upload:
         time.sleep(0.05)
     with repo.database.writing() as session:
         upload = session.get_one(Upload, upload_id, with_for_update=True)
-        if upload.writer == asked:
+        dead = upload.touched_at <= repo.clock() - FINISHING
+        if upload.writer == asked and (upload.state != "finishing" or dead):
             upload.writer = None  # whoever it was: what it holds never counted
+            if upload.state == "finishing":
+                upload.state = "open"
     return upload

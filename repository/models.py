@@ -107,6 +107,11 @@ class Announced(Model):
     )
 
 
+# States of an upload that is not over: bytes are missing; the last came, and a worker finishes it;
+# or a request does, that has stored it (closing) or holds it in memory (finishing).
+COMING = ("open", "arrived", "closing", "finishing")
+
+
 class Upload(Model):
     """One resumable upload: how far it has come, and what became of it."""
 
@@ -130,7 +135,7 @@ class Upload(Model):
     exhibit_id: Mapped[str | None] = mapped_column(UUID)  # reserved, for a file without a list
     alone: Mapped[bool]  # its submission was opened for it and ends with it
     sealed: Mapped[bool]  # False: it waits for its digest when the last byte is there
-    state: Mapped[str] = mapped_column(String(16))  # open, arrived, closing, done, joined, ended
+    state: Mapped[str] = mapped_column(String(16))  # `COMING`, or done, joined, ended
     reason: Mapped[str | None] = mapped_column(String(32))  # why it ended: terminated, expired, …
     results: Mapped[list[Any] | None]  # what became of its files
     wrapped: Mapped[bytes | None]  # the key of its pieces, wrapped by the house's; gone with them

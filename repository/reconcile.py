@@ -13,7 +13,7 @@ from sqlalchemy import select
 from custody.entry import Act, Draft
 from custody.findings import Finding
 from repository import Repository
-from repository.models import Intake, Stray, Submission, Upload
+from repository.models import COMING, Intake, Stray, Submission, Upload
 from repository.naming import recorded_name
 from repository.people import SYSTEM
 from repository.stores import CANARY, Stored
@@ -28,7 +28,7 @@ def unfinished(repo: Repository, *, older: timedelta = timedelta()) -> list[Inta
 
     Those of a submission whose files still come in, or wait to be finished, are not among them.
     """
-    coming = select(Upload.submission_id).where(Upload.state.in_(("open", "arrived", "closing")))
+    coming = select(Upload.submission_id).where(Upload.state.in_(COMING))
     awaited = select(Submission.id).where(
         Submission.list_index.is_not(None), Submission.completed_at.is_(None)
     )

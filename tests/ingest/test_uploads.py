@@ -210,6 +210,43 @@ def test_one_that_does_not_yield_adds_nothing_any_more(desk, monkeypatch):
     assert desk.content(exhibit_of(upload)) == data
 
 
+def test_a_request_that_registers_is_not_taken_over(desk, monkeypatch):
+    """It holds all bytes, and two answers that all is well would be one too many."""
+    monkeypatch.setattr(writer, "YIELD_SECONDS", 0.1)
+    upload = desk.begin(length=1_000)
+    registering, go = threading.Event(), threading.Event()
+    real = uploads.finish_now
+
+    def slowly(*given):
+        registering.set()
+        assert go.wait(20)
+        return real(*given)
+
+    monkeypatch.setattr(uploads, "finish_now", slowly)
+    first = Hanging(desk, upload, 0, b"a" * 996)  # and then "late"
+    first.go.set()
+    assert registering.wait(20)
+    assert writer.look(desk.repo, upload.id).offset == 0
+    with pytest.raises(OffsetConflict):
+        desk.append(upload, 0, b"b" * 1_000)
+    go.set()
+    first.join()
+    assert first.upload.state == "done"
+    assert desk.content(exhibit_of(first.upload)) == b"a" * 996 + b"late"
+
+
+def test_an_upload_whose_request_died_while_it_registered_begins_again(house):
+    clock = Time()
+    desk = desk_of(house, clock)
+    upload = desk.begin(length=3)
+    _, mine = writer.take(desk.repo, upload.id, 0, lambda _row: None)
+    mine.finishing()  # and the process was killed
+    clock.passes(minutes=3)
+    uploads.expire(desk.repo)
+    assert desk.row(upload).state == "open"
+    assert desk.append(upload, 0, b"abc").state == "done"
+
+
 @pytest.mark.parametrize("size", [1_000, LARGE])
 def test_of_many_requests_at_one_offset_one_wins_and_no_bytes_are_mixed(desk, size):
     upload = desk.begin(length=size)
