@@ -2,7 +2,14 @@
 
 import pytest
 
-from tests.faults import disk_full, kill_postgres, kill_service, lost_connections, upload_races
+from tests.faults import (
+    disk_full,
+    interrupted_run,
+    kill_postgres,
+    kill_service,
+    lost_connections,
+    upload_races,
+)
 
 
 @pytest.mark.sqlite_only("each round has a repository of its own")
@@ -47,3 +54,9 @@ def test_a_disk_that_fills_up_loses_nothing():
     found = disk_full.run(1, seed=3)
     assert found.clean, found
     assert found.acknowledged > 0
+
+
+def test_a_client_killed_among_many_files_goes_on_there():
+    found = interrupted_run.run(600, at=347, size=2_000)
+    assert found.clean, found
+    assert found.acknowledged == 600
