@@ -29,6 +29,7 @@ CHECKS = (
     "response_schema_conformance"
 )
 NOBODY = "nobody"
+PHASES = "examples,coverage,fuzzing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def furnish(house: House, folder: Path) -> dict[str, str]:
 
 def run(
     place: str, folder: Path, role: str, token: str | None, known: dict[str, str], *,
-    examples: int, seed: int,
+    examples: int, seed: int, phases: str = PHASES,
 ) -> Round:  # fmt: skip
     """Run schemathesis once as one role."""
     config = folder / "schemathesis.toml"
@@ -71,7 +72,7 @@ def run(
         "--seed", str(seed), "--generation-database", "none", "--workers", "2",
         "--request-timeout", "60", "--continue-on-failure", "--no-color",
         "--suppress-health-check", "all", "--report", "ndjson", "--report-ndjson-path", str(log),
-        "--phases", "examples,coverage,fuzzing",
+        "--phases", phases,
     ]  # fmt: skip
     if token is not None:
         command += ["--header", f"Authorization: Bearer {token}"]
@@ -87,7 +88,9 @@ def run(
     return Round(role, bool(known), done.returncode, sum(statuses.values()), statuses, said)
 
 
-def rounds(folder: Path, *, examples: int, seed: int, kinds: Sequence[bool]) -> list[Round]:
+def rounds(
+    folder: Path, *, examples: int, seed: int, kinds: Sequence[bool], phases: str = PHASES
+) -> list[Round]:
     """Serve a house and attack it in every role."""
     house = make_house(folder)
     known = furnish(house, folder)
@@ -101,7 +104,7 @@ def rounds(folder: Path, *, examples: int, seed: int, kinds: Sequence[bool]) -> 
     with serving(house.data, log=folder / "log", **limits) as service:
         return [
             run(service.address, folder, role, token, known if kind else {},
-                examples=examples, seed=seed)
+                examples=examples, seed=seed, phases=phases)
             for kind in kinds for role, token in tokens.items()
         ]  # fmt: skip
 

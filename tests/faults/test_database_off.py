@@ -1,0 +1,30 @@
+"""While the ledger's database is gone nothing is served; when it is back, everything goes on."""
+
+import math
+
+import pytest
+
+from tests.faults import database_off
+
+
+def judge(found):
+    assert found.before > 0
+    assert found.asked > 0
+    assert found.served == 0
+    assert (found.sick, found.healthy > 0) == (0, True)
+    assert math.isfinite(found.all_back)
+
+
+@pytest.mark.sqlite_only("it locks the file")
+def test_a_locked_ledger_serves_no_byte(tmp_path):
+    found = database_off.locked(tmp_path, seconds=3, clients=8)
+    judge(found)
+    assert found.statuses["503"] > 0
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("way", [database_off.stopped, database_off.paused])
+def test_a_ledger_that_is_gone_serves_no_byte(tmp_path, monkeypatch, way):
+    monkeypatch.delenv("EVIDENCE_DATABASE_URL", raising=False)
+    tmp_path.chmod(0o755)
+    judge(way(tmp_path, seconds=3, clients=8))
