@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -209,6 +210,25 @@ def test_a_warm_process_that_hangs_is_a_time_out_and_ended_and_the_next_file_is_
     assert "exiftool: time limit: 500 ms" in record.problems
     assert not Path(f"/proc/{first}").exists()
     assert len(look(sandbox, exiftool.SAMPLE).raw) == 1
+
+
+def test_the_warm_process_ends_with_its_zygote(sandbox):
+    look(sandbox, exiftool.SAMPLE)
+    below = warm_process(sandbox)
+    os.kill(sandbox._zygote.process.pid, signal.SIGKILL)
+    for _ in range(500):
+        if not alive(below):
+            break
+        time.sleep(0.02)
+    assert not alive(below)
+    assert len(look(sandbox, exiftool.SAMPLE).raw) == 1
+
+
+def alive(process):
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def test_where_it_cannot_be_kept_warm_it_is_started_for_each_file(sandbox, tmp_path):
