@@ -45,6 +45,7 @@ def main() -> None:
         files = photographs(Path(place), given.photographs)
         size = sum(file.stat().st_size for file in files) / len(files)
         say(f"{len(files)} photographs of {size / 1024:.0f} KiB on average, {THREADS} threads")
+        ours("our own readers alone", files, without=("preview", "exiftool"))
         ours("all extractors, previews and PDQ", files)
         others(files, ours("without previews", files, without=("preview",)))
     restart()
