@@ -50,7 +50,7 @@ def claim(repo: Repository, person_id: str, key: str, fingerprint: str) -> Claim
     with repo.database.writing() as session:
         old = (RequestKey.person_id == person_id, RequestKey.key_sha256 == name)
         session.execute(delete(RequestKey).where(*old, RequestKey.at < at - LIFE))
-        again = not session.connection().execute(insert).rowcount
+        session.connection().execute(insert)
         row = session.get_one(RequestKey, (person_id, name), with_for_update=True)
         if row.fingerprint != fingerprint:
             raise IdempotencyKeyReused(
@@ -59,7 +59,7 @@ def claim(repo: Repository, person_id: str, key: str, fingerprint: str) -> Claim
         if row.busy_until is not None and row.busy_until > at:
             raise IdempotencyKeyInUse("the same request is being dealt with; ask again")
         row.busy_until = at + LEASE
-        return Claim(person_id, name, row.made, row.at, again)
+        return Claim(person_id, name, row.made, row.at, again=row.made != fresh["made"])
 
 
 def settle(repo: Repository, held: Claim) -> None:
