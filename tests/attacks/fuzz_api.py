@@ -15,11 +15,12 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from api.commands.context import login
+from tests.benchmarks.house_of import say
 from tests.house import CODE, ROLES, House, make_house
 from tests.service import serving
 from tests.shared import ROOT
@@ -90,8 +91,8 @@ def run(
 
 def rounds(
     folder: Path, *, examples: int, seed: int, kinds: Sequence[bool], phases: str = PHASES
-) -> list[Round]:
-    """Serve a house and attack it in every role."""
+) -> Iterator[Round]:
+    """Serve a house, attack it in one role after the other, and tell what came of each."""
     house = make_house(folder)
     known = furnish(house, folder)
     people = (*ROLES, "stranger", login())
@@ -102,11 +103,12 @@ def rounds(
     limits = {"EVIDENCE_RATE_PER_TOKEN": "0", "EVIDENCE_RATE_PER_ADDRESS": "0"}
     house.repo.close()
     with serving(house.data, log=folder / "log", **limits) as service:
-        return [
-            run(service.address, folder, role, token, known if kind else {},
-                examples=examples, seed=seed, phases=phases)
-            for kind in kinds for role, token in tokens.items()
-        ]  # fmt: skip
+        for kind in kinds:
+            for role, token in tokens.items():
+                yield run(
+                    service.address, folder, role, token, known if kind else {},
+                    examples=examples, seed=seed, phases=phases,
+                )  # fmt: skip
 
 
 def main() -> None:
@@ -115,20 +117,22 @@ def main() -> None:
     arguments.add_argument("--seed", type=int, default=1)
     given = arguments.parse_args()
     began = time.monotonic()
+    found = []
+    say("| role | identifiers | requests | 2xx | 4xx | 5xx | findings |")
+    say("|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
-        found = rounds(Path(name), examples=given.examples, seed=given.seed, kinds=(True, False))
-    print("| role | identifiers | requests | 2xx | 4xx | 5xx | findings |")
-    print("|---|---|---|---|---|---|---|")
-    for one in found:
-        kinds = Counter(status[0] for status in one.statuses.elements())
-        kind = "known" if one.known else "made up"
-        verdict = "0" if one.code == 0 else "SOME"
-        print(f"| {one.role} | {kind} | {one.cases} | {kinds['2']} | {kinds['4']} | {kinds['5']} "
-              f"| {verdict} |")  # fmt: skip
-    print(f"{sum(one.cases for one in found)} requests in {time.monotonic() - began:.0f} s")
+        both = (True, False)
+        for one in rounds(Path(name), examples=given.examples, seed=given.seed, kinds=both):
+            found.append(one)
+            kinds = Counter(status[0] for status in one.statuses.elements())
+            kind = "known" if one.known else "made up"
+            verdict = "0" if one.code == 0 else "SOME"
+            say(f"| {one.role} | {kind} | {one.cases} | {kinds['2']} | {kinds['4']} | {kinds['5']} "
+                f"| {verdict} |")  # fmt: skip
+    say(f"{sum(one.cases for one in found)} requests in {time.monotonic() - began:.0f} s")
     for one in found:
         if one.code:
-            print(one.role, one.said[-6_000:])
+            say(f"{one.role}: {one.said[-6_000:]}")
     sys.exit(any(one.code for one in found))
 
 
