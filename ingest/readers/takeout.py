@@ -14,7 +14,7 @@ from functools import partial
 from hashlib import sha256
 from typing import Any, BinaryIO
 
-from ingest.readers import mails
+from ingest.readers import mails, tars
 from ingest.readers.containers import Container, open_container
 from ingest.readers.listing import WITHIN, flags
 from ingest.readers.members import (
@@ -26,9 +26,14 @@ from ingest.readers.members import (
     Budget,
     Entry,
     Exhausted,
+    FromBlocks,
+    FromFile,
+    Sequential,
     Unreadable,
     held,
+    size_of,
 )
+from ingest.readers.streams import Inflate, read_blocks, unpacked
 
 VERSION = "member reader 1"
 MOST_MAIL = 64 << 20  # bytes of a mail whose attachments are taken out
@@ -77,7 +82,7 @@ def take_out(
     job = _Job(frozenset(wanted), shown, write, most, odd_names, budget, frozenset(above))
     reason, why = "member-unknown", "the container has no such member"
     try:
-        container = open_container(file, budget) or _mail(file)
+        container = open_container(file, budget) or _android(file, budget) or _mail(file)
         if container is None:
             why = "it is no container that is read here"
         elif container.encrypted:
@@ -171,6 +176,22 @@ def _refusal(entry: Entry, marks: Sequence[str], *, odd_names: bool) -> dict[str
     if odd and not odd_names:
         return {"reason": "member-name", "detail": f"its name is odd: {', '.join(odd)}"}
     return None
+
+
+def _android(file: BinaryIO, budget: Budget) -> Container | None:
+    """Return an Android backup (.ab) as the tar that it holds; None: it is none."""
+    file.seek(0)
+    lines = file.read(4096).split(b"\n", 5)
+    if lines[0] != b"ANDROID BACKUP" or len(lines) < 5:
+        return None
+    if lines[3] != b"none":
+        return Container("android backup", iter(()), encrypted=True)
+    start = sum(len(line) + 1 for line in lines[:4])
+    source: Sequential = FromFile(file, start)
+    if lines[2] == b"1":
+        blocks = read_blocks(file, start, size_of(file))
+        source = FromBlocks(unpacked(blocks, Inflate(15)))
+    return Container("android backup", tars.members(source, budget, []))
 
 
 def _mail(file: BinaryIO) -> Container | None:

@@ -22,6 +22,7 @@ from repository.exhibits import find_exhibit, parts_of
 from repository.exports.report_entries import ExhibitFacts, Row
 from repository.exports.report_identity import identities
 from repository.models import ChildExhibit, Exhibit
+from tests import make_phones
 from tests.make_archives import overlapping
 
 LETTER = b"the letter that was in the archive\n" * 40
@@ -210,6 +211,21 @@ def test_what_is_attached_to_a_mail_is_a_member(house, tmp_path, sandbox):
     assert (attached.status, attached.size) == ("registered", 3)
     assert content_of(house, attached.exhibit, tmp_path) == b"\0\1\2"
     assert within.reason == "member-unreadable"  # it would be written anew, not as it was
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_what_an_android_backup_holds_is_taken_out(house, tmp_path, sandbox, packed):
+    number = taken_in(house, tmp_path, make_phones.android_backup(packed=packed), "a.ab", look=True)
+    listed = house.evidence("members", number).lines
+    found = taken(house, sandbox, number, *(one["member"] for one in listed))
+    assert len(found) > 1
+    assert [one.sha256 for one in found] == [one["sha256"] for one in listed]
+
+
+def test_an_encrypted_android_backup_says_so(house, tmp_path, sandbox):
+    content = make_phones.android_backup(cipher="AES-256")
+    number = taken_in(house, tmp_path, content, "a.ab")
+    assert taken(house, sandbox, number, "x")[0].reason == "member-encrypted"
 
 
 HOSTILE = {
