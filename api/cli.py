@@ -18,6 +18,7 @@ from api.commands import (
     invite,
     ledger,
     members,
+    rules,
     service,
     store,
     submission,
@@ -64,6 +65,7 @@ for group in (
     court,
     store,
     ledger,
+    rules,
     service,
     witness,
 ):

@@ -37,7 +37,7 @@ def tile(name: str) -> Response:
     found = TileName.parse(name)
     ledger = repo().ledger
     if found.level == ENTRIES:
-        actor = on_house(repo(), caller(), Right.GOVERN, attempted=Act.CONSULTATION)
+        actor = on_house(repo(), caller(), Right.AUDIT, attempted=Act.CONSULTATION)
         ledger.record(Draft(Act.CONSULTATION, actor, reason="ledger-tiles"))
     with ledger.database.reading() as session:
         data = read_tile(session, ledger.size(), found)

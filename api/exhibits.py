@@ -10,15 +10,17 @@ from flask import Blueprint, Response, jsonify, request
 from api import paging
 from api.once import requested_once
 from api.problems import problem
-from api.request import caller, evidence_path, purpose, repo, repr_digest
-from custody.entry import Act
+from api.request import authority, caller, evidence_path, purpose, repo, repr_digest
+from custody.entry import Act, Actor
 from custody.receipt import Receipt
 from ingest.announce import still_open
 from ingest.receive import made_before, receive, sha256_of
+from repository import Repository
 from repository.access import Right
-from repository.authorise import on_case, on_exhibit
+from repository.authorise import Caller, on_case, on_exhibit
 from repository.consult import list_exhibits, make_receipt, show_custody, show_exhibit
 from repository.errors import BadRequest, IdempotencyKeyReused, RangeNotSatisfiable
+from repository.models import Case
 from repository.naming import file_name
 from repository.purpose import parse
 from repository.retrieve import Reading, Span, retrieve, stated_purpose
@@ -46,11 +48,9 @@ def create() -> Response:
     house = repo()
     declared = repr_digest(request.headers.get("Repr-Digest"))
     claims: dict[str, Any] = {name: request.args[name] for name in CLAIMS if request.args.get(name)}
-    actor, case = on_case(house, who, Right.INGEST, _case(), attempted=Act.SUBMISSION)
-    declaration = Declaration(purpose=parse(purpose() or "investigation"), **claims)
     named = request.args.get("submission")
-    if named:
-        still_open(house, who, named)
+    actor, case = _into(house, who, named)
+    declaration = Declaration(purpose=parse(purpose() or "investigation"), **claims)
     with requested_once(who) as held:
         path = evidence_path()
         submission, _ = open_submission(
@@ -167,11 +167,24 @@ def content(number: str) -> Response:
         row, _ = described.part(part)
         if request.headers["If-Range"] != _etag(row.digests["sha256"]):
             span = None
-    reading = retrieve(house, who, number, purpose=purpose(), span=span, part=part)
+    reading = retrieve(
+        house, who, number, purpose=purpose(), authority=authority(), span=span, part=part
+    )
     return _send(reading, partial=span is not None)
 
 
 OCTETS = "application/octet-stream"
+
+
+def _into(house: Repository, who: Caller, named: str | None) -> tuple[Actor, Case]:
+    """Return who hands in and to which case: a submission that goes on, or one to be begun."""
+    begun = still_open(house, who, named) if named else None
+    if begun is None:
+        return on_case(house, who, Right.INGEST, _case(), attempted=Act.SUBMISSION)
+    actor, case = begun
+    if case.code != _case():
+        raise BadRequest(f"{named} belongs to another case")
+    return actor, case
 
 
 def _send(reading: Reading, *, partial: bool) -> Response:

@@ -4,6 +4,7 @@ from typing import Any
 
 from api.problems import TYPE_PREFIX
 from api.refusals import problems_of
+from api.rules_schema import RULE_OPERATIONS
 from api.schema import (
     CaseList,
     CaseView,
@@ -87,6 +88,7 @@ PDF = "application/pdf"
 # (method, path, summary, answers, parameters, request model or media type)
 Operation = tuple[str, str, str, dict[int, Any], list[dict[str, Any]], Any]
 OPERATIONS: tuple[Operation, ...] = (
+    *RULE_OPERATIONS,
     ("get", "/api/v1/cases", "List your cases", {200: CaseList}, [*_PAGED], None),
     ("post", "/api/v1/cases", "Open a case", {201: CaseView}, [_ONCE], NewCase),
     ("get", "/api/v1/cases/{code}", "Show a case", {200: CaseView}, [_CODE], None),

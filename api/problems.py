@@ -62,6 +62,7 @@ STATUSES: dict[str, int] = {
     "unknown-quarantine": 404,
     "unknown-token": 404,
     "unknown-erasure": 404,
+    "unknown-approval": 404,
     "already-exists": 409,
     "purpose-required": 400,
     "purpose-too-long": 400,

@@ -5,6 +5,7 @@ is compared with this (tests/kept_word.py).
 """
 
 from api.problems import STATUSES
+from api.rules_schema import RULE_REFUSALS
 
 # What any request may meet.
 ANY = ("bad-request", "too-many-requests", "internal", "ledger-unavailable", "request-timeout")
@@ -42,6 +43,7 @@ OF_HTTP: dict[str, int] = {
 
 _V1 = "/api/v1"
 REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
+    **RULE_REFUSALS,
     ("get", f"{_V1}/cases"): (),
     ("post", f"{_V1}/cases"): ("access-denied", "already-exists", *JSON, *ONCE),
     ("get", f"{_V1}/cases/{{code}}"): ("not-found", *CASE),
@@ -67,7 +69,7 @@ REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
     ("post", f"{_V1}/uploads"): (
         *UPLOAD, *BYTES, *CASE, *PURPOSE, "unknown-submission", "upload-exists",
     ),
-    ("get", f"{_V1}/uploads/{{upload_id}}"): UPLOAD,
+    ("get", f"{_V1}/uploads/{{upload_id}}"): (*UPLOAD, "unknown-submission"),
     ("patch", f"{_V1}/uploads/{{upload_id}}"): (*UPLOAD, *BYTES),
     ("delete", f"{_V1}/uploads/{{upload_id}}"): (*UPLOAD, "upload-taken-over"),
     ("post", f"{_V1}/uploads/{{upload_id}}"): (*UPLOAD, *BYTES, "method-not-allowed"),

@@ -43,6 +43,15 @@ def purpose() -> str | None:
     return _header("Evidence-Purpose")
 
 
+def authority() -> str | None:
+    """Return the authority an access rests on, from `Evidence-Authority`: as `purpose`.
+
+    Raises:
+        BadRequest: not UTF-8.
+    """
+    return _header("Evidence-Authority")
+
+
 def evidence_path() -> bytes:
     """Return the original path of an upload from `Evidence-Path`, percent-encoded; any bytes."""
     return unquote_to_bytes(request.headers.get("Evidence-Path", "")) or b"upload"

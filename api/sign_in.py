@@ -21,4 +21,5 @@ def caller_of_token(repo: Repository, authorization: str | None) -> Caller:
         reason = "token-malformed" if authorization else "token-missing"
         repo.ledger.record(Draft(Act.SIGN_IN, nobody, "refused", reason=reason))
         raise SignInRefused("send a token: Authorization: Bearer ID.SECRET")
-    return Caller(person_of_token(repo, presented.strip()), "token")
+    person, only = person_of_token(repo, presented.strip())
+    return Caller(person, "token", only)

@@ -14,13 +14,15 @@ from api.once import requested_once
 from api.problems import problem
 from api.request import caller, json_body, repo, repr_digest
 from api.schema import Completion, NewSubmission
+from custody.entry import Act
 from custody.receipt import SubmissionReceipt
 from ingest import overview
 from ingest.announce import announce, begin
 from ingest.completion import complete, receipt_pages, spooled
 from ingest.errors import BadList
 from ingest.overview import Cursor, line_json
-from repository.authorise import on_own_submission
+from repository.access import Right
+from repository.authorise import on_own_submission, on_submission
 from repository.errors import BadRequest
 from repository.purpose import parse
 from repository.submissions import CLAIMS, Declaration
@@ -108,6 +110,8 @@ def end(submission: str) -> Response:
     who = caller()
     asked = json_body(Completion)
     actor, _, row = on_own_submission(repo(), who, submission)
+    # The receipt lists everything: a token that only adds does not get it.
+    on_submission(repo(), who, Right.CONSULT, submission, attempted=Act.CONSULTATION)
     check_unchanged(lambda: overview.overview(repo(), row.id).to_json())
     made = complete(
         repo(), actor, row.id, without_missing=asked.without_missing, motive=asked.motive

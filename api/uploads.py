@@ -24,7 +24,7 @@ from ingest.errors import BadUpload, UploadTooLarge
 from ingest.uploads import Checksum, Said
 from ingest.writer import look
 from repository.access import Right
-from repository.authorise import Caller, on_case, on_own_submission
+from repository.authorise import Caller, on_case, on_own_submission, on_submission
 from repository.errors import BadRequest
 from repository.models import Case, Submission, Upload
 from repository.naming import recorded_name
@@ -111,7 +111,10 @@ def offset(upload_id: str) -> Response:
 def show(upload_id: str) -> Response:
     """Tell how far an upload is and what became of its files."""
     house = repo()
-    upload = uploads.find(house, caller(), upload_id)
+    who = caller()
+    upload = uploads.find(house, who, upload_id)
+    if upload.submission_id is not None:  # a token that only adds reads nothing back
+        on_submission(house, who, Right.CONSULT, upload.submission_id, attempted=Act.CONSULTATION)
     return jsonify(
         upload=upload.id,
         state=upload.state,

@@ -116,6 +116,10 @@ REQUIRED: Mapping[Act, frozenset[str]] = {
     Act.ERASURE: frozenset({"exhibit", "inputs"}),
     Act.REPAIR: frozenset({"exhibit", "location"}),
     Act.REPLICATION: frozenset({"exhibit", "location"}),
+    Act.HANDLING_CHANGE: frozenset({"handling", "case", "motive"}),
+    Act.IDENTITY_REVEALED: frozenset({"exhibit", "motive"}),
+    Act.UNSEALING: frozenset({"case", "motive"}),
+    Act.APPROVAL_REQUESTED: frozenset({"attempted", "motive"}),
     Act.APPROVAL_GIVEN: frozenset({"attempted", "motive"}),
     Act.APPROVAL_REFUSED: frozenset({"attempted", "motive"}),
 }
@@ -131,7 +135,7 @@ PERSONAL = frozenset({"actor_name", "organisation", "country"})  # sealed under 
 PLAIN = frozenset(
     {
         "attempted", "occurred_at", "parts", "instrument", "inputs", "outputs", "verification",
-        "location", "part", "ranges", "count", "handling", "corrects", "key", "anchor",
+        "location", "part", "ranges", "count", "handling", "corrects", "key", "anchor", "reasons",
     }
 )  # fmt: skip
 

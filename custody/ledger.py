@@ -147,24 +147,37 @@ class Ledger:
             MalformedEntry: the key belongs to another log.
             LedgerUnavailable: it could not be committed.
         """
+        with self.database.writing() as session:
+            return self.change_key_within(session, actor, key, state, uri=uri, size=size)
+
+    def change_key_within(
+        self,
+        session: Session,
+        actor: Actor,
+        key: VerifierKey,
+        state: KeyState,
+        *,
+        uri: str | None = None,
+        size: int | None = None,
+    ) -> CustodyEntry:
+        """Do as `change_key` inside the caller's write transaction, as its last statements."""
         if key.name != self.origin:
             raise MalformedEntry(f"a key of this log is named {self.origin}, not {key.name}")
-        with self.database.writing() as session:
-            take_lock(session)
-            head = last_head(session).size + 1  # of this entry
-            since = head + 1 if size is None else size
-            voucher = self._appender.signer_for(session, head)
-            signature = voucher.sign(statement(self.origin, state, key, since))
-            about = {
-                "vkey": str(key),
-                "state": str(state),
-                "size": since,
-                "by": str(voucher.key),
-                "signature": base64.b64encode(signature).decode(),
-            }
-            [entry] = self.append(session, [Draft(Act.KEY_ROTATION, actor, plain={"key": about})])
-            row = (entry.index, str(key), str(state), since, uri)
-            insert_rows(session, tables.key_event, [row])
+        take_lock(session)
+        head = last_head(session).size + 1  # of this entry
+        since = head + 1 if size is None else size
+        voucher = self._appender.signer_for(session, head)
+        signature = voucher.sign(statement(self.origin, state, key, since))
+        about = {
+            "vkey": str(key),
+            "state": str(state),
+            "size": since,
+            "by": str(voucher.key),
+            "signature": base64.b64encode(signature).decode(),
+        }
+        [entry] = self.append(session, [Draft(Act.KEY_ROTATION, actor, plain={"key": about})])
+        row = (entry.index, str(key), str(state), since, uri)
+        insert_rows(session, tables.key_event, [row])
         return entry
 
     def checkpoint(self) -> SignedCheckpoint | None:

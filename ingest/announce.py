@@ -73,7 +73,7 @@ def begin(
             known = session.get(Submission, submission_id(named))
     if known is not None and (known.person_id, known.case_id) != (caller.person.id, case.id):
         unknown = UnknownSubmission(f"{shown(named)} cannot be begun by you; draw another id")
-        refuse(repo, caller, Act.SUBMISSION, "not-own", unknown, case=case)
+        refuse(repo, caller, Act.SUBMISSION, ["not-own"], unknown, case=case)
     if known is not None and known.declared != declared.to_json():
         raise AlreadyExists(f"you have begun {known.id} with other declarations; draw another id")
     source = repo.random(16)  # without an id, it is never taken for another one
@@ -88,8 +88,8 @@ def begin(
         return on_own_submission(repo, caller, named)[2], True
 
 
-def still_open(repo: Repository, caller: Caller, named: str) -> None:
-    """Let a request add to a submission: one to be begun, or the caller's own that is open.
+def still_open(repo: Repository, caller: Caller, named: str) -> tuple[Actor, Case] | None:
+    """Let a request add to a submission of the caller's own; None: it is to be begun.
 
     Raises:
         UnknownSubmission: it is somebody else's; recorded.
@@ -99,10 +99,11 @@ def still_open(repo: Repository, caller: Caller, named: str) -> None:
     with repo.database.reading() as session:
         known = session.get(Submission, submission_id(named))
     if known is None:
-        return
-    on_own_submission(repo, caller, named)
+        return None
+    actor, case, _ = on_own_submission(repo, caller, named)
     if known.completed_at is not None:
         raise SubmissionCompleted(f"{known.id} is complete; begin another submission for the rest")
+    return actor, case
 
 
 def announce(

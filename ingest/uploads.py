@@ -33,11 +33,10 @@ from ingest.errors import (
 from ingest.finish import finish_now, finish_or_leave
 from ingest.writer import Written, release, state_of, take
 from repository import Repository
-from repository.access import Right, Standing, decide
-from repository.authorise import Caller, refuse
-from repository.models import Announced, Case, Grant, Submission, Upload
+from repository.authorise import Caller, on_upload, refuse
+from repository.models import Announced, Case, Submission, Upload
 from repository.naming import recorded_name
-from repository.people import SYSTEM, case_roles
+from repository.people import SYSTEM
 
 MAX_PACK = 64 << 20  # bytes of an upload that brings many files
 DIRECT = 8 << 20  # bytes of an upload that one request brings whole and that is never staged
@@ -154,16 +153,9 @@ def find(repo: Repository, caller: Caller, upload_id: str) -> Upload:
     unknown = UnknownUpload("there is no such upload of yours")
     with repo.database.reading() as session:
         upload = session.get(Upload, upload_id)
-        roles: frozenset[str] = frozenset()
-        if upload is not None and upload.case_id is not None:
-            roles = case_roles(session, caller.person.id, upload.case_id)
-        elif upload is not None:
-            roles = _roles_anywhere(session, caller.person.id)
     if upload is None or upload.person_id != caller.person.id:
-        refuse(repo, caller, Act.SUBMISSION, "unknown-upload", unknown, asked=upload_id)
-    decision = decide(Standing(caller.person.role, roles), Right.INGEST)
-    if not decision.allowed:
-        refuse(repo, caller, Act.SUBMISSION, decision.reason or "role", unknown, asked=upload_id)
+        refuse(repo, caller, Act.SUBMISSION, ["unknown-upload"], unknown, asked=upload_id)
+    on_upload(repo, caller, upload.case_id, upload.submission_id, unknown)
     return upload
 
 
@@ -173,13 +165,8 @@ def partial_actor(repo: Repository, caller: Caller) -> Actor:
     Raises:
         UnknownUpload: the caller may hand in to no case at all; recorded.
     """
-    with repo.database.reading() as session:
-        roles = _roles_anywhere(session, caller.person.id)
-    decision = decide(Standing(caller.person.role, roles), Right.INGEST)
-    if not decision.allowed:
-        error = UnknownUpload("you take part in no case to which you may hand in")
-        refuse(repo, caller, Act.SUBMISSION, decision.reason or "role", error)
-    return caller.actor(decision.role)
+    error = UnknownUpload("you take part in no case to which you may hand in")
+    return on_upload(repo, caller, None, None, error)
 
 
 def append(
@@ -444,7 +431,3 @@ def _announced_length(
     if length is not None and length != sum(sizes):
         raise BadUpload(f"the list announces {sum(sizes)} bytes for these files, not {length}")
     return sum(sizes)
-
-
-def _roles_anywhere(session: Session, person_id: str) -> frozenset[str]:
-    return frozenset(session.scalars(select(Grant.role).where(Grant.person_id == person_id)))

@@ -1,70 +1,296 @@
-"""decide(standing, right) -> Decision: the whole access policy, pure.
+"""decide(person, act, thing, purpose, now) -> Decision: the whole access policy, pure.
 
-One table of roles per right; whatever is not in it is denied. A custodian of the house acts on
-every case; everybody else needs a role granted on the case.
+Whatever no rule allows is refused, with every reason. To know who may do what, read this file:
+1. `ALLOWED`: which role allows which act. A role counts where it was granted on the case, until
+   the grant ends; some roles of the house count on every case (`EVERYWHERE`).
+2. `_narrowed`: submitters see what they handed over, counsel and experts what was disclosed to
+   their party, and nothing else. Whoever has a role of `ALONE` in the house acts in no other.
+3. `_forbidden`: what the markings of the case, the submission and the exhibit forbid. Each is
+   applied in turn, so that the strictest decides.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-ROLES = ("investigator", "analyst", "prosecutor", "custodian")
+from repository.purpose import Purpose
+
+ROLES = (
+    "investigator", "analyst", "prosecutor", "custodian", "auditor", "partner", "submitter",
+    "counsel", "expert", "administrator",
+)  # fmt: skip
+PARTIES = frozenset({"counsel", "expert"})
+ALONE = frozenset({"submitter", "counsel", "expert", "auditor", "administrator"})
+EVERYWHERE = frozenset({"custodian", "auditor"})
+GRANTABLE = tuple(role for role in ROLES if role != "administrator")  # on a case
+
+HANDLING = ("H0", "H1", "H2", "H3")
+TLP = ("CLEAR", "GREEN", "AMBER", "AMBER+STRICT", "RED")
+EXCLUDED_USES = ("death-penalty", "trial-in-absentia", "immigration", "intelligence")
+IDENTIFYING = ("source",)  # fields that say who somebody protected is: shown by two persons alone
+RECIPIENTS = ("court", "defence", "partners")  # whom a provider consents to
 
 
 class Right(StrEnum):
     """What a person may ask to do."""
 
     OPEN_CASE = "open-case"
-    CONSULT = "consult"
+    LIST = "list"  # those exhibits of a case that one may consult
+    CONSULT = "consult"  # what a case, a submission or an exhibit is
+    HISTORY = "history"  # an exhibit's entries
+    FACTS = "facts"  # what was read out of an exhibit
     INGEST = "ingest"
     RETRIEVE = "retrieve"
     EXTRACT = "extract"  # have an exhibit looked at again
     EXPORT = "export"
-    GOVERN = "govern"  # people, grants, tokens, quarantine, verification
+    DISCLOSE = "disclose"
+    MARK = "mark"  # say how something is to be handled
+    REQUEST = "request"  # ask for an act of two persons
+    GOVERN = "govern"  # people, grants, tokens, quarantine, decisions of a second person
+    AUDIT = "audit"  # the ledger and the access log
+    INSTALL = "install"  # stores and backups
 
 
+_PARTICIPANTS = frozenset({"investigator", "analyst", "prosecutor", "custodian"})
+_LOOKING = frozenset(ROLES) - {"auditor", "administrator"}
 ALLOWED: Mapping[Right, frozenset[str]] = {
     Right.OPEN_CASE: frozenset({"investigator", "custodian"}),
-    Right.CONSULT: frozenset(ROLES),
-    Right.INGEST: frozenset({"investigator", "custodian"}),
-    Right.RETRIEVE: frozenset({"analyst", "custodian"}),
+    Right.LIST: _LOOKING,
+    Right.CONSULT: _LOOKING,
+    Right.HISTORY: _PARTICIPANTS | PARTIES | {"auditor"},
+    Right.FACTS: _PARTICIPANTS | PARTIES | {"partner"},
+    Right.INGEST: frozenset({"investigator", "custodian", "submitter"}),
+    Right.RETRIEVE: PARTIES | {"analyst", "custodian", "partner"},
     Right.EXTRACT: frozenset({"investigator", "analyst", "custodian"}),
     Right.EXPORT: frozenset({"prosecutor", "custodian"}),
+    Right.DISCLOSE: frozenset({"prosecutor", "custodian"}),
+    Right.MARK: frozenset({"investigator", "custodian"}),
+    Right.REQUEST: _PARTICIPANTS,
     Right.GOVERN: frozenset({"custodian"}),
+    Right.AUDIT: frozenset({"auditor", "custodian"}),
+    Right.INSTALL: frozenset({"administrator", "custodian"}),
 }
-HOUSE_RIGHTS = frozenset({Right.OPEN_CASE, Right.GOVERN})
+
+SHOWING = frozenset(  # what a seal and a circle of readers stop
+    {
+        Right.LIST, Right.CONSULT, Right.HISTORY, Right.FACTS, Right.INGEST, Right.RETRIEVE,
+        Right.EXTRACT, Right.EXPORT, Right.DISCLOSE,
+    }
+)  # fmt: skip
+USING = frozenset({Right.FACTS, Right.RETRIEVE, Right.EXTRACT, Right.EXPORT, Right.DISCLOSE})
+TAKING = frozenset({Right.RETRIEVE, Right.EXPORT, Right.DISCLOSE})
+LEAVING = frozenset({Right.EXPORT, Right.DISCLOSE})
+
+# A purpose -> for whom something leaves, as providers consent to it.
+RECIPIENT_OF = {
+    "court": "court", "prosecution": "court", "defence": "defence", "disclosure": "defence",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """Who asks: the role in the house, and the roles granted on the case in question."""
+class Marking:
+    """How a case, a submission or an exhibit is to be handled; the default restricts nothing."""
+
+    handling: str | None = None  # Europol: one of HANDLING
+    restriction: str | None = None  # H3 in words
+    tlp: str | None = None
+    excluded_uses: tuple[str, ...] = ()
+    lead_only: bool = False  # Rome Statute 54(3)(e)
+    conditions: str | None = None  # the provider's, in words: a human being decides
+    consent: tuple[str, ...] = ()  # RECIPIENTS to whom the provider lets it go all the same
+    withdrawn: bool = False  # the provider or source withdrew consent
+    authority_required: bool = False
+    sealed: bool = False
+    named: tuple[str, ...] = ()  # ids of the persons who may know of it while it is sealed
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what is kept; lists are sorted, so that equal markings are equal."""
+        found = asdict(self)
+        return {k: sorted(v) if isinstance(v, tuple) else v for k, v in found.items()}
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> "Marking":
+        """Return a marking that was kept."""
+        values: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in found.items()}
+        return cls(**values)
+
+    def loosened_by(self, new: "Marking") -> list[str]:
+        """Return in which fields a new marking allows more: that takes a second person."""
+        found = [
+            name
+            for name, scale in (("handling", HANDLING), ("tlp", TLP))
+            if _rank(getattr(new, name), scale) < _rank(getattr(self, name), scale)
+        ]
+        found += [
+            name
+            for name in ("lead_only", "withdrawn", "authority_required", "sealed")
+            if getattr(self, name) and not getattr(new, name)
+        ]
+        found += [
+            name
+            for name in ("restriction", "conditions")
+            if getattr(self, name) and getattr(self, name) != getattr(new, name)
+        ]
+        if set(self.excluded_uses) - set(new.excluded_uses):
+            found.append("excluded_uses")
+        if set(new.consent) - set(self.consent):
+            found.append("consent")
+        if self.sealed and set(new.named) - set(self.named):
+            found.append("named")
+        return sorted(found)
+
+
+def _rank(value: str | None, scale: tuple[str, ...]) -> int:
+    return scale.index(value) if value else -1
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A role granted on the case in question, for whom, and until when."""
 
     role: str
-    case_roles: frozenset[str] = frozenset()
+    party: str | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Who asks: the role in the house, the institution, and what was granted on the case."""
+
+    id: str
+    role: str
+    organisation: str | None = None
+    held: tuple[Held, ...] = ()
+    ended_at: datetime | None = None
+    only: str | None = None  # the one submission that the presented token adds to
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """What an act is about: the house, or a case, or a submission or exhibit in its case."""
+
+    kind: str = "house"  # house, case, submission, exhibit
+    exists: bool = True
+    organisation: str | None = None  # whose case it is; None: the house's own
+    submission: str | None = None
+    submitter: str | None = None  # the person who handed it over
+    disclosed_to: frozenset[str] = frozenset()
+    markings: tuple[Marking, ...] = ()
+    permitted: Mapping[str, datetime] = field(default_factory=dict)  # by two persons, until when
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether the act is allowed, the role in which it is done, and the reason of a refusal."""
+    """Whether the act is allowed, the role in which it is done, and all reasons of a refusal."""
 
     allowed: bool
     role: str
-    reason: str | None = None
+    reasons: tuple[str, ...] = ()
 
 
-def decide(standing: Standing, right: Right) -> Decision:
-    """Decide an act on a case, or on the house for the rights that concern the house.
+def decide(
+    person: Who, act: Right, thing: Thing, purpose: Purpose | None, now: datetime
+) -> Decision:
+    """Decide an act: allowed only if no rule has a reason against it."""
+    reasons = []
+    if not thing.exists:
+        reasons.append(f"unknown-{thing.kind}")
+    if person.ended_at is not None and person.ended_at <= now:
+        reasons.append("person-ended")
+    if person.only is not None and (act is not Right.INGEST or thing.submission != person.only):
+        reasons.append("token-scope")
+    role, against = _role(person, act, thing, now)
+    reasons += against
+    if thing.exists and thing.kind != "house":
+        for marking in thing.markings:
+            reasons += _forbidden(marking, person, act, thing, purpose, now)
+    found = tuple(dict.fromkeys(reasons))
+    return Decision(not found, role, found)
 
-    Reasons of refusal: `no-grant` (no part in the case), `role` (a part, but not this right).
-    """
-    allowed = ALLOWED.get(right, frozenset())
-    roles = set(standing.case_roles)
-    if right in HOUSE_RIGHTS or standing.role == "custodian":
-        roles.add(standing.role)
-    fitting = sorted(roles & allowed)
-    if fitting:
-        # The role of the house first: a custodian stays one in the record.
-        return Decision(True, standing.role if standing.role in fitting else fitting[0])
-    if not roles:
-        return Decision(False, standing.role, "no-grant")
-    return Decision(False, standing.role, "role")
+
+def _role(person: Who, act: Right, thing: Thing, now: datetime) -> tuple[str, list[str]]:
+    """Return the role in which the act is done, and what speaks against every one there is."""
+    allowed = ALLOWED.get(act, frozenset())
+    held = [one for one in person.held if one.until is None or one.until > now]
+    everywhere = person.role in EVERYWHERE and person.organisation in (None, thing.organisation)
+    if thing.kind == "house" or everywhere:
+        held.append(Held(person.role))
+    if person.role in ALONE:
+        held = [one for one in held if one.role == person.role]
+    if not held:
+        expired = any(one.until is not None and one.until <= now for one in person.held)
+        return person.role, ["grant-expired" if expired else "no-grant"]
+    fitting = sorted(
+        (one for one in held if one.role in allowed),
+        key=lambda one: (one.role != person.role, one.role),
+    )
+    if not fitting:
+        return person.role, ["role"]
+    against = [_narrowed(one, person, act, thing) for one in fitting]
+    for one, reason in zip(fitting, against, strict=True):
+        if reason is None:
+            return one.role, []
+    return fitting[0].role, [reason for reason in against if reason]
+
+
+def _narrowed(held: Held, person: Who, act: Right, thing: Thing) -> str | None:
+    """Return why a role that allows the act does not reach this thing."""
+    if act is Right.LIST:  # lists are made of what may be consulted
+        return None
+    if held.role == "submitter":
+        begins = act is Right.INGEST and thing.kind == "case"
+        return None if begins or thing.submitter == person.id else "not-own"
+    if held.role in PARTIES:
+        return None if held.party in thing.disclosed_to else "not-disclosed"
+    return None
+
+
+def _forbidden(
+    marking: Marking, person: Who, act: Right, thing: Thing, purpose: Purpose | None, now: datetime
+) -> list[str]:
+    """Return what one marking has against an act."""
+    found = []
+    unsealed = thing.permitted.get("unsealing")
+    outside = any(one.role == "partner" for one in person.held) or (
+        None not in (person.organisation, thing.organisation)
+        and person.organisation != thing.organisation
+    )
+    if act in SHOWING:
+        open_to = person.id in marking.named or (unsealed is not None and unsealed > now)
+        if marking.sealed and not open_to:
+            found.append("sealed")
+        if marking.tlp in ("AMBER+STRICT", "RED") and outside:
+            found.append("tlp")
+    if act in USING and marking.withdrawn:
+        found.append("consent-withdrawn")
+    if act in TAKING:
+        if marking.authority_required and not (purpose and purpose.authority):
+            found.append("authority-required")
+        if marking.handling == "H0" and purpose is not None and purpose.code == "other":
+            found.append("handling-h0")
+    if act in LEAVING:
+        found += _kept(marking, purpose)
+    return found
+
+
+def _kept(marking: Marking, purpose: Purpose | None) -> list[str]:
+    """Return what a marking has against letting something leave for a purpose."""
+    found = []
+    recipient = RECIPIENT_OF.get(purpose.code if purpose else "", "partners")
+    if recipient not in marking.consent:
+        if marking.handling == "H1" and recipient in ("court", "defence"):
+            found.append("handling-h1")
+        if marking.handling in ("H2", "H3"):
+            found.append(f"handling-{marking.handling.lower()}")
+        if marking.lead_only:
+            found.append("lead-only")
+        if marking.conditions:
+            found.append("provider-conditions")
+        if marking.tlp in ("AMBER", "AMBER+STRICT", "RED"):
+            found.append("tlp")
+    assured = purpose.assured if purpose else ()
+    if set(marking.excluded_uses) - set(assured):
+        found.append("excluded-use")
+    return found

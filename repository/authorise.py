@@ -1,15 +1,22 @@
-"""Let a person act, or record the refusal and refuse.
+"""Let a person act, or record the refusal with all its reasons and refuse.
 
-Absent and forbidden are told apart only in the record: outside, both say "unknown".
+Facts are gathered here; what they mean is decided in `access.decide`. Absent and forbidden are
+told apart only in the record: outside, both say "unknown". Why it was refused is told only to
+whoever may know that the thing is there.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import NoReturn
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from custody.entry import Act, Actor, Draft, ExhibitRef
 from custody.errors import EvidenceError
 from repository import Repository
-from repository.access import Right, Standing, decide
+from repository.access import Held, Marking, Right, Thing, Who, decide
 from repository.cases import find_case
 from repository.errors import (
     AccessDenied,
@@ -19,9 +26,14 @@ from repository.errors import (
     UnknownSubmission,
 )
 from repository.exhibits import find_exhibit, ref
-from repository.models import Case, Exhibit, Person, Submission
+from repository.models import Case, ChildExhibit, Exhibit, Grant, Person, Submission
 from repository.naming import shown, submission_id
-from repository.people import actor_of, case_roles
+from repository.people import actor_of
+from repository.purpose import Purpose
+from repository.rules import Approval, Disclosed
+from repository.rules import Marking as MarkingRow
+
+HOUSE = Thing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +42,129 @@ class Caller:
 
     person: Person
     assurance: str
+    only: str | None = None  # the submission that the presented token adds to, and nothing else
 
     def actor(self, role: str | None = None) -> Actor:
         """Return the caller as entries record them."""
         return actor_of(self.person, role=role or self.person.role, assurance=self.assurance)
+
+
+# --- facts
+
+
+def who(session: Session, caller: Caller, case: Case | None = None) -> Who:
+    """Return who asks, with what was granted to them on a case."""
+    held: tuple[Held, ...] = ()
+    if case is not None:
+        query = select(Grant).where(Grant.person_id == caller.person.id, Grant.case_id == case.id)
+        held = tuple(Held(one.role, one.party, one.until) for one in session.scalars(query))
+    person = caller.person
+    return Who(person.id, person.role, person.organisation, held, person.ended_at, only=caller.only)
+
+
+def of_case(session: Session, caller: Caller, case: Case) -> Thing:
+    """Return a case as `decide` sees it."""
+    marked = markings(session, [case.id])
+    return Thing(
+        "case",
+        organisation=case.organisation,
+        markings=tuple(marked.values()),
+        permitted=_permitted(session, caller, [case.id]).get(case.id, {}),
+    )
+
+
+def of_submission(session: Session, caller: Caller, case: Case, row: Submission) -> Thing:
+    """Return a submission as `decide` sees it."""
+    ids = [case.id, row.id]
+    permitted = _permitted(session, caller, ids)
+    return Thing(
+        "submission",
+        organisation=case.organisation,
+        submission=row.id,
+        submitter=row.person_id,
+        markings=tuple(markings(session, ids).values()),
+        permitted=permitted.get(case.id, {}) | permitted.get(row.id, {}),
+    )
+
+
+def of_exhibits(
+    session: Session, caller: Caller, case: Case, exhibits: Sequence[Exhibit]
+) -> list[Thing]:
+    """Return exhibits of one case as `decide` sees them; a few queries, however many they are."""
+    submissions = list({one.submission_id for one in exhibits})
+    ids = [one.id for one in exhibits]
+    lines = _lines(session, ids)
+    ancestors = list({one for line in lines.values() for one in line})
+    marked = markings(session, [case.id, *submissions, *ids, *ancestors])
+    permitted = _permitted(session, caller, [case.id, *submissions, *ids])
+    people = select(Submission.id, Submission.person_id).where(Submission.id.in_(submissions))
+    submitters = {row.id: row.person_id for row in session.execute(people)}
+    parties: dict[str, set[str]] = {}
+    for row in session.scalars(select(Disclosed).where(Disclosed.exhibit_id.in_(ids))):
+        parties.setdefault(row.exhibit_id, set()).add(row.party)
+    found = []
+    for one in exhibits:
+        subjects = (case.id, one.submission_id, one.id, *lines[one.id])
+        effects: dict[str, datetime] = {}
+        for subject in subjects:
+            effects |= permitted.get(subject, {})
+        found.append(
+            Thing(
+                "exhibit",
+                organisation=case.organisation,
+                submission=one.submission_id,
+                submitter=submitters.get(one.submission_id),
+                disclosed_to=frozenset(parties.get(one.id, ())),
+                markings=tuple(marked[s] for s in subjects if s in marked),
+                permitted=effects,
+            )
+        )
+    return found
+
+
+def _lines(session: Session, ids: Sequence[str]) -> dict[str, list[str]]:
+    """Return what exhibits were taken out of, up to the root: they inherit its markings."""
+    parents: dict[str, str] = {}
+    wanted = set(ids)
+    while wanted:
+        query = select(ChildExhibit).where(ChildExhibit.exhibit_id.in_(wanted))
+        found = {row.exhibit_id: row.parent_id for row in session.scalars(query)}
+        parents |= found
+        wanted = set(found.values()) - parents.keys()
+    lines: dict[str, list[str]] = {}
+    for one in ids:
+        line, child = lines.setdefault(one, []), one
+        while child in parents:
+            child = parents[child]
+            line.append(child)
+    return lines
+
+
+def markings(session: Session, ids: Sequence[str]) -> dict[str, Marking]:
+    """Return the markings of cases, submissions and exhibits that have one, by id."""
+    query = select(MarkingRow).where(MarkingRow.subject.in_(ids))
+    return {row.subject: Marking.from_json(row.marking) for row in session.scalars(query)}
+
+
+def _permitted(
+    session: Session, caller: Caller, ids: Sequence[str]
+) -> dict[str, dict[str, datetime]]:
+    """Return what two persons permitted to the caller on these subjects, and until when."""
+    query = select(Approval).where(
+        Approval.subject.in_(ids),
+        Approval.requested_by == caller.person.id,
+        Approval.state == "approved",
+        Approval.until.is_not(None),
+    )
+    found: dict[str, dict[str, datetime]] = {}
+    for row in session.scalars(query):
+        acts = found.setdefault(row.subject, {})
+        assert row.until is not None
+        acts[row.act] = max(row.until, acts.get(row.act, row.until))
+    return found
+
+
+# --- acts
 
 
 def on_house(repo: Repository, caller: Caller, right: Right, *, attempted: Act) -> Actor:
@@ -42,15 +173,23 @@ def on_house(repo: Repository, caller: Caller, right: Right, *, attempted: Act) 
     Raises:
         AccessDenied: the role does not allow it; recorded.
     """
-    decision = decide(Standing(caller.person.role), right)
+    with repo.database.reading() as session:
+        asking = who(session, caller)
+    decision = decide(asking, right, HOUSE, None, repo.clock())
     if not decision.allowed:
         message = f"the role {caller.person.role} does not allow this ({right.value})"
-        refuse(repo, caller, attempted, decision.reason or "role", AccessDenied(message))
+        refuse(repo, caller, attempted, decision.reasons, AccessDenied(message))
     return caller.actor(decision.role)
 
 
 def on_case(
-    repo: Repository, caller: Caller, right: Right, code: str, *, attempted: Act
+    repo: Repository,
+    caller: Caller,
+    right: Right,
+    code: str,
+    *,
+    attempted: Act,
+    purpose: Purpose | None = None,
 ) -> tuple[Actor, Case]:
     """Return the actor of an act on a case, and the case.
 
@@ -61,48 +200,45 @@ def on_case(
     unknown = UnknownCase(f"there is no case {shown(code)} that you take part in")
     with repo.database.reading() as session:
         case = find_case(session, code)
-        roles = case_roles(session, caller.person.id, case.id) if case else frozenset()
+        asking = who(session, caller, case)
+        thing = of_case(session, caller, case) if case else Thing("case", exists=False)
     if case is None:
-        refuse(repo, caller, attempted, "unknown-case", unknown, asked=code)
-    decision = decide(Standing(caller.person.role, roles), right)
-    if not decision.allowed:
-        error: EvidenceError = unknown
-        if decision.reason == "role":
-            held = ", ".join(sorted(roles))
-            error = AccessDenied(
-                f"your role on {code} ({held}) does not allow this ({right.value})"
-            )
-        refuse(repo, caller, attempted, decision.reason or "role", error, case=case)
-    return caller.actor(decision.role), case
+        refuse(repo, caller, attempted, ["unknown-case"], unknown, asked=code)
+    role = _allow(
+        repo, caller, asking, right, thing, unknown, attempted=attempted, purpose=purpose, case=case
+    )
+    return caller.actor(role), case
 
 
 def on_exhibit(
-    repo: Repository, caller: Caller, right: Right, number: str, *, attempted: Act
+    repo: Repository,
+    caller: Caller,
+    right: Right,
+    number: str,
+    *,
+    attempted: Act,
+    purpose: Purpose | None = None,
 ) -> tuple[Actor, Case, Exhibit]:
     """Return the actor of an act on an exhibit, its case, and the exhibit.
 
     Raises:
-        UnknownExhibit: there is none, or the caller has no part in its case; recorded.
+        UnknownExhibit: there is none, or the caller has no part in it; recorded.
         AccessDenied: a part in it, but not this right; recorded.
     """
     unknown = UnknownExhibit(f"there is no exhibit {shown(number)} that you may know of")
     with repo.database.reading() as session:
         exhibit = find_exhibit(session, number)
         case = session.get(Case, exhibit.case_id) if exhibit else None
-        roles = case_roles(session, caller.person.id, case.id) if case else frozenset()
+        if exhibit is not None and case is not None:
+            asking = who(session, caller, case)
+            [thing] = of_exhibits(session, caller, case, [exhibit])
     if exhibit is None or case is None:
-        refuse(repo, caller, attempted, "unknown-exhibit", unknown, asked=number)
-    decision = decide(Standing(caller.person.role, roles), right)
-    if not decision.allowed:
-        error: EvidenceError = unknown
-        if decision.reason == "role":
-            error = AccessDenied(
-                f"your role on {case.code} ({', '.join(sorted(roles))}) "
-                f"does not allow this ({right.value})"
-            )
-        reason = decision.reason or "role"
-        refuse(repo, caller, attempted, reason, error, case=case, exhibit=exhibit)
-    return caller.actor(decision.role), case, exhibit
+        refuse(repo, caller, attempted, ["unknown-exhibit"], unknown, asked=number)
+    role = _allow(
+        repo, caller, asking, right, thing, unknown,
+        attempted=attempted, purpose=purpose, case=case, exhibit=exhibit,
+    )  # fmt: skip
+    return caller.actor(role), case, exhibit
 
 
 def on_submission(
@@ -111,7 +247,7 @@ def on_submission(
     """Return the actor of an act on a submission, its case, and the submission.
 
     Raises:
-        UnknownSubmission: there is none, or the caller has no such right on its case; recorded.
+        UnknownSubmission: there is none, or the caller has no such right on it; recorded.
     """
     unknown = UnknownSubmission(f"there is no submission {shown(named)} that you may know of")
     try:
@@ -121,12 +257,14 @@ def on_submission(
     with repo.database.reading() as session:
         submission = session.get(Submission, wanted)
         case = session.get(Case, submission.case_id) if submission else None
-        roles = case_roles(session, caller.person.id, case.id) if case else frozenset()
+        if submission is not None and case is not None:
+            asking = who(session, caller, case)
+            thing = of_submission(session, caller, case, submission)
     if submission is None or case is None:
-        refuse(repo, caller, attempted, "unknown-submission", unknown, asked=named)
-    decision = decide(Standing(caller.person.role, roles), right)
+        refuse(repo, caller, attempted, ["unknown-submission"], unknown, asked=named)
+    decision = decide(asking, right, thing, None, repo.clock())
     if not decision.allowed:
-        refuse(repo, caller, attempted, decision.reason or "role", unknown, case=case)
+        refuse(repo, caller, attempted, decision.reasons, unknown, case=case)
     return caller.actor(decision.role), case, submission
 
 
@@ -143,22 +281,132 @@ def on_own_submission(
     )
     if submission.person_id != caller.person.id and actor.role != "custodian":
         unknown = UnknownSubmission(f"there is no submission {shown(named)} that you may know of")
-        refuse(repo, caller, Act.SUBMISSION, "not-own", unknown, case=case)
+        refuse(repo, caller, Act.SUBMISSION, ["not-own"], unknown, case=case)
     return actor, case, submission
+
+
+def on_upload(
+    repo: Repository,
+    caller: Caller,
+    case_id: str | None,
+    named: str | None,
+    unknown: EvidenceError,
+) -> Actor:
+    """Return the actor of an upload of the caller's own, on its case; without one, on any case.
+
+    Args:
+        repo: the repository.
+        caller: whose upload it is.
+        case_id: its case; None for a part of an upload, which names no case yet.
+        named: its submission.
+        unknown: what is said to whoever may not.
+
+    Raises:
+        EvidenceError: `unknown`; the caller may not hand in, there or anywhere; recorded.
+    """
+    query = select(Case).join(Grant, Grant.case_id == Case.id)
+    mine = query.where(Grant.person_id == caller.person.id)
+    with repo.database.reading() as session:
+        if case_id is not None:
+            cases: Sequence[Case] = [session.get_one(Case, case_id)]
+        else:
+            cases = session.scalars(mine.distinct()).all()
+        asked = [(who(session, caller, case), of_case(session, caller, case)) for case in cases]
+    if case_id is None and caller.person.role == "custodian":
+        asked.append((Who(caller.person.id, "custodian", only=caller.only), HOUSE))
+    decisions = []
+    for asking, thing in asked:
+        mine_there = thing
+        if case_id is not None:
+            mine_there = replace(thing, submission=named, submitter=caller.person.id)
+        decisions.append(decide(asking, Right.INGEST, mine_there, None, repo.clock()))
+    allowed = [one for one in decisions if one.allowed]
+    if not allowed:
+        reasons = dict.fromkeys(reason for one in decisions for reason in one.reasons)
+        refuse(repo, caller, Act.SUBMISSION, list(reasons) or ["no-grant"], unknown)
+    return caller.actor(allowed[0].role)
+
+
+def still_allowed(
+    repo: Repository,
+    caller: Caller,
+    right: Right,
+    case: Case,
+    exhibit: Exhibit,
+    purpose: Purpose | None,
+) -> bool:
+    """Say whether an act that has begun would be allowed now."""
+    with repo.database.reading() as session:
+        now = replace(caller, person=session.get_one(Person, caller.person.id))
+        asking = who(session, now, case)
+        [thing] = of_exhibits(session, now, case, [exhibit])
+    return decide(asking, right, thing, purpose, repo.clock()).allowed
+
+
+def second_person(
+    repo: Repository,
+    caller: Caller,
+    asked_by: str,
+    attempted: Act,
+    *,
+    case: Case | None = None,
+    exhibit: Exhibit | None = None,
+) -> None:
+    """Let only another human being decide than the one who asked; two accounts are one.
+
+    Raises:
+        AccessDenied: it is the same person; recorded.
+    """
+    with repo.database.reading() as session:
+        asking = session.get_one(Person, asked_by)
+    if asking.one == caller.person.one:
+        error = AccessDenied("who asked for this does not decide about it; ask another custodian")
+        refuse(repo, caller, attempted, ["same-person"], error, case=case, exhibit=exhibit)
+
+
+def _allow(
+    repo: Repository,
+    caller: Caller,
+    asking: Who,
+    right: Right,
+    thing: Thing,
+    unknown: EvidenceError,
+    *,
+    attempted: Act,
+    purpose: Purpose | None,
+    case: Case,
+    exhibit: Exhibit | None = None,
+) -> str:
+    """Return the role in which the act is done, or refuse."""
+    now = repo.clock()
+    decision = decide(asking, right, thing, purpose, now)
+    if not decision.allowed:
+        error = unknown
+        known = Right.CONSULT if exhibit is not None else Right.LIST
+        if decide(asking, known, thing, None, now).allowed:
+            named = exhibit.number if exhibit else case.code
+            why = ", ".join(decision.reasons)
+            error = AccessDenied(f"{right.value} is not allowed to you on {named}: {why}")
+        refuse(
+            repo, caller, attempted, decision.reasons, error,
+            purpose=purpose, case=case, exhibit=exhibit,
+        )  # fmt: skip
+    return decision.role
 
 
 def refuse(
     repo: Repository,
     caller: Caller,
     attempted: Act,
-    reason: str,
+    reasons: Sequence[str],
     error: EvidenceError,
     *,
     asked: str | None = None,
+    purpose: Purpose | None = None,
     case: Case | None = None,
     exhibit: Exhibit | None = None,
 ) -> NoReturn:
-    """Record an `access_denied`, then raise the error.
+    """Record an `access_denied` with every reason, then raise the error.
 
     Raises:
         LedgerUnavailable: the refusal could not be recorded.
@@ -166,6 +414,8 @@ def refuse(
     withheld: dict[str, object] = {}
     if asked is not None:
         withheld["asked"] = asked.encode("utf-8", "backslashreplace").decode()[:2_000]
+    if purpose is not None:
+        withheld["purpose"] = purpose.to_json()
     if case is not None:
         withheld["case"] = case.code
     about: ExhibitRef | None = ref(exhibit) if exhibit else None
@@ -174,9 +424,9 @@ def refuse(
             Act.ACCESS_DENIED,
             caller.actor(),
             "refused",
-            reason=reason,
+            reason=reasons[0],
             exhibit=about,
-            plain={"attempted": str(attempted)},
+            plain={"attempted": str(attempted), "reasons": list(reasons)},
             withheld=withheld,
             subject=None if exhibit else (case.id if case else None),
         )

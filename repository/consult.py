@@ -4,13 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
 from custody.canonical import dumps
 from custody.entry import Act, Actor, CustodyEntry, Draft, timestamp
 from custody.ledger import checked_values
 from repository import Repository
-from repository.access import Right
-from repository.authorise import Caller, on_case, on_exhibit
-from repository.cases import visible_cases
+from repository.access import EVERYWHERE, IDENTIFYING, PARTIES, Right, decide
+from repository.authorise import Caller, of_case, of_exhibits, on_case, on_exhibit, who
+from repository.cases import cases_of
 from repository.exhibits import (
     children_of,
     exhibits_of,
@@ -22,10 +25,12 @@ from repository.exhibits import (
     parts_of,
     ref,
 )
-from repository.models import Case, Exhibit, ExtractionRun, Part, Submission
+from repository.models import Case, Exhibit, ExtractionRun, Grant, Part, Submission
 from repository.naming import recorded_name
 from repository.publication import completed
 from repository.sealed import put_document
+
+_AT_ONCE = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +107,14 @@ def list_cases(
     repo: Repository, caller: Caller, *, after: str = "", limit: int | None = None
 ) -> list[Case]:
     """Return the cases the caller takes part in, after a code; recorded."""
+    found: list[Case] = []
     with repo.database.reading() as session:
-        found = visible_cases(
-            session, caller.person.id, caller.person.role, after=after, limit=limit
-        )
+        while some := _cases(session, caller, after):
+            found += [case for case in some if _listed(repo, session, caller, case)]
+            after = some[-1].code
+            if limit is not None and len(found) >= limit:
+                found = found[:limit]
+                break
     consulted(repo, caller.actor(), [case.code for case in found], "case-list")
     return found
 
@@ -124,18 +133,54 @@ def show_case(repo: Repository, caller: Caller, code: str) -> Case:
 def list_exhibits(
     repo: Repository, caller: Caller, code: str, *, after: int = 0, limit: int | None = None
 ) -> list[Described]:
-    """Return a case's exhibits after a serial number; recorded with the digest of the list.
+    """Return those exhibits of a case that the caller may consult, after a serial number.
+
+    Recorded with the digest of the list.
 
     Raises:
         UnknownCase: not for this caller; recorded.
     """
-    actor, case = on_case(repo, caller, Right.CONSULT, code, attempted=Act.CONSULTATION)
+    actor, case = on_case(repo, caller, Right.LIST, code, attempted=Act.CONSULTATION)
     with repo.database.reading() as session:
-        exhibits = exhibits_of(session, case, after=after, limit=limit)
+        exhibits = known_exhibits(repo, session, caller, case, after=after, limit=limit)
         runs = latest_runs(session, [one.id for one in exhibits])
         found = [Described(one, case.code, runs.get(one.id)) for one in exhibits]
     consulted(repo, actor, [one.exhibit.number for one in found], "exhibit-list", case=case)
     return found
+
+
+def known_exhibits(
+    repo: Repository,
+    session: Session,
+    caller: Caller,
+    case: Case,
+    *,
+    after: int = 0,
+    limit: int | None = None,
+) -> list[Exhibit]:
+    """Return the exhibits of a case after a serial number that the caller may know of."""
+    found: list[Exhibit] = []
+    while True:
+        some = exhibits_of(session, case, after=after, limit=limit or _AT_ONCE)
+        found += known(repo, session, caller, case, some)
+        if limit is not None and len(found) >= limit:
+            return found[:limit]
+        if len(some) < (limit or _AT_ONCE):
+            return found
+        after = some[-1].serial
+
+
+def known(
+    repo: Repository, session: Session, caller: Caller, case: Case, some: Sequence[Exhibit]
+) -> list[Exhibit]:
+    """Return those of some exhibits of a case that the caller may know of."""
+    asking, now = who(session, caller, case), repo.clock()
+    things = of_exhibits(session, caller, case, some)
+    return [
+        exhibit
+        for exhibit, thing in zip(some, things, strict=True)
+        if decide(asking, Right.CONSULT, thing, None, now).allowed
+    ]
 
 
 def show_exhibit(
@@ -162,8 +207,11 @@ def show_exhibit(
         parts = parts_of(session, [exhibit.id])
         names = part_names(session, exhibit.id) if len(parts) > 1 else {}
         run = latest_run(session, exhibit.id)
-        parent, children = parent_of(session, exhibit.id), children_of(session, exhibit.id)
-    return Described(exhibit, case.code, run, parts, names, parent, children), actor
+        above = [one for one in [parent_of(session, exhibit.id)] if one is not None]
+        parent = known(repo, session, caller, case, above)
+        children = known(repo, session, caller, case, children_of(session, exhibit.id))
+    above_it = parent[0] if parent else None
+    return Described(exhibit, case.code, run, parts, names, above_it, children), actor
 
 
 def show_custody(
@@ -174,8 +222,11 @@ def show_custody(
     after: int = -1,
     size: int | None = None,
     limit: int | None = None,
-) -> tuple[Described, list[Custody]]:
+) -> tuple[Exhibit, list[Custody]]:
     """Return every entry about an exhibit with its proof; this look is the last of them.
+
+    Who a source is is not among it (`disclose.reveal`). What counsel and experts of a party did
+    is shown to their own party, custodians and auditors.
 
     Args:
         repo: the repository.
@@ -189,15 +240,59 @@ def show_custody(
         UnknownExhibit: not for this caller; recorded.
         LedgerDamaged: an entry is not what was signed.
     """
-    described, _ = show_exhibit(repo, caller, number, reason="custody")
-    entries = repo.ledger.history(described.exhibit.id, after=after, size=size, limit=limit)
+    actor, case, exhibit = on_exhibit(
+        repo, caller, Right.HISTORY, number, attempted=Act.CONSULTATION
+    )
+    looked = Draft(
+        Act.CONSULTATION,
+        actor,
+        reason="custody",
+        exhibit=ref(exhibit),
+        withheld={"case": case.code},
+    )
+    repo.ledger.record(looked)
+    own = None if actor.role in EVERYWHERE else _side(repo, caller, case)
+    entries: list[CustodyEntry] = []
+    while some := repo.ledger.history(exhibit.id, after=after, size=size, limit=limit):
+        entries += [one for one in some if own is None or _open_to(one, own)]
+        after = some[-1].index
+        if limit is None or len(entries) >= limit:
+            entries = entries[:limit]
+            break
     indexes = [entry.index for entry in entries]
     proofs = repo.ledger.proofs(indexes)
     openings = repo.ledger.openings(indexes)
-    return described, [
-        Custody(entry, str(proof), checked_values(entry, openings[entry.index]))
+    return exhibit, [
+        Custody(entry, str(proof), _shown(checked_values(entry, openings[entry.index])))
         for entry, proof in zip(entries, proofs, strict=True)
     ]
+
+
+def _open_to(entry: CustodyEntry, own: frozenset[str]) -> bool:
+    actor = entry.fields["actor"]
+    return actor["role"] not in PARTIES or actor["id"] in own
+
+
+def _cases(session: Session, caller: Caller, after: str) -> list[Case]:
+    every = caller.person.role in EVERYWHERE
+    return cases_of(session, caller.person.id, every=every, after=after, limit=_AT_ONCE)
+
+
+def _listed(repo: Repository, session: Session, caller: Caller, case: Case) -> bool:
+    asking, thing = who(session, caller, case), of_case(session, caller, case)
+    return decide(asking, Right.LIST, thing, None, repo.clock()).allowed
+
+
+def _shown(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in IDENTIFYING}
+
+
+def _side(repo: Repository, caller: Caller, case: Case) -> frozenset[str]:
+    """Return the ids of everybody who acts for the caller's own party in a case."""
+    with repo.database.reading() as session:
+        parties = {one.party for one in who(session, caller, case).held if one.party}
+        query = select(Grant.person_id).where(Grant.case_id == case.id, Grant.party.in_(parties))
+        return frozenset(session.scalars(query))
 
 
 def make_receipt(repo: Repository, exhibit: Exhibit) -> str:

@@ -14,9 +14,8 @@ from sqlalchemy.orm import Session
 from custody.entry import Act, Actor, Draft, uuid7
 from repository import Repository, keys
 from repository.access import Right
-from repository.authorise import Caller, on_house, refuse
+from repository.authorise import Caller, on_house, second_person
 from repository.errors import (
-    AccessDenied,
     BadRequest,
     Erased,
     NoSuchObject,
@@ -235,11 +234,7 @@ def _decider(repo: Repository, caller: Caller, erasure: str, motive: str) -> Act
     with repo.database.reading() as session:
         row = _waiting(session, erasure)
         exhibit = session.get_one(Exhibit, row.exhibit_id)
-    if row.requested_by == actor.id:
-        error = AccessDenied(
-            "who asked for an erasure does not decide about it; ask another custodian"
-        )
-        refuse(repo, caller, Act.DELETION_APPROVED, "same-person", error, exhibit=exhibit)
+    second_person(repo, caller, row.requested_by, Act.DELETION_APPROVED, exhibit=exhibit)
     return actor
 
 

@@ -153,6 +153,12 @@ class UnknownErasure(WrongUse):
     code = "unknown-erasure"
 
 
+class UnknownApproval(WrongUse):
+    """No act of two persons with this id waits for a decision."""
+
+    code = "unknown-approval"
+
+
 class UnknownToken(WrongUse):
     """There is no such token."""
 

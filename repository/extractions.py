@@ -72,9 +72,7 @@ def read_derivative(
 def _newest(
     repo: Repository, caller: Caller, number: str, reason: str
 ) -> tuple[Exhibit, ExtractionRun]:
-    actor, case, exhibit = on_exhibit(
-        repo, caller, Right.CONSULT, number, attempted=Act.CONSULTATION
-    )
+    actor, case, exhibit = on_exhibit(repo, caller, Right.FACTS, number, attempted=Act.CONSULTATION)
     with repo.database.reading() as session:
         run = latest_run(session, exhibit.id)
     if exhibit.erased_at is not None:

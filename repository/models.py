@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from repository import rules  # noqa: F401  # its tables stand beside these
 from repository.columns import DIGEST, UUID, Model
 
 
@@ -24,6 +25,13 @@ class Person(Model):
     country: Mapped[str | None]
     login: Mapped[str | None] = mapped_column(unique=True)
     created_at: Mapped[datetime]
+    identity: Mapped[str | None] = mapped_column(UUID)  # first account of the same human being
+    ended_at: Mapped[datetime | None]  # from then on nothing is allowed
+
+    @property
+    def one(self) -> str:
+        """Return what all accounts of one human being have in common."""
+        return self.identity or self.id
 
 
 class Token(Model):
@@ -36,6 +44,7 @@ class Token(Model):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    submission_id: Mapped[str | None] = mapped_column(String(40))  # adds to it, and nothing else
 
 
 class Case(Model):
@@ -47,6 +56,7 @@ class Case(Model):
     title: Mapped[str]
     exhibits: Mapped[int] = mapped_column(default=0)  # numbers given so far
     opened_at: Mapped[datetime]
+    organisation: Mapped[str | None]  # whose case it is; None: the house's own
 
 
 class Grant(Model):
@@ -57,6 +67,8 @@ class Grant(Model):
     person_id: Mapped[str] = mapped_column(UUID, ForeignKey("person.id"), primary_key=True)
     role: Mapped[str] = mapped_column(String(32), primary_key=True)
     granted_at: Mapped[datetime]
+    party: Mapped[str | None]  # for whom counsel and experts act
+    until: Mapped[datetime | None]
 
 
 class Submission(Model):

@@ -2,6 +2,7 @@
 
 import base64
 import re
+from datetime import UTC, datetime
 from hashlib import sha256
 from uuid import UUID
 
@@ -69,6 +70,19 @@ def of_recorded(found: object) -> bytes:
     if isinstance(found, dict) and set(found) == {"base64"} and isinstance(found["base64"], str):
         return base64.b64decode(found["base64"], validate=True)
     raise ValueError("neither text nor base64")
+
+
+def instant(text: str) -> datetime:
+    """Return a date or time that people wrote, as an aware time; without a zone it is UTC.
+
+    Raises:
+        BadRequest: it is neither.
+    """
+    try:
+        found = datetime.fromisoformat(text)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise BadRequest("a time is a date or like 2027-01-31T18:00:00+01:00") from error
 
 
 def name_digest(raw: bytes) -> str:

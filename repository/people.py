@@ -8,20 +8,24 @@ from hashlib import sha256
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from custody.entry import Act, Actor, Draft, uuid7
+from custody.entry import Act, Actor, Draft, timestamp, uuid7
 from repository import SYSTEM_ID, Repository
-from repository.access import ROLES
+from repository.access import GRANTABLE, PARTIES, ROLES
 from repository.errors import (
     AlreadyExists,
     BadRequest,
     SignInRefused,
     UnknownPerson,
+    UnknownSubmission,
     UnknownToken,
 )
-from repository.models import Case, Grant, Person, Token
+from repository.models import Case, Grant, Person, Submission, Token
 from repository.naming import shown
+from repository.rules import Organisation
 
 MAX_TEXT = 500
+MAX_PARTY = 200
+KINDS = ("national-unit", "ncb", "tribunal", "mechanism", "ngo", "other")
 
 SYSTEM = Actor(SYSTEM_ID, "worker", "system")
 
@@ -29,6 +33,62 @@ SYSTEM = Actor(SYSTEM_ID, "worker", "system")
 def actor_of(person: Person, *, role: str, assurance: str) -> Actor:
     """Return a person as entries record them: name and organisation as they are now."""
     return Actor(person.id, role, assurance, person.name, person.organisation, person.country)
+
+
+def new_organisation(
+    repo: Repository, actor: Actor, *, name: str, kind: str, country: str | None = None
+) -> Organisation:
+    """Register an organisation, or say of which kind one is that people were registered for.
+
+    Raises:
+        BadRequest: no such kind, or no usable name.
+        AlreadyExists: it is registered with its kind.
+    """
+    if kind not in KINDS:
+        raise BadRequest(f"there is no kind {shown(kind)}; choose one of {', '.join(KINDS)}")
+    _check_names(name, country)
+    with repo.database.writing() as session:
+        row = named_organisation(session, name, at=repo.clock())
+        if row.kind != "unstated":
+            raise AlreadyExists(f"an organisation named {shown(name)} is registered already")
+        row.kind, row.country = kind, country
+        session.flush()
+        detail = {"organisation": name, "kind": kind, "country": country}
+        draft = Draft(
+            Act.CONFIGURATION_CHANGE,
+            actor,
+            reason="organisation-registered",
+            withheld={"detail": detail},
+        )
+        repo.ledger.append(session, [draft])
+    return row
+
+
+def named_organisation(session: Session, name: str, *, at: datetime | None = None) -> Organisation:
+    """Return an organisation; one that is named for the first time is added, of unstated kind.
+
+    Raises:
+        BadRequest: there is none, and no time was given to add it.
+    """
+    row = session.get(Organisation, name)
+    if row is None:
+        if at is None:
+            raise BadRequest(f"there is no organisation {shown(name)}; see: organisation list")
+        row = Organisation(name=name, kind="unstated", created_at=at)
+        session.add(row)
+        session.flush()
+    return row
+
+
+def organisations(session: Session) -> list[Organisation]:
+    """Return every organisation, by name."""
+    return list(session.scalars(select(Organisation).order_by(Organisation.name)))
+
+
+def _check_names(*names: str | None) -> None:
+    for value in names:
+        if value is not None and not (value.strip() and len(value) <= MAX_TEXT):
+            raise BadRequest(f"a name has 1 to {MAX_TEXT} characters")
 
 
 def new_person(
@@ -40,8 +100,9 @@ def new_person(
     organisation: str | None = None,
     country: str | None = None,
     login: str | None = None,
+    same_as: Person | None = None,
 ) -> Person:
-    """Register a person.
+    """Register a person, or one more account of a human being (`same_as`).
 
     Raises:
         BadRequest: no such role, or no usable name.
@@ -49,9 +110,7 @@ def new_person(
     """
     if role not in ROLES:
         raise BadRequest(f"there is no role {shown(role)}; choose one of {', '.join(ROLES)}")
-    for value in (name, organisation, country):
-        if value is not None and not (value.strip() and len(value) <= MAX_TEXT):
-            raise BadRequest(f"a name has 1 to {MAX_TEXT} characters")
+    _check_names(name, organisation, country)
     at = repo.clock()
     person = Person(
         id=uuid7(at, repo.random),
@@ -61,21 +120,53 @@ def new_person(
         country=country,
         login=login,
         created_at=at,
+        identity=same_as.one if same_as else None,
     )
     with repo.database.writing() as session:
         if session.scalar(select(Person.id).where(Person.name == name)):
             raise AlreadyExists(f"a person named {shown(name)} is registered already")
+        if organisation is not None:
+            named_organisation(session, organisation, at=at)
         session.add(person)
         session.flush()
         recorded = (
             actor if actor.id != SYSTEM_ID else actor_of(person, role=role, assurance="os-login")
         )
         detail = {"person": person.id, "name": name, "role": role}
+        if same_as is not None:
+            detail["same_as"] = same_as.one
         draft = Draft(
             Act.PERSON_REGISTERED, recorded, withheld={"detail": detail}, subject=person.id
         )
         repo.ledger.append(session, [draft])
     return person
+
+
+def end_person(repo: Repository, actor: Actor, person: Person, *, motive: str) -> None:
+    """End whatever a person may do, at once: sign-in, grants, and readings that are under way.
+
+    Raises:
+        BadRequest: no motive, or the person acts here and now.
+    """
+    if not motive.strip() or len(motive) > MAX_TEXT:
+        raise BadRequest(f"state a motive of 1 to {MAX_TEXT} characters")
+    if person.id == actor.id:
+        raise BadRequest("nobody ends their own part; ask another custodian")
+    with repo.database.writing() as session:
+        row = session.get_one(Person, person.id, with_for_update=True)
+        if row.ended_at is not None:
+            return
+        row.ended_at = repo.clock()
+        session.flush()
+        withheld = {"motive": motive, "detail": {"person": person.id, "name": person.name}}
+        draft = Draft(
+            Act.ACCESS_REVOCATION,
+            actor,
+            reason="person-ended",
+            withheld=withheld,
+            subject=person.id,
+        )
+        repo.ledger.append(session, [draft])
 
 
 def people(session: Session) -> list[Person]:
@@ -100,36 +191,83 @@ def person_of_login(session: Session, login: str) -> Person | None:
     return session.scalar(select(Person).where(Person.login == login))
 
 
-def case_roles(session: Session, person_id: str, case_id: str) -> frozenset[str]:
-    """Return the roles a person was granted on a case."""
-    query = select(Grant.role).where(Grant.person_id == person_id, Grant.case_id == case_id)
-    return frozenset(session.scalars(query))
-
-
-def grant(repo: Repository, actor: Actor, *, case: Case, person: Person, role: str) -> None:
-    """Give a person a role on a case; giving it again changes nothing.
+def grant(
+    repo: Repository,
+    actor: Actor,
+    *,
+    case: Case,
+    person: Person,
+    role: str,
+    party: str | None = None,
+    until: datetime | None = None,
+) -> None:
+    """Give a person a role on a case, for a party, until a time; again, it changes both.
 
     Raises:
-        BadRequest: no such role.
+        BadRequest: no such role, or a party for one that acts for none, or none for one that does.
     """
-    if role not in ROLES:
-        raise BadRequest(f"there is no role {shown(role)}; choose one of {', '.join(ROLES)}")
+    if role not in GRANTABLE:
+        raise BadRequest(f"there is no role {shown(role)}; choose one of {', '.join(GRANTABLE)}")
+    if (role in PARTIES) != (party is not None):
+        raise BadRequest(f"{' and '.join(sorted(PARTIES))} act for a party, and they alone")
+    if party is not None and not (party.strip() and len(party) <= MAX_PARTY):
+        raise BadRequest(f"a party has a name of 1 to {MAX_PARTY} characters")
     with repo.database.writing() as session:
-        if role in case_roles(session, person.id, case.id):
+        row = session.get(Grant, (case.id, person.id, role))
+        if row is not None and (row.party, row.until) == (party, until):
             return
-        row = Grant(case_id=case.id, person_id=person.id, role=role, granted_at=repo.clock())
-        session.add(row)
+        if row is None:
+            row = Grant(case_id=case.id, person_id=person.id, role=role, granted_at=repo.clock())
+            session.add(row)
+        row.party, row.until = party, until
         session.flush()
         detail = {"person": person.id, "name": person.name, "role": role}
+        if party is not None:
+            detail["party"] = party
+        if until is not None:
+            detail["until"] = timestamp(until)
         withheld = {"case": case.code, "detail": detail}
         draft = Draft(Act.ACCESS_GRANT, actor, withheld=withheld, subject=case.id)
         repo.ledger.append(session, [draft])
 
 
+def revoke(repo: Repository, actor: Actor, *, case: Case, person: Person, role: str) -> None:
+    """Take a role on a case away, at once; what is not there is no error.
+
+    The row ends with it: that it was there stands in the ledger.
+    """
+    with repo.database.writing() as session:
+        row = session.get(Grant, (case.id, person.id, role))
+        if row is None:
+            return
+        session.delete(row)
+        session.flush()
+        detail = {"person": person.id, "name": person.name, "role": role}
+        withheld = {"case": case.code, "detail": detail}
+        draft = Draft(Act.ACCESS_REVOCATION, actor, withheld=withheld, subject=case.id)
+        repo.ledger.append(session, [draft])
+
+
 def new_token(
-    repo: Repository, actor: Actor, *, person: Person, expires_at: datetime | None
+    repo: Repository,
+    actor: Actor,
+    *,
+    person: Person,
+    expires_at: datetime | None,
+    submission: str | None = None,
 ) -> tuple[Token, str]:
-    """Return a token and the text `id.secret` that is shown once and never stored."""
+    """Return a token and the text `id.secret` that is shown once and never stored.
+
+    With `submission` it adds to that submission of the person's own and reads nothing back.
+
+    Raises:
+        UnknownSubmission: the person has no such submission.
+    """
+    if submission is not None:
+        with repo.database.reading() as session:
+            row = session.get(Submission, submission)
+        if row is None or row.person_id != person.id:
+            raise UnknownSubmission(f"{shown(person.name)} has no submission {shown(submission)}")
     secret = secrets.token_urlsafe(32)
     token = Token(
         id=secrets.token_hex(8),
@@ -138,6 +276,7 @@ def new_token(
         created_at=repo.clock(),
         expires_at=expires_at,
         revoked_at=None,
+        submission_id=submission,
     )
     with repo.database.writing() as session:
         session.add(token)
@@ -163,8 +302,8 @@ def revoke_token(repo: Repository, actor: Actor, token_id: str) -> Token:
     return token
 
 
-def person_of_token(repo: Repository, presented: str) -> Person:
-    """Return whose token this is.
+def person_of_token(repo: Repository, presented: str) -> tuple[Person, str | None]:
+    """Return whose token this is, and the one submission it adds to if it is such a token.
 
     Raises:
         SignInRefused: malformed, unknown, wrong, expired or revoked; the attempt is recorded.
@@ -186,12 +325,14 @@ def person_of_token(repo: Repository, presented: str) -> Person:
         reason = "token-revoked"
     elif token.expires_at is not None and token.expires_at <= repo.clock():
         reason = "token-expired"
-    if reason or person is None:
+    elif person.ended_at is not None and person.ended_at <= repo.clock():
+        reason = "person-ended"
+    if reason or person is None or token is None:
         nobody = Actor(SYSTEM_ID, "none", "none")
         known = actor_of(person, role=person.role, assurance="none") if person and right else nobody
         repo.ledger.record(Draft(Act.SIGN_IN, known, "refused", reason=reason))
         raise SignInRefused("the token is not valid; ask a custodian for a new one")
-    return person
+    return person, token.submission_id
 
 
 def _record_token(

@@ -1,5 +1,6 @@
 """The purpose that every access states: a code, or a code and words."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from repository.errors import BadRequest, PurposeRequired, PurposeTooLong
@@ -13,17 +14,25 @@ MAX_BYTES = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Purpose:
-    """A code of the fixed list, and free words (may be empty)."""
+    """A code of the fixed list, and free words (may be empty); and on what it rests.
+
+    `authority` is the warrant, request or article that an access states; `assured` are the uses
+    that a recipient has ruled out in writing (`access.EXCLUDED_USES`).
+    """
 
     code: str
     text: str
+    authority: str | None = None
+    assured: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, str]:
         """Return the withheld value of an entry."""
         return {"code": self.code, "text": self.text}
 
 
-def parse(stated: str | None) -> Purpose:
+def parse(
+    stated: str | None, *, authority: str | None = None, assured: Sequence[str] = ()
+) -> Purpose:
     """Read `code` or `code: free text`; words without a code are `other`.
 
     Raises:
@@ -39,7 +48,10 @@ def parse(stated: str | None) -> Purpose:
         raise BadRequest("the purpose is not valid Unicode text") from error
     if length > MAX_BYTES:
         raise PurposeTooLong(f"the purpose has {length} bytes; at most {MAX_BYTES} are allowed")
+    if authority is not None and not (authority.strip() and len(authority.encode()) <= MAX_BYTES):
+        raise BadRequest(f"an authority has 1 to {MAX_BYTES} bytes")
     code, _, words = stated.partition(":")
+    rest = (authority, tuple(assured))
     if code.strip().lower() in CODES:
-        return Purpose(code.strip().lower(), words.strip())
-    return Purpose("other", stated.strip())
+        return Purpose(code.strip().lower(), words.strip(), *rest)
+    return Purpose("other", stated.strip(), *rest)

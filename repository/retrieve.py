@@ -8,7 +8,7 @@ Retrieval, in order:
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -17,9 +17,10 @@ from custody.entry import Act, Actor, CustodyEntry, Draft, uuid7
 from custody.errors import LedgerDamaged
 from repository import Repository, chunks
 from repository.access import Right
-from repository.authorise import Caller, on_exhibit, refuse
+from repository.authorise import Caller, on_exhibit, refuse, still_allowed
 from repository.envelope import plain_size
 from repository.errors import (
+    AccessDenied,
     BadRequest,
     Erased,
     IntegrityError,
@@ -38,6 +39,8 @@ from repository.models import Case, Exhibit, FlowRange
 from repository.purpose import Purpose, parse
 from repository.sealed import plain_reader
 from repository.stores import Stored
+
+_ASK_AGAIN = 16  # chunks
 
 Span = tuple[int | None, int | None]
 """First and last byte, zero-based and inclusive: (A, B), (A, None) to the end, (None, N) last N."""
@@ -82,6 +85,7 @@ class Reading:
     first: int
     last: int  # inclusive; -1 for an empty part
     noted: FlowRange | None = None  # a range has its entries in common with others of its flow
+    still: Callable[[], bool] = lambda: True  # asked again while it lasts
     sent: int = 0
     closed: bool = field(default=False)
 
@@ -96,9 +100,13 @@ class Reading:
         Raises:
             IntegrityError: a stored byte differs; recorded, and the chunk is not given out.
             StoreUnavailable: the store stopped answering; recorded.
+            AccessDenied: the person, the grant or the permission ended meanwhile; recorded.
         """
         try:
-            for block in self._verified():
+            for count, block in enumerate(self._verified()):
+                if count and count % _ASK_AGAIN == 0 and not self.still():
+                    self.close("aborted", "access-ended")
+                    raise AccessDenied("the access ended while the bytes were being read")
                 yield block
                 self.sent += len(block)
             self.close("done")
@@ -143,20 +151,32 @@ class Reading:
             exhibit=ref(self.exhibit),
             request_id=self.request_id,
             plain={"ranges": ranges, **about_part(self.part)},
-            withheld={"purpose": self.purpose.to_json(), "case": self.case.code},
+            withheld={
+                "purpose": self.purpose.to_json(),
+                "case": self.case.code,
+                **({"authority": self.purpose.authority} if self.purpose.authority else {}),
+            },
         )
 
 
-def stated_purpose(repo: Repository, caller: Caller, stated: str | None, attempted: Act) -> Purpose:
-    """Return the purpose of an access, or record the refusal.
+def stated_purpose(
+    repo: Repository,
+    caller: Caller,
+    stated: str | None,
+    attempted: Act,
+    *,
+    authority: str | None = None,
+    assured: Sequence[str] = (),
+) -> Purpose:
+    """Return the purpose of an access and on what it rests, or record the refusal.
 
     Raises:
         PurposeRequired, PurposeTooLong, BadRequest: no usable purpose; recorded.
     """
     try:
-        return parse(stated)
+        return parse(stated, authority=authority, assured=assured)
     except (PurposeRequired, PurposeTooLong, BadRequest) as error:
-        refuse(repo, caller, attempted, error.code, error)
+        refuse(repo, caller, attempted, [error.code], error)
 
 
 def retrieve(
@@ -165,6 +185,7 @@ def retrieve(
     number: str,
     *,
     purpose: str | None,
+    authority: str | None = None,
     span: Span | None = None,
     part: int | None = None,
 ) -> Reading:
@@ -175,6 +196,7 @@ def retrieve(
         caller: who asks.
         number: exhibit number.
         purpose: as stated.
+        authority: the warrant, request or article it rests on.
         span: the bytes wanted; None: everything.
         part: which part; None: the only one.
 
@@ -185,17 +207,19 @@ def retrieve(
         RangeNotSatisfiable: the range lies outside the part; recorded.
         LedgerUnavailable: nothing could be recorded, so nothing is given out.
     """
-    stated = stated_purpose(repo, caller, purpose, Act.RETRIEVAL)  # (1)
+    stated = stated_purpose(repo, caller, purpose, Act.RETRIEVAL, authority=authority)  # (1)
     actor, case, exhibit = on_exhibit(  # (2)
-        repo, caller, Right.RETRIEVE, number, attempted=Act.RETRIEVAL
+        repo, caller, Right.RETRIEVE, number, attempted=Act.RETRIEVAL, purpose=stated
     )
     try:
         with repo.database.reading() as session:
             row, named = meant_part(exhibit, parts_of(session, [exhibit.id]), part)
         first, last = _span(span, row.size)
     except (PartRequired, UnknownPart, RangeNotSatisfiable) as error:
-        refuse(repo, caller, Act.RETRIEVAL, error.code, error, case=case, exhibit=exhibit)
-    withheld = {"purpose": stated.to_json(), "case": case.code}
+        refuse(repo, caller, Act.RETRIEVAL, [error.code], error, case=case, exhibit=exhibit)
+    withheld: dict[str, Any] = {"purpose": stated.to_json(), "case": case.code}
+    if stated.authority:
+        withheld["authority"] = stated.authority
     noted = None
     if span is not None:
         noted = join(  # (3)
@@ -215,8 +239,9 @@ def retrieve(
         )
         repo.ledger.record(opening)  # (3)
     reading = Reading(
-        repo, actor, case, exhibit, stated, request_id, _UNREAD, named, first, last, noted
-    )
+        repo, actor, case, exhibit, stated, request_id, _UNREAD, named, first, last, noted,
+        still=lambda: still_allowed(repo, caller, Right.RETRIEVE, case, exhibit, stated),
+    )  # fmt: skip
     try:
         reading.recorded = recorded_parts(repo, exhibit)[row.part - 1]
     except LedgerDamaged as error:

@@ -50,7 +50,7 @@ class Declaration:
 
     def to_json(self) -> dict[str, Any]:
         """Return the declaration as the table keeps it."""
-        return asdict(self)
+        return {**asdict(self), "purpose": self.purpose.to_json()}
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> "Declaration":

@@ -135,6 +135,7 @@ def _plain(value: object) -> str:
     help='Where to write; "-": standard output. Of several parts: a folder.',
 )  # fmt: skip
 @click.option("--purpose", help="Why; a code, or 'code: your words'.")
+@click.option("--authority", help="The warrant, request or article it rests on.")
 @click.option("--range", "span", metavar="A-B", help="Zero-based, inclusive.")
 @click.option(
     "--part", type=click.IntRange(1, 999_999), metavar="N",
@@ -142,27 +143,35 @@ def _plain(value: object) -> str:
 )  # fmt: skip
 @pass_context
 def retrieve(
-    ctx: Context, exhibit: str, out: str, purpose: str | None, span: str | None, part: int | None
+    ctx: Context,
+    /,
+    exhibit: str,
+    out: str,
+    purpose: str | None,
+    authority: str | None,
+    span: str | None,
+    part: int | None,
 ) -> None:
     """Write an exhibit's bytes, each checked against the ledger before it is written.
 
     Of an exhibit of several parts each part is a file, NUMBER.1.bin, NUMBER.2.bin and so on.
     """
     wanted = _span(span)
+    why: dict[str, Any] = {"purpose": purpose, "authority": authority}
     target = None if out == "-" else Path(out)
     with ctx.repo.database.reading() as session:
         count = count_parts(session, exhibit)
     if count > 1 and part is None and wanted is None and target is not None:
-        _retrieve_all(ctx, exhibit, target, purpose, count)
+        _retrieve_all(ctx, exhibit, target, why, count)
         return
     if target is not None and target.exists():
         raise BadRequest(f"{target} exists; nothing is overwritten, name another file")
-    reading = open_reading(ctx.repo, ctx.caller, exhibit, purpose=purpose, span=wanted, part=part)
+    reading = open_reading(ctx.repo, ctx.caller, exhibit, **why, span=wanted, part=part)
     _deliver(ctx, reading, target)
 
 
 def _retrieve_all(
-    ctx: Context, exhibit: str, folder: Path, purpose: str | None, count: int
+    ctx: Context, exhibit: str, folder: Path, why: dict[str, Any], count: int
 ) -> None:
     """Write every part into a folder, each with entries of its own."""
     files = [folder / file_name(exhibit, n) for n in range(1, count + 1)]
@@ -172,7 +181,7 @@ def _retrieve_all(
     if taken:
         raise BadRequest(f"{taken[0]} exists; nothing is overwritten, name another folder")
     for n, file in enumerate(files, 1):
-        reading = open_reading(ctx.repo, ctx.caller, exhibit, purpose=purpose, part=n)
+        reading = open_reading(ctx.repo, ctx.caller, exhibit, **why, part=n)
         _make_folder(reading, folder)
         _deliver(ctx, reading, file)
 

@@ -14,7 +14,7 @@ from custody.errors import CustodyError
 from custody.findings import Finding
 from custody.receipt import AnyReceipt, SubmissionReceipt, read_receipt
 from repository import Repository
-from repository.access import Right
+from repository.access import EXCLUDED_USES, Right
 from repository.authorise import on_house
 from repository.copies import uncopied
 from repository.errors import BadRequest, StoreError
@@ -65,7 +65,7 @@ def verify(
             receipts=receipts,
         )
     if unwraps or (not chosen and ctx.settings.unwrap_log_file):
-        on_house(ctx.repo, ctx.caller, Right.GOVERN, attempted=Act.FIXITY_CHECK)
+        on_house(ctx.repo, ctx.caller, Right.AUDIT, attempted=Act.FIXITY_CHECK)
         findings += check_unwraps(ctx.repo)
     _report(ctx, findings)
 
@@ -89,7 +89,7 @@ def _repository(
     receipts: Sequence[Path],
 ) -> list[Finding]:
     repo = ctx.repo
-    actor = on_house(repo, ctx.caller, Right.GOVERN, attempted=Act.FIXITY_CHECK)
+    actor = on_house(repo, ctx.caller, Right.AUDIT, attempted=Act.FIXITY_CHECK)
     findings: list[Finding] = []
     if ledger:
         findings += _ledger(ctx, checkpoints, receipts)
@@ -219,14 +219,20 @@ OPTIONAL = frozenset(
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR")
 @click.option("--purpose", help="Why; a code, or 'code: your words'.")
 @click.option("--recipient", help="Who gets it.")
+@click.option("--authority", help="The warrant, request or article it rests on.")
+@click.option("--assured", multiple=True, type=click.Choice(EXCLUDED_USES),
+              help="A use that the recipient has ruled out in writing.")  # fmt: skip
 @pass_context
 def export(
     ctx: Context,
+    /,
     exhibits: tuple[str, ...],
     code: str,
     out: Path,
     purpose: str | None,
     recipient: str | None,
+    authority: str | None,
+    assured: tuple[str, ...],
 ) -> None:
     """Write the court bundle: exhibits, custody report, proofs and a verifier."""
     made = make_bundle(
@@ -237,6 +243,8 @@ def export(
         place=out,
         purpose=purpose,
         recipient=recipient,
+        authority=authority,
+        assured=assured,
         progress=lambda step: ctx.say(f"packing {step}"),
     )
     found = {

@@ -1,20 +1,32 @@
 """init, case, person, token: what a custodian does to set up the house."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import click
 
 from api.commands.context import Context, login, pass_context
 from custody.entry import Act, Draft, timestamp
-from repository.access import ROLES, Right
+from repository.access import GRANTABLE, ROLES, Right
 from repository.authorise import on_case, on_house
 from repository.cases import open_case
 from repository.consult import list_cases
 from repository.consult import show_case as consult_case
 from repository.errors import BadRequest
 from repository.initialise import initialise
-from repository.naming import shown
-from repository.people import find_person, grant, new_person, new_token, people, revoke_token
+from repository.naming import instant, shown
+from repository.people import (
+    KINDS,
+    end_person,
+    find_person,
+    grant,
+    new_organisation,
+    new_person,
+    new_token,
+    organisations,
+    people,
+    revoke,
+    revoke_token,
+)
 
 
 @click.command()
@@ -58,11 +70,12 @@ def case() -> None:
 @case.command("new")
 @click.argument("code")
 @click.option("--title", required=True)
+@click.option("--organisation", metavar="NAME", help="Whose case it is; else yours.")
 @pass_context
-def case_new(ctx: Context, code: str, title: str) -> None:
+def case_new(ctx: Context, code: str, title: str, organisation: str | None) -> None:
     """Open a case; CODE is 2 to 12 of A-Z and 0-9."""
     actor = on_house(ctx.repo, ctx.caller, Right.OPEN_CASE, attempted=Act.CASE_OPENED)
-    made = open_case(ctx.repo, actor, code=code, title=title)
+    made = open_case(ctx.repo, actor, code=code, title=title, organisation=organisation)
     ctx.result({"case": made.code, "title": made.title}, f"{made.code}  {shown(made.title)}")
 
 
@@ -94,18 +107,78 @@ def case_show(ctx: Context, code: str) -> None:
 @case.command("grant")
 @click.argument("code")
 @click.argument("person")
-@click.argument("role", type=click.Choice(ROLES))
+@click.argument("role", type=click.Choice(GRANTABLE))
+@click.option("--party", help="For whom counsel and experts act.")
+@click.option("--until", metavar="TIME", help="When it ends: a date or RFC 3339 time.")
 @pass_context
-def case_grant(ctx: Context, code: str, person: str, role: str) -> None:
+def case_grant(
+    ctx: Context, code: str, person: str, role: str, party: str | None, until: str | None
+) -> None:
     """Give PERSON a ROLE on the case CODE."""
     actor, found = on_case(ctx.repo, ctx.caller, Right.GOVERN, code, attempted=Act.ACCESS_GRANT)
     with ctx.repo.database.reading() as session:
         whom = find_person(session, person)
-    grant(ctx.repo, actor, case=found, person=whom, role=role)
+    end = expiry(ctx, until)
+    grant(ctx.repo, actor, case=found, person=whom, role=role, party=party, until=end)
     ctx.result(
-        {"case": code, "person": whom.id, "role": role},
+        {"case": code, "person": whom.id, "role": role, "party": party, "until": until},
         f"{shown(whom.name)} is {role} on {code}",
     )
+
+
+@case.command("revoke")
+@click.argument("code")
+@click.argument("person")
+@click.argument("role", type=click.Choice(GRANTABLE))
+@pass_context
+def case_revoke(ctx: Context, code: str, person: str, role: str) -> None:
+    """Take a ROLE on the case CODE away from PERSON, at once."""
+    actor, found = on_case(
+        ctx.repo, ctx.caller, Right.GOVERN, code, attempted=Act.ACCESS_REVOCATION
+    )
+    with ctx.repo.database.reading() as session:
+        whom = find_person(session, person)
+    revoke(ctx.repo, actor, case=found, person=whom, role=role)
+    ctx.result(
+        {"case": code, "person": whom.id, "role": role, "revoked": True},
+        f"{shown(whom.name)} is no longer {role} on {code}",
+    )
+
+
+@click.group()
+def organisation() -> None:
+    """Register and list the organisations that people act for and cases belong to."""
+
+
+@organisation.command("new")
+@click.argument("name")
+@click.option("--kind", required=True, type=click.Choice(KINDS))
+@click.option("--country")
+@pass_context
+def organisation_new(ctx: Context, name: str, kind: str, country: str | None) -> None:
+    """Register an organisation."""
+    actor = on_house(ctx.repo, ctx.caller, Right.GOVERN, attempted=Act.CONFIGURATION_CHANGE)
+    new_organisation(ctx.repo, actor, name=name, kind=kind, country=country)
+    ctx.result(
+        {"organisation": name, "kind": kind, "country": country}, f"{kind:14}  {shown(name)}"
+    )
+
+
+@organisation.command("list")
+@pass_context
+def organisation_list(ctx: Context) -> None:
+    """List every organisation."""
+    actor = on_house(ctx.repo, ctx.caller, Right.GOVERN, attempted=Act.CONSULTATION)
+    with ctx.repo.database.reading() as session:
+        found = organisations(session)
+    ctx.repo.ledger.record(
+        Draft(Act.CONSULTATION, actor, plain={"count": len(found)}, reason="organisation-list")
+    )
+    for one in found:
+        ctx.result(
+            {"organisation": one.name, "kind": one.kind, "country": one.country},
+            f"{one.kind:14}  {shown(one.name)}",
+        )
 
 
 @click.group()
@@ -118,14 +191,30 @@ def person() -> None:
 @click.option("--role", required=True, type=click.Choice(ROLES))
 @click.option("--organisation")
 @click.option("--country")
+@click.option("--same-as", metavar="PERSON", help="One more account of this human being.")
 @pass_context
 def person_new(
-    ctx: Context, name: str, role: str, organisation: str | None, country: str | None
+    ctx: Context,
+    name: str,
+    role: str,
+    organisation: str | None,
+    country: str | None,
+    same_as: str | None,
 ) -> None:
     """Register a person."""
     actor = on_house(ctx.repo, ctx.caller, Right.GOVERN, attempted=Act.PERSON_REGISTERED)
+    one = None
+    if same_as is not None:
+        with ctx.repo.database.reading() as session:
+            one = find_person(session, same_as)
     made = new_person(
-        ctx.repo, actor, name=name, role=role, organisation=organisation, country=country
+        ctx.repo,
+        actor,
+        name=name,
+        role=role,
+        organisation=organisation,
+        country=country,
+        same_as=one,
     )
     ctx.result(
         {"person": made.id, "name": made.name, "role": made.role},
@@ -155,6 +244,19 @@ def person_list(ctx: Context) -> None:
         )
 
 
+@person.command("end")
+@click.argument("named", metavar="PERSON")
+@click.option("--motive", required=True, help="Why, in words.")
+@pass_context
+def person_end(ctx: Context, named: str, motive: str) -> None:
+    """End whatever PERSON may do, at once; what is being read breaks off."""
+    actor = on_house(ctx.repo, ctx.caller, Right.GOVERN, attempted=Act.ACCESS_REVOCATION)
+    with ctx.repo.database.reading() as session:
+        whom = find_person(session, named)
+    end_person(ctx.repo, actor, whom, motive=motive)
+    ctx.result({"person": whom.id, "ended": True}, f"{shown(whom.name)} may do nothing any more")
+
+
 @click.group()
 def token() -> None:
     """Issue and revoke the tokens with which programs and browsers sign in."""
@@ -163,13 +265,16 @@ def token() -> None:
 @token.command("new")
 @click.argument("person")
 @click.option("--expires", metavar="TIME", help="When it ends: a date or RFC 3339 time.")
+@click.option("--submission", metavar="ID", help="It adds to this one and reads nothing back.")
 @pass_context
-def token_new(ctx: Context, person: str, expires: str | None) -> None:
+def token_new(ctx: Context, person: str, expires: str | None, submission: str | None) -> None:
     """Issue a token for PERSON; it is shown once."""
     actor = on_house(ctx.repo, ctx.caller, Right.GOVERN, attempted=Act.CONFIGURATION_CHANGE)
     with ctx.repo.database.reading() as session:
         whom = find_person(session, person)
-    made, text = new_token(ctx.repo, actor, person=whom, expires_at=expiry(ctx, expires))
+    made, text = new_token(
+        ctx.repo, actor, person=whom, expires_at=expiry(ctx, expires), submission=submission
+    )
     ctx.result({"token": text, "id": made.id, "person": whom.id, "expires": expires}, text)
     ctx.say(f"This is {shown(whom.name)}'s token; it is not shown again. To end it: "
             f"evidence token revoke {made.id}")  # fmt: skip
@@ -185,22 +290,25 @@ def token_revoke(ctx: Context, token_id: str) -> None:
     ctx.result({"id": token_id, "revoked": True}, f"{token_id} is revoked")
 
 
+def moment(text: str | None) -> datetime | None:
+    """Return a time as written on the command line.
+
+    Raises:
+        BadRequest: no date or time.
+    """
+    return None if text is None else instant(text)
+
+
 def expiry(ctx: Context, text: str | None) -> datetime | None:
-    """Return when a token ends, as written on the command line.
+    """Return when something ends, as written on the command line.
 
     Raises:
         BadRequest: no date or time, or one that has passed.
     """
-    if text is None:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise BadRequest("an expiry is a date or a time like 2027-01-31T18:00:00+01:00") from error
-    found = found if found.tzinfo else found.replace(tzinfo=UTC)
-    if found <= ctx.repo.clock():
+    found = moment(text)
+    if found is not None and found <= ctx.repo.clock():
         raise BadRequest("this expiry lies in the past")
     return found
 
 
-COMMANDS = (init, case, person, token)
+COMMANDS = (init, organisation, case, person, token)

@@ -8,11 +8,11 @@ from api.errors import BadInvitation
 from api.remote.invitation import Address, Invitation, checked_pin
 from api.tls import find_identity
 from custody.entry import Act
-from repository.access import Right, Standing, decide
-from repository.authorise import on_case, on_house
+from repository.access import Right, decide
+from repository.authorise import Caller, of_case, on_case, on_house, who
 from repository.errors import AccessDenied
 from repository.naming import shown
-from repository.people import case_roles, find_person, new_token
+from repository.people import find_person, new_token
 
 
 @click.command()
@@ -43,8 +43,9 @@ def invite(
     if code is not None:
         _, case = on_case(repo, ctx.caller, Right.GOVERN, code, attempted=Act.CONFIGURATION_CHANGE)
         with repo.database.reading() as session:
-            roles = case_roles(session, whom.id, case.id)
-        if not decide(Standing(whom.role, roles), Right.INGEST).allowed:
+            guest = Caller(whom, "named")
+            asking, thing = who(session, guest, case), of_case(session, guest, case)
+        if not decide(asking, Right.INGEST, thing, None, repo.clock()).allowed:
             raise AccessDenied(
                 f"{shown(whom.name)} may not hand in evidence on {code} yet: "
                 f"evidence case grant {code} {whom.id} investigator"

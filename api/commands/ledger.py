@@ -19,6 +19,7 @@ from custody.static_log import names, read_tile
 from custody.timestamp import stamp_imprint
 from repository import database_url, default_key, open_first_signer, passphrase_file
 from repository.access import Right
+from repository.approvals import request_compromise
 from repository.authorise import on_house
 from repository.errors import BadRequest, ExportBlocked
 from repository.keys import mirror_key
@@ -94,7 +95,7 @@ def ledger_time(ctx: Context, index: int) -> None:
 @pass_context
 def ledger_tail(ctx: Context, count: int) -> None:
     """Print the newest entries; reading the ledger is an access and is recorded."""
-    actor = on_house(ctx.repo, ctx.caller, Right.GOVERN, attempted=Act.CONSULTATION)
+    actor = on_house(ctx.repo, ctx.caller, Right.AUDIT, attempted=Act.CONSULTATION)
     ctx.repo.ledger.record(Draft(Act.CONSULTATION, actor, reason="ledger"))
     size = ctx.repo.ledger.size()
     for entry in ctx.repo.ledger.entries(max(0, size - count), size):
@@ -115,7 +116,7 @@ def ledger_tiles(ctx: Context, out: Path) -> None:
 
     Entry bundles are the ledger's entries; writing them is an access and is recorded.
     """
-    actor = on_house(ctx.repo, ctx.caller, Right.GOVERN, attempted=Act.CONSULTATION)
+    actor = on_house(ctx.repo, ctx.caller, Right.AUDIT, attempted=Act.CONSULTATION)
     if out.exists() and any(out.iterdir()):
         raise ExportBlocked(f"{out} is not empty; nothing was written")
     ctx.repo.ledger.record(Draft(Act.CONSULTATION, actor, reason="ledger-tiles"))
@@ -254,10 +255,22 @@ def key_rotate(ctx: Context, uri: str | None) -> None:
 @ledger_key.command("compromised")
 @click.argument("vkey")
 @click.option("--since", type=click.IntRange(min=0), help="Tree size; by default from now on.")
+@click.option("--motive", required=True, help="Why, in words.")
 @pass_context
-def key_compromised(ctx: Context, vkey: str, since: int | None) -> None:
-    """Record that a key is in other hands: from that size on, witnesses must vouch for it."""
-    _change(ctx, vkey, KeyState.COMPROMISED, since)
+def key_compromised(ctx: Context, vkey: str, since: int | None, motive: str) -> None:
+    """Ask to record that a key is in other hands: witnesses must then vouch for what it signs.
+
+    Another custodian decides: evidence approval give ID.
+    """
+    try:
+        key = VerifierKey.parse(vkey)
+    except MalformedNote as error:
+        raise BadRequest(f"{vkey[:80]!r} is no verifier key: {error}") from error
+    row = request_compromise(ctx.repo, ctx.caller, key, since=since, motive=motive)
+    publish(ctx.repo)
+    ctx.result({"approval": row.id, "key": vkey, "size": row.asked["size"]}, row.id)
+    ctx.say("nothing is recorded of the key until another custodian approves: "
+            f"evidence approval give {row.id}")  # fmt: skip
 
 
 @ledger_key.command("retired")
@@ -265,10 +278,10 @@ def key_compromised(ctx: Context, vkey: str, since: int | None) -> None:
 @pass_context
 def key_retired(ctx: Context, vkey: str) -> None:
     """Record that a key signs no more."""
-    _change(ctx, vkey, KeyState.RETIRED, None)
+    _change(ctx, vkey, KeyState.RETIRED)
 
 
-def _change(ctx: Context, vkey: str, state: KeyState, since: int | None) -> None:
+def _change(ctx: Context, vkey: str, state: KeyState) -> None:
     repo = ctx.repo
     actor = on_house(repo, ctx.caller, Right.GOVERN, attempted=Act.KEY_ROTATION)
     try:
@@ -280,7 +293,7 @@ def _change(ctx: Context, vkey: str, state: KeyState, since: int | None) -> None
         raise BadRequest("this key was never one of this log; see: evidence ledger key list")
     if state is KeyState.RETIRED and key == repo.ledger.key and key.type == ED25519:
         raise BadRequest("this key signs now; rotate first: evidence ledger key rotate")
-    entry = repo.ledger.change_key(actor, key, state, size=since)
+    entry = repo.ledger.change_key(actor, key, state)
     publish(repo)
     about = entry.fields["key"]
     found = {"key": vkey, "state": str(state), "size": about["size"], "entry": entry.index}

@@ -27,7 +27,7 @@ def store() -> None:
 def store_check(ctx: Context) -> None:
     """Try to break the locks of every store, and put on record what nobody registered."""
     repo = ctx.repo
-    on_house(repo, ctx.caller, Right.GOVERN, attempted=Act.STORE_CHECK)
+    on_house(repo, ctx.caller, Right.INSTALL, attempted=Act.STORE_CHECK)
     worst = 0
     for place in repo.stores:
         try:
@@ -55,7 +55,7 @@ def store_check(ctx: Context) -> None:
 @pass_context
 def store_list(ctx: Context) -> None:
     """List every stored object with its digest, for whoever audits the storage without keys."""
-    on_house(ctx.repo, ctx.caller, Right.GOVERN, attempted=Act.CONSULTATION)
+    on_house(ctx.repo, ctx.caller, Right.INSTALL, attempted=Act.CONSULTATION)
     for stored in holdings(ctx.repo, ctx.caller):
         said = f"{stored['sha256']}  {stored['size']:>14}  {stored['bucket']}/{stored['key']}"
         last = f"{stored['place']} {stored['verified']} {stored['verified_at']}"

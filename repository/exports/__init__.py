@@ -20,10 +20,11 @@ from custody.entry import Act, Actor, CustodyEntry, Draft, timestamp, uuid7
 from custody.errors import EvidenceError
 from custody.ledger import checked_values
 from repository import Repository, software
-from repository.access import Right
-from repository.authorise import Caller, on_case, refuse
+from repository.access import IDENTIFYING, PARTIES, Right, decide
+from repository.authorise import Caller, of_exhibits, on_case, on_exhibit, refuse, who
+from repository.consult import known_exhibits
 from repository.errors import ExportBlocked, UnknownExhibit
-from repository.exhibits import exhibits_of, find_exhibit, ref
+from repository.exhibits import find_exhibit, ref
 from repository.exports.bag import Bag
 from repository.exports.verify_text import VERIFY_TEXT
 from repository.ledger_mirror import publish
@@ -82,18 +83,37 @@ def export(
     place: Path,
     purpose: str | None,
     recipient: str | None = None,
+    authority: str | None = None,
+    assured: Sequence[str] = (),
     progress: Progress = lambda _: None,
 ) -> Exported:
-    """Write the court bundle of exhibits of one case (all of them if none is named).
+    """Write the court bundle of exhibits of one case (all the caller knows of if none is named).
+
+    Args:
+        repo: the repository.
+        caller: who exports.
+        code: the case.
+        numbers: its exhibits.
+        place: the folder to make.
+        purpose: as stated.
+        recipient: who gets it, in words.
+        authority: the warrant, request or article it rests on.
+        assured: excluded uses that the recipient has ruled out in writing.
+        progress: is told each step.
 
     Raises:
         PurposeRequired, UnknownCase, UnknownExhibit, AccessDenied: refused and recorded.
         ExportBlocked: nothing to export, the place is taken, or something cannot be put in.
         IntegrityError: an exhibit's stored bytes differ; nothing was handed out.
     """
-    stated = stated_purpose(repo, caller, purpose, Act.REPORT_GENERATED)  # (1)
-    actor, case = on_case(repo, caller, Right.EXPORT, code, attempted=Act.REPORT_GENERATED)
+    stated = stated_purpose(  # (1)
+        repo, caller, purpose, Act.REPORT_GENERATED, authority=authority, assured=assured
+    )
+    actor, case = on_case(
+        repo, caller, Right.EXPORT, code, attempted=Act.REPORT_GENERATED, purpose=stated
+    )
     chosen = _chosen(repo, caller, case, numbers)
+    _released(repo, caller, case, chosen, stated)
     exhibits = [exhibit for exhibit in chosen if exhibit.erased_at is None]
     erased = [exhibit.number for exhibit in chosen if exhibit.erased_at is not None]
     if not exhibits:
@@ -168,18 +188,37 @@ def _write(job: _Export, bag: Bag, place: Path, size: int, progress: Progress) -
 def _chosen(repo: Repository, caller: Caller, case: Case, numbers: Sequence[str]) -> list[Exhibit]:
     with repo.database.reading() as session:
         if not numbers:
-            return exhibits_of(session, case)
+            return known_exhibits(repo, session, caller, case)
         found = [find_exhibit(session, number) for number in dict.fromkeys(numbers)]
     chosen = []
     for number, exhibit in zip(dict.fromkeys(numbers), found, strict=True):
         if exhibit is None or exhibit.case_id != case.id:
             unknown = UnknownExhibit(f"case {case.code} has no exhibit {shown(number)}")
             refuse(
-                repo, caller, Act.REPORT_GENERATED, "unknown-exhibit", unknown,
+                repo, caller, Act.REPORT_GENERATED, ["unknown-exhibit"], unknown,
                 asked=number, case=case,
             )  # fmt: skip
         chosen.append(exhibit)
     return sorted(chosen, key=lambda exhibit: exhibit.serial)
+
+
+def _released(
+    repo: Repository, caller: Caller, case: Case, chosen: Sequence[Exhibit], purpose: Purpose
+) -> None:
+    """Refuse an export as a whole if the rules keep one of its exhibits; that one is named.
+
+    Raises:
+        UnknownExhibit, AccessDenied: one is not for this caller or purpose; recorded.
+    """
+    with repo.database.reading() as session:
+        asking, now = who(session, caller, case), repo.clock()
+        things = of_exhibits(session, caller, case, chosen)
+    for exhibit, thing in zip(chosen, things, strict=True):
+        if not decide(asking, Right.EXPORT, thing, purpose, now).allowed:
+            on_exhibit(
+                repo, caller, Right.EXPORT, exhibit.number,
+                attempted=Act.REPORT_GENERATED, purpose=purpose,
+            )  # fmt: skip
 
 
 def _drafts(
@@ -193,6 +232,8 @@ def _drafts(
     withheld: dict[str, Any] = {"purpose": job.purpose.to_json(), "case": job.case.code}
     if job.recipient:
         withheld["recipient"] = job.recipient
+    if job.purpose.authority:
+        withheld["authority"] = job.purpose.authority
     house: dict[str, Any] = {**withheld}
     if left_out:
         house["detail"] = {"left_out": [what for what, _ in left_out]}
@@ -239,7 +280,13 @@ def _entries(
         last_seq[exhibit.id] = len(entries)
         history.extend(entries)
     history.sort(key=lambda entry: entry.index)
-    return history, ledger.openings([entry.index for entry in history]), last_seq
+    openings = ledger.openings([entry.index for entry in history])
+    for entry in history:
+        if entry.fields["actor"]["role"] in PARTIES:
+            openings[entry.index] = {}  # what a party looked at, and why, is told to no other
+        for name in IDENTIFYING:
+            openings[entry.index].pop(name, None)
+    return history, openings, last_seq
 
 
 def _left_out(

@@ -1,46 +1,245 @@
-"""decide(): pure, deny by default; the whole table written out."""
+"""decide(): pure, deny by default; the whole table written out, and every marking."""
 
 import itertools
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from repository.access import ALLOWED, ROLES, Right, Standing, decide
+from repository.access import (
+    ALLOWED,
+    HANDLING,
+    LEAVING,
+    ROLES,
+    SHOWING,
+    TAKING,
+    TLP,
+    USING,
+    Held,
+    Marking,
+    Right,
+    Thing,
+    Who,
+    decide,
+)
+from repository.purpose import Purpose
+
+NOW = datetime(2026, 11, 27, tzinfo=UTC)
+LATER = NOW + timedelta(hours=1)
+HOUSE = {Right.OPEN_CASE, Right.GOVERN, Right.AUDIT, Right.INSTALL}
+LOOKING = {Right.LIST, Right.CONSULT}
+PARTY = {*LOOKING, Right.HISTORY, Right.FACTS, Right.RETRIEVE}
 
 EXPECTED = {
-    "investigator": {Right.OPEN_CASE, Right.CONSULT, Right.INGEST, Right.EXTRACT},
-    "analyst": {Right.CONSULT, Right.RETRIEVE, Right.EXTRACT},
-    "prosecutor": {Right.CONSULT, Right.EXPORT},
+    "investigator": {
+        *LOOKING, Right.OPEN_CASE, Right.HISTORY, Right.FACTS, Right.INGEST, Right.EXTRACT,
+        Right.MARK, Right.REQUEST,
+    },
+    "analyst": {
+        *LOOKING, Right.HISTORY, Right.FACTS, Right.RETRIEVE, Right.EXTRACT, Right.REQUEST,
+    },
+    "prosecutor": {
+        *LOOKING, Right.HISTORY, Right.FACTS, Right.EXPORT, Right.DISCLOSE, Right.REQUEST,
+    },
     "custodian": set(Right),
-}
+    "auditor": {Right.HISTORY, Right.AUDIT},
+    "partner": {*LOOKING, Right.FACTS, Right.RETRIEVE},
+    "submitter": {*LOOKING, Right.INGEST},
+    "counsel": PARTY,
+    "expert": PARTY,
+    "administrator": {Right.INSTALL},
+}  # fmt: skip
+EXHIBIT = Thing("exhibit", submission="SUB-1", submitter="p", disclosed_to=frozenset({"defence"}))
+PURPOSE = Purpose("analysis", "", "warrant 7")
+
+
+def holder(role: str, house: str | None = None) -> Who:
+    """Return a person p with a role on the case; counsel and experts act for the defence."""
+    party = "defence" if role in ("counsel", "expert") else None
+    return Who("p", house or role, held=(Held(role, party),))
+
+
+def marked(**values: object) -> Thing:
+    return replace(EXHIBIT, markings=(Marking(**values),))
+
+
+def reasons(person: Who, act: Right, thing: Thing, purpose: Purpose | None = PURPOSE) -> set[str]:
+    return set(decide(person, act, thing, purpose, NOW).reasons)
 
 
 @pytest.mark.parametrize(("role", "right"), list(itertools.product(ROLES, Right)))
-def test_a_role_granted_on_the_case_allows_its_rights_and_no_other(role, right):
-    if right in (Right.OPEN_CASE, Right.GOVERN):
-        found = decide(Standing(role), right)
+def test_a_role_allows_its_acts_and_no_other(role, right):
+    if right in HOUSE:
+        found = decide(Who("p", role), right, Thing(), None, NOW)
     else:
-        found = decide(Standing("analyst", frozenset({role})), right)
+        found = decide(holder(role), right, EXHIBIT, PURPOSE, NOW)
     assert found.allowed == (right in EXPECTED[role])
 
 
-@pytest.mark.parametrize(("role", "right"), list(itertools.product(ROLES, Right)))
-def test_without_a_grant_only_a_custodian_acts_on_a_case(role, right):
-    found = decide(Standing(role), right)
-    if right in (Right.OPEN_CASE, Right.GOVERN):
-        assert found.allowed == (right in EXPECTED[role])
-    else:
-        assert found.allowed == (role == "custodian")
-        assert found.allowed or found.reason == "no-grant"
+@pytest.mark.parametrize(
+    ("role", "right"), list(itertools.product(ROLES, sorted(set(Right) - HOUSE)))
+)
+def test_without_a_grant_only_roles_of_the_whole_house_reach_a_case(role, right):
+    found = decide(Who("p", role), right, EXHIBIT, PURPOSE, NOW)
+    assert found.allowed == (role in ("custodian", "auditor") and right in EXPECTED[role])
+    assert found.allowed or found.reasons in (("no-grant",), ("role",))
 
 
-def test_a_right_nobody_listed_is_denied():
+def test_a_custodian_of_an_institution_reaches_its_own_cases_only():
+    own = replace(EXHIBIT, organisation="Unit")
+    other = replace(EXHIBIT, organisation="Tribunal")
+    custodian = Who("p", "custodian", organisation="Unit")
+    assert decide(custodian, Right.RETRIEVE, own, PURPOSE, NOW).allowed
+    assert reasons(custodian, Right.RETRIEVE, other) == {"no-grant"}
+    assert reasons(custodian, Right.RETRIEVE, EXHIBIT) == {"no-grant"}
+
+
+def test_an_act_nobody_listed_is_denied():
     assert set(ALLOWED) == set(Right)
-    assert not decide(Standing("custodian", frozenset(ROLES)), "invented").allowed  # type: ignore[arg-type]
-    assert not decide(Standing("invented"), Right.CONSULT).allowed
+    asked = decide(holder("custodian"), "invented", EXHIBIT, PURPOSE, NOW)  # type: ignore[arg-type]
+    assert not asked.allowed
+    assert not decide(Who("p", "invented"), Right.CONSULT, EXHIBIT, PURPOSE, NOW).allowed
 
 
 def test_the_role_acted_in_is_the_one_that_allows_it():
-    found = decide(Standing("investigator", frozenset({"analyst", "prosecutor"})), Right.EXPORT)
+    both = Who("p", "investigator", held=(Held("analyst"), Held("prosecutor")))
+    found = decide(both, Right.EXPORT, EXHIBIT, PURPOSE, NOW)
     assert (found.allowed, found.role) == (True, "prosecutor")
-    refused = decide(Standing("analyst", frozenset({"analyst"})), Right.EXPORT)
-    assert (refused.allowed, refused.role, refused.reason) == (False, "analyst", "role")
+
+
+@pytest.mark.parametrize("role", ["administrator", "submitter", "counsel", "expert", "auditor"])
+def test_whoever_acts_alone_is_given_nothing_by_other_grants(role):
+    person = Who("p", role, held=(Held("analyst"), Held("custodian"), Held("prosecutor")))
+    assert reasons(person, Right.RETRIEVE, EXHIBIT)
+    assert reasons(person, Right.EXPORT, EXHIBIT)
+
+
+def test_a_submitter_sees_what_was_handed_over_by_this_person_alone():
+    assert reasons(holder("submitter"), Right.CONSULT, replace(EXHIBIT, submitter="q")) == {
+        "not-own"
+    }
+    assert reasons(holder("submitter"), Right.CONSULT, Thing("case")) == {"not-own"}
+    assert not reasons(holder("submitter"), Right.INGEST, Thing("case"))
+
+
+@pytest.mark.parametrize("role", ["counsel", "expert"])
+def test_a_party_reads_what_was_disclosed_to_it(role):
+    assert not reasons(holder(role), Right.RETRIEVE, EXHIBIT)
+    other = replace(EXHIBIT, disclosed_to=frozenset({"prosecution"}))
+    assert reasons(holder(role), Right.RETRIEVE, other) == {"not-disclosed"}
+    assert reasons(holder(role), Right.CONSULT, replace(EXHIBIT, disclosed_to=frozenset())) == {
+        "not-disclosed"
+    }
+
+
+@pytest.mark.parametrize("right", list(Right))
+def test_a_token_for_one_submission_adds_to_it_and_does_nothing_else(right):
+    for role in ROLES:
+        bound = replace(holder(role), only="SUB-1")
+        allowed = decide(bound, right, EXHIBIT, PURPOSE, NOW).allowed
+        assert allowed == (right is Right.INGEST and Right.INGEST in EXPECTED[role])
+        assert not decide(bound, right, replace(EXHIBIT, submission="SUB-2"), PURPOSE, NOW).allowed
+
+
+def test_grants_and_people_end():
+    past = Who("p", "analyst", held=(Held("analyst", until=NOW),))
+    assert reasons(past, Right.RETRIEVE, EXHIBIT) == {"grant-expired"}
+    still = Who("p", "analyst", held=(Held("analyst", until=LATER),))
+    assert not reasons(still, Right.RETRIEVE, EXHIBIT)
+    assert reasons(replace(still, ended_at=NOW), Right.RETRIEVE, EXHIBIT) == {"person-ended"}
+
+
+@pytest.mark.parametrize("right", sorted(SHOWING))
+@pytest.mark.parametrize("role", ROLES)
+def test_sealed_is_for_those_who_are_named_or_were_permitted(role, right):
+    sealed = marked(sealed=True, named=("q",))
+    assert "sealed" in reasons(holder(role), right, sealed)
+    assert "sealed" not in reasons(holder(role), right, marked(sealed=True, named=("p",)))
+    permitted = replace(sealed, permitted={"unsealing": LATER})
+    assert "sealed" not in reasons(holder(role), right, permitted)
+    assert "sealed" in reasons(holder(role), right, replace(sealed, permitted={"unsealing": NOW}))
+
+
+def test_the_strictest_of_all_markings_decides():
+    thing = replace(EXHIBIT, markings=(Marking(), Marking(sealed=True), Marking(tlp="CLEAR")))
+    assert reasons(holder("analyst"), Right.RETRIEVE, thing) == {"sealed"}
+
+
+def test_all_reasons_are_told_not_only_the_first():
+    thing = marked(sealed=True, withdrawn=True, authority_required=True)
+    found = reasons(Who("p", "analyst", held=()), Right.RETRIEVE, thing, Purpose("other", ""))
+    assert found == {"no-grant", "sealed", "consent-withdrawn", "authority-required"}
+
+
+@pytest.mark.parametrize("right", sorted(set(Right) - HOUSE))
+def test_withdrawn_consent_stops_every_use_but_not_the_record(right):
+    found = reasons(holder("custodian"), right, marked(withdrawn=True))
+    assert found == ({"consent-withdrawn"} if right in USING else set())
+
+
+@pytest.mark.parametrize("right", sorted(set(Right) - HOUSE))
+def test_an_authority_is_stated_where_one_is_required(right):
+    thing = marked(authority_required=True)
+    without = reasons(holder("custodian"), right, thing, Purpose("analysis", ""))
+    assert without == ({"authority-required"} if right in TAKING else set())
+    assert not reasons(holder("custodian"), right, thing)
+
+
+@pytest.mark.parametrize(
+    ("marking", "code", "expected"),
+    [
+        ({"handling": "H1"}, "court", {"handling-h1"}),
+        ({"handling": "H1"}, "disclosure", {"handling-h1"}),
+        ({"handling": "H1"}, "sharing", set()),
+        ({"handling": "H1", "consent": ("court",)}, "court", set()),
+        ({"handling": "H2"}, "sharing", {"handling-h2"}),
+        ({"handling": "H2", "consent": ("court",)}, "sharing", {"handling-h2"}),
+        ({"handling": "H3", "restriction": "ask us"}, "court", {"handling-h3"}),
+        ({"handling": "H0"}, "other", {"handling-h0"}),
+        ({"lead_only": True}, "disclosure", {"lead-only"}),
+        ({"lead_only": True, "consent": ("defence",)}, "disclosure", set()),
+        ({"conditions": "not to the media"}, "sharing", {"provider-conditions"}),
+        ({"tlp": "AMBER"}, "sharing", {"tlp"}),
+        ({"tlp": "GREEN"}, "sharing", set()),
+        ({"excluded_uses": ("death-penalty",)}, "court", {"excluded-use"}),
+    ],
+)
+def test_what_leaves_needs_what_its_provider_asks(marking, code, expected):
+    for act in LEAVING:
+        found = reasons(holder("prosecutor"), act, marked(**marking), Purpose(code, ""))
+        assert found == expected
+
+
+def test_an_excluded_use_is_ruled_out_by_the_recipient_in_writing():
+    thing = marked(excluded_uses=("death-penalty", "immigration"))
+    half = Purpose("court", "", assured=("immigration",))
+    whole = Purpose("court", "", assured=("immigration", "death-penalty"))
+    assert reasons(holder("prosecutor"), Right.EXPORT, thing, half) == {"excluded-use"}
+    assert not reasons(holder("prosecutor"), Right.EXPORT, thing, whole)
+
+
+def test_a_closed_circle_keeps_partners_and_other_institutions_out():
+    thing = replace(marked(tlp="AMBER+STRICT"), organisation="Unit")
+    assert reasons(holder("partner"), Right.RETRIEVE, thing) == {"tlp"}
+    other = replace(holder("analyst"), organisation="Tribunal")
+    assert reasons(other, Right.RETRIEVE, thing) == {"tlp"}
+    assert not reasons(replace(other, organisation="Unit"), Right.RETRIEVE, thing)
+
+
+def test_loosening_is_told_field_by_field_and_tightening_is_none():
+    strict = Marking(
+        "H2", None, "RED", ("immigration",), True, "words", (), True, True, True, ("p",)
+    )
+    assert strict.loosened_by(Marking()) == sorted(
+        ["handling", "tlp", "excluded_uses", "lead_only", "conditions", "withdrawn",
+         "authority_required", "sealed"]
+    )  # fmt: skip
+    assert Marking().loosened_by(strict) == []
+    assert strict.loosened_by(strict) == []
+    assert strict.loosened_by(replace(strict, named=("p", "q"))) == ["named"]
+    assert strict.loosened_by(replace(strict, consent=("court",))) == ["consent"]
+    assert strict.loosened_by(replace(strict, named=())) == []
+    for scale, name in ((HANDLING, "handling"), (TLP, "tlp")):
+        for low, high in itertools.pairwise((None, *scale)):
+            assert Marking(**{name: high}).loosened_by(Marking(**{name: low})) == [name]
+    assert Marking.from_json(strict.to_json()) == strict

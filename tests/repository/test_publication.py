@@ -21,6 +21,7 @@ from custody.receipt import Receipt
 from custody.witness import Reply
 from repository import open_repository
 from repository.ledger_mirror import publish
+from repository.people import new_person
 from repository.publication import announce, seals_of, status
 from tests.authority import make_authority
 from tests.house import make_house, run
@@ -315,7 +316,12 @@ def test_what_a_stolen_key_signed_counts_only_under_a_quorum(house, tmp_path):
     key = str(house.repo.ledger.key)
     act(house, 3)
     since = house.repo.ledger.size()
-    said = house.evidence("ledger", "key", "compromised", key, "--since", since)
+    words = ("ledger", "key", "compromised", key, "--since", since, "--motive", "stolen")
+    said = house.evidence(*words)
+    assert said.code == 0, said.err
+    second = new_person(house.repo, house.custodian, name="second", role="custodian").name
+    decided = ("approval", "give", said.lines[0]["approval"], "--motive", "seen")
+    said = house.evidence(*decided, person=second)
     assert said.code == 0, said.err
     assert house.evidence("ledger", "key", "rotate").code == 0
     said = house.evidence("verify", "--ledger")

@@ -1,0 +1,135 @@
+"""Markings, acts of two persons, disclosure and the access log over HTTP."""
+
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+
+from api.request import authority, caller, json_body, purpose, repo
+from api.rules_schema import NewApproval, NewDecision, NewDisclosure, NewMarking, NewMotive
+from custody.entry import Act, timestamp
+from repository import approvals
+from repository.access import Marking
+from repository.access_log import Wanted, access_log, as_csv
+from repository.disclose import disclose, reveal
+from repository.errors import BadRequest
+from repository.marking import show_marking
+from repository.naming import instant, shown
+from repository.rules import Approval
+
+blueprint = Blueprint("rules", __name__, url_prefix="/api/v1")
+
+_SUBJECTS = (
+    "/cases/<subject>/marking", "/exhibits/<subject>/marking", "/submissions/<subject>/marking",
+)  # fmt: skip
+MAX_ROWS = 10_000
+
+
+def show(subject: str) -> Response:
+    """Show how a case, an exhibit or a submission is to be handled."""
+    return jsonify(show_marking(repo(), caller(), subject).to_json())
+
+
+def change(subject: str) -> tuple[Response, int]:
+    """Change it: 200 where it tightens, 202 where it loosens and waits for a second person."""
+    who = caller()
+    asked = json_body(NewMarking)
+    values = asked.model_dump(exclude={"motive"})
+    found, waiting = approvals.mark(
+        repo(), who, subject, Marking.from_json(values), motive=asked.motive
+    )
+    answer = {**found.to_json(), "approval": waiting.id if waiting else None}
+    return jsonify(answer), 202 if waiting else 200
+
+
+for rule in _SUBJECTS:
+    kind = rule.split("/")[1]
+    blueprint.add_url_rule(rule, f"show_{kind}_marking", show, methods=["GET"])
+    blueprint.add_url_rule(rule, f"change_{kind}_marking", change, methods=["PUT"])
+
+
+@blueprint.get("/approvals")
+def waiting_list() -> Response:
+    """List what waits for a second person."""
+    found = approvals.waiting(repo(), caller())
+    items = [{**_view(row), "subject": name, "motive": motive} for row, name, motive in found]
+    return jsonify(items=items)
+
+
+@blueprint.post("/approvals")
+def ask() -> tuple[Response, int]:
+    """Ask for an unsealing, or to be told who a source is."""
+    who = caller()
+    asked = json_body(NewApproval)
+    row = approvals.request(
+        repo(), who, Act(asked.act), asked.subject, motive=asked.motive, hours=asked.hours
+    )
+    return jsonify({**_view(row), "subject": asked.subject, "motive": asked.motive}), 201
+
+
+@blueprint.post("/approvals/<approval>/decision")
+def decide(approval: str) -> Response:
+    """Approve or refuse as a second person."""
+    who = caller()
+    asked = json_body(NewDecision)
+    act = approvals.approve if asked.approve else approvals.reject
+    row = act(repo(), who, approval, motive=asked.motive)
+    return jsonify({**_view(row), "motive": asked.motive})
+
+
+@blueprint.post("/exhibits/<number>/disclosures")
+def disclosed(number: str) -> tuple[Response, int]:
+    """Disclose an exhibit to a party of its case."""
+    who = caller()
+    asked = json_body(NewDisclosure)
+    row = disclose(repo(), who, number, party=asked.party, purpose=purpose(), authority=authority())
+    answer = {"exhibit": number, "party": row.party, "entry": row.index}
+    return jsonify(answer), 201
+
+
+@blueprint.post("/exhibits/<number>/source")
+def source(number: str) -> Response:
+    """Say who the source of an exhibit is, to whoever was permitted it by two persons."""
+    who = caller()
+    asked = json_body(NewMotive)
+    return jsonify({"exhibit": number, **reveal(repo(), who, number, motive=asked.motive)})
+
+
+@blueprint.get("/access-log")
+def accesses() -> Response:
+    """Show who looked at what, why and when, and what was refused; as CSV with `format=csv`."""
+    who = caller()
+    given = request.args
+    wanted = Wanted(
+        person=given.get("person"),
+        exhibit=given.get("exhibit"),
+        purpose=given.get("purpose"),
+        since=instant(given["since"]) if "since" in given else None,
+        until=instant(given["until"]) if "until" in given else None,
+        refused=given.get("refused") == "true",
+    )
+    if given.get("refused", "true") != "true":
+        raise BadRequest("refused is true, or left out")
+    if given.get("format", "json") not in ("json", "csv"):
+        raise BadRequest(f"there is no format {shown(given['format'])}: json or csv")
+    rows = access_log(repo(), who, wanted)
+    if given.get("format") == "csv":
+        headers = {"Content-Disposition": 'attachment; filename="access-log.csv"'}
+        return Response(as_csv(rows), headers=headers, content_type="text/csv; charset=utf-8")
+    items: list[dict[str, Any]] = []
+    for row in rows:
+        if len(items) == MAX_ROWS:
+            raise BadRequest(f"more than {MAX_ROWS} accesses: name a time, or ask for CSV")
+        items.append(row)
+    return jsonify(items=items)
+
+
+def _view(row: Approval) -> dict[str, Any]:
+    return {
+        "approval": row.id,
+        "act": row.act,
+        "state": row.state,
+        "asked": row.asked,
+        "requested_by": row.requested_by,
+        "requested_at": timestamp(row.requested_at),
+        "until": timestamp(row.until) if row.until else None,
+    }

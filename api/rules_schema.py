@@ -1,0 +1,252 @@
+"""What is asked and answered about markings, acts of two persons, disclosure and the access log."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class MarkingView(BaseModel):
+    """How a case, an exhibit or a submission is to be handled; `approval`: what waits to be."""
+
+    handling: str | None
+    restriction: str | None
+    tlp: str | None
+    excluded_uses: list[str]
+    lead_only: bool
+    conditions: str | None
+    consent: list[str]
+    withdrawn: bool
+    authority_required: bool
+    sealed: bool
+    named: list[str]
+    approval: str | None = None
+
+
+class NewMarking(BaseModel):
+    """The whole marking that is to be in force, and why; what is left out restricts nothing."""
+
+    model_config = ConfigDict(extra="forbid")
+    handling: str | None = None
+    restriction: str | None = None
+    tlp: str | None = None
+    excluded_uses: list[str] = []
+    lead_only: bool = False
+    conditions: str | None = None
+    consent: list[str] = []
+    withdrawn: bool = False
+    authority_required: bool = False
+    sealed: bool = False
+    named: list[str] = []
+    motive: str
+
+
+class NewApproval(BaseModel):
+    """What is asked for: `unsealing` of anything, `identity_revealed` of an exhibit's source."""
+
+    model_config = ConfigDict(extra="forbid")
+    act: Literal["unsealing", "identity_revealed"]
+    subject: str
+    motive: str
+    hours: int = 24
+
+
+class NewDecision(BaseModel):
+    """A second person's decision."""
+
+    model_config = ConfigDict(extra="forbid")
+    approve: bool
+    motive: str
+
+
+class NewDisclosure(BaseModel):
+    """To which party an exhibit is disclosed."""
+
+    model_config = ConfigDict(extra="forbid")
+    party: str
+
+
+class NewMotive(BaseModel):
+    """Why, in words."""
+
+    model_config = ConfigDict(extra="forbid")
+    motive: str
+
+
+class ApprovalView(BaseModel):
+    """An act of two persons; `state`: requested, approved, refused."""
+
+    approval: str
+    act: str
+    subject: str | None = None
+    state: str
+    asked: dict[str, Any]
+    motive: str
+    requested_by: str
+    requested_at: str
+    until: str | None
+
+
+class ApprovalList(BaseModel):
+    """What waits for a second person."""
+
+    items: list[ApprovalView]
+
+
+class DisclosureView(BaseModel):
+    """An exhibit was disclosed to a party."""
+
+    exhibit: str
+    party: str
+    entry: int
+
+
+class SourceView(BaseModel):
+    """Who the source of an exhibit is."""
+
+    exhibit: str
+    source: str
+
+
+class AccessView(BaseModel):
+    """One access or refusal, as its entry says it."""
+
+    index: int
+    at: str
+    type: str
+    attempted: str | None
+    outcome: str
+    reasons: list[str]
+    person: str
+    name: str | None
+    role: str
+    organisation: str | None
+    assurance: str
+    case: str | None
+    exhibit: str | None
+    purpose: str | None
+    justification: str | None
+    authority: str | None
+
+
+class AccessList(BaseModel):
+    """Accesses in the order of the ledger."""
+
+    items: list[AccessView]
+
+
+def _path(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def _header(name: str, description: str, *, required: bool = False) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "header",
+        "required": required,
+        "description": f"{description}, UTF-8, percent-encoded",
+        "schema": {"type": "string"},
+    }
+
+
+def _query(name: str, **schema: Any) -> dict[str, Any]:
+    return {"name": name, "in": "query", "schema": schema or {"type": "string"}}
+
+
+_SUBJECT, _APPROVAL, _NUMBER = _path("subject"), _path("approval"), _path("number")
+_PURPOSE = _header("Evidence-Purpose", "`code` or `code: words`", required=True)
+_AUTHORITY = _header("Evidence-Authority", "the warrant, request or article it rests on")
+
+# As `api.openapi.OPERATIONS`.
+RULE_OPERATIONS: tuple[tuple[str, str, str, dict[int, Any], list[dict[str, Any]], Any], ...] = (
+    *(
+        (method, f"/api/v1/{kind}/{{subject}}/marking", summary, answers, [_SUBJECT], asked)
+        for kind in ("cases", "exhibits", "submissions")
+        for method, summary, answers, asked in (
+            ("get", "How it is to be handled", {200: MarkingView}, None),
+            (
+                "put",
+                "Change it: what loosens waits for a second person",
+                {200: MarkingView, 202: MarkingView},
+                NewMarking,
+            ),
+        )
+    ),
+    ("get", "/api/v1/approvals", "What waits for a second person", {200: ApprovalList}, [], None),
+    (
+        "post",
+        "/api/v1/approvals",
+        "Ask for an act of two persons",
+        {201: ApprovalView},
+        [],
+        NewApproval,
+    ),
+    (
+        "post",
+        "/api/v1/approvals/{approval}/decision",
+        "Decide as a second person",
+        {200: ApprovalView},
+        [_APPROVAL],
+        NewDecision,
+    ),
+    (
+        "post",
+        "/api/v1/exhibits/{number}/disclosures",
+        "Disclose an exhibit to a party",
+        {201: DisclosureView},
+        [_NUMBER, _PURPOSE, _AUTHORITY],
+        NewDisclosure,
+    ),
+    (
+        "post",
+        "/api/v1/exhibits/{number}/source",
+        "Who the source is, where it was permitted",
+        {200: SourceView},
+        [_NUMBER],
+        NewMotive,
+    ),
+    (
+        "get",
+        "/api/v1/access-log",
+        "Who looked at what, and what was refused",
+        {200: (AccessList, "text/csv")},
+        [
+            _query("person"),
+            _query("exhibit"),
+            _query("purpose"),
+            _query("since"),
+            _query("until"),
+            _query("refused", enum=["true"]),
+            _query("format", enum=["json", "csv"]),
+        ],
+        None,
+    ),
+)
+
+_ANY_SUBJECT = (
+    "not-found", "access-denied", "unknown-case", "unknown-exhibit", "unknown-submission",
+)  # fmt: skip
+_BODY = ("malformed-json", "unsupported-media-type")
+_EXHIBIT = ("not-found", "unknown-exhibit", "access-denied")
+_V1 = "/api/v1"
+
+# As `api.refusals.REFUSALS`.
+RULE_REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
+    **{
+        ("get", f"{_V1}/{kind}/{{subject}}/marking"): _ANY_SUBJECT
+        for kind in ("cases", "exhibits", "submissions")
+    },
+    **{
+        ("put", f"{_V1}/{kind}/{{subject}}/marking"): (*_ANY_SUBJECT, *_BODY)
+        for kind in ("cases", "exhibits", "submissions")
+    },
+    ("get", f"{_V1}/approvals"): ("access-denied",),
+    ("post", f"{_V1}/approvals"): (*_ANY_SUBJECT, *_BODY),
+    ("post", f"{_V1}/approvals/{{approval}}/decision"): (
+        *_ANY_SUBJECT, *_BODY, "unknown-approval",
+    ),
+    ("post", f"{_V1}/exhibits/{{number}}/disclosures"): (
+        *_EXHIBIT, *_BODY, "purpose-required", "purpose-too-long", "exhibit-erased",
+    ),
+    ("post", f"{_V1}/exhibits/{{number}}/source"): (*_EXHIBIT, *_BODY),
+    ("get", f"{_V1}/access-log"): ("access-denied",),
+}  # fmt: skip

@@ -1,0 +1,308 @@
+"""Acts of two persons: one asks with a motive, another human being decides with a motive.
+
+One mechanism for unsealing, revealing identities, loosening a marking, and declaring a key
+compromised. Disposal (`erasure`) has entries and states of its own, and the same rule of persons.
+What a decision permits it permits to whoever asked, and until a time; both entries stay.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from custody.entry import Act, Actor, Draft, uuid7
+from custody.keys import KeyState
+from custody.note import VerifierKey
+from repository import Repository
+from repository.access import Marking, Right
+from repository.authorise import Caller, on_case, on_house, second_person
+from repository.errors import BadRequest, UnknownApproval
+from repository.marking import Subject, check_motive, checked, current, find_subject, put, tighten
+from repository.models import Case, Exhibit, Person
+from repository.naming import shown
+from repository.rules import Approval
+from repository.rules import Marking as MarkingRow
+
+MAX_HOURS = 24 * 30
+HOUSE = "house"
+
+
+@dataclass(frozen=True, slots=True)
+class _Approving:
+    """What the effect of a decision works on."""
+
+    repo: Repository
+    session: Session
+    actor: Actor
+    row: Approval
+    subject: Subject | None
+    motive: str
+
+
+def request(
+    repo: Repository, caller: Caller, act: Act, named: str, *, motive: str, hours: int
+) -> Approval:
+    """Ask to see something sealed, or who a source is, for some hours; nothing is shown yet.
+
+    Raises:
+        BadRequest: no motive, too long a time, or an act that is not asked for so.
+        UnknownCase, UnknownExhibit, UnknownSubmission, AccessDenied: recorded.
+    """
+    if act not in (Act.UNSEALING, Act.IDENTITY_REVEALED):
+        raise BadRequest(f"{act} is not asked for so")
+    if not 1 <= hours <= MAX_HOURS:
+        raise BadRequest(f"a permission lasts 1 to {MAX_HOURS} hours")
+    actor, subject = find_subject(repo, caller, Right.REQUEST, named, attempted=act)
+    if act is Act.IDENTITY_REVEALED and subject.exhibit is None:
+        raise BadRequest("who a source is stands in the record of an exhibit; name that")
+    return _ask(repo, actor, act, subject, {"hours": hours}, motive)
+
+
+def mark(
+    repo: Repository, caller: Caller, named: str, new: Marking, *, motive: str
+) -> tuple[Marking, Approval | None]:
+    """Put a marking in force; one that loosens waits for a second person.
+
+    Returns:
+        The marking in force now, and the request that waits, if it does.
+
+    Raises:
+        BadRequest: no motive, an unknown word, or tightening and loosening at once.
+        UnknownCase, UnknownExhibit, UnknownSubmission, AccessDenied: recorded.
+    """
+    check_motive(motive)
+    actor, subject = find_subject(repo, caller, Right.MARK, named, attempted=Act.HANDLING_CHANGE)
+    new = checked(repo, new)
+    with repo.database.reading() as session:
+        row = session.get(MarkingRow, subject.id)
+    old = Marking.from_json(row.marking) if row else Marking()
+    loosened, tightened = old.loosened_by(new), new.loosened_by(old)
+    if not loosened:
+        return tighten(repo, actor, subject, new, motive=motive), None
+    if set(tightened) - set(loosened):
+        raise BadRequest(
+            f"this loosens {', '.join(loosened)} and tightens {', '.join(tightened)}; "
+            "make it two changes: the tightening counts at once"
+        )
+    asked = {"from": old.to_json(), "to": new.to_json()}
+    return old, _ask(repo, actor, Act.HANDLING_CHANGE, subject, asked, motive)
+
+
+def in_force(repo: Repository, caller: Caller, named: str) -> Marking:
+    """Return the marking that a change would start from.
+
+    Raises:
+        UnknownCase, UnknownExhibit, UnknownSubmission, AccessDenied: recorded.
+    """
+    _, subject = find_subject(repo, caller, Right.MARK, named, attempted=Act.HANDLING_CHANGE)
+    return current(repo, subject.id)
+
+
+def request_compromise(
+    repo: Repository, caller: Caller, key: VerifierKey, *, since: int | None, motive: str
+) -> Approval:
+    """Ask to record that a key of the log is in other hands.
+
+    Raises:
+        AccessDenied: no custodian; recorded.
+        BadRequest: no motive, or no key of this log.
+    """
+    actor = on_house(repo, caller, Right.GOVERN, attempted=Act.KEY_ROTATION)
+    if key not in {one.key for one in repo.ledger.key_history()}:
+        raise BadRequest("this key was never one of this log; see: evidence ledger key list")
+    asked = {"key": str(key), "size": repo.ledger.size() if since is None else since}
+    return _ask(repo, actor, Act.KEY_ROTATION, None, asked, motive)
+
+
+def waiting(repo: Repository, caller: Caller) -> list[tuple[Approval, str, str]]:
+    """Return what waits for a decision, with its subject and the motive that was stated; recorded.
+
+    Raises:
+        AccessDenied: no custodian; recorded.
+    """
+    actor = on_house(repo, caller, Right.GOVERN, attempted=Act.CONSULTATION)
+    query = select(Approval).where(Approval.state == "requested").order_by(Approval.requested_at)
+    with repo.database.reading() as session:
+        rows = list(session.scalars(query))
+        names = [_name(session, row) for row in rows]
+    repo.ledger.record(
+        Draft(Act.CONSULTATION, actor, reason="approval-list", plain={"count": len(rows)})
+    )
+    found = []
+    for row, name in zip(rows, names, strict=True):
+        opened = repo.ledger.opened(repo.ledger.entry(row.index))
+        found.append((row, name, str(opened.get("motive", ""))))
+    return found
+
+
+def approve(repo: Repository, caller: Caller, approval: str, *, motive: str) -> Approval:
+    """Decide as a second person that it be done; it is done in the same transaction.
+
+    Raises:
+        AccessDenied: no custodian, or the same human being who asked; recorded.
+        UnknownApproval: nothing waits under this id.
+        BadRequest: no motive, or what was asked for no longer fits.
+    """
+    actor, subject = _decider(repo, caller, approval, motive, Act.APPROVAL_GIVEN)
+    with repo.database.writing() as session:
+        row = _waiting(session, approval)
+        row.state, row.decided_by, row.decided_at = "approved", actor.id, repo.clock()
+        if "hours" in row.asked:
+            row.until = repo.clock() + timedelta(hours=row.asked["hours"])
+        session.flush()
+        repo.ledger.append(session, [_decision(Act.APPROVAL_GIVEN, actor, row, subject, motive)])
+        effect = _EFFECTS[Act(row.act)]
+        effect(_Approving(repo, session, actor, row, subject, motive))
+    return row
+
+
+def reject(repo: Repository, caller: Caller, approval: str, *, motive: str) -> Approval:
+    """Decide as a second person that it be not done.
+
+    Raises:
+        AccessDenied, UnknownApproval, BadRequest: as `approve`.
+    """
+    actor, subject = _decider(repo, caller, approval, motive, Act.APPROVAL_REFUSED)
+    with repo.database.writing() as session:
+        row = _waiting(session, approval)
+        row.state, row.decided_by, row.decided_at = "refused", actor.id, repo.clock()
+        session.flush()
+        repo.ledger.append(session, [_decision(Act.APPROVAL_REFUSED, actor, row, subject, motive)])
+    return row
+
+
+def _ask(
+    repo: Repository,
+    actor: Actor,
+    act: Act,
+    subject: Subject | None,
+    asked: Mapping[str, Any],
+    motive: str,
+) -> Approval:
+    check_motive(motive)
+    at = repo.clock()
+    row = Approval(
+        id=f"APR-{uuid7(at, repo.random)}",
+        act=str(act),
+        subject=subject.id if subject else HOUSE,
+        case_id=subject.case.id if subject else None,
+        asked=dict(asked),
+        requested_by=actor.id,
+        requested_at=at,
+        state="requested",
+        index=-1,
+    )
+    detail = {"approval": row.id, "asked": dict(asked)}
+    draft = _draft(Act.APPROVAL_REQUESTED, actor, row, subject, motive, detail)
+    with repo.database.writing() as session:
+        session.add(row)
+        session.flush()
+        [entry] = repo.ledger.append(session, [draft])
+        row.index = entry.index
+    return row
+
+
+def _decider(
+    repo: Repository, caller: Caller, approval: str, motive: str, decision: Act
+) -> tuple[Actor, Subject | None]:
+    with repo.database.reading() as session:
+        row = session.get(Approval, approval)
+        case = session.get(Case, row.case_id) if row and row.case_id else None
+        exhibit = session.get(Exhibit, row.subject) if row else None
+        name = _name(session, row) if row else ""
+    if case is None:
+        actor = on_house(repo, caller, Right.GOVERN, attempted=decision)
+    else:
+        actor, _ = on_case(repo, caller, Right.GOVERN, case.code, attempted=decision)
+    check_motive(motive)
+    with repo.database.reading() as session:
+        row = _waiting(session, approval)
+    second_person(repo, caller, row.requested_by, decision, case=case, exhibit=exhibit)
+    return actor, Subject(row.subject, name, case, exhibit) if case else None
+
+
+def _decision(act: Act, actor: Actor, row: Approval, subject: Subject | None, motive: str) -> Draft:
+    detail = {"approval": row.id, "requested_by": row.requested_by, "asked": row.asked}
+    return _draft(act, actor, row, subject, motive, detail)
+
+
+def _draft(
+    act: Act,
+    actor: Actor,
+    row: Approval,
+    subject: Subject | None,
+    motive: str,
+    detail: Mapping[str, Any],
+) -> Draft:
+    withheld: dict[str, Any] = {"motive": motive, "detail": dict(detail)}
+    if subject is not None:
+        withheld["case"] = subject.case.code
+    return Draft(
+        act,
+        actor,
+        exhibit=subject.ref if subject else None,
+        plain={"attempted": row.act},
+        withheld=withheld,
+        subject=subject.case.id if subject and not subject.exhibit else None,
+    )
+
+
+def _waiting(session: Session, approval: str) -> Approval:
+    row = session.get(Approval, approval, with_for_update=True)
+    if row is None or row.state != "requested":
+        raise UnknownApproval(f"nothing waits for a decision as {shown(approval)}")
+    return row
+
+
+def _name(session: Session, row: Approval) -> str:
+    exhibit = session.get(Exhibit, row.subject)
+    case = session.get(Case, row.subject)
+    return exhibit.number if exhibit else case.code if case else row.subject
+
+
+# --- effects: what is done when a second person approves
+
+
+def _permitted(job: _Approving) -> None:
+    """Note what is shown from now on; that it was shown is an entry when it is."""
+    if job.row.act != Act.UNSEALING or job.subject is None:
+        return
+    asking = job.session.get_one(Person, job.row.requested_by)
+    detail = {"approval": job.row.id, "for": asking.id, "hours": job.row.asked["hours"]}
+    draft = Draft(
+        Act.UNSEALING,
+        job.actor,
+        reason="for-a-time",
+        exhibit=job.subject.ref,
+        withheld={"case": job.subject.case.code, "motive": job.motive, "detail": detail},
+        subject=None if job.subject.exhibit else job.subject.case.id,
+    )
+    job.repo.ledger.append(job.session, [draft])
+
+
+def _loosened(job: _Approving) -> None:
+    assert job.subject is not None  # a marking is something's
+    row = job.session.get(MarkingRow, job.subject.id, with_for_update=True)
+    old = Marking.from_json(row.marking) if row else Marking()
+    if old != Marking.from_json(job.row.asked["from"]):
+        raise BadRequest("the marking was changed since this was asked; it has to be asked anew")
+    new = Marking.from_json(job.row.asked["to"])
+    put(job.repo, job.session, job.actor, job.subject, old, new, motive=job.motive)
+
+
+def _compromised(job: _Approving) -> None:
+    key = VerifierKey.parse(job.row.asked["key"])
+    job.repo.ledger.change_key_within(
+        job.session, job.actor, key, KeyState.COMPROMISED, size=job.row.asked["size"]
+    )
+
+
+_EFFECTS: Mapping[Act, Callable[[_Approving], None]] = {
+    Act.UNSEALING: _permitted,
+    Act.IDENTITY_REVEALED: _permitted,
+    Act.HANDLING_CHANGE: _loosened,
+    Act.KEY_ROTATION: _compromised,
+}

@@ -1,0 +1,195 @@
+"""Mark how a case, a submission or an exhibit is to be handled: tightened at once, by one person.
+
+Whatever a change would loosen waits for a second person (`approvals`). A change that does both is
+refused: made as two, the tightening counts at once.
+"""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from custody.entry import Act, Actor, Draft, ExhibitRef
+from repository import Repository
+from repository.access import EXCLUDED_USES, HANDLING, RECIPIENTS, TLP, Marking, Right
+from repository.authorise import Caller, markings, on_case, on_exhibit, on_submission
+from repository.errors import BadRequest
+from repository.exhibits import ref
+from repository.models import Case, Exhibit, Person
+from repository.naming import shown, split_number
+from repository.rules import Marking as Row
+
+MAX_MOTIVE = 2_000
+MAX_NAMED = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A case, a submission or an exhibit that an act is about, as the caller named it."""
+
+    id: str
+    name: str
+    case: Case
+    exhibit: Exhibit | None = None
+
+    @property
+    def ref(self) -> ExhibitRef | None:
+        """Return the exhibit as entries name it."""
+        return ref(self.exhibit) if self.exhibit else None
+
+
+def find_subject(
+    repo: Repository, caller: Caller, right: Right, named: str, *, attempted: Act
+) -> tuple[Actor, Subject]:
+    """Return the actor of an act on whatever is named: exhibit, submission or case.
+
+    Raises:
+        UnknownCase, UnknownExhibit, UnknownSubmission, AccessDenied: recorded.
+    """
+    if split_number(named) is not None:
+        actor, case, exhibit = on_exhibit(repo, caller, right, named, attempted=attempted)
+        return actor, Subject(exhibit.id, exhibit.number, case, exhibit)
+    if named.startswith("SUB-"):
+        actor, case, submission = on_submission(repo, caller, right, named, attempted=attempted)
+        return actor, Subject(submission.id, submission.id, case)
+    actor, case = on_case(repo, caller, right, named, attempted=attempted)
+    return actor, Subject(case.id, case.code, case)
+
+
+def show_marking(repo: Repository, caller: Caller, named: str) -> Marking:
+    """Return the marking of a case, a submission or an exhibit; recorded as a look at it.
+
+    Raises:
+        UnknownCase, UnknownExhibit, UnknownSubmission, AccessDenied: recorded.
+    """
+    actor, subject = find_subject(repo, caller, Right.CONSULT, named, attempted=Act.CONSULTATION)
+    repo.ledger.record(
+        Draft(
+            Act.CONSULTATION,
+            actor,
+            reason="marking",
+            exhibit=subject.ref,
+            withheld={"case": subject.case.code},
+            subject=None if subject.exhibit else subject.case.id,
+        )
+    )
+    return current(repo, subject.id)
+
+
+def current(repo: Repository, subject: str) -> Marking:
+    """Return the marking in force; the default where nobody set one."""
+    with repo.database.reading() as session:
+        return markings(session, [subject]).get(subject, Marking())
+
+
+def checked(repo: Repository, new: Marking) -> Marking:
+    """Return a marking whose every value is one of its vocabulary.
+
+    Raises:
+        BadRequest: another word, H3 without its words, or somebody named who is not registered.
+    """
+    for value, allowed in (
+        *(((new.handling,), HANDLING), ((new.tlp,), TLP)),
+        *((new.excluded_uses, EXCLUDED_USES), (new.consent, RECIPIENTS)),
+    ):
+        for one in value:
+            if one is not None and one not in allowed:
+                raise BadRequest(f"{shown(one)} is none of {', '.join(allowed)}")
+    if (new.handling == "H3") != (new.restriction is not None):
+        raise BadRequest("H3 says in words what is restricted, and it alone")
+    for text in (new.restriction, new.conditions):
+        if text is not None and not (text.strip() and len(text) <= MAX_MOTIVE):
+            raise BadRequest(f"conditions have 1 to {MAX_MOTIVE} characters")
+    if len(new.named) > MAX_NAMED:
+        raise BadRequest(f"at most {MAX_NAMED} persons are named")
+    if new.named and not new.sealed:
+        raise BadRequest("persons are named for something that is sealed")
+    with repo.database.reading() as session:
+        for person in new.named:
+            if session.get(Person, person) is None:
+                raise BadRequest(f"nobody is registered as {shown(person)}")
+    return Marking.from_json(new.to_json())
+
+
+def check_motive(motive: str) -> None:
+    """Refuse an act without a reason in words.
+
+    Raises:
+        BadRequest: none, or one that is too long.
+    """
+    if not motive.strip() or len(motive) > MAX_MOTIVE:
+        raise BadRequest(f"state a motive of 1 to {MAX_MOTIVE} characters")
+
+
+def tighten(
+    repo: Repository, actor: Actor, subject: Subject, new: Marking, *, motive: str
+) -> Marking:
+    """Put a marking in force that allows nothing more than the one before.
+
+    Raises:
+        BadRequest: it would, or was changed meanwhile.
+    """
+    with repo.database.writing() as session:
+        row = session.get(Row, subject.id, with_for_update=True)
+        old = Marking.from_json(row.marking) if row else Marking()
+        if old.loosened_by(new):
+            raise BadRequest("the marking was changed meanwhile; look at it and try again")
+        if old != new:
+            put(repo, session, actor, subject, old, new, motive=motive)
+    return new
+
+
+def put(
+    repo: Repository,
+    session: Session,
+    actor: Actor,
+    subject: Subject,
+    old: Marking,
+    new: Marking,
+    *,
+    motive: str,
+) -> None:
+    """Write a marking and its entry; whether it may be is decided before."""
+    row = session.get(Row, subject.id)
+    if row is None:
+        row = Row(subject=subject.id, case_id=subject.case.id, marking={}, index=-1)
+        session.add(row)
+    row.marking = new.to_json()
+    session.flush()
+    draft = Draft(
+        act_of(old, new),
+        actor,
+        exhibit=subject.ref,
+        plain={"handling": _plain(new)},
+        withheld={
+            "case": subject.case.code,
+            "motive": motive,
+            "detail": {"subject": subject.name, "from": old.to_json(), "to": new.to_json()},
+        },
+        subject=None if subject.exhibit else subject.case.id,
+    )
+    [entry] = repo.ledger.append(session, [draft])
+    row.index = entry.index
+
+
+def act_of(old: Marking, new: Marking) -> Act:
+    """Return the type of entry that a change of marking is."""
+    if old.sealed != new.sealed:
+        return Act.SEALING if new.sealed else Act.UNSEALING
+    if set(old.consent) - set(new.consent) or (new.withdrawn and not old.withdrawn):
+        return Act.CONSENT_WITHDRAWN
+    if set(new.consent) - set(old.consent):
+        return Act.CONSENT_RECORDED
+    return Act.HANDLING_CHANGE
+
+
+def _plain(marking: Marking) -> dict[str, Any]:
+    """Return the codes of a marking that restrict; words as their digest, persons as a number."""
+    found = {name: value for name, value in marking.to_json().items() if value}
+    if marking.named:
+        found["named"] = len(marking.named)
+    for name in ("restriction", "conditions"):
+        if name in found:
+            found[name] = f"sha256:{sha256(found[name].encode()).hexdigest()}"
+    return found
