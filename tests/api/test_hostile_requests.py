@@ -171,7 +171,8 @@ def test_naughty_strings_through_every_text_field_come_back_byte_for_byte(house,
         assert found["path"].encode() == path
         assert content(client, found["exhibit"], reads, **{"Evidence-Purpose": quote(purpose)}).data
         entries = client.get(f"{sent.headers['Location']}/custody", headers=reads).json["items"]
-        opened = entries[0]["opened"]
+        assert "source" not in entries[0]["opened"]  # who it is takes two persons
+        opened = house.repo.ledger.opened(house.repo.ledger.entry(entries[0]["index"]))
         for name, value in said.items():
             where = opened["detail"] if name == "conditions" else opened
             assert where[name] == value, (name, value)
