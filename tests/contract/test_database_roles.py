@@ -10,6 +10,7 @@ from custody.tables import INSERT_ONLY
 from repository.models import Model
 from tests.house import run
 from tests.postgres import fresh_database, shared_server
+from tests.service import serving
 
 SQL = Path(__file__).parents[2] / "config" / "deploy" / "postgresql-roles.sql"
 
@@ -61,6 +62,16 @@ def test_the_services_role_does_the_whole_job_and_can_change_no_entry(urls, tmp_
     evidence("export", "--case", "KRN", "KRN-000007", "--out", tmp_path / "b", "--purpose", "court")
     evidence("ledger", "checkpoint")
     evidence("store", "check")
+    evidence("person", "new", "ana", "--role", "investigator")
+    evidence("case", "grant", "KRN", "ana", "investigator")
+    with serving(data, EVIDENCE_DATABASE_URL=service) as there:
+        invited = evidence("invite", "ana", "--url", there.address, "--case", "KRN").lines[0]
+        words = ["--to", invited["invitation"], "--state", tmp_path / "state"]
+        (tmp_path / "far").write_bytes(b"evidence from far away")
+        evidence("ingest", tmp_path / "far", *words)
+    evidence("mark", "KRN", "--handling", "H1", "--motive", "m")
+    evidence("access-log")
+    evidence("case", "revoke", "KRN", "ana", "investigator")
     evidence("person", "new", "second", "--role", "custodian")
     (tmp_path / "order").write_bytes(b"an order")
     words = ["--order", tmp_path / "order", "--motive", "m"]
