@@ -109,6 +109,7 @@ def run(
                 found.healthy += healthy
                 found.sick += not healthy
                 time.sleep(0.25)
+            returning = time.monotonic()  # it may answer before `on` has seen that it does
             on()
             back = time.monotonic()
             while time.monotonic() < back + 20 and not all(_since(one, back) for one in readers):
@@ -118,7 +119,7 @@ def run(
             stop.set()
             for one in readers:
                 one.join()
-    _count(found, readers, gone, back)
+    _count(found, readers, gone, returning, back)
     return found
 
 
@@ -128,13 +129,15 @@ def _since(reader: Reader, moment: float) -> float | None:
     return min(firsts, default=None)
 
 
-def _count(found: Counted, readers: list[Reader], gone: float, back: float) -> None:
+def _count(
+    found: Counted, readers: list[Reader], gone: float, returning: float, back: float
+) -> None:  # fmt: skip
     for one in (asked for reader in readers for asked in reader.asked):
         if one.began < gone:
             found.before += one.received
-        elif one.began < back:
+        elif one.began < returning:
             found.asked += 1
-            found.served += one.received if one.first and one.first < back else 0
+            found.served += one.received if one.first and one.first < returning else 0
             kind = "no answer" if not one.status else str(one.status)
             found.statuses[kind] = found.statuses.get(kind, 0) + 1
     times = [_since(reader, back) for reader in readers]

@@ -25,6 +25,7 @@ def test_a_locked_ledger_serves_no_byte(tmp_path):
 
 
 @pytest.mark.postgres
+@pytest.mark.sqlite_only("it brings a server of its own")
 @pytest.mark.parametrize("way", [database_off.stopped, database_off.paused])
 def test_a_ledger_that_is_gone_serves_no_byte(monkeypatch, way):
     monkeypatch.delenv("EVIDENCE_DATABASE_URL", raising=False)
