@@ -81,6 +81,7 @@ class Patience:
         self._since: float | None = None
         self._told: str | None = None
         self._attempts = 0
+        self._tried = line.clock()  # when the last attempt began
 
     @property
     def attempts(self) -> int:
@@ -96,6 +97,9 @@ class Patience:
     def setback(self, error: Setback) -> None:
         """Wait before the next attempt, longer each time; the first follows at once.
 
+        The wait counts from the beginning of the attempt that came to nothing: a line that carried
+        something for a while before it was cut is used again at once.
+
         Raises:
             LineLost, LineIntercepted, ServiceUnavailable: `error`, when patience is over.
         """
@@ -107,11 +111,12 @@ class Patience:
         self._told = self._line.bad(error, self._since) or self._told
         pause = 0.0
         if self._attempts or isinstance(error, ServiceUnavailable):
-            pause = min(LONGEST, 0.5 * 2.0 ** min(self._attempts, 10))
+            pause = min(LONGEST, 0.5 * 2.0 ** min(self._attempts, 10)) - (now - self._tried)
         if isinstance(error, ServiceUnavailable) and error.retry_after:
             pause = max(pause, float(error.retry_after))
         self._attempts += 1
-        self._line.wait(min(pause, max(left, 0.1)))
+        self._line.wait(min(max(pause, 0.0), max(left, 0.1)))
+        self._tried = self._line.clock()
 
 
 def patiently(line: Line, act: Callable[[], T]) -> T:

@@ -24,6 +24,7 @@ from repository import now
 from repository.naming import shown
 
 PIECE = 256 << 20  # bytes of one request; a proxy that buffers requests must hold so much
+FILLS = 4  # attempts in a row that came to nothing, after which nothing fresh is begun
 Open = Callable[[], Service]
 Failed = Callable[[Listed, EvidenceError], None]
 
@@ -121,7 +122,7 @@ class Sending:
         """
         fresh = (self._large, self._packs) if large_first else (self._packs, self._large)
         with self._lock:
-            fills = self._fresh == 0 and patience.attempts < 2 and any(fresh)
+            fills = self._fresh == 0 and patience.attempts < FILLS and any(fresh)
             order = (*fresh, self._broken) if fills else (self._broken, *fresh)
             for queue in order:
                 if queue:

@@ -61,8 +61,8 @@ def test_progress_makes_pauses_short_again_and_patience_whole(time):
     patience = Patience(line(time, []))
     for _ in range(100):
         patience.setback(LineLost("cut"))
-        time.now += 100
         patience.setback(LineLost("cut"))
+        time.now += 100
         patience.progress()
     assert set(time.pauses) == {0.0, 1.0}
 
@@ -124,3 +124,15 @@ def test_what_was_told_is_over_when_everything_went_through_on_other_connections
     found.done()
     found.done()
     assert said[1:] == ["it goes on, after 31 s"]
+
+
+def test_a_line_that_carried_something_before_it_was_cut_is_used_again_at_once(time):
+    patience = Patience(line(time, []))
+    for _ in range(3):
+        time.now += 5
+        patience.setback(LineLost("cut"))
+    time.now += 5
+    patience.setback(LineLost("cut"))
+    assert time.pauses == [0.0, 0.0, 0.0, 0.0]
+    patience.setback(LineLost("refused"))
+    assert time.pauses[-1] == 8.0
