@@ -162,7 +162,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
             "threads": THREADS,
             "worker_connections": _connections(),
             "keepalive": KEEP_ALIVE,
-            "graceful_timeout": 30,
+            "graceful_timeout": 25,
             "timeout": 120,
             "proc_name": "evidence",
             "loglevel": "warning",

@@ -21,7 +21,7 @@ from repository import open_repository, software
 from repository.people import SYSTEM
 from repository.setbacks import try_again
 
-WORKER_ENDS = 15.0  # seconds that a worker has to hand back what it holds
+WORKER_ENDS = 10.0  # seconds that a worker has to hand back what it holds
 
 
 @click.command()
