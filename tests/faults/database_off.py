@@ -104,6 +104,9 @@ def run(
             time.sleep(2)
             off()
             gone = time.monotonic()
+            # The others may all hang in what they had asked before: one more comes now.
+            readers.append(Reader(service, number, token, stop))
+            readers[-1].start()
             while time.monotonic() < gone + seconds:
                 healthy = _healthy(service)
                 found.healthy += healthy
