@@ -17,7 +17,7 @@ from typing import Self
 
 from tests.shared import ROOT
 
-PATIENCE = 60.0  # seconds to start, and to stop: requests have 25 s to end, the worker 10
+PATIENCE = 40.0  # seconds to start, and to stop: requests have 25 s to end, the worker 10
 
 
 def free_port(host: str = "127.0.0.1") -> int:

@@ -1,7 +1,6 @@
 """Entries: a closed vocabulary, nothing personal in the body, times in UTC."""
 
 import os
-import re
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -26,8 +25,8 @@ ACTOR = Actor("a", "analyst", "token", "Ann", "Unit", "NL")
 
 def test_the_vocabulary_in_the_code_is_that_of_the_document():
     section = (ROOT / "docs" / "format.md").read_text().split("### 2.2 Types")[1].split("###")[0]
-    lists = [line for line in section.splitlines() if re.fullmatch(r"`[a-z_ ]+`", line)]
-    named = {word for line in lists for word in line.strip("`").split()}
+    named = {word for line in section.splitlines() if line.startswith("`") for word in
+             line.strip("`").split()}  # fmt: skip
     assert named == {str(act) for act in Act}
 
 

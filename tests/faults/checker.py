@@ -253,8 +253,9 @@ def _uploads(kept: _Kept, told: Told, found: Judged) -> None:
     for row in kept.uploads:
         results = _json(row.results) or []
         exhibits = [one["exhibit"] for one in results if one["exhibit"]]
-        # `finishing`: its request was killed, what it held counted nowhere; it is open again soon.
-        if row.state not in ENDED | {"open", "finishing"}:
+        # Its request was killed while it held every byte itself: nothing may have counted yet.
+        died = row.state == "finishing" and row.offset == 0 and not results
+        if row.state not in ENDED | {"open"} and not died:
             found.add("undecided", f"upload {row.id} is {row.state}")
         elif row.state == "done" and (not exhibits or not numbers.issuperset(exhibits)):
             found.add("undecided", f"upload {row.id} is done without its exhibits")
