@@ -29,6 +29,7 @@ from repository.errors import BadRequest
 from repository.models import COMING, Announced, Case, Exhibit, Intake, Submission, Upload
 from repository.naming import recorded_name
 from repository.people import SYSTEM
+from repository.replacing import replacing
 
 MAX_MOTIVE = 2_000
 
@@ -180,10 +181,8 @@ def receipt_pages(repo: Repository, receipt: SubmissionReceipt) -> bytes:
 def write_receipt(repo: Repository, receipt: SubmissionReceipt) -> Path:
     """Write a receipt with its list into the data folder and return where."""
     file = repo.receipts / f"{receipt.submission}.json"
-    fresh = file.with_name(f".{file.name}.new")
-    with fresh.open("wb") as target:
+    with replacing(file) as target:
         target.writelines(_text(repo, receipt))
-    fresh.replace(file)
     return file
 
 

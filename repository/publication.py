@@ -41,6 +41,7 @@ from repository import Repository
 from repository.ledger_mirror import keep_cosigned, keep_stamp, publish
 from repository.models import Exhibit, Submission
 from repository.people import SYSTEM
+from repository.replacing import replacing
 
 EVERY = timedelta(minutes=10)  # how often a grown log is dated
 DROP = "file"
@@ -215,11 +216,9 @@ def complete_receipts(repo: Repository, size: int) -> int:
 
 def _complete_list(repo: Repository, file: Path) -> None:
     """Complete the receipt of a submission: its first line; the list after it stays."""
-    fresh = file.with_name(f".{file.name}.new")
-    with file.open("rb") as old, fresh.open("wb") as new:
+    with replacing(file) as new, file.open("rb") as old:
         new.write(completed(repo, SubmissionReceipt.parse(old.readline(MAX_HEAD))).head())
         shutil.copyfileobj(old, new)
-    fresh.replace(file)
 
 
 def _due(repo: Repository, size: int) -> bool:
@@ -299,9 +298,8 @@ def _take(repo: Repository, done: Publication, reply: Path) -> None:
 
 
 def _replace(file: Path, text: str) -> None:
-    fresh = file.with_name(f".{file.name}.new")
-    fresh.write_text(text)
-    fresh.replace(file)
+    with replacing(file) as new:
+        new.write(text.encode())
 
 
 def policy_text(repo: Repository) -> str:
