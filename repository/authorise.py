@@ -15,9 +15,8 @@ from sqlalchemy.orm import Session
 
 from custody.entry import Act, Actor, Draft, ExhibitRef
 from custody.errors import EvidenceError
-from repository import Repository
-from repository.access import Held, Marking, Right, Thing, Who, decide
-from repository.cases import find_case
+from repository import Repository, facts
+from repository.access import Held, Right, Thing, Who, decide
 from repository.errors import (
     AccessDenied,
     BadRequest,
@@ -25,13 +24,11 @@ from repository.errors import (
     UnknownExhibit,
     UnknownSubmission,
 )
-from repository.exhibits import find_exhibit, ref
-from repository.models import Case, ChildExhibit, Exhibit, Grant, Person, Submission
+from repository.exhibits import ref
+from repository.models import Case, Exhibit, Grant, Person, Submission
 from repository.naming import shown, submission_id
 from repository.people import actor_of
 from repository.purpose import Purpose
-from repository.rules import Approval, Disclosed
-from repository.rules import Marking as MarkingRow
 
 HOUSE = Thing()
 
@@ -54,35 +51,49 @@ class Caller:
 
 def who(session: Session, caller: Caller, case: Case | None = None) -> Who:
     """Return who asks, with what was granted to them on a case."""
-    held: tuple[Held, ...] = ()
-    if case is not None:
-        query = select(Grant).where(Grant.person_id == caller.person.id, Grant.case_id == case.id)
-        held = tuple(Held(one.role, one.party, one.until) for one in session.scalars(query))
+    return _who(caller, facts.granted(session, case.id, caller.person.id) if case else ())
+
+
+def _who(caller: Caller, held: tuple[Held, ...]) -> Who:
     person = caller.person
     return Who(person.id, person.role, person.organisation, held, person.ended_at, only=caller.only)
 
 
 def of_case(session: Session, caller: Caller, case: Case) -> Thing:
     """Return a case as `decide` sees it."""
-    marked = markings(session, [case.id])
+    marked = facts.markings(session, [case.id])
     return Thing(
         "case",
         organisation=case.organisation,
         markings=tuple(marked.values()),
-        permitted=_permitted(session, caller, [case.id]).get(case.id, {}),
+        permitted=facts.permitted(session, [case.id], caller.person.id).get(case.id, {}),
     )
+
+
+def named_case(session: Session, caller: Caller, code: str) -> tuple[Case, Who, Thing] | None:
+    """Return a case, who asks about it, and the case as `decide` sees it; None: there is none."""
+    found = facts.of_code(session, code, caller.person.id)
+    if found is None:
+        return None
+    thing = Thing(
+        "case",
+        organisation=found.case.organisation,
+        markings=() if found.marking is None else (found.marking,),
+        permitted=found.permitted,
+    )
+    return found.case, _who(caller, found.held), thing
 
 
 def of_submission(session: Session, caller: Caller, case: Case, row: Submission) -> Thing:
     """Return a submission as `decide` sees it."""
     ids = [case.id, row.id]
-    permitted = _permitted(session, caller, ids)
+    permitted = facts.permitted(session, ids, caller.person.id)
     return Thing(
         "submission",
         organisation=case.organisation,
         submission=row.id,
         submitter=row.person_id,
-        markings=tuple(markings(session, ids).values()),
+        markings=tuple(facts.markings(session, ids).values()),
         permitted=permitted.get(case.id, {}) | permitted.get(row.id, {}),
     )
 
@@ -93,15 +104,12 @@ def of_exhibits(
     """Return exhibits of one case as `decide` sees them; a few queries, however many they are."""
     submissions = list({one.submission_id for one in exhibits})
     ids = [one.id for one in exhibits]
-    lines = _lines(session, ids)
+    lines = facts.lines(session, ids)
     ancestors = list({one for line in lines.values() for one in line})
-    marked = markings(session, [case.id, *submissions, *ids, *ancestors])
-    permitted = _permitted(session, caller, [case.id, *submissions, *ids])
-    people = select(Submission.id, Submission.person_id).where(Submission.id.in_(submissions))
-    submitters = {row.id: row.person_id for row in session.execute(people)}
-    parties: dict[str, set[str]] = {}
-    for row in session.scalars(select(Disclosed).where(Disclosed.exhibit_id.in_(ids))):
-        parties.setdefault(row.exhibit_id, set()).add(row.party)
+    marked = facts.markings(session, [case.id, *submissions, *ids, *ancestors])
+    permitted = facts.permitted(session, [case.id, *submissions, *ids], caller.person.id)
+    submitters = facts.submitters(session, submissions)
+    parties = facts.parties(session, ids)
     found = []
     for one in exhibits:
         subjects = (case.id, one.submission_id, one.id, *lines[one.id])
@@ -119,48 +127,6 @@ def of_exhibits(
                 permitted=effects,
             )
         )
-    return found
-
-
-def _lines(session: Session, ids: Sequence[str]) -> dict[str, list[str]]:
-    """Return what exhibits were taken out of, up to the root: they inherit its markings."""
-    parents: dict[str, str] = {}
-    wanted = set(ids)
-    while wanted:
-        query = select(ChildExhibit).where(ChildExhibit.exhibit_id.in_(wanted))
-        found = {row.exhibit_id: row.parent_id for row in session.scalars(query)}
-        parents |= found
-        wanted = set(found.values()) - parents.keys()
-    lines: dict[str, list[str]] = {}
-    for one in ids:
-        line, child = lines.setdefault(one, []), one
-        while child in parents:
-            child = parents[child]
-            line.append(child)
-    return lines
-
-
-def markings(session: Session, ids: Sequence[str]) -> dict[str, Marking]:
-    """Return the markings of cases, submissions and exhibits that have one, by id."""
-    query = select(MarkingRow).where(MarkingRow.subject.in_(ids))
-    return {row.subject: Marking.from_json(row.marking) for row in session.scalars(query)}
-
-
-def _permitted(
-    session: Session, caller: Caller, ids: Sequence[str]
-) -> dict[str, dict[str, datetime]]:
-    """Return what two persons permitted to the caller on these subjects, and until when."""
-    query = select(Approval).where(
-        Approval.subject.in_(ids),
-        Approval.requested_by == caller.person.id,
-        Approval.state == "approved",
-        Approval.until.is_not(None),
-    )
-    found: dict[str, dict[str, datetime]] = {}
-    for row in session.scalars(query):
-        acts = found.setdefault(row.subject, {})
-        assert row.until is not None
-        acts[row.act] = max(row.until, acts.get(row.act, row.until))
     return found
 
 
@@ -199,11 +165,10 @@ def on_case(
     """
     unknown = UnknownCase(f"there is no case {shown(code)} that you take part in")
     with repo.database.reading() as session:
-        case = find_case(session, code)
-        asking = who(session, caller, case)
-        thing = of_case(session, caller, case) if case else Thing("case", exists=False)
-    if case is None:
+        found = named_case(session, caller, code)
+    if found is None:
         refuse(repo, caller, attempted, ["unknown-case"], unknown, asked=code)
+    case, asking, thing = found
     role = _allow(
         repo, caller, asking, right, thing, unknown, attempted=attempted, purpose=purpose, case=case
     )
@@ -227,13 +192,13 @@ def on_exhibit(
     """
     unknown = UnknownExhibit(f"there is no exhibit {shown(number)} that you may know of")
     with repo.database.reading() as session:
-        exhibit = find_exhibit(session, number)
-        case = session.get(Case, exhibit.case_id) if exhibit else None
-        if exhibit is not None and case is not None:
-            asking = who(session, caller, case)
+        found = facts.of_number(session, number, caller.person.id)
+        if found is not None:
+            exhibit, case, held = found
             [thing] = of_exhibits(session, caller, case, [exhibit])
-    if exhibit is None or case is None:
+    if found is None:
         refuse(repo, caller, attempted, ["unknown-exhibit"], unknown, asked=number)
+    asking = _who(caller, held)
     role = _allow(
         repo, caller, asking, right, thing, unknown,
         attempted=attempted, purpose=purpose, case=case, exhibit=exhibit,

@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 from custody.entry import Act, Actor, Draft, ExhibitRef
 from repository import Repository
 from repository.access import EXCLUDED_USES, HANDLING, RECIPIENTS, TLP, Marking, Right
-from repository.authorise import Caller, markings, on_case, on_exhibit, on_submission
+from repository.authorise import Caller, on_case, on_exhibit, on_submission
 from repository.errors import BadRequest
 from repository.exhibits import ref
+from repository.facts import markings
 from repository.models import Case, Exhibit, Person
 from repository.naming import shown, split_number
 from repository.rules import Marking as Row

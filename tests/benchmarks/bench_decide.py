@@ -15,8 +15,7 @@ from api.commands.context import login
 from config.settings import load
 from repository import Repository
 from repository.access import ROLES, Held, Marking, Right, Thing, Who, decide
-from repository.authorise import Caller, of_case, who
-from repository.cases import find_case
+from repository.authorise import Caller, named_case
 from repository.initialise import initialise
 from repository.models import Case, Grant, Person
 from repository.purpose import Purpose
@@ -106,9 +105,9 @@ def whole(repo: Repository, cases: int, people: int, seconds: float) -> tuple[fl
         caller, code = draw.choice(callers), f"C{draw.randrange(cases)}"
         start = time.perf_counter()
         with repo.database.reading() as session:
-            case = find_case(session, code)
-            assert case is not None
-            asking, thing = who(session, caller, case), of_case(session, caller, case)
+            found = named_case(session, caller, code)
+        assert found is not None
+        _, asking, thing = found
         decide(asking, Right.CONSULT, thing, None, NOW)
         took.append(time.perf_counter() - start)
     total = time.perf_counter() - began

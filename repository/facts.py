@@ -1,0 +1,149 @@
+"""What the database knows for `access.decide`: few questions, each built once, all by an index.
+
+A question costs most in being put together (SQLAlchemy) and in its way to the database, so they are
+made when the module is loaded, and what belongs to one case is asked in one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BindParameter, and_, bindparam, select
+from sqlalchemy.orm import Session
+
+from repository.access import Held, Marking
+from repository.models import Case, ChildExhibit, Exhibit, Grant, Submission
+from repository.naming import split_number
+from repository.rules import Approval, Disclosed
+from repository.rules import Marking as MarkingRow
+
+Permitted = dict[str, dict[str, datetime]]  # subject -> act -> until when
+
+_PERSON: BindParameter[str] = bindparam("person")
+_IDS: BindParameter[Sequence[str]] = bindparam("ids", expanding=True)
+_EFFECT = and_(
+    Approval.requested_by == _PERSON, Approval.state == "approved", Approval.until.is_not(None)
+)
+_GRANT = and_(Grant.case_id == Case.id, Grant.person_id == _PERSON)
+CASE = (
+    select(
+        Case, Grant.role, Grant.party, Grant.until, MarkingRow.marking, Approval.act,
+        Approval.until.label("permitted"),
+    )
+    .outerjoin(Grant, _GRANT)
+    .outerjoin(MarkingRow, MarkingRow.subject == Case.id)
+    .outerjoin(Approval, and_(Approval.subject == Case.id, _EFFECT))
+    .where(Case.code == bindparam("code"))
+)  # fmt: skip
+EXHIBIT = (
+    select(Exhibit, Case, Grant.role, Grant.party, Grant.until)
+    .join(Case, Case.id == Exhibit.case_id)
+    .outerjoin(Grant, _GRANT)
+    .where(Exhibit.number == bindparam("number"))
+)
+GRANTS = select(Grant.role, Grant.party, Grant.until).where(
+    Grant.case_id == bindparam("case"), Grant.person_id == _PERSON
+)
+MARKINGS = select(MarkingRow.subject, MarkingRow.marking).where(MarkingRow.subject.in_(_IDS))
+PERMITTED = select(Approval.subject, Approval.act, Approval.until).where(
+    Approval.subject.in_(_IDS), _EFFECT
+)
+SUBMITTERS = select(Submission.id, Submission.person_id).where(Submission.id.in_(_IDS))
+PARTIES = select(Disclosed.exhibit_id, Disclosed.party).where(Disclosed.exhibit_id.in_(_IDS))
+PARENTS = select(ChildExhibit.exhibit_id, ChildExhibit.parent_id).where(
+    ChildExhibit.exhibit_id.in_(_IDS)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OfCase:
+    """A case, what a person was granted on it, and what was said about it."""
+
+    case: Case
+    held: tuple[Held, ...]
+    marking: Marking | None
+    permitted: dict[str, datetime]
+
+
+def of_code(session: Session, code: str, person: str) -> OfCase | None:
+    """Return the case of a code and all that is known of it for a person, or None: one question."""
+    rows = session.execute(CASE, {"code": code, "person": person}).all()
+    if not rows:
+        return None
+    marked = rows[0].marking
+    permitted: dict[str, datetime] = {}
+    for row in rows:
+        if row.permitted is not None:
+            permitted[row.act] = max(row.permitted, permitted.get(row.act, row.permitted))
+    return OfCase(
+        rows[0][0], _held(rows), None if marked is None else Marking.from_json(marked), permitted
+    )
+
+
+def of_number(
+    session: Session, number: str, person: str
+) -> tuple[Exhibit, Case, tuple[Held, ...]] | None:
+    """Return the exhibit of a number, its case, and what a person was granted on that, or None."""
+    if split_number(number) is None:
+        return None
+    rows = session.execute(EXHIBIT, {"number": number, "person": person}).all()
+    return (rows[0][0], rows[0][1], _held(rows)) if rows else None
+
+
+def _held(rows: Sequence[Any]) -> tuple[Held, ...]:
+    """Return the grants of rows, each once: rows repeat them for whatever else they join."""
+    return tuple(
+        dict.fromkeys(Held(row.role, row.party, row.until) for row in rows if row.role is not None)
+    )
+
+
+def granted(session: Session, case: str, person: str) -> tuple[Held, ...]:
+    """Return what a person was granted on a case."""
+    return _held(session.execute(GRANTS, {"case": case, "person": person}).all())
+
+
+def markings(session: Session, ids: Sequence[str]) -> dict[str, Marking]:
+    """Return the markings of cases, submissions and exhibits that have one, by id."""
+    rows = session.execute(MARKINGS, {"ids": ids})
+    return {row.subject: Marking.from_json(row.marking) for row in rows}
+
+
+def permitted(session: Session, ids: Sequence[str], person: str) -> Permitted:
+    """Return what two persons permitted to somebody on these subjects, and until when."""
+    found: Permitted = {}
+    for row in session.execute(PERMITTED, {"ids": ids, "person": person}):
+        acts, until = found.setdefault(row.subject, {}), row.until
+        acts[row.act] = max(until, acts.get(row.act, until))
+    return found
+
+
+def submitters(session: Session, ids: Sequence[str]) -> dict[str, str]:
+    """Return who handed submissions over."""
+    return {row.id: row.person_id for row in session.execute(SUBMITTERS, {"ids": ids})}
+
+
+def parties(session: Session, ids: Sequence[str]) -> dict[str, set[str]]:
+    """Return to which parties exhibits were disclosed."""
+    found: dict[str, set[str]] = {}
+    for exhibit, party in session.execute(PARTIES, {"ids": ids}):
+        found.setdefault(exhibit, set()).add(party)
+    return found
+
+
+def lines(session: Session, ids: Sequence[str]) -> dict[str, list[str]]:
+    """Return what exhibits were taken out of, up to the root: they inherit its markings."""
+    parents: dict[str, str] = {}
+    wanted = set(ids)
+    while wanted:
+        rows = session.execute(PARENTS, {"ids": sorted(wanted)})
+        found = {row.exhibit_id: row.parent_id for row in rows}
+        parents |= found
+        wanted = set(found.values()) - parents.keys()
+    found_lines: dict[str, list[str]] = {}
+    for one in ids:
+        line, child = found_lines.setdefault(one, []), one
+        while child in parents:
+            child = parents[child]
+            line.append(child)
+    return found_lines
