@@ -23,6 +23,7 @@ from repository.errors import BadRequest
 from repository.naming import shown
 
 POLL = 2.0  # seconds between two looks at the service
+SOON = 0.25  # and to the first once all is sent; each wait is then twice as long
 LEFT_OVER = "all files of the list are in; uploads that interrupted runs left behind are given up"
 LOOK_AGAIN = 30.0  # seconds without news after which uploads that were sent are asked for
 
@@ -158,7 +159,7 @@ class Handover:
         """
         line = self._run.line
         news: Progress | None = None
-        heard, told = line.clock(), False
+        heard, told, soon = line.clock(), False, SOON
         while True:
             running = sending.running
             found = patiently(line, self._collect)
@@ -176,13 +177,14 @@ class Handover:
                     heard = line.clock()
                     if self._lost_there():
                         return True
-            self._pause(sending, running)
+            self._pause(sending, running, POLL if running else soon)
+            soon = soon if running else min(POLL, 2 * soon)
 
-    def _pause(self, sending: Sending, running: bool) -> None:
+    def _pause(self, sending: Sending, running: bool, seconds: float) -> None:
         """Wait until the service is to be asked again, or everything was sent since."""
-        end = self._run.line.clock() + POLL
-        while self._run.line.clock() < end and sending.running == running:
-            self._run.wait(0.1)
+        end = self._run.line.clock() + seconds
+        while (left := end - self._run.line.clock()) > 0 and sending.running == running:
+            self._run.wait(min(left, 0.1))
 
     def _start(self) -> Sending:
         counts = self._state.counts()

@@ -59,6 +59,7 @@ from repository.write_once import (
 NAME = "folder"
 VERSION = "1"
 LOCK = ".lock"
+_TRIAL_SECONDS = 3600.0  # a trial of the locks is over by then, or was killed
 
 
 class FolderStore:
@@ -186,7 +187,10 @@ class FolderStore:
             path.unlink(missing_ok=True)
 
     def abort_stale(self, older: timedelta) -> int:
-        """Remove unfinished files that nobody writes any more; see `ObjectStore.abort_stale`."""
+        """Remove unfinished files that nobody writes any more; see `ObjectStore.abort_stale`.
+
+        And what killed trials of the locks (`probe`) left: objects of our own.
+        """
         end = time.time() - older.total_seconds()
         found = 0
         with explained(self.root):
@@ -194,6 +198,12 @@ class FolderStore:
                 if part.stat().st_mtime <= end:
                     part.unlink()
                     found += 1
+            for canary in (self.root / "evidence" / CANARY).glob("*"):
+                if canary.stat().st_mtime <= min(end, time.time() - _TRIAL_SECONDS):
+                    if flags_of(canary) & IMMUTABLE:
+                        set_immutable(canary, on=False)
+                    canary.unlink()
+                    found += canary.suffix != LOCK
         return found
 
     def hidden(self, bucket: str, prefix: str = "") -> Iterator[str]:

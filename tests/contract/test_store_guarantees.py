@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 import socket
 import threading
 import time
@@ -11,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from repository.errors import BadRequest, Locked, NoSuchObject, StoreError, StoreUnavailable
-from repository.stores import Access, Order, Stored, open_store
+from repository.stores import CANARY, Access, Order, Stored, open_store
 from tests.contract.test_stores import blocks, ceph_url, read
 
 DOCUMENT = "sha256:" + "ab" * 32
@@ -174,6 +175,26 @@ def test_a_copy_between_two_stores_keeps_digest_lock_and_hold(store, key, tmp_pa
 
 def test_a_fresh_upload_is_not_taken_for_a_stale_one(store):
     assert store.abort_stale(timedelta(days=30)) == 0
+
+
+def test_what_a_killed_trial_of_the_locks_left_is_collected_later(tmp_path, monkeypatch):
+    store = open_store(f"file://{tmp_path}/store", Access(secret_key="mac"))
+    store.prepare()
+    child = os.fork()
+    if child == 0:
+        try:
+            store._remove = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+            store.probe()
+        finally:
+            os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    left = store.root / "evidence" / CANARY
+    assert len(list(left.iterdir())) == 2  # the object and the record of its lock
+    assert store.abort_stale(timedelta()) == 0  # a trial may be at work on it
+    now = time.time()
+    monkeypatch.setattr("time.time", lambda: now + 7200)
+    assert store.abort_stale(timedelta()) == 1
+    assert list(left.iterdir()) == []
 
 
 def test_a_lock_record_that_somebody_edited_is_not_believed(tmp_path):

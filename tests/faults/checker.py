@@ -53,12 +53,17 @@ class Judged:
 
 
 def folder_listing(store: Path) -> Listing:
-    """Return what stands in a store that is a folder, lock records left out."""
+    """Return what stands in a store that is a folder, lock records left out.
+
+    Left out is, too, what trials of the store's locks leave behind when they are killed.
+    """
     return {
         bucket.name: {
-            file.relative_to(bucket).as_posix()
+            name
             for file in bucket.rglob("*")
-            if file.is_file() and file.suffix != ".lock"
+            if file.is_file()
+            and file.suffix != ".lock"
+            and not (name := file.relative_to(bucket).as_posix()).startswith(CANARY)
         }
         for bucket in store.iterdir()
     }
