@@ -36,6 +36,16 @@ from repository.retrieve import Recorded, recorded_parts, stated_purpose, verifi
 
 Progress = Callable[[str], None]
 
+_LEFT_OUT = (
+    (
+        "extraction records (metadata read from the exhibits)",
+        "their digests are in the entries metadata_extraction; ask for them separately",
+    ),
+    (
+        "entries about other exhibits and about the house",
+        "they are not about the exhibits of this bundle",
+    ),
+)
 SECTIONS_LEFT_OUT = (
     "sections C, F, G, H, I and J of the custody report",
     "this version of the program does not make them yet",
@@ -158,7 +168,8 @@ def _write(job: _Export, bag: Bag, place: Path, size: int, progress: Progress) -
         listed.append((exhibit, files))
     progress("entries")
     history, openings, last_seq = _entries(job, size)
-    left_out = [*_left_out(history, openings), *_unsealed(repo, sealed, problems)]
+    closed = _closed(history, openings)
+    left_out = [*_LEFT_OUT, *closed, *_unsealed(repo, sealed, problems)]
     left_out += [
         (number, "its key was destroyed by order; its bytes cannot be read by anyone")
         for number in job.erased
@@ -280,35 +291,31 @@ def _entries(
         last_seq[exhibit.id] = len(entries)
         history.extend(entries)
     history.sort(key=lambda entry: entry.index)
-    openings = ledger.openings([entry.index for entry in history])
-    for entry in history:
-        if entry.fields["actor"]["role"] in PARTIES:
-            openings[entry.index] = {}  # what a party looked at, and why, is told to no other
-        for name in IDENTIFYING:
-            openings[entry.index].pop(name, None)
-    return history, openings, last_seq
+    return history, ledger.openings([entry.index for entry in history]), last_seq
 
 
-def _left_out(
+def _closed(
     history: Sequence[CustodyEntry], openings: dict[int, dict[str, Opening]]
 ) -> list[tuple[str, str]]:
-    erased = sum(
-        len(set(entry.fields.get("_sd", {})) - set(openings[entry.index])) for entry in history
+    """Take out the openings that are not for the reader; say how many, and how many were erased."""
+    erased = parties = identifying = 0
+    for entry in history:
+        opened = openings[entry.index]
+        erased += len(set(entry.fields.get("_sd", {})) - set(opened))
+        if entry.fields["actor"]["role"] in PARTIES:
+            parties += len(opened)
+            opened.clear()
+        identifying += sum(opened.pop(name, None) is not None for name in IDENTIFYING)
+    counted = (
+        (erased, "withheld fields", "their openings were erased"),
+        (parties, "fields of what parties read", "what a party looked at is told to no other"),
+        (identifying, "fields that name a source", "who it is takes two persons' permission"),
     )
-    found = [
-        (
-            "extraction records (metadata read from the exhibits)",
-            "their digests are in the entries metadata_extraction; ask for them separately",
-        ),
-        (
-            "entries about other exhibits and about the house",
-            "they are not about the exhibits of this bundle",
-        ),
+    return [
+        (f"the values of {count} {what}", f"{why}; the commitments stay in the entries")
+        for count, what, why in counted
+        if count
     ]
-    if erased:
-        what = f"the values of {erased} withheld fields"
-        found.append((what, "their openings were erased; the commitments stay in the entries"))
-    return found
 
 
 def _unsealed(repo: Repository, sealed: Seals, problems: Sequence[str]) -> list[tuple[str, str]]:

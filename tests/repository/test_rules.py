@@ -306,6 +306,18 @@ def test_who_the_source_is_takes_two_persons(house, number, other):
     assert house.evidence(*too_long).code == 2
 
 
+def test_an_export_says_that_a_source_is_withheld_and_not_erased(house, number, tmp_path):
+    bundle = tmp_path / "bundle"
+    words = ("export", "--case", CODE, "--out", bundle, "--purpose", "court")
+    assert house.evidence(*words, person="prosecutor").code == 0
+    custody = json.loads((bundle / "custody.json").read_text())
+    assert b'"K."' not in (bundle / "custody.json").read_bytes()
+    said = [one for one in custody["left_out"] if one["what"].startswith("the values of")]
+    assert [one["what"] for one in said] == ["the values of 1 fields that name a source"]
+    assert "two persons" in said[0]["why"]
+    assert house.evidence("verify", bundle).code == 0
+
+
 def test_a_key_is_compromised_when_two_custodians_say_so(house, other):
     key = str(house.repo.ledger.key)
     name = asked(house.evidence("ledger", "key", "compromised", key, "--motive", "stolen"))
