@@ -1,5 +1,8 @@
 """create_app(repository): blueprints, headers, errors, health."""
 
+import json
+from functools import cache
+
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import NotFound
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -82,8 +85,13 @@ def _headers(response: Response) -> Response:
     return response
 
 
+@cache
+def _document() -> str:
+    return json.dumps(openapi())
+
+
 def _openapi() -> Response:
-    return jsonify(openapi())
+    return Response(_document(), content_type="application/json")
 
 
 def _healthz() -> Response:

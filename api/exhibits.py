@@ -10,7 +10,7 @@ from flask import Blueprint, Response, jsonify, request
 from api import paging
 from api.once import requested_once
 from api.problems import problem
-from api.request import authority, caller, evidence_path, purpose, repo, repr_digest
+from api.request import assured, authority, caller, evidence_path, purpose, repo, repr_digest
 from custody.entry import Act, Actor
 from custody.receipt import Receipt
 from ingest.announce import still_open
@@ -168,8 +168,9 @@ def content(number: str) -> Response:
         if request.headers["If-Range"] != _etag(row.digests["sha256"]):
             span = None
     reading = retrieve(
-        house, who, number, purpose=purpose(), authority=authority(), span=span, part=part
-    )
+        house, who, number, purpose=purpose(), authority=authority(), assured=assured(),
+        span=span, part=part,
+    )  # fmt: skip
     return _send(reading, partial=span is not None)
 
 

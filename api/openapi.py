@@ -4,7 +4,7 @@ from typing import Any
 
 from api.problems import TYPE_PREFIX
 from api.refusals import problems_of
-from api.rules_schema import RULE_OPERATIONS
+from api.rules_schema import ASSURED, RULE_OPERATIONS
 from api.schema import (
     CaseList,
     CaseView,
@@ -153,6 +153,7 @@ OPERATIONS: tuple[Operation, ...] = (
         [
             _NUMBER,
             _PURPOSE,
+            ASSURED,
             _query("part", type="integer", minimum=1),
             {"name": "Range", "in": "header", "schema": {"type": "string"}},
         ],

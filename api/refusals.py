@@ -44,7 +44,7 @@ OF_HTTP: dict[str, int] = {
 _V1 = "/api/v1"
 REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
     **RULE_REFUSALS,
-    ("get", f"{_V1}/cases"): (),
+    ("get", f"{_V1}/cases"): ("access-denied",),
     ("post", f"{_V1}/cases"): ("access-denied", "already-exists", *JSON, *ONCE),
     ("get", f"{_V1}/cases/{{code}}"): ("not-found", *CASE),
     ("get", f"{_V1}/exhibits"): CASE,

@@ -12,8 +12,10 @@ from werkzeug.exceptions import UnsupportedMediaType
 from api import strict_json
 from api.sign_in import caller_of_token
 from repository import Repository
+from repository.access import EXCLUDED_USES
 from repository.authorise import Caller
 from repository.errors import BadRequest
+from repository.naming import shown
 
 MAX_JSON = 1 << 20
 M = TypeVar("M", bound=BaseModel)
@@ -50,6 +52,22 @@ def authority() -> str | None:
         BadRequest: not UTF-8.
     """
     return _header("Evidence-Authority")
+
+
+def assured() -> tuple[str, ...]:
+    """Return the excluded uses that are ruled out in writing, from `Evidence-Assured`.
+
+    Raises:
+        BadRequest: it names something else.
+    """
+    words = request.headers.get("Evidence-Assured", "")
+    found = tuple(word.strip() for word in words.split(",") if word.strip())
+    for one in found:
+        if one not in EXCLUDED_USES:
+            raise BadRequest(
+                f"Evidence-Assured: {shown(one)} is none of {', '.join(EXCLUDED_USES)}"
+            )
+    return found
 
 
 def evidence_path() -> bytes:

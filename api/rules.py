@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from api.request import authority, caller, json_body, purpose, repo
+from api.request import assured, authority, caller, json_body, purpose, repo
 from api.rules_schema import NewApproval, NewDecision, NewDisclosure, NewMarking, NewMotive
 from custody.entry import Act, timestamp
 from repository import approvals
@@ -81,7 +81,10 @@ def disclosed(number: str) -> tuple[Response, int]:
     """Disclose an exhibit to a party of its case."""
     who = caller()
     asked = json_body(NewDisclosure)
-    row = disclose(repo(), who, number, party=asked.party, purpose=purpose(), authority=authority())
+    row = disclose(
+        repo(), who, number, party=asked.party, purpose=purpose(), authority=authority(),
+        assured=assured(),
+    )  # fmt: skip
     answer = {"exhibit": number, "party": row.party, "entry": row.index}
     return jsonify(answer), 201
 

@@ -156,6 +156,14 @@ _SUBJECT, _APPROVAL, _NUMBER = _path("subject"), _path("approval"), _path("numbe
 _PURPOSE = _header("Evidence-Purpose", "`code` or `code: words`", required=True)
 _AUTHORITY = _header("Evidence-Authority", "the warrant, request or article it rests on")
 
+ASSURED = {
+    "name": "Evidence-Assured",
+    "in": "header",
+    "required": False,
+    "description": "excluded uses that the recipient has ruled out in writing, with commas between",
+    "schema": {"type": "string"},
+}
+
 # As `api.openapi.OPERATIONS`.
 RULE_OPERATIONS: tuple[tuple[str, str, str, dict[int, Any], list[dict[str, Any]], Any], ...] = (
     *(
@@ -193,7 +201,7 @@ RULE_OPERATIONS: tuple[tuple[str, str, str, dict[int, Any], list[dict[str, Any]]
         "/api/v1/exhibits/{number}/disclosures",
         "Disclose an exhibit to a party",
         {201: DisclosureView},
-        [_NUMBER, _PURPOSE, _AUTHORITY],
+        [_NUMBER, _PURPOSE, _AUTHORITY, ASSURED],
         NewDisclosure,
     ),
     (

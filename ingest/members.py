@@ -121,15 +121,16 @@ def take_out(
         IntegrityError: the parent's bytes failed their check; recorded.
         StoreUnavailable, LedgerUnavailable, SandboxUnavailable: what was not registered is not.
     """
+    stated = parse(purpose or "investigation")
     actor, case, parent = on_exhibit(
-        repo, caller, Right.EXTRACT, number, attempted=Act.DERIVATIVE_CREATION
+        repo, caller, Right.EXTRACT, number, attempted=Act.DERIVATIVE_CREATION, purpose=stated
     )
     if parent.erased_at is not None:
         raise Erased(f"{parent.number} was erased; there is nothing to take out")
     wanted = list(dict.fromkeys(_plain(one) for one in members))
     if not 1 <= len(wanted) <= MOST_MEMBERS:
         raise BadRequest(f"name 1 to {MOST_MEMBERS} members at once")
-    declared = Declaration(parse(purpose or "investigation"), family=parent.family)
+    declared = Declaration(stated, family=parent.family)
     with repo.database.reading() as session:
         known = known_children(session, parent.id, wanted)
     done = {member: _known(member, child) for member, child in known.items()}

@@ -265,6 +265,8 @@ def _forbidden(
             found.append("tlp")
     if act in USING and marking.withdrawn:
         found.append("consent-withdrawn")
+    if act in USING and purpose is not None and _excluded(marking, act, purpose):
+        found.append("excluded-use")
     if act in TAKING:
         if marking.authority_required and not (purpose and purpose.authority):
             found.append("authority-required")
@@ -273,6 +275,14 @@ def _forbidden(
     if act in LEAVING:
         found += _kept(marking, purpose)
     return found
+
+
+def _excluded(marking: Marking, act: Right, purpose: Purpose) -> bool:
+    """Say whether a provider excluded the stated use, or words hide which use it is."""
+    if purpose.code in marking.excluded_uses:
+        return True  # whatever was assured
+    hidden = act in TAKING and purpose.code == "other"
+    return hidden and bool(set(marking.excluded_uses) - set(purpose.assured))
 
 
 def _kept(marking: Marking, purpose: Purpose | None) -> list[str]:

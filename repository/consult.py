@@ -12,8 +12,9 @@ from custody.entry import Act, Actor, CustodyEntry, Draft, timestamp
 from custody.ledger import checked_values
 from repository import Repository
 from repository.access import EVERYWHERE, IDENTIFYING, PARTIES, Right, decide
-from repository.authorise import Caller, of_case, of_exhibits, on_case, on_exhibit, who
+from repository.authorise import Caller, of_case, of_exhibits, on_case, on_exhibit, refuse, who
 from repository.cases import cases_of
+from repository.errors import AccessDenied
 from repository.exhibits import (
     children_of,
     exhibits_of,
@@ -106,7 +107,14 @@ class Custody:
 def list_cases(
     repo: Repository, caller: Caller, *, after: str = "", limit: int | None = None
 ) -> list[Case]:
-    """Return the cases the caller takes part in, after a code; recorded."""
+    """Return the cases the caller takes part in, after a code; recorded.
+
+    Raises:
+        AccessDenied: the token adds to one submission; recorded.
+    """
+    if caller.only is not None:
+        error = AccessDenied("this token adds to one submission and reads nothing")
+        refuse(repo, caller, Act.CONSULTATION, ["token-scope"], error)
     found: list[Case] = []
     with repo.database.reading() as session:
         while some := _cases(session, caller, after):

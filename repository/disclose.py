@@ -1,5 +1,6 @@
 """Disclose an exhibit to a party of its case; show who a source is to whom it was permitted."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from custody.entry import Act, Draft, uuid7
@@ -22,8 +23,11 @@ def disclose(
     party: str,
     purpose: str | None,
     authority: str | None = None,
+    assured: Sequence[str] = (),
 ) -> Disclosed:
     """Let counsel and experts of a party know and read an exhibit; again, it changes nothing.
+
+    `assured` are the excluded uses that the party has ruled out in writing.
 
     Raises:
         PurposeRequired, UnknownExhibit, AccessDenied: refused and recorded.
@@ -32,7 +36,9 @@ def disclose(
     """
     if not party.strip() or len(party) > MAX_PARTY:
         raise BadRequest(f"a party has a name of 1 to {MAX_PARTY} characters")
-    stated = stated_purpose(repo, caller, purpose, Act.DISCLOSURE, authority=authority)
+    stated = stated_purpose(
+        repo, caller, purpose, Act.DISCLOSURE, authority=authority, assured=assured
+    )
     actor, case, exhibit = on_exhibit(
         repo, caller, Right.DISCLOSE, number, attempted=Act.DISCLOSURE, purpose=stated
     )

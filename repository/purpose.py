@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from repository.errors import BadRequest, PurposeRequired, PurposeTooLong
 
+# The last four are uses that a provider may exclude (`access.EXCLUDED_USES`): whoever reads for one
+# of them says so, and is refused where it is excluded.
 CODES = (
     "investigation", "analysis", "prosecution", "defence", "court", "disclosure", "sharing",
     "preservation", "audit", "victim-request", "other",
+    "death-penalty", "trial-in-absentia", "immigration", "intelligence",
 )  # fmt: skip
 MAX_BYTES = 2_000
 
@@ -25,9 +29,12 @@ class Purpose:
     authority: str | None = None
     assured: tuple[str, ...] = ()
 
-    def to_json(self) -> dict[str, str]:
+    def to_json(self) -> dict[str, Any]:
         """Return the withheld value of an entry."""
-        return {"code": self.code, "text": self.text}
+        found: dict[str, Any] = {"code": self.code, "text": self.text}
+        if self.assured:
+            found["assured"] = sorted(self.assured)
+        return found
 
 
 def parse(

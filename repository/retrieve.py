@@ -186,6 +186,7 @@ def retrieve(
     *,
     purpose: str | None,
     authority: str | None = None,
+    assured: Sequence[str] = (),
     span: Span | None = None,
     part: int | None = None,
 ) -> Reading:
@@ -197,6 +198,7 @@ def retrieve(
         number: exhibit number.
         purpose: as stated.
         authority: the warrant, request or article it rests on.
+        assured: excluded uses that are ruled out in writing.
         span: the bytes wanted; None: everything.
         part: which part; None: the only one.
 
@@ -207,7 +209,9 @@ def retrieve(
         RangeNotSatisfiable: the range lies outside the part; recorded.
         LedgerUnavailable: nothing could be recorded, so nothing is given out.
     """
-    stated = stated_purpose(repo, caller, purpose, Act.RETRIEVAL, authority=authority)  # (1)
+    stated = stated_purpose(  # (1)
+        repo, caller, purpose, Act.RETRIEVAL, authority=authority, assured=assured
+    )
     actor, case, exhibit = on_exhibit(  # (2)
         repo, caller, Right.RETRIEVE, number, attempted=Act.RETRIEVAL, purpose=stated
     )

@@ -17,6 +17,7 @@ from custody.errors import CustodyError
 from custody.note import VerifierKey
 from custody.quorum import parse as parse_policy
 from custody.receipt import AnyReceipt, Proof, Receipt, read_receipt
+from repository.access import EXCLUDED_USES
 from repository.consult import Custody, list_exhibits, make_receipt, show_custody, show_exhibit
 from repository.errors import BadRequest, DiskFull, RepositoryError
 from repository.exhibits import count_parts
@@ -136,6 +137,8 @@ def _plain(value: object) -> str:
 )  # fmt: skip
 @click.option("--purpose", help="Why; a code, or 'code: your words'.")
 @click.option("--authority", help="The warrant, request or article it rests on.")
+@click.option("--assured", multiple=True, type=click.Choice(EXCLUDED_USES),
+              help="An excluded use that is ruled out in writing.")  # fmt: skip
 @click.option("--range", "span", metavar="A-B", help="Zero-based, inclusive.")
 @click.option(
     "--part", type=click.IntRange(1, 999_999), metavar="N",
@@ -149,6 +152,7 @@ def retrieve(
     out: str,
     purpose: str | None,
     authority: str | None,
+    assured: tuple[str, ...],
     span: str | None,
     part: int | None,
 ) -> None:
@@ -157,7 +161,7 @@ def retrieve(
     Of an exhibit of several parts each part is a file, NUMBER.1.bin, NUMBER.2.bin and so on.
     """
     wanted = _span(span)
-    why: dict[str, Any] = {"purpose": purpose, "authority": authority}
+    why: dict[str, Any] = {"purpose": purpose, "authority": authority, "assured": assured}
     target = None if out == "-" else Path(out)
     with ctx.repo.database.reading() as session:
         count = count_parts(session, exhibit)

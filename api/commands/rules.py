@@ -191,12 +191,22 @@ def _decided(ctx: Context, row: Approval) -> None:
 @click.option("--to", "party", required=True, metavar="PARTY", help="As its counsel's grants say.")
 @click.option("--purpose", default="disclosure", show_default=True)
 @click.option("--authority", help="The order, article or request it rests on.")
+@click.option("--assured", multiple=True, type=click.Choice(EXCLUDED_USES),
+              help="An excluded use that the party has ruled out in writing.")  # fmt: skip
 @pass_context
-def disclose(ctx: Context, exhibit: str, party: str, purpose: str, authority: str | None) -> None:
+def disclose(
+    ctx: Context,
+    exhibit: str,
+    party: str,
+    purpose: str,
+    authority: str | None,
+    assured: tuple[str, ...],
+) -> None:
     """Disclose an exhibit to a party of its case: its counsel and experts may read it."""
     row = disclose_to(
-        ctx.repo, ctx.caller, exhibit, party=party, purpose=purpose, authority=authority
-    )
+        ctx.repo, ctx.caller, exhibit, party=party, purpose=purpose, authority=authority,
+        assured=assured,
+    )  # fmt: skip
     publish(ctx.repo)
     ctx.result(
         {"exhibit": exhibit, "party": party, "entry": row.index},

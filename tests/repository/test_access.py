@@ -218,6 +218,24 @@ def test_an_excluded_use_is_ruled_out_by_the_recipient_in_writing():
     assert not reasons(holder("prosecutor"), Right.EXPORT, thing, whole)
 
 
+@pytest.mark.parametrize("act", sorted(USING))
+def test_a_use_that_its_provider_excluded_is_refused_wherever_it_is_stated(act):
+    thing = marked(excluded_uses=("immigration",))
+    assured = Purpose("immigration", "", assured=("immigration",))
+    assert reasons(holder("custodian"), act, thing, assured) == {"excluded-use"}
+    other = Purpose("intelligence", "", assured=("immigration",))
+    assert not reasons(holder("custodian"), act, thing, other)
+
+
+@pytest.mark.parametrize("act", sorted(TAKING))
+def test_words_alone_do_not_hide_an_excluded_use(act):
+    thing = marked(excluded_uses=("immigration",))
+    words = Purpose("other", "a hearing about asylum")
+    assert reasons(holder("custodian"), act, thing, words) == {"excluded-use"}
+    assured = Purpose("other", "a hearing", assured=("immigration",))
+    assert not reasons(holder("custodian"), act, thing, assured)
+
+
 def test_a_closed_circle_keeps_partners_and_other_institutions_out():
     thing = replace(marked(tlp="AMBER+STRICT"), organisation="Unit")
     assert reasons(holder("partner"), Right.RETRIEVE, thing) == {"tlp"}

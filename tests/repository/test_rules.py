@@ -191,6 +191,22 @@ def test_what_its_provider_asks_stops_an_export(house, number, tmp_path):
     assert house.last("access_denied")["reasons"] == ["handling-h1"]
 
 
+def test_an_excluded_use_is_refused_where_it_is_stated_and_an_assurance_is_on_record(house, number):
+    assert mark(house, number, "--exclude", "immigration").code == 0
+    assert read(house, number, "analyst", "--purpose", "immigration: a visa").code != 0
+    assert house.last("access_denied")["reasons"] == ["excluded-use"]
+    assert read(house, number, "analyst", "--purpose", "something new").code != 0
+    assert read(house, number, "analyst").code == 0  # analysis
+    words = ("--purpose", "something new", "--assured", "immigration")
+    assert read(house, number, "analyst", *words).code == 0
+    opened = house.repo.ledger.opened(house.entries()[-1])
+    assert opened["purpose"] == {"code": "other", "text": "something new",
+                                 "assured": ["immigration"]}  # fmt: skip
+    disclosed = ("disclose", number, "--to", "defence")
+    assert house.evidence(*disclosed, person="prosecutor").code != 0
+    assert house.evidence(*disclosed, "--assured", "immigration", person="prosecutor").code == 0
+
+
 def test_an_authority_is_stated_and_recorded_where_one_is_required(house, number):
     assert mark(house, CODE, "--authority-required").code == 0
     assert read(house, number, "analyst").code == 4
