@@ -17,6 +17,7 @@ from api import (
     pages,
     problems,
     rules,
+    session,
     submissions,
     uploads,
     watch,
@@ -55,7 +56,17 @@ def create_app(repo: Repository) -> Flask:
     limits.install(app, repo.settings)
     app.before_request(_no_zero)
     app.json.ensure_ascii = False  # type: ignore[attr-defined]  # Flask's default provider
-    for module in (cases, exhibits, members, submissions, uploads, rules, custody_log, pages):
+    for module in (
+        cases,
+        exhibits,
+        members,
+        submissions,
+        uploads,
+        rules,
+        session,
+        custody_log,
+        pages,
+    ):
         app.register_blueprint(module.blueprint)
     problems.install(app)
     conditional.install(app)

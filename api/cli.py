@@ -20,6 +20,7 @@ from api.commands import (
     members,
     rules,
     service,
+    sessions,
     store,
     submission,
     witness,
@@ -66,6 +67,7 @@ for group in (
     store,
     ledger,
     rules,
+    sessions,
     service,
     witness,
 ):

@@ -126,7 +126,7 @@ def install(app: Flask, settings: Settings) -> None:
 
 def _token() -> bytes | None:
     """Return what a token is remembered by; not its id, which somebody else might use up."""
-    presented = request.headers.get("Authorization")
+    presented = request.headers.get("Authorization") or request.headers.get("Cookie")
     return sha256(presented.encode("utf-8", "replace")).digest() if presented else None
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from api.place import SESSION
 from api.problems import TYPE_PREFIX
 from api.refusals import problems_of
 from api.rules_schema import ASSURED, RULE_OPERATIONS
@@ -26,6 +27,7 @@ from api.schema import (
     SubmissionView,
     UploadView,
 )
+from api.session_schema import SESSION_OPERATIONS
 from ingest.lines import STATES
 from repository import software
 
@@ -89,6 +91,7 @@ PDF = "application/pdf"
 Operation = tuple[str, str, str, dict[int, Any], list[dict[str, Any]], Any]
 OPERATIONS: tuple[Operation, ...] = (
     *RULE_OPERATIONS,
+    *SESSION_OPERATIONS,
     ("get", "/api/v1/cases", "List your cases", {200: CaseList}, [*_PAGED], None),
     ("post", "/api/v1/cases", "Open a case", {201: CaseView}, [_ONCE], NewCase),
     ("get", "/api/v1/cases/{code}", "Show a case", {200: CaseView}, [_CODE], None),
@@ -356,7 +359,7 @@ PUBLIC = frozenset(
     }
 )
 
-EITHER = frozenset({"/api/v1/ledger/tile/{name}"})  # public or not, by what is asked for
+EITHER = frozenset({"/api/v1/ledger/tile/{name}", "/api/v1/session"})  # public, or not always
 
 
 def openapi() -> dict[str, Any]:
@@ -390,7 +393,10 @@ def openapi() -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "session": {"type": "apiKey", "in": "cookie", "name": f"__Host-{SESSION}"},
+            },
         },
     }
 
@@ -398,7 +404,8 @@ def openapi() -> dict[str, Any]:
 def _security(path: str) -> list[dict[str, list[str]]]:
     if path in PUBLIC:
         return []
-    return [{}, {"token": []}] if path in EITHER else [{"token": []}]
+    known: list[dict[str, list[str]]] = [{"token": []}, {"session": []}]
+    return [{}, *known] if path in EITHER else known
 
 
 def _answer(status: int, kind: Any, schemas: dict[str, Any]) -> dict[str, Any]:

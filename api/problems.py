@@ -61,6 +61,7 @@ STATUSES: dict[str, int] = {
     "unknown-submission": 404,
     "unknown-quarantine": 404,
     "unknown-token": 404,
+    "unknown-session": 404,
     "unknown-erasure": 404,
     "unknown-approval": 404,
     "already-exists": 409,
@@ -71,6 +72,7 @@ STATUSES: dict[str, int] = {
     "unknown-part": 404,
     "access-denied": 403,
     "sign-in-refused": 401,
+    "step-up-required": 401,
     "export-blocked": 409,
     "glyph-missing": 422,
     "render-failed": 500,
@@ -138,6 +140,10 @@ def of_error(error: EvidenceError) -> Response:
     headers: dict[str, str] = {}
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="evidence"'
+    if "max_age" in error.facts:
+        headers["WWW-Authenticate"] += (
+            f', error="insufficient_user_authentication", max_age={error.facts["max_age"]}'
+        )
     wait = getattr(error, "retry_after", None)
     if status == 503 or wait:
         headers["Retry-After"] = str(wait or 5)

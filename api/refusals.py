@@ -6,6 +6,7 @@ is compared with this (tests/kept_word.py).
 
 from api.problems import STATUSES
 from api.rules_schema import RULE_REFUSALS
+from api.session_schema import SESSION_REFUSALS
 
 # What any request may meet.
 ANY = ("bad-request", "too-many-requests", "internal", "ledger-unavailable", "request-timeout")
@@ -44,6 +45,7 @@ OF_HTTP: dict[str, int] = {
 _V1 = "/api/v1"
 REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
     **RULE_REFUSALS,
+    **SESSION_REFUSALS,
     ("get", f"{_V1}/cases"): ("access-denied",),
     ("post", f"{_V1}/cases"): ("access-denied", "already-exists", *JSON, *ONCE),
     ("get", f"{_V1}/cases/{{code}}"): ("not-found", *CASE),

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import UnsupportedMediaType
 
 from api import strict_json
-from api.sign_in import caller_of_token
+from api.sign_in import caller_of
 from repository import Repository
 from repository.access import EXCLUDED_USES
 from repository.authorise import Caller
@@ -31,9 +31,9 @@ def caller() -> Caller:
     """Return who asks.
 
     Raises:
-        SignInRefused: no token, or one that is not valid; recorded.
+        SignInRefused: no token or session, or one that is not valid; recorded.
     """
-    return caller_of_token(repo(), request.headers.get("Authorization"))
+    return caller_of(repo(), request)
 
 
 def purpose() -> str | None:

@@ -250,11 +250,12 @@ RULE_REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
     ("get", f"{_V1}/approvals"): ("access-denied",),
     ("post", f"{_V1}/approvals"): (*_ANY_SUBJECT, *_BODY),
     ("post", f"{_V1}/approvals/{{approval}}/decision"): (
-        *_ANY_SUBJECT, *_BODY, "unknown-approval",
+        *_ANY_SUBJECT, *_BODY, "unknown-approval", "step-up-required",
     ),
     ("post", f"{_V1}/exhibits/{{number}}/disclosures"): (
         *_EXHIBIT, *_BODY, "purpose-required", "purpose-too-long", "exhibit-erased",
+        "step-up-required",
     ),
-    ("post", f"{_V1}/exhibits/{{number}}/source"): (*_EXHIBIT, *_BODY),
+    ("post", f"{_V1}/exhibits/{{number}}/source"): (*_EXHIBIT, *_BODY, "step-up-required"),
     ("get", f"{_V1}/access-log"): ("access-denied",),
 }  # fmt: skip

@@ -141,6 +141,24 @@ class Settings(BaseSettings):
         None, description="PEM file of the certificate's private key."
     )
 
+    public_url: str = Field(
+        "",
+        description="The https address at which browsers reach the service; without it people sign "
+        "in on this machine alone.",
+    )
+    session_idle_minutes: int = Field(
+        30, ge=1, description="Minutes without a request after which a browser's session ends."
+    )
+    session_hours: int = Field(
+        12, ge=1, description="Hours after which a browser's session ends in any case."
+    )
+    step_up_minutes: int = Field(
+        10,
+        ge=1,
+        description="How recent a sign-in must be for exports, disclosures, decisions of a second "
+        "person and the identity of a source.",
+    )
+
     rate_per_token: float = Field(
         500.0,
         ge=0,

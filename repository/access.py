@@ -7,6 +7,7 @@ Whatever no rule allows is refused, with every reason. To know who may do what, 
    their party, and nothing else. Whoever has a role of `ALONE` in the house acts in no other.
 3. `_forbidden`: what the markings of the case, the submission and the exhibit forbid. Each is
    applied in turn, so that the strictest decides.
+4. `STEP_UP`: what needs a recent sign-in, where somebody is signed in with a browser.
 """
 
 from collections.abc import Mapping
@@ -48,7 +49,9 @@ class Right(StrEnum):
     DISCLOSE = "disclose"
     MARK = "mark"  # say how something is to be handled
     REQUEST = "request"  # ask for an act of two persons
-    GOVERN = "govern"  # people, grants, tokens, quarantine, decisions of a second person
+    REVEAL = "reveal"  # who a source is, where two persons permitted it
+    GOVERN = "govern"  # people, grants, tokens, quarantine
+    DECIDE = "decide"  # as a second person
     AUDIT = "audit"  # the ledger and the access log
     INSTALL = "install"  # stores and backups
 
@@ -68,7 +71,9 @@ ALLOWED: Mapping[Right, frozenset[str]] = {
     Right.DISCLOSE: frozenset({"prosecutor", "custodian"}),
     Right.MARK: frozenset({"investigator", "custodian"}),
     Right.REQUEST: _PARTICIPANTS,
+    Right.REVEAL: _LOOKING,
     Right.GOVERN: frozenset({"custodian"}),
+    Right.DECIDE: frozenset({"custodian"}),
     Right.AUDIT: frozenset({"auditor", "custodian"}),
     Right.INSTALL: frozenset({"administrator", "custodian"}),
 }
@@ -76,12 +81,14 @@ ALLOWED: Mapping[Right, frozenset[str]] = {
 SHOWING = frozenset(  # what a seal and a circle of readers stop
     {
         Right.LIST, Right.CONSULT, Right.HISTORY, Right.FACTS, Right.INGEST, Right.RETRIEVE,
-        Right.EXTRACT, Right.EXPORT, Right.DISCLOSE,
+        Right.EXTRACT, Right.EXPORT, Right.DISCLOSE, Right.REVEAL,
     }
 )  # fmt: skip
 USING = frozenset({Right.FACTS, Right.RETRIEVE, Right.EXTRACT, Right.EXPORT, Right.DISCLOSE})
 TAKING = frozenset({Right.RETRIEVE, Right.EXPORT, Right.DISCLOSE})
 LEAVING = frozenset({Right.EXPORT, Right.DISCLOSE})
+STEP_UP = LEAVING | {Right.REVEAL, Right.DECIDE}  # what needs a recent sign-in
+STALE = "step-up-required"
 
 # A purpose -> for whom something leaves, as providers consent to it.
 RECIPIENT_OF = {
@@ -165,6 +172,7 @@ class Who:
     held: tuple[Held, ...] = ()
     ended_at: datetime | None = None
     only: str | None = None  # the one submission that the presented token adds to
+    recent_until: datetime | None = None  # of a session: how long its sign-in counts as recent
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +209,8 @@ def decide(
         reasons.append("person-ended")
     if person.only is not None and (act is not Right.INGEST or thing.submission != person.only):
         reasons.append("token-scope")
+    if act in STEP_UP and person.recent_until is not None and person.recent_until <= now:
+        reasons.append(STALE)
     role, against = _role(person, act, thing, now)
     reasons += against
     if thing.exists and thing.kind != "house":

@@ -214,9 +214,9 @@ def _decider(
         exhibit = session.get(Exhibit, row.subject) if row else None
         name = _name(session, row) if row else ""
     if case is None:
-        actor = on_house(repo, caller, Right.GOVERN, attempted=decision)
+        actor = on_house(repo, caller, Right.DECIDE, attempted=decision)
     else:
-        actor, _ = on_case(repo, caller, Right.GOVERN, case.code, attempted=decision)
+        actor, _ = on_case(repo, caller, Right.DECIDE, case.code, attempted=decision)
     check_motive(motive)
     with repo.database.reading() as session:
         row = _waiting(session, approval)

@@ -29,6 +29,7 @@ from repository.models import Case, Exhibit, Grant, Person, Submission
 from repository.naming import shown, submission_id
 from repository.people import actor_of
 from repository.purpose import Purpose
+from repository.web_sessions import ended, step_up
 
 HOUSE = Thing()
 
@@ -40,6 +41,9 @@ class Caller:
     person: Person
     assurance: str
     only: str | None = None  # the submission that the presented token adds to, and nothing else
+    token: str | None = None  # the id of the presented token
+    session: str | None = None  # the id of the session, where somebody is signed in with a browser
+    recent_until: datetime | None = None  # how long that sign-in counts as recent
 
     def actor(self, role: str | None = None) -> Actor:
         """Return the caller as entries record them."""
@@ -56,7 +60,10 @@ def who(session: Session, caller: Caller, case: Case | None = None) -> Who:
 
 def _who(caller: Caller, held: tuple[Held, ...]) -> Who:
     person = caller.person
-    return Who(person.id, person.role, person.organisation, held, person.ended_at, only=caller.only)
+    return Who(
+        person.id, person.role, person.organisation, held, person.ended_at, only=caller.only,
+        recent_until=caller.recent_until,
+    )  # fmt: skip
 
 
 def of_case(session: Session, caller: Caller, case: Case) -> Thing:
@@ -138,13 +145,15 @@ def on_house(repo: Repository, caller: Caller, right: Right, *, attempted: Act) 
 
     Raises:
         AccessDenied: the role does not allow it; recorded.
+        StepUpRequired: it does, once they have signed in again; recorded.
     """
     with repo.database.reading() as session:
         asking = who(session, caller)
     decision = decide(asking, right, HOUSE, None, repo.clock())
     if not decision.allowed:
-        message = f"the role {caller.person.role} does not allow this ({right.value})"
-        refuse(repo, caller, attempted, decision.reasons, AccessDenied(message))
+        denied = AccessDenied(f"the role {caller.person.role} does not allow this ({right.value})")
+        error = step_up(repo, decision.reasons) or denied
+        refuse(repo, caller, attempted, decision.reasons, error)
     return caller.actor(decision.role)
 
 
@@ -302,6 +311,8 @@ def still_allowed(
 ) -> bool:
     """Say whether an act that has begun would be allowed now."""
     with repo.database.reading() as session:
+        if ended(session, caller.session, caller.token):
+            return False
         now = replace(caller, person=session.get_one(Person, caller.person.id))
         asking = who(session, now, case)
         [thing] = of_exhibits(session, now, case, [exhibit])
@@ -348,7 +359,10 @@ def _allow(
     if not decision.allowed:
         error = unknown
         known = Right.CONSULT if exhibit is not None else Right.LIST
-        if decide(asking, known, thing, None, now).allowed:
+        stale = step_up(repo, decision.reasons)
+        if stale is not None:
+            error = stale
+        elif decide(asking, known, thing, None, now).allowed:
             named = exhibit.number if exhibit else case.code
             why = ", ".join(decision.reasons)
             error = AccessDenied(f"{right.value} is not allowed to you on {named}: {why}")

@@ -78,7 +78,7 @@ def reveal(repo: Repository, caller: Caller, number: str, *, motive: str) -> dic
     if not motive.strip():
         raise BadRequest("state a motive")
     actor, case, exhibit = on_exhibit(
-        repo, caller, Right.CONSULT, number, attempted=Act.IDENTITY_REVEALED
+        repo, caller, Right.REVEAL, number, attempted=Act.IDENTITY_REVEALED
     )
     with repo.database.reading() as session:
         [thing] = of_exhibits(session, caller, case, [exhibit])

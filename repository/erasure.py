@@ -229,7 +229,7 @@ def _tombstones(
 
 
 def _decider(repo: Repository, caller: Caller, erasure: str, motive: str) -> Actor:
-    actor = on_house(repo, caller, Right.GOVERN, attempted=Act.DELETION_APPROVED)
+    actor = on_house(repo, caller, Right.DECIDE, attempted=Act.DELETION_APPROVED)
     _check(motive)
     with repo.database.reading() as session:
         row = _waiting(session, erasure)

@@ -165,6 +165,12 @@ class UnknownToken(WrongUse):
     code = "unknown-token"
 
 
+class UnknownSession(WrongUse):
+    """There is no such session of a browser."""
+
+    code = "unknown-session"
+
+
 class AlreadyExists(WrongUse):
     """This code or name is taken."""
 
@@ -215,6 +221,16 @@ class SignInRefused(RepositoryError):
     """The credentials do not identify anyone who may act."""
 
     code = "sign-in-refused"
+
+
+class StepUpRequired(SignInRefused):
+    """This act needs a sign-in that is not long ago (RFC 9470); the refusal was recorded."""
+
+    code = "step-up-required"
+
+    def __init__(self, message: str, *, max_age: int) -> None:
+        super().__init__(message)
+        self.facts = {"max_age": max_age}
 
 
 class ExportBlocked(RepositoryError):

@@ -5,12 +5,13 @@ import secrets
 from datetime import datetime
 from hashlib import sha256
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from custody.entry import Act, Actor, Draft, timestamp, uuid7
 from repository import SYSTEM_ID, Repository
 from repository.access import GRANTABLE, PARTIES, ROLES
+from repository.credentials import WebSession
 from repository.errors import (
     AlreadyExists,
     BadRequest,
@@ -157,6 +158,11 @@ def end_person(repo: Repository, actor: Actor, person: Person, *, motive: str) -
         if row.ended_at is not None:
             return
         row.ended_at = repo.clock()
+        session.execute(
+            update(WebSession)
+            .where(WebSession.person_id == person.id, WebSession.ended_at.is_(None))
+            .values(ended_at=row.ended_at)
+        )
         session.flush()
         withheld = {"motive": motive, "detail": {"person": person.id, "name": person.name}}
         draft = Draft(

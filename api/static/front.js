@@ -1,6 +1,6 @@
 // Reads cases and exhibits through the API. Every value is set as text, never as markup.
 const $ = (id) => document.getElementById(id);
-const state = { token: sessionStorage.getItem("token"), code: null, next: null };
+const state = { code: null, next: null };
 
 // Control and bidirectional characters in names are shown, never obeyed.
 const shown = (text) =>
@@ -9,8 +9,10 @@ const name = (path) => (typeof path === "string" ? shown(path) : "base64:" + pat
 
 class Refused extends Error {}
 
-async function ask(path) {
-  const answer = await fetch("/api/v1" + path, { headers: { Authorization: "Bearer " + state.token } });
+// The session is a cookie that no script reads; a token is sent once, to begin one, and not kept.
+async function ask(path, options = {}) {
+  const answer = await fetch("/api/v1" + path, options);
+  if (answer.status === 204) return null;
   if (answer.ok) return answer.json();
   const problem = await answer.json().catch(() => ({ detail: "The service answered " + answer.status }));
   throw answer.status === 401 ? new Refused(problem.detail) : new Error(problem.detail);
@@ -23,8 +25,7 @@ function show(id) {
 
 function fail(error) {
   if (error instanceof Refused) {
-    state.token = null;
-    sessionStorage.removeItem("token");
+    $("who").hidden = true;
     show("sign-in");
   }
   const said = error.message.charAt(0).toUpperCase() + error.message.slice(1);
@@ -92,11 +93,12 @@ async function page() {
 
 $("sign-in").addEventListener("submit", (event) => {
   event.preventDefault();
-  state.token = $("token").value.trim();
-  sessionStorage.setItem("token", state.token);
+  const headers = { Authorization: "Bearer " + $("token").value.trim() };
   $("token").value = "";
-  cases().catch(fail);
+  ask("/session", { method: "POST", headers }).then(enter).catch(fail);
 });
+$("sign-out").addEventListener("click", () =>
+  ask("/session", { method: "DELETE" }).then(() => { $("who").hidden = true; show("sign-in"); }).catch(fail));
 $("back").addEventListener("click", () => cases().catch(fail));
 $("more").addEventListener("click", () => page().catch(fail));
 
@@ -104,5 +106,11 @@ fetch("/readyz").then((answer) => answer.json()).then((ready) => {
   $("checkpoint").textContent = ready.checkpoint + " custody entries, " + ready.witnesses;
 }).catch(() => { $("checkpoint").textContent = "The service does not answer."; });
 
-if (state.token) cases().catch(fail);
-else show("sign-in");
+function enter(session) {
+  if (!session.signed_in) return show("sign-in");
+  $("name").textContent = shown(session.person.name);
+  $("who").hidden = false;
+  return cases();
+}
+
+ask("/session").then(enter).catch(fail);

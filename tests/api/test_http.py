@@ -422,6 +422,8 @@ def test_the_document_names_every_route_and_no_other(house):
 
 def test_every_route_but_the_public_ones_needs_a_token(client):
     for method, path, *_ in OPERATIONS:
+        if (method, path) == ("get", "/api/v1/session"):
+            continue  # tells nobody that nobody is signed in: tests/api/test_sessions.py
         filled = path.replace("{number}", "KRN-000001").replace("{code}", "KRN")
         filled = filled.replace("{index}", "0").replace("{name}", "entries/000.p/1")
         status = client.open(filled, method=method.upper()).status_code

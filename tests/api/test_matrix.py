@@ -87,6 +87,9 @@ RULES: dict[tuple[str, str], Rule] = {
         )
     },
     ("GET", "/api/v1/ledger/tile/<path:name>"): Rule("house", frozenset({"auditor", "custodian"})),
+    ("GET", "/api/v1/session"): Rule("person"),
+    ("POST", "/api/v1/session"): Rule("person"),
+    ("DELETE", "/api/v1/session"): Rule("person"),
     ("GET", "/api/v1/access-log"): Rule("house", frozenset({"auditor", "custodian"})),
     ("GET", "/api/v1/approvals"): Rule("house", CUSTODIAN),
     ("POST", "/api/v1/approvals"): Rule(

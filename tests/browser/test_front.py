@@ -78,6 +78,9 @@ with sync_playwright() as play:
     page.wait_for_selector("#case-list button")
     cases = page.inner_text("#case-list")
     page.screenshot(path=shots + "/cases.png")
+    kept = page.evaluate("[document.cookie, sessionStorage.length, localStorage.length]")
+    page.reload()
+    page.wait_for_selector("#case-list button")
     page.click("#case-list button")
     page.wait_for_selector("#exhibits tr")
     rows = page.locator("#exhibits td.name").all_inner_texts()
@@ -85,9 +88,15 @@ with sync_playwright() as play:
     page.set_viewport_size({"width": 360, "height": 640})
     wide = page.evaluate("document.documentElement.scrollWidth")
     page.screenshot(path=shots + "/case-360.png")
+    who = page.inner_text("#who")
+    cookies = page.context.cookies()
+    page.click("#sign-out")
+    page.wait_for_selector("#sign-in:not([hidden])")
+    left = page.context.cookies()
     chromium.close()
 print(json.dumps(dict(asked=asked, said=said, errors=errors, refused=refused, cases=cases,
-                      rows=rows, wide=wide)))
+                      rows=rows, wide=wide, kept=kept, who=who, cookies=cookies,
+                      left=left)))
 """
 
 
@@ -110,5 +119,12 @@ def test_the_page_lists_cases_and_exhibits_and_obeys_no_name(site, chromium, tmp
     assert all(url.startswith(address) for url in seen["asked"])
     assert [e for e in seen["errors"] if "401" not in e] == []
     assert seen["wide"] <= 360
+    assert seen["kept"] == ["", 0, 0]  # nothing that a script could read
+    assert "analyst" in seen["who"]
+    [cookie] = seen["cookies"]
+    assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
+    assert seen["left"] == []
+    ends = [e.fields.get("reason") for e in house.entries() if e.fields["type"] == "sign_in"]
+    assert ends == ["token-unknown", "session-begun", "signed-out"]
     lists = [e.fields for e in house.entries() if e.fields.get("reason") == "exhibit-list"]
     assert lists[-1]["count"] == len(NAMES)

@@ -26,8 +26,8 @@ from repository.purpose import Purpose
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
-HOUSE = {Right.OPEN_CASE, Right.GOVERN, Right.AUDIT, Right.INSTALL}
-LOOKING = {Right.LIST, Right.CONSULT}
+HOUSE = {Right.OPEN_CASE, Right.GOVERN, Right.DECIDE, Right.AUDIT, Right.INSTALL}
+LOOKING = {Right.LIST, Right.CONSULT, Right.REVEAL}
 PARTY = {*LOOKING, Right.HISTORY, Right.FACTS, Right.RETRIEVE}
 
 EXPECTED = {
@@ -261,3 +261,12 @@ def test_loosening_is_told_field_by_field_and_tightening_is_none():
         for low, high in itertools.pairwise((None, *scale)):
             assert Marking(**{name: high}).loosened_by(Marking(**{name: low})) == [name]
     assert Marking.from_json(strict.to_json()) == strict
+
+
+@pytest.mark.parametrize("right", Right)
+def test_what_needs_a_recent_sign_in_is_stopped_by_an_old_one_alone(right):
+    thing = Thing() if right in HOUSE else EXHIBIT
+    old, new = (replace(holder("custodian"), recent_until=at) for at in (NOW, LATER))
+    needs = right in {Right.EXPORT, Right.DISCLOSE, Right.DECIDE, Right.REVEAL}
+    assert reasons(old, right, thing) == ({"step-up-required"} if needs else set())
+    assert reasons(new, right, thing) == set()

@@ -1,0 +1,24 @@
+"""The mapped tables of sign-in: WebSession."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from repository.columns import UUID, Model
+
+
+class WebSession(Model):
+    """A browser that somebody signed in with; only the digest of the cookie's secret is kept."""
+
+    __tablename__ = "web_session"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    person_id: Mapped[str] = mapped_column(UUID, ForeignKey("person.id"))
+    secret_sha256: Mapped[str] = mapped_column(String(64))
+    way: Mapped[str] = mapped_column(String(16))  # of the last sign-in: `web_sessions.WAYS`
+    token_id: Mapped[str | None] = mapped_column(String(32), ForeignKey("token.id"))
+    begun_at: Mapped[datetime]
+    authenticated_at: Mapped[datetime | None]  # when they last proved who they are, if known
+    used_at: Mapped[datetime]  # to the minute
+    ended_at: Mapped[datetime | None]
+    __table_args__ = (Index("web_session_person", "person_id", "ended_at"),)
