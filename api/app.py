@@ -12,6 +12,7 @@ from api import (
     conditional,
     custody_log,
     exhibits,
+    identities,
     limits,
     members,
     pages,
@@ -64,6 +65,7 @@ def create_app(repo: Repository) -> Flask:
         uploads,
         rules,
         session,
+        identities,
         custody_log,
         pages,
     ):

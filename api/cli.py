@@ -14,6 +14,7 @@ from api.commands import (
     court,
     extraction,
     house,
+    identity,
     intake,
     invite,
     ledger,
@@ -68,6 +69,7 @@ for group in (
     ledger,
     rules,
     sessions,
+    identity,
     service,
     witness,
 ):

@@ -58,6 +58,7 @@ STATUSES: dict[str, int] = {
     "unknown-case": 404,
     "unknown-exhibit": 404,
     "unknown-person": 404,
+    "unknown-identity": 404,
     "unknown-submission": 404,
     "unknown-quarantine": 404,
     "unknown-token": 404,

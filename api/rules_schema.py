@@ -41,10 +41,13 @@ class NewMarking(BaseModel):
 
 
 class NewApproval(BaseModel):
-    """What is asked for: `unsealing` of anything, `identity_revealed` of an exhibit's source."""
+    """What is asked for: `unsealing` of anything, `identity_revealed` of an exhibit's source.
+
+    Of a codename of the vault: `identity_revealed`, or `erasure` of who stands behind it.
+    """
 
     model_config = ConfigDict(extra="forbid")
-    act: Literal["unsealing", "identity_revealed"]
+    act: Literal["unsealing", "identity_revealed", "erasure"]
     subject: str
     motive: str
     hours: int = 24
@@ -105,6 +108,42 @@ class SourceView(BaseModel):
 
     exhibit: str
     source: str
+
+
+class NewIdentity(BaseModel):
+    """Somebody protected, for the vault."""
+
+    model_config = ConfigDict(extra="forbid")
+    kind: Literal["witness", "victim", "source", "submitter"]
+    name: str
+    contact: str | None = None
+    note: str | None = None
+
+
+class IdentityView(BaseModel):
+    """A codename; who stands behind it is in the vault alone."""
+
+    codename: str
+    case: str
+    kind: str
+    made_at: str
+    erased_at: str | None
+    entry: int
+
+
+class IdentityList(BaseModel):
+    """The codenames of a case."""
+
+    items: list[IdentityView]
+
+
+class RevealedView(BaseModel):
+    """Who stands behind a codename."""
+
+    codename: str
+    name: str
+    contact: str | None
+    note: str | None
 
 
 class AccessView(BaseModel):
@@ -214,6 +253,30 @@ RULE_OPERATIONS: tuple[tuple[str, str, str, dict[int, Any], list[dict[str, Any]]
     ),
     (
         "get",
+        "/api/v1/cases/{code}/identities",
+        "The codenames of a case",
+        {200: IdentityList},
+        [_path("code")],
+        None,
+    ),
+    (
+        "post",
+        "/api/v1/cases/{code}/identities",
+        "Put an identity into the vault",
+        {201: IdentityView},
+        [_path("code")],
+        NewIdentity,
+    ),
+    (
+        "post",
+        "/api/v1/identities/{codename}/reveal",
+        "Who stands behind a codename, where it was permitted",
+        {200: RevealedView},
+        [_path("codename")],
+        NewMotive,
+    ),
+    (
+        "get",
         "/api/v1/access-log",
         "Who looked at what, and what was refused",
         {200: (AccessList, "text/csv")},
@@ -233,6 +296,7 @@ RULE_OPERATIONS: tuple[tuple[str, str, str, dict[int, Any], list[dict[str, Any]]
 _ANY_SUBJECT = (
     "not-found", "access-denied", "unknown-case", "unknown-exhibit", "unknown-submission",
 )  # fmt: skip
+_CASE = ("not-found", "unknown-case", "access-denied")
 _BODY = ("malformed-json", "unsupported-media-type")
 _EXHIBIT = ("not-found", "unknown-exhibit", "access-denied")
 _V1 = "/api/v1"
@@ -248,9 +312,14 @@ RULE_REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
         for kind in ("cases", "exhibits", "submissions")
     },
     ("get", f"{_V1}/approvals"): ("access-denied",),
-    ("post", f"{_V1}/approvals"): (*_ANY_SUBJECT, *_BODY),
+    ("post", f"{_V1}/approvals"): (*_ANY_SUBJECT, *_BODY, "unknown-identity"),
     ("post", f"{_V1}/approvals/{{approval}}/decision"): (
         *_ANY_SUBJECT, *_BODY, "unknown-approval", "step-up-required",
+    ),
+    ("get", f"{_V1}/cases/{{code}}/identities"): _CASE,
+    ("post", f"{_V1}/cases/{{code}}/identities"): (*_CASE, *_BODY),
+    ("post", f"{_V1}/identities/{{codename}}/reveal"): (
+        "not-found", "unknown-identity", "access-denied", *_BODY, "exhibit-erased",
     ),
     ("post", f"{_V1}/exhibits/{{number}}/disclosures"): (
         *_EXHIBIT, *_BODY, "purpose-required", "purpose-too-long", "exhibit-erased",

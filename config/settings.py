@@ -73,6 +73,16 @@ class Settings(BaseSettings):
         description="The key-encryption key: `file:///path`, or `pkcs11:token=T;object=LABEL"
         "?module-path=/path/module.so`; empty: a file in `data`, made by `init`.",
     )
+    identity_kek_uri: str = Field(
+        "",
+        description="The key of the vault of identities, as `kek_uri`, and another one than that; "
+        "empty: a file in `data`, made by `init`.",
+    )
+    identity_passphrase_file: Path | None = Field(
+        None,
+        description="File with the passphrase of the vault's key, which opens nothing else; empty: "
+        "made by `init`.",
+    )
     unwrap_log_file: Path | None = Field(
         None,
         description="The hardware module's log of unwrappings, for `evidence verify --unwraps`.",

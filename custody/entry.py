@@ -113,11 +113,11 @@ REQUIRED: Mapping[Act, frozenset[str]] = {
     Act.ACCESS_GRANT: frozenset({"case"}),
     Act.DELETION_REQUESTED: frozenset({"exhibit", "inputs", "motive"}),
     Act.DELETION_APPROVED: frozenset({"exhibit", "inputs", "motive"}),
-    Act.ERASURE: frozenset({"exhibit", "inputs"}),
+    Act.ERASURE: frozenset({"inputs"}),  # of an exhibit, or of an identity in the vault
     Act.REPAIR: frozenset({"exhibit", "location"}),
     Act.REPLICATION: frozenset({"exhibit", "location"}),
     Act.HANDLING_CHANGE: frozenset({"handling", "case", "motive"}),
-    Act.IDENTITY_REVEALED: frozenset({"exhibit", "motive"}),
+    Act.IDENTITY_REVEALED: frozenset({"motive"}),  # an exhibit's source, or a codename
     Act.UNSEALING: frozenset({"case", "motive"}),
     Act.APPROVAL_REQUESTED: frozenset({"attempted", "motive"}),
     Act.APPROVAL_GIVEN: frozenset({"attempted", "motive"}),

@@ -48,6 +48,7 @@ class Right(StrEnum):
     EXPORT = "export"
     DISCLOSE = "disclose"
     MARK = "mark"  # say how something is to be handled
+    PROTECT = "protect"  # put identities into the vault, and see codenames
     REQUEST = "request"  # ask for an act of two persons
     REVEAL = "reveal"  # who a source is, where two persons permitted it
     GOVERN = "govern"  # people, grants, tokens, quarantine
@@ -70,6 +71,7 @@ ALLOWED: Mapping[Right, frozenset[str]] = {
     Right.EXPORT: frozenset({"prosecutor", "custodian"}),
     Right.DISCLOSE: frozenset({"prosecutor", "custodian"}),
     Right.MARK: frozenset({"investigator", "custodian"}),
+    Right.PROTECT: frozenset({"investigator", "prosecutor", "custodian"}),
     Right.REQUEST: _PARTICIPANTS,
     Right.REVEAL: _LOOKING,
     Right.GOVERN: frozenset({"custodian"}),
@@ -81,7 +83,7 @@ ALLOWED: Mapping[Right, frozenset[str]] = {
 SHOWING = frozenset(  # what a seal and a circle of readers stop
     {
         Right.LIST, Right.CONSULT, Right.HISTORY, Right.FACTS, Right.INGEST, Right.RETRIEVE,
-        Right.EXTRACT, Right.EXPORT, Right.DISCLOSE, Right.REVEAL,
+        Right.EXTRACT, Right.EXPORT, Right.DISCLOSE, Right.PROTECT, Right.REVEAL,
     }
 )  # fmt: skip
 USING = frozenset({Right.FACTS, Right.RETRIEVE, Right.EXTRACT, Right.EXPORT, Right.DISCLOSE})

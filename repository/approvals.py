@@ -1,8 +1,8 @@
 """Acts of two persons: one asks with a motive, another human being decides with a motive.
 
-One mechanism for unsealing, revealing identities, loosening a marking, and declaring a key
-compromised. Disposal (`erasure`) has entries and states of its own, and the same rule of persons.
-What a decision permits it permits to whoever asked, and until a time; both entries stay.
+One mechanism for unsealing, revealing and erasing identities, loosening a marking, and declaring
+a key compromised. Disposal (`erasure`) has entries and states of its own, and the same rule of
+persons. What a decision permits it permits to whoever asked, and until a time; both entries stay.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,17 +16,18 @@ from sqlalchemy.orm import Session
 from custody.entry import Act, Actor, Draft, uuid7
 from custody.keys import KeyState
 from custody.note import VerifierKey
-from repository import Repository
+from repository import Repository, identities
 from repository.access import Marking, Right
 from repository.authorise import Caller, on_case, on_house, second_person
 from repository.errors import BadRequest, UnknownApproval
 from repository.marking import Subject, check_motive, checked, current, find_subject, put, tighten
 from repository.models import Case, Exhibit, Person
-from repository.naming import shown
-from repository.rules import Approval
+from repository.naming import is_codename, shown
+from repository.rules import Approval, Identity
 from repository.rules import Marking as MarkingRow
 
 MAX_HOURS = 24 * 30
+_OF_IDENTITIES = (Act.IDENTITY_REVEALED, Act.ERASURE)
 HOUSE = "house"
 
 
@@ -45,16 +46,23 @@ class _Approving:
 def request(
     repo: Repository, caller: Caller, act: Act, named: str, *, motive: str, hours: int
 ) -> Approval:
-    """Ask to see something sealed, or who a source is, for some hours; nothing is shown yet.
+    """Ask to see something sealed, or who somebody is, for some hours; nothing is shown yet.
+
+    Or ask for the erasure of an identity in the vault, which has no hours.
 
     Raises:
         BadRequest: no motive, too long a time, or an act that is not asked for so.
         UnknownCase, UnknownExhibit, UnknownSubmission, AccessDenied: recorded.
     """
-    if act not in (Act.UNSEALING, Act.IDENTITY_REVEALED):
-        raise BadRequest(f"{act} is not asked for so")
+    codename = is_codename(named)
+    if act not in (_OF_IDENTITIES if codename else (Act.UNSEALING, Act.IDENTITY_REVEALED)):
+        raise BadRequest(f"{act} of {shown(named)} is not asked for so")
     if not 1 <= hours <= MAX_HOURS:
         raise BadRequest(f"a permission lasts 1 to {MAX_HOURS} hours")
+    if codename:
+        actor, case, row = identities.find(repo, caller, Right.REQUEST, named, attempted=act)
+        asked = {} if act is Act.ERASURE else {"hours": hours}
+        return _ask(repo, actor, act, Subject(row.id, row.codename, case), asked, motive)
     actor, subject = find_subject(repo, caller, Right.REQUEST, named, attempted=act)
     if act is Act.IDENTITY_REVEALED and subject.exhibit is None:
         raise BadRequest("who a source is stands in the record of an exhibit; name that")
@@ -156,6 +164,8 @@ def approve(repo: Repository, caller: Caller, approval: str, *, motive: str) -> 
         repo.ledger.append(session, [_decision(Act.APPROVAL_GIVEN, actor, row, subject, motive)])
         effect = _EFFECTS[Act(row.act)]
         effect(_Approving(repo, session, actor, row, subject, motive))
+    if row.act == Act.ERASURE:
+        repo.database.overwrite_log()
     return row
 
 
@@ -260,6 +270,9 @@ def _waiting(session: Session, approval: str) -> Approval:
 def _name(session: Session, row: Approval) -> str:
     exhibit = session.get(Exhibit, row.subject)
     case = session.get(Case, row.subject)
+    identity = session.get(Identity, row.subject)
+    if identity is not None:
+        return identity.codename
     return exhibit.number if exhibit else case.code if case else row.subject
 
 
@@ -293,6 +306,13 @@ def _loosened(job: _Approving) -> None:
     put(job.repo, job.session, job.actor, job.subject, old, new, motive=job.motive)
 
 
+def _identity_erased(job: _Approving) -> None:
+    assert job.subject is not None
+    identities.erase(
+        job.repo, job.session, job.actor, job.subject.id, job.subject.case, motive=job.motive
+    )
+
+
 def _compromised(job: _Approving) -> None:
     key = VerifierKey.parse(job.row.asked["key"])
     job.repo.ledger.change_key_within(
@@ -303,6 +323,7 @@ def _compromised(job: _Approving) -> None:
 _EFFECTS: Mapping[Act, Callable[[_Approving], None]] = {
     Act.UNSEALING: _permitted,
     Act.IDENTITY_REVEALED: _permitted,
+    Act.ERASURE: _identity_erased,
     Act.HANDLING_CHANGE: _loosened,
     Act.KEY_ROTATION: _compromised,
 }

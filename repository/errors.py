@@ -129,6 +129,12 @@ class UnknownExhibit(WrongUse):
     code = "unknown-exhibit"
 
 
+class UnknownIdentity(WrongUse):
+    """There is no such codename in the vault, or you have no part in its case."""
+
+    code = "unknown-identity"
+
+
 class UnknownPerson(WrongUse):
     """There is no such person."""
 

@@ -37,7 +37,8 @@ from repository.ledger_mirror import publish
 from repository.migrations import revision, upgrade
 from repository.people import SYSTEM, new_person
 from repository.trial import try_locks
-from repository.wrapping import create_wrapper, open_wrapper
+from repository.vault import open_vault, vault_key_uri, vault_passphrase_file
+from repository.wrapping import KeyWrapper, create_wrapper, open_wrapper
 
 
 def initialise(
@@ -101,6 +102,7 @@ def _build(settings: Settings, origin: str) -> None:
         second_key(settings), name=origin, passphrase=passphrase, kind=COSIGNATURE_ML_DSA_44
     )
     _key_encryption_key(settings, passphrase)
+    make_vault_key(settings)
     (folder / "config.toml").write_text(
         f'# Settings of this repository; see docs/operate.md for all keys.\norigin = "{origin}"\n'
     )
@@ -128,6 +130,24 @@ def _key_encryption_key(settings: Settings, passphrase: bytes) -> None:
             open_wrapper(uri, passphrase=passphrase)
             return
     create_wrapper(uri, passphrase=passphrase)
+
+
+def make_vault_key(settings: Settings) -> KeyWrapper:
+    """Make the key of the vault of identities, under a passphrase of its own; or use what is there.
+
+    Raises:
+        KeyUnavailable: what the settings name cannot be made or opened.
+    """
+    file, uri = vault_passphrase_file(settings), vault_key_uri(settings)
+    if not file.exists() and settings.identity_passphrase_file is None:
+        new_passphrase(file)
+    with suppress(KeyUnavailable):
+        return open_vault(settings)
+    try:
+        passphrase = file.read_bytes().strip()
+    except OSError as error:
+        raise KeyUnavailable(f"{file} cannot be read: {error.strerror}") from error
+    return create_wrapper(uri, passphrase=passphrase)
 
 
 def _passphrase(settings: Settings, file: Path) -> bytes:

@@ -9,6 +9,8 @@ from uuid import UUID
 from repository.errors import BadRequest
 
 _CASE = re.compile(r"[A-Z0-9]{2,12}", re.ASCII)
+CODENAME_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: none is taken for another
+_CODENAME = re.compile(rf"ID-[{CODENAME_LETTERS}]{{4}}-[{CODENAME_LETTERS}]{{4}}", re.ASCII)
 _NUMBER = re.compile(r"([A-Z0-9]{2,12})-([0-9]{6,})", re.ASCII)
 
 
@@ -32,6 +34,11 @@ def split_number(number: str) -> tuple[str, int] | None:
     """Return case code and serial of an exhibit number, or None if it is none."""
     match = _NUMBER.fullmatch(number)
     return (match[1], int(match[2])) if match and len(number) <= 24 else None
+
+
+def is_codename(text: str) -> bool:
+    """Say whether this is written like a codename of the vault: `ID-7K3M-Q9RT`."""
+    return _CODENAME.fullmatch(text) is not None
 
 
 def file_name(number: str, part: int | None) -> str:

@@ -91,7 +91,8 @@ def _word(value: object) -> str:
     return ", ".join(value) if isinstance(value, list) else "yes" if value is True else str(value)
 
 
-def _asked(ctx: Context, act: Act, subject: str, motive: str, hours: int) -> None:
+def asked_of_two(ctx: Context, act: Act, subject: str, motive: str, hours: int) -> None:
+    """Ask for an act of two persons."""
     row = approvals.request(ctx.repo, ctx.caller, act, subject, motive=motive, hours=hours)
     publish(ctx.repo)
     ctx.result({"approval": row.id, "act": row.act, "subject": subject, "hours": hours}, row.id)
@@ -105,7 +106,7 @@ def _asked(ctx: Context, act: Act, subject: str, motive: str, hours: int) -> Non
 @pass_context
 def unseal(ctx: Context, subject: str, hours: int, motive: str) -> None:
     """Ask to see a sealed case, submission or exhibit for some hours."""
-    _asked(ctx, Act.UNSEALING, subject, motive, hours)
+    asked_of_two(ctx, Act.UNSEALING, subject, motive, hours)
 
 
 @click.group()
@@ -120,7 +121,7 @@ def reveal() -> None:
 @pass_context
 def reveal_request(ctx: Context, exhibit: str, hours: int, motive: str) -> None:
     """Ask to be told; nothing is told yet."""
-    _asked(ctx, Act.IDENTITY_REVEALED, exhibit, motive, hours)
+    asked_of_two(ctx, Act.IDENTITY_REVEALED, exhibit, motive, hours)
 
 
 @reveal.command("show")

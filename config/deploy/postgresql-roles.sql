@@ -26,7 +26,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON machine, setback, request_key, case_gran
 GRANT SELECT, INSERT, UPDATE ON
     person, token, case_file, submission, upload, intake, exhibit, part, quarantined,
     extraction_run, derived_object, object_copy, object_check, store_trial, chore, stray, fixity_run, flow, flow_range, erasure,
-    child_exhibit, organisation, marking, approval, disclosed
+    child_exhibit, organisation, marking, approval, disclosed, identity
 TO evidence_service;
 
 GRANT SELECT ON alembic_version TO evidence_service;

@@ -20,10 +20,12 @@ from api.app import create_app
 from custody.entry import Act
 from ingest import uploads
 from ingest.uploads import Said
+from repository import identities
 from repository.access import ROLES, Marking
 from repository.approvals import mark, request
 from repository.cases import find_case, open_case
 from repository.disclose import disclose
+from repository.identities import Person
 from repository.models import Submission
 from repository.people import grant, new_person, new_token, revoke
 from repository.purpose import Purpose
@@ -52,6 +54,7 @@ FACTS = LOOK - {"submitter"}
 CASE = frozenset({"investigator", "analyst", "prosecutor", "custodian", "partner"})
 HAND_IN = frozenset({"investigator", "custodian", "submitter"})
 PARTIES = frozenset({"counsel", "expert"})
+PROTECT = frozenset({"investigator", "prosecutor", "custodian"})
 CUSTODIAN = frozenset({"custodian"})
 
 
@@ -106,6 +109,13 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/api/v1/cases/<code>"): Rule("case", CASE),
     ("GET", "/api/v1/cases/<subject>/marking"): Rule("case", CASE),
     ("PUT", "/api/v1/cases/<subject>/marking"): replace(MARKING["PUT"], about="case"),
+    ("GET", "/api/v1/cases/<code>/identities"): Rule("case", PROTECT),
+    ("POST", "/api/v1/cases/<code>/identities"): Rule(
+        "case", PROTECT, body={"kind": "source", "name": "Somebody"}
+    ),
+    ("POST", "/api/v1/identities/<codename>/reveal"): Rule(  # nobody was permitted it
+        "case", frozenset(), body={"motive": "m"}
+    ),
     ("GET", "/api/v1/exhibits"): Rule("case", LOOK, query="?case={case}"),
     ("POST", "/api/v1/exhibits"): Rule("case", HAND_IN, query="?case={case}", body=b"bytes"),
     ("GET", "/api/v1/exhibits/<number>"): Rule("exhibit", LOOK),
@@ -216,6 +226,7 @@ class Place:
     number: str
     approval: str
     submissions: dict[str, str]  # by role
+    codename: str
     shared: str  # the submission the exhibit came with
     upload: str = ""
 
@@ -301,10 +312,11 @@ def _prepare(scene: Scene, folder: Path, relation: str) -> Place:
         # The submitter's own thing, so that "own" means the same for every role.
         session.get_one(Submission, shared).person_id = scene.people["submitter"]
     waits = request(repo, asking, Act.UNSEALING, number, motive="m", hours=1)
+    codename = identities.add(repo, asking, code, "source", Person("Somebody")).codename
     if relation in MARKED:
         about, marking = MARKED[relation]
         mark(repo, asking, code if about == "case" else number, marking, motive="m")
-    return Place(code, number, waits.id, submissions, shared)
+    return Place(code, number, waits.id, submissions, codename, shared)
 
 
 PASSED = {400, 404, 409, 415}  # of a route that let the caller in and then found nothing to do
@@ -349,6 +361,7 @@ def _ask(client, method, path, rule, role, place, relation, scene):
         "<code>": place.case,
         "<submission>": submission,
         "<approval>": place.approval,
+        "<codename>": place.codename,
         "<index>": "0",
         "<name>": "front.css",
         "<path:name>": "entries/000.p/1",

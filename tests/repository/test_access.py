@@ -33,13 +33,14 @@ PARTY = {*LOOKING, Right.HISTORY, Right.FACTS, Right.RETRIEVE}
 EXPECTED = {
     "investigator": {
         *LOOKING, Right.OPEN_CASE, Right.HISTORY, Right.FACTS, Right.INGEST, Right.EXTRACT,
-        Right.MARK, Right.REQUEST,
+        Right.MARK, Right.REQUEST, Right.PROTECT,
     },
     "analyst": {
         *LOOKING, Right.HISTORY, Right.FACTS, Right.RETRIEVE, Right.EXTRACT, Right.REQUEST,
     },
     "prosecutor": {
         *LOOKING, Right.HISTORY, Right.FACTS, Right.EXPORT, Right.DISCLOSE, Right.REQUEST,
+        Right.PROTECT,
     },
     "custodian": set(Right),
     "auditor": {Right.HISTORY, Right.AUDIT},
