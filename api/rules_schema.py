@@ -320,6 +320,7 @@ RULE_REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
     ("post", f"{_V1}/cases/{{code}}/identities"): (*_CASE, *_BODY),
     ("post", f"{_V1}/identities/{{codename}}/reveal"): (
         "not-found", "unknown-identity", "access-denied", *_BODY, "exhibit-erased",
+        "step-up-required",
     ),
     ("post", f"{_V1}/exhibits/{{number}}/disclosures"): (
         *_EXHIBIT, *_BODY, "purpose-required", "purpose-too-long", "exhibit-erased",
