@@ -1,5 +1,6 @@
 """process(exhibit_id): everything that happens to an exhibit in the background, idempotent."""
 
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,7 +17,9 @@ from repository.exhibits import ref
 from repository.models import Exhibit, ExtractionRun
 from repository.people import SYSTEM
 
-THREADS = 2
+# Each waits half of its time, for a locked process or a disk; beyond eight it is this process's
+# own Python that is waited for: start further workers.
+THREADS = min(8, (os.cpu_count() or 1) + 1)
 TOGETHER = 16  # exhibits whose outcomes commit in one transaction
 
 Runs = list[ExtractionRun | None]
@@ -81,6 +84,7 @@ class Processors:
 
     def __init__(self, repo: Repository, threads: int = THREADS) -> None:
         self._repo = repo
+        self._threads = threads
         self._local = threading.local()
         self._sandboxes: list[Sandbox] = []
         self._pool = ThreadPoolExecutor(
@@ -96,8 +100,10 @@ class Processors:
             sandbox.close()
 
     def submit(self, exhibit_ids: Sequence[str]) -> list["Future[Runs]"]:
-        """Begin with exhibits; the results come in groups, in order."""
-        groups = [exhibit_ids[n : n + TOGETHER] for n in range(0, len(exhibit_ids), TOGETHER)]
+        """Begin with exhibits; the results come in groups, in order. A few are spread."""
+        count = len(exhibit_ids)
+        size = TOGETHER if count >= TOGETHER else max(1, -(-count // self._threads))
+        groups = [exhibit_ids[n : n + size] for n in range(0, count, size)]
         return [self._pool.submit(self._process, group) for group in groups]
 
     def map(self, exhibit_ids: Sequence[str]) -> Iterator[ExtractionRun | None]:

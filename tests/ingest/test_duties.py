@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select
 
 from ingest import pieces, writer
-from ingest.duties import Processors, counts, duties
+from ingest.duties import TRIES, Processors, counts, duties
 from repository import fixity, reconcile, setbacks
 from repository.models import Exhibit, Intake, ObjectCheck, Piece, Setback
 from tests.house import make_house
@@ -88,9 +88,9 @@ def test_an_upload_that_cannot_be_finished_is_given_up_on_record_and_its_bytes_s
         taken = Piece(**{name: getattr(row, name) for name in columns})
         session.delete(row)  # somebody took a piece of it out of the database
     left = desk.staged()
-    for _ in range(3):
+    while counts(desk.repo)["given_up"] == 0:  # in three runs, or fewer where one takes long
         assert desk.house.evidence("worker", "--once").code == 3
-    assert counts(desk.repo)["given_up"] == 1
+    assert [row.tries for row in scalars(desk.repo, select(Setback))] == [TRIES]
     entry = desk.house.last("upload_abandoned")
     assert (entry["outcome"], entry["reason"]) == ("error", "not-finished")
     assert desk.row(upload).state == "arrived"
