@@ -8,8 +8,11 @@ from hashlib import sha256
 from typing import Any
 
 from flask import Flask, Response, jsonify, request
+from sqlalchemy.orm import Session
 
 from api.errors import PreconditionFailed
+
+_CHANGED = "it is not any more as you saw it; look again, then decide"
 
 
 def install(app: Flask) -> None:
@@ -26,16 +29,29 @@ def install(app: Flask) -> None:
     app.after_request(after)
 
 
-def check_unchanged(show: Callable[[], dict[str, Any]]) -> None:
-    """Refuse a change where `If-Match` names another state than `show` tells.
+def unchanged_since(
+    show: Callable[[Session | None], dict[str, Any]],
+) -> Callable[[Session], None] | None:
+    """Refuse a change where `If-Match` names another state than `show` tells; None without one.
+
+    Returns:
+        How to compare once more, within the transaction that makes the change, under its lock.
 
     Raises:
-        PreconditionFailed: it does.
+        PreconditionFailed: it is another state, now or then.
     """
     if not request.if_match:
-        return
-    if not request.if_match.contains(_tag(jsonify(show()).get_data())):
-        raise PreconditionFailed("it is not any more as you saw it; look again, then decide")
+        return None
+    seen = show(None)
+    if not request.if_match.contains(_tag(jsonify(seen).get_data())):
+        raise PreconditionFailed(_CHANGED)
+
+    def unchanged(session: Session) -> None:
+        # Uploads that were begun and brought nothing end with the change itself.
+        if {**show(session), "open": 0} != {**seen, "open": 0}:
+            raise PreconditionFailed(_CHANGED)
+
+    return unchanged
 
 
 def _tag(data: bytes) -> str:

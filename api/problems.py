@@ -65,6 +65,7 @@ STATUSES: dict[str, int] = {
     "unknown-session": 404,
     "unknown-erasure": 404,
     "unknown-approval": 404,
+    "approval-expired": 410,
     "already-exists": 409,
     "purpose-required": 400,
     "purpose-too-long": 400,

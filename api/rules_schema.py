@@ -315,6 +315,7 @@ RULE_REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
     ("post", f"{_V1}/approvals"): (*_ANY_SUBJECT, *_BODY, "unknown-identity"),
     ("post", f"{_V1}/approvals/{{approval}}/decision"): (
         *_ANY_SUBJECT, *_BODY, "unknown-approval", "step-up-required",
+        "approval-expired",
     ),
     ("get", f"{_V1}/cases/{{code}}/identities"): _CASE,
     ("post", f"{_V1}/cases/{{code}}/identities"): (*_CASE, *_BODY),

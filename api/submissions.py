@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Any, BinaryIO
 
 from flask import Blueprint, Response, jsonify, request
+from sqlalchemy.orm import Session
 
 from api import paging
 from api.body import Arriving
-from api.conditional import check_unchanged
+from api.conditional import unchanged_since
 from api.once import requested_once
 from api.problems import problem
 from api.request import caller, json_body, repo, repr_digest
@@ -82,11 +83,12 @@ def announce_list(submission: str) -> Response:
     who = caller()
     if request.mimetype != LINES:
         return problem("unsupported-media-type", 415, f"a list comes as {LINES}")
+    unchanged = None
     if request.if_match:
         row = on_own_submission(repo(), who, submission)[2]
-        check_unchanged(lambda: overview.overview(repo(), row.id).to_json())
+        unchanged = unchanged_since(lambda within: _state(row.id, within))
     digest = repr_digest(request.headers.get("Repr-Digest")).get("sha256")
-    made = announce(repo(), who, submission, _list(), sha256=digest)
+    made = announce(repo(), who, submission, _list(), sha256=digest, unchanged=unchanged)
     return _receipt(made.receipt, 200 if made.again else 201)
 
 
@@ -112,10 +114,10 @@ def end(submission: str) -> Response:
     actor, _, row = on_own_submission(repo(), who, submission)
     # The receipt lists everything: a token that only adds does not get it.
     on_submission(repo(), who, Right.CONSULT, submission, attempted=Act.CONSULTATION)
-    check_unchanged(lambda: overview.overview(repo(), row.id).to_json())
     made = complete(
-        repo(), actor, row.id, without_missing=asked.without_missing, motive=asked.motive
-    )
+        repo(), actor, row.id, without_missing=asked.without_missing, motive=asked.motive,
+        unchanged=unchanged_since(lambda within: _state(row.id, within)),
+    )  # fmt: skip
     return _receipt(made, 200 if made.index == row.done_index else 201)
 
 
@@ -137,6 +139,10 @@ def receipts(submission: str) -> Response:
     found = overview.receipts(repo(), caller(), submission, after=after, limit=limit)
     text = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in found)
     return Response(text, content_type=LINES)
+
+
+def _state(submission: str, within: Session | None) -> dict[str, Any]:
+    return overview.overview(repo(), submission, within).to_json()
 
 
 def _list() -> Iterator[bytes]:

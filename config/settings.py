@@ -32,6 +32,12 @@ class Settings(BaseSettings):
     database_timeout: float = Field(
         10.0, gt=0, description="Seconds to wait for a lock that another process holds."
     )
+    database_statement_seconds: float = Field(
+        15.0,
+        ge=0,
+        description="Seconds that PostgreSQL may take to answer a question before it is given up; "
+        "0: as long as it likes. The making and changing of tables has no limit.",
+    )
     store_url: str = Field(
         "",
         description="Object store: `file:///folder` or `s3+https://host:port/?prefix=name`; "
@@ -86,6 +92,11 @@ class Settings(BaseSettings):
     unwrap_log_file: Path | None = Field(
         None,
         description="The hardware module's log of unwrappings, for `evidence verify --unwraps`.",
+    )
+    approval_days: int = Field(
+        14,
+        ge=1,
+        description="Days that a second person has to decide; then it has to be asked anew.",
     )
     lock_days: int = Field(
         365,

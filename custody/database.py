@@ -5,6 +5,7 @@ SQLite: WAL, `synchronous=FULL`, writers begin IMMEDIATE and queue behind one lo
 its own advisory lock.
 """
 
+import math
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -26,15 +27,16 @@ _RETRY = 0.001  # seconds between tries for a lock that another process holds
 class Database:
     """The connection pool of one database, and the only way to begin a transaction in it."""
 
-    def __init__(self, url: str | URL, *, timeout: float = 10.0) -> None:
+    def __init__(self, url: str | URL, *, timeout: float = 10.0, statement: float = 0.0) -> None:
         """Prepare the pool; nothing is opened yet.
 
         Args:
             url: an SQLAlchemy URL, `sqlite:///…` or `postgresql+psycopg://…`.
             timeout: seconds to wait for a lock that another process holds.
+            statement: seconds that a server may take to answer; 0: as long as it likes.
         """
         self.timeout = timeout
-        self.engine = _engine(url, timeout)
+        self.engine = _engine(url, timeout, statement)
         self.dialect = self.engine.dialect.name
         self._writers = Lock()
 
@@ -116,7 +118,7 @@ def _explain(error: DatabaseError | InterfaceError, timeout: float) -> str:
     return f"the database cannot be used: {text}"
 
 
-def _engine(url: str | URL, timeout: float) -> Engine:
+def _engine(url: str | URL, timeout: float, statement: float) -> Engine:
     url = make_url(url)
     if url.get_backend_name() != "sqlite":
         # Two service processes and a worker stay below PostgreSQL's default of 100 connections.
@@ -126,7 +128,12 @@ def _engine(url: str | URL, timeout: float) -> Engine:
             pool_size=8,
             max_overflow=CONNECTIONS - 8,
             pool_timeout=timeout,
+            connect_args={"connect_timeout": max(2, math.ceil(timeout))},
         )
+        if statement:
+            from custody.bounded_postgres import bound
+
+            bound(engine, statement)
         event.listen(engine, "connect", _check_postgres)
         return engine
     engine = create_engine(

@@ -5,7 +5,7 @@ count for nothing until the last transaction records the list: a crash leaves ei
 """
 
 import errno
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from tempfile import TemporaryFile
@@ -113,6 +113,7 @@ def announce(
     blocks: Iterable[bytes],
     *,
     sha256: str | None = None,
+    unchanged: Callable[[Session], None] | None = None,
 ) -> Announcement:
     """Take in the list of a submission's files.
 
@@ -122,6 +123,7 @@ def announce(
         named: the submission, already begun.
         blocks: newline-delimited JSON (docs/format.md 12), as it comes.
         sha256: the digest of its bytes, where the sender declared one.
+        unchanged: raises if it is not any more as the caller saw it; asked under the lock.
 
     Raises:
         BadList: a line is not as it must be; nothing of the list was taken.
@@ -142,7 +144,7 @@ def announce(
             if error.errno == errno.ENOSPC:
                 raise DiskFull("no room to read the list; nothing of it was taken") from error
             raise
-        again = _claim(repo, submission, digests)
+        again = _claim(repo, submission, digests, unchanged)
         if not again:
             _store(repo, submission, digests, read_again(spool))
             again = _record(repo, actor, case, submission, digests)
@@ -192,10 +194,18 @@ def announced_lines(repo: Repository, name: str) -> Iterator[bytes]:
         after = rows[-1].n
 
 
-def _claim(repo: Repository, submission: Submission, digests: Digests) -> bool:
+def _claim(
+    repo: Repository,
+    submission: Submission,
+    digests: Digests,
+    unchanged: Callable[[Session], None] | None,
+) -> bool:
     """Begin to store a list; say whether this very list is on record already."""
     with repo.database.writing() as session:
         row = session.get_one(Submission, submission.id, with_for_update=True)
+        if unchanged is not None:
+            take_lock(session)  # nobody registers anything meanwhile
+            unchanged(session)
         if _recorded(row, digests):
             return True
         if row.completed_at is not None:

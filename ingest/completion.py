@@ -5,7 +5,7 @@ rows at any time, whatever is decided about the submission's files later.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -61,8 +61,10 @@ class Progress:
         return self.listed - self.files.get("registered", 0) - self.files.get("quarantined", 0)
 
 
-def progress(repo: Repository, submission_id: str) -> Progress:
-    """Return how far a submission has come."""
+def progress(repo: Repository, submission_id: str, within: Session | None = None) -> Progress:
+    """Return how far a submission has come, within a transaction if one is given."""
+    if within is not None:
+        return _progress(within, submission_id)
     with repo.database.reading() as session:
         return _progress(session, submission_id)
 
@@ -81,6 +83,7 @@ def complete(
     *,
     without_missing: bool = False,
     motive: str | None = None,
+    unchanged: Callable[[Session], None] | None = None,
 ) -> SubmissionReceipt:
     """End a submission and return its one receipt; again, without anything new, the same receipt.
 
@@ -90,6 +93,7 @@ def complete(
         submission_id: the submission.
         without_missing: end it although files that were announced have not arrived.
         motive: why; needed where files are missing.
+        unchanged: raises if it is not any more as the caller saw it; asked under the lock.
 
     Raises:
         SubmissionIncomplete: announced files are missing, uploads are on their way, or nothing was
@@ -109,7 +113,7 @@ def complete(
     for upload_id in _open_uploads(repo, submission_id):
         end(repo, actor, upload_id, "submission-completed")
     reason = "without-missing" if left else None
-    _end(repo, actor, submission_id, reason, motive if left else None)
+    _end(repo, actor, submission_id, reason, motive if left else None, unchanged)
     return receipt_of(repo, submission_id, "complete")
 
 
@@ -262,7 +266,12 @@ def _refuse_early(found: Progress, *, without_missing: bool) -> None:
 
 
 def _end(
-    repo: Repository, actor: Actor, submission_id: str, reason: str | None, motive: str | None
+    repo: Repository,
+    actor: Actor,
+    submission_id: str,
+    reason: str | None,
+    motive: str | None,
+    unchanged: Callable[[Session], None] | None = None,
 ) -> None:
     """Put the result list on record; of an expired submission also that it was given up."""
     while True:
@@ -278,6 +287,8 @@ def _end(
         with repo.database.writing() as session:
             row = session.get_one(Submission, submission_id, with_for_update=True)
             take_lock(session)  # from here on nobody registers anything
+            if unchanged is not None:
+                unchanged(session)
             if row.done_index != before.done_index:
                 return  # somebody else just did it
             stored = _stored(session, submission_id)

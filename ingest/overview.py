@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select, tuple_
+from sqlalchemy.orm import Session
 
 from custody.entry import Act, timestamp
 from custody.receipt import SubmissionReceipt
@@ -72,9 +73,9 @@ def show(repo: Repository, caller: Caller, named: str) -> Overview:
     return overview(repo, _look(repo, caller, named, "submission").id)
 
 
-def overview(repo: Repository, submission_id: str) -> Overview:
-    """Return how far a submission is; the caller has authorised."""
-    found = completion.progress(repo, submission_id)
+def overview(repo: Repository, submission_id: str, within: Session | None = None) -> Overview:
+    """Return how far a submission is, within a transaction if one is given; it is authorised."""
+    found = completion.progress(repo, submission_id, within)
     row = found.submission
     return Overview(
         found,

@@ -93,7 +93,11 @@ def open_repository(
         # Another machine has copies of keys, secrets and settings alone.
         (settings.data / name).mkdir(mode=0o700, exist_ok=True)
     passphrase = passphrase_file(settings).read_bytes().strip()
-    database = Database(database_url(settings), timeout=settings.database_timeout)
+    database = Database(
+        database_url(settings),
+        timeout=settings.database_timeout,
+        statement=settings.database_statement_seconds,
+    )
     try:
         return _open(settings, database, passphrase, clock, random)
     except BaseException:

@@ -132,7 +132,12 @@ def waiting(repo: Repository, caller: Caller) -> list[tuple[Approval, str, str]]
         AccessDenied: no custodian; recorded.
     """
     actor = on_house(repo, caller, Right.GOVERN, attempted=Act.CONSULTATION)
-    query = select(Approval).where(Approval.state == "requested").order_by(Approval.requested_at)
+    since = repo.clock() - timedelta(days=repo.settings.approval_days)  # older ones have expired
+    query = (
+        select(Approval)
+        .where(Approval.state == "requested", Approval.requested_at > since)
+        .order_by(Approval.requested_at)
+    )
     with repo.database.reading() as session:
         rows = list(session.scalars(query))
         names = [_name(session, row) for row in rows]
@@ -230,7 +235,8 @@ def _decider(
     check_motive(motive)
     with repo.database.reading() as session:
         row = _waiting(session, approval)
-    second_person(repo, caller, row.requested_by, decision, case=case, exhibit=exhibit)
+    asked = row.requested_by, row.requested_at
+    second_person(repo, caller, asked, decision, case=case, exhibit=exhibit)
     return actor, Subject(row.subject, name, case, exhibit) if case else None
 
 

@@ -7,7 +7,7 @@ whoever may know that the thing is there.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NoReturn
 
 from sqlalchemy import select
@@ -19,6 +19,7 @@ from repository import Repository, facts
 from repository.access import Held, Right, Thing, Who, decide
 from repository.errors import (
     AccessDenied,
+    ApprovalExpired,
     BadRequest,
     UnknownCase,
     UnknownExhibit,
@@ -322,7 +323,7 @@ def still_allowed(
 def second_person(
     repo: Repository,
     caller: Caller,
-    asked_by: str,
+    asked: tuple[str, datetime],
     attempted: Act,
     *,
     case: Case | None = None,
@@ -330,9 +331,17 @@ def second_person(
 ) -> None:
     """Let only another human being decide than the one who asked; two accounts are one.
 
+    `asked` is who asked, and when: what nobody decided in time has to be asked anew.
+
     Raises:
         AccessDenied: it is the same person; recorded.
+        ApprovalExpired: it was asked too long ago; recorded.
     """
+    asked_by, at = asked
+    days = repo.settings.approval_days
+    if at <= repo.clock() - timedelta(days=days):
+        late = ApprovalExpired(f"this was asked more than {days} days ago; it has to be asked anew")
+        refuse(repo, caller, attempted, ["approval-expired"], late, case=case, exhibit=exhibit)
     with repo.database.reading() as session:
         asking = session.get_one(Person, asked_by)
     if asking.one == caller.person.one:

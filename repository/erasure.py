@@ -6,6 +6,7 @@ nobody can read them. Entries, digests and the encrypted bytes stay until the lo
 
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import timedelta
 from hashlib import sha256
 
 from sqlalchemy import select
@@ -92,10 +93,14 @@ def request(
 
 def waiting(repo: Repository) -> list[tuple[Erasure, str]]:
     """Return the requests nobody has decided, and those whose keys are not all destroyed yet."""
+    since = repo.clock() - timedelta(days=repo.settings.approval_days)  # older ones have expired
     query = (
         select(Erasure, Exhibit.number)
         .join(Exhibit, Exhibit.id == Erasure.exhibit_id)
-        .where(Erasure.state.in_(("requested", "approved")))
+        .where(
+            (Erasure.state == "approved")
+            | ((Erasure.state == "requested") & (Erasure.requested_at > since))
+        )
         .order_by(Erasure.requested_at)
     )
     with repo.database.reading() as session:
@@ -234,7 +239,8 @@ def _decider(repo: Repository, caller: Caller, erasure: str, motive: str) -> Act
     with repo.database.reading() as session:
         row = _waiting(session, erasure)
         exhibit = session.get_one(Exhibit, row.exhibit_id)
-    second_person(repo, caller, row.requested_by, Act.DELETION_APPROVED, exhibit=exhibit)
+    asked = row.requested_by, row.requested_at
+    second_person(repo, caller, asked, Act.DELETION_APPROVED, exhibit=exhibit)
     return actor
 
 

@@ -165,6 +165,12 @@ class UnknownApproval(WrongUse):
     code = "unknown-approval"
 
 
+class ApprovalExpired(RepositoryError):
+    """Nobody decided in time about what was asked for."""
+
+    code = "approval-expired"
+
+
 class UnknownToken(WrongUse):
     """There is no such token."""
 

@@ -44,7 +44,16 @@ T = TypeVar("T")
 
 # The first row that fits decides; everything else is wrong use.
 EXIT_CODES: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
-    (4, (errors.AccessDenied, errors.SignInRefused, errors.Erased, ServiceRefused)),
+    (
+        4,
+        (
+            errors.AccessDenied,
+            errors.SignInRefused,
+            errors.Erased,
+            errors.ApprovalExpired,
+            ServiceRefused,
+        ),
+    ),
     (
         3,
         (

@@ -9,6 +9,7 @@ import pytest
 
 from api.app import create_app
 from api.commands.context import login
+from ingest import completion
 from repository import once
 from repository.errors import IdempotencyKeyInUse
 from tests.house import CODE, reopen
@@ -197,7 +198,7 @@ def test_what_did_not_change_is_not_sent_again(client, as_):
     assert client.get(f"/api/v1/cases/{CODE}", headers={**headers, **tag}).status_code == 200
 
 
-def test_what_changed_meanwhile_is_not_completed_unseen(client, as_):
+def test_what_changed_meanwhile_is_not_completed_unseen(client, as_, monkeypatch):
     headers = as_("investigator")
     place = client.post("/api/v1/submissions", json={"case": CODE}, headers=headers).headers[
         "Location"
@@ -210,6 +211,20 @@ def test_what_changed_meanwhile_is_not_completed_unseen(client, as_):
     assert refused.status_code == 412
     assert refused.json["type"].endswith("/precondition-failed")
     lines = {**headers, "If-Match": seen, "Content-Type": "application/x-ndjson"}
+    assert client.put(f"{place}/list", data=b"", headers=lines).status_code == 412
+    said["If-Match"] = client.get(place, headers=headers).headers["ETag"]
+    lines["If-Match"] = said["If-Match"]
+
+    def busy(*_arguments):  # somebody else hands in, after the tag was compared and before the end
+        late = client.post(f"/api/v1/exhibits?case={CODE}{query}", data=b"late", headers=headers)
+        assert late.status_code == 201
+        return []
+
+    with monkeypatch.context() as patch:
+        patch.setattr(completion, "_open_uploads", busy)
+        late = client.post(f"{place}/complete", data=json.dumps({}), headers=said)
+    assert late.status_code == 412
+    assert client.get(place, headers=headers).json["completed_at"] is None
     assert client.put(f"{place}/list", data=b"", headers=lines).status_code == 412
     said["If-Match"] = client.get(place, headers=headers).headers["ETag"]
     assert client.post(f"{place}/complete", data=json.dumps({}), headers=said).status_code == 201

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Table, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
-from custody import tables
+from custody import bounded_postgres, tables
 from custody.audit import audit
 from custody.checkpoint import open_checkpoint
 from custody.database import CONNECTIONS, Database
@@ -332,6 +332,33 @@ def test_when_all_connections_are_in_use_it_is_said_and_nothing_hangs(server):
             pass
     with database.reading():
         pass
+    database.close()
+
+
+@pytest.mark.postgres
+def test_a_statement_that_takes_too_long_is_given_up_by_the_server(server):
+    database = Database(server.url, statement=0.2)
+    with pytest.raises(LedgerUnavailable, match="statement timeout"), database.reading() as session:
+        session.execute(text("SELECT pg_sleep(30)"))
+    with database.reading() as session:  # the connection is as good as before
+        assert session.execute(text("SELECT 1")).scalar() == 1
+    database.close()
+
+
+@pytest.mark.postgres
+def test_a_server_that_says_nothing_is_given_up_by_us(server, monkeypatch):
+    monkeypatch.setattr(bounded_postgres, "_GRACE", 0.1)
+    database = Database(server.url, statement=0.2)
+
+    def sleep() -> None:
+        with database.reading() as session:
+            session.execute(text("SET statement_timeout TO 0"))
+            session.execute(text("SELECT pg_sleep(30)"))
+
+    with pytest.raises(LedgerUnavailable, match="not answered"):
+        sleep()
+    with database.reading() as session:  # a new one
+        assert session.execute(text("SELECT 1")).scalar() == 1
     database.close()
 
 

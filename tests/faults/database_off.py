@@ -40,6 +40,7 @@ class Asked:
     status: int | None  # None: no answer
     received: int
     first: float | None
+    ended: float = 0.0
 
 
 @dataclass
@@ -53,6 +54,7 @@ class Counted:
     before: int = 0  # bytes served before
     back: float = 0.0  # seconds from its return to the first byte of evidence
     all_back: float = 0.0  # until every client had one
+    longest: float = 0.0  # seconds that a request waited for its refusal
     statuses: dict[str, int] = field(default_factory=dict)
 
 
@@ -82,6 +84,7 @@ class Reader(threading.Thread):
                 one.status = one.status or 0
             finally:
                 line.close()
+                one.ended = time.monotonic()
             time.sleep(0.02)
 
 
@@ -140,6 +143,8 @@ def _count(
             found.before += one.received
         elif one.began < returning:
             found.asked += 1
+            if one.status == 503:
+                found.longest = max(found.longest, one.ended - one.began)
             found.served += one.received if one.first and one.first < returning else 0
             kind = "no answer" if not one.status else str(one.status)
             found.statuses[kind] = found.statuses.get(kind, 0) + 1
@@ -188,7 +193,7 @@ def stopped(folder: Path, *, seconds: float, clients: int) -> Counted:
                    EVIDENCE_DATABASE_URL=server.url)  # fmt: skip
 
 
-def paused(folder: Path, *, seconds: float, clients: int) -> Counted:
+def paused(folder: Path, *, seconds: float, clients: int, **environment: str) -> Counted:
     """PostgreSQL and all its children stand still: connections are open and nobody answers."""
     with _postgres(folder) as (server, house):
         still: list[int] = []
@@ -210,7 +215,7 @@ def paused(folder: Path, *, seconds: float, clients: int) -> Counted:
                 os.kill(pid, signal.SIGCONT)
 
         return run(house, off, on, seconds=seconds, clients=clients,
-                   EVIDENCE_DATABASE_URL=server.url)  # fmt: skip
+                   EVIDENCE_DATABASE_URL=server.url, **environment)  # fmt: skip
 
 
 def locked(folder: Path, *, seconds: float, clients: int) -> Counted:
@@ -241,14 +246,15 @@ def main() -> int:
     given = arguments.parse_args()
     bad = 0
     say(f"| {given.seconds:g} s, {given.clients} clients | requests meanwhile | answers | "
-        "bytes served | /healthz | first byte after | every client after |")  # fmt: skip
-    say("|---|---|---|---|---|---|---|")
+        "bytes served | longest until 503 | /healthz | first byte after | every client after |"
+    )  # fmt: skip
+    say("|---|---|---|---|---|---|---|---|")
     for name, way in WAYS.items():
         with tempfile.TemporaryDirectory() as place:
             os.chmod(place, 0o755)
             found = way(Path(place), seconds=given.seconds, clients=given.clients)
         answers = ", ".join(f"{kind}: {n}" for kind, n in sorted(found.statuses.items()))
-        say(f"| {name} | {found.asked} | {answers} | {found.served} | "
+        say(f"| {name} | {found.asked} | {answers} | {found.served} | {found.longest:.1f} s | "
             f"{found.healthy}/{found.healthy + found.sick} | {found.back:.2f} s | "
             f"{found.all_back:.2f} s |")  # fmt: skip
         bad += found.served > 0 or found.sick > 0 or found.back > 2

@@ -32,3 +32,15 @@ def test_a_ledger_that_is_gone_serves_no_byte(monkeypatch, way):
     with tempfile.TemporaryDirectory() as place:  # the server runs under an account of its own
         Path(place).chmod(0o755)
         judge(way(Path(place), seconds=3, clients=8))
+
+
+@pytest.mark.postgres
+@pytest.mark.sqlite_only("it brings a server of its own")
+def test_a_database_that_stands_still_is_refused_with_503_in_bounded_time(monkeypatch):
+    monkeypatch.delenv("EVIDENCE_DATABASE_URL", raising=False)
+    hurried = {"EVIDENCE_DATABASE_STATEMENT_SECONDS": "0.5", "EVIDENCE_DATABASE_TIMEOUT": "1"}
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        found = database_off.paused(Path(place), seconds=8, clients=4, **hurried)
+    judge(found)
+    assert found.statuses["503"] > 0

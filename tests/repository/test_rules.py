@@ -8,12 +8,14 @@ from datetime import timedelta
 
 import pytest
 
+from api.app import create_app
 from custody.note import VerifierKey
 from repository.access_log import COLUMNS, cell
 from repository.approvals import MAX_HOURS
 from repository.errors import AccessDenied, UnknownExhibit
-from repository.people import new_person
+from repository.people import new_person, new_token
 from repository.retrieve import retrieve
+from repository.rules import Approval
 from tests.house import CODE, House
 
 
@@ -277,6 +279,31 @@ def test_a_refusal_changes_nothing(house, number, other):
     assert said.lines[0]["state"] == "refused"
     assert house.last("approval_refused")["attempted"] == "handling_change"
     assert house.evidence("mark", number).lines[0]["tlp"] == "RED"
+
+
+def test_what_nobody_decided_in_time_is_asked_anew(house, number, other):
+    mark(house, number, "--handling", "H2")
+    approval = mark(house, number, "--handling", "none").lines[0]["approval"]
+    [row] = house.evidence("approval", "list", person=other).lines
+    assert row["approval"] == approval
+    with house.repo.database.writing() as session:
+        days = timedelta(days=house.repo.settings.approval_days)
+        session.get_one(Approval, approval).requested_at = house.repo.clock() - days
+    assert house.evidence("approval", "list", person=other).lines == []
+    for word in ("give", "refuse"):
+        said = house.evidence("approval", word, approval, "--motive", "late", person=other)
+        assert (said.code, "asked anew" in said.err) == (4, True)
+        assert house.last("access_denied")["reasons"] == ["approval-expired"]
+    second = house.caller(other).person
+    _, token = new_token(house.repo, house.custodian, person=second, expires_at=None)
+    answer = create_app(house.repo).test_client().post(
+        f"/api/v1/approvals/{approval}/decision", json={"approve": True, "motive": "late"},
+        headers={"Authorization": f"Bearer {token}"},
+    )  # fmt: skip
+    assert (answer.status_code, answer.json["type"][-16:]) == (410, "approval-expired")
+    assert house.evidence("mark", number).lines[0]["handling"] == "H2"
+    again = mark(house, number, "--handling", "none").lines[0]["approval"]
+    assert house.evidence("approval", "give", again, "--motive", "m", person=other).code == 0
 
 
 def test_what_was_tightened_meanwhile_is_not_undone(house, number, other):
