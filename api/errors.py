@@ -59,6 +59,12 @@ class RunningAlready(EvidenceError):
     code = "running-already"
 
 
+class ProviderUnavailable(EvidenceError):
+    """An identity provider does not answer, or not as one does."""
+
+    code = "provider-unavailable"
+
+
 class WrongVersion(EvidenceError):
     """The client speaks another version of the protocol of uploads."""
 

@@ -101,6 +101,7 @@ STATUSES: dict[str, int] = {
     "no-receipt": 404,
     "sandbox-busy": 503,
     "port-in-use": 503,
+    "provider-unavailable": 503,
     "wrong-version": 412,
     "certificate-unusable": 500,
     "bad-invitation": 400,

@@ -12,7 +12,7 @@ from repository.authorise import Caller, refuse
 from repository.credentials import WebSession
 from repository.errors import AccessDenied, BadRequest
 from repository.models import Person
-from repository.web_sessions import Begun, begin, end, ends_at
+from repository.web_sessions import Begun, begin, begun_before, end, ends_at
 
 blueprint = Blueprint("session", __name__, url_prefix="/api/v1/session")
 
@@ -22,7 +22,7 @@ def show() -> Response:
     """Say who is signed in; nobody is told nobody, so that a page can ask without an entry."""
     known = request.headers.get("Authorization") or cookie(repo().settings, request, SESSION)
     if not known:
-        return jsonify(signed_in=False, person=None, session=None)
+        return jsonify(signed_in=False, person=None, session=None, providers=_providers())
     who = _whole(caller())
     row = None
     if who.session is not None:
@@ -38,7 +38,7 @@ def sign_in() -> tuple[Response, int]:
     who = _whole(caller_of_token(repo(), request.headers.get("Authorization")))
     begun = begin(
         repo(), who.person, "token", authenticated_at=repo().clock(), token=who.token,
-        before=cookie(repo().settings, request, SESSION),
+        before=begun_before(repo(), cookie(repo().settings, request, SESSION)),
     )  # fmt: skip
     return signed_in(place, who.person, begun), 201
 
@@ -70,6 +70,10 @@ def signed_in(place: Place, person: Person, begun: Begun) -> Response:
     return answer
 
 
+def _providers() -> list[dict[str, str]]:
+    return [{"name": one.name, "label": one.label} for one in repo().settings.oidc]
+
+
 def _view(person: Person, row: WebSession | None) -> dict[str, Any]:
     """Return the members of `session_schema.SessionView`."""
     found: dict[str, Any] = {
@@ -81,6 +85,7 @@ def _view(person: Person, row: WebSession | None) -> dict[str, Any]:
             "organisation": person.organisation,
         },
         "session": None,
+        "providers": _providers(),
     }
     if row is not None:
         proved = row.authenticated_at

@@ -24,12 +24,20 @@ class BrowserView(BaseModel):
     ends_at: str
 
 
+class ProviderView(BaseModel):
+    """An identity provider; a browser begins at `/sign-in/with/{name}`, with `?again=1` anew."""
+
+    name: str
+    label: str
+
+
 class SessionView(BaseModel):
-    """Who asks, and in which session, if it is one."""
+    """Who asks, in which session, if it is one, and with whose accounts people can sign in."""
 
     signed_in: bool
     person: PersonView | None
     session: BrowserView | None
+    providers: list[ProviderView]
 
 
 _V1 = "/api/v1"

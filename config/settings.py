@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -16,6 +16,22 @@ class SettingsError(Exception):
     """A setting cannot be read or is not allowed."""
 
     code = "settings"
+
+
+class OidcProvider(BaseModel):
+    """An identity provider (OpenID Connect) with whose accounts people sign in."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z0-9-]{1,32}$")  # in addresses of ours
+    label: str  # as people call it
+    issuer: str  # the address by which it names itself, to the letter
+    client_id: str
+    client_secret_file: Path | None = None  # none: a public client, by PKCE alone
+    claim: str = "sub"  # which claim says who it is; it must never pass to somebody else
+    scope: str = "openid"
+    hosts: tuple[str, ...] = ()  # of its further endpoints, where they are not the issuer's
+    ca_file: Path | None = None  # PEM file of the authorities that vouch for its servers
 
 
 class Settings(BaseSettings):
@@ -166,6 +182,9 @@ class Settings(BaseSettings):
         "",
         description="The https address at which browsers reach the service; without it people sign "
         "in on this machine alone.",
+    )
+    oidc: tuple[OidcProvider, ...] = Field(
+        (), description="Identity providers with whose accounts people sign in."
     )
     session_idle_minutes: int = Field(
         30, ge=1, description="Minutes without a request after which a browser's session ends."

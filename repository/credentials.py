@@ -1,6 +1,7 @@
-"""The mapped tables of sign-in: WebSession."""
+"""The mapped tables of sign-in: WebSession, IdentityLink, Ceremony."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -22,3 +23,24 @@ class WebSession(Model):
     used_at: Mapped[datetime]  # to the minute
     ended_at: Mapped[datetime | None]
     __table_args__ = (Index("web_session_person", "person_id", "ended_at"),)
+
+
+class IdentityLink(Model):
+    """Whom an identity provider means by a subject; one person and no other."""
+
+    __tablename__ = "identity_link"
+    issuer: Mapped[str] = mapped_column(String(500), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(255), primary_key=True)
+    person_id: Mapped[str] = mapped_column(UUID, ForeignKey("person.id"))
+    linked_at: Mapped[datetime]
+
+
+class Ceremony(Model):
+    """A sign-in or registration that a browser has begun: good once, for a few minutes."""
+
+    __tablename__ = "ceremony"
+    secret_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)  # of its cookie
+    kind: Mapped[str] = mapped_column(String(16))
+    said: Mapped[dict[str, Any]]  # nonce, challenge and the like
+    expires_at: Mapped[datetime]
+    __table_args__ = (Index("ceremony_expires", "expires_at"),)

@@ -53,7 +53,7 @@ def begin(
         way: one of `WAYS`.
         authenticated_at: when they proved it; None: nobody says when.
         token: the id of the token it was done with; the session ends with it.
-        before: the cookie of the session that the browser already has, if any.
+        before: the id of the live session that the browser already has (`begun_before`).
 
     Raises:
         SignInRefused: the person was ended; recorded.
@@ -79,7 +79,7 @@ def _row(
     repo: Repository, session: Session, person: Person, way: str, before: str | None, at: datetime
 ) -> tuple[WebSession, list[Draft]]:
     """Return the session to sign in to, and the entries about it and the one it replaces."""
-    found = _presented(session, before)
+    found = session.get(WebSession, before, with_for_update=True) if before else None
     drafts = []
     if found is not None and found.ended_at is None and _expired(repo, found, at) is None:
         if found.person_id == person.id:
@@ -90,6 +90,14 @@ def _row(
     row = WebSession(id=secrets.token_hex(8), person_id=person.id, begun_at=at)
     session.add(row)
     return row, [*drafts, _draft(person, way, row.id, "session-begun")]
+
+
+def begun_before(repo: Repository, presented: str | None) -> str | None:
+    """Return the id of the live session of a cookie, if it is one; nothing is recorded."""
+    with repo.database.reading() as session:
+        row = _presented(session, presented)
+    live = row is not None and row.ended_at is None and _expired(repo, row, repo.clock()) is None
+    return row.id if row is not None and live else None
 
 
 def find(repo: Repository, presented: str) -> tuple[WebSession, Person]:

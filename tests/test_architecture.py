@@ -32,6 +32,8 @@ ONE_HOME = {  # a heavy or dangerous dependency is imported in one place
     "alembic": ("repository/migrations/",),
     "prometheus_client": ("api/metrics.py",),
     "dbos": ("ingest/durable.py",),
+    "authlib": ("api/oidc.py",),
+    "joserfc": ("api/oidc.py",),
 }
 ISOLATED = {  # runs away from the system: beside a bag in court, or locked in the sandbox
     "custody/verify.py": set(),

@@ -17,6 +17,7 @@ from api.errors import (
     LineIntercepted,
     LineLost,
     PortInUse,
+    ProviderUnavailable,
     ReceiptRefused,
     RunningAlready,
     SandboxBusy,
@@ -58,6 +59,7 @@ EXIT_CODES: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
         3,
         (
             PortInUse,
+            ProviderUnavailable,
             CertificateUnusable,
             LineIntercepted,
             LineLost,

@@ -1,12 +1,15 @@
-"""session: which browsers are signed in, and how to end that."""
+"""session, person link: which browsers are signed in, and whom an identity provider means."""
 
 import click
 
 from api.commands.context import Context, pass_context
+from api.commands.house import person
 from custody.entry import Act, Draft, timestamp
 from repository.access import Right
 from repository.authorise import on_house
+from repository.links import link, links, unlink
 from repository.naming import shown
+from repository.people import find_person
 from repository.web_sessions import end, ends_at, live
 
 
@@ -48,6 +51,59 @@ def session_end(ctx: Context, session_id: str) -> None:
     actor = on_house(ctx.repo, ctx.caller, Right.GOVERN, attempted=Act.SIGN_IN)
     end(ctx.repo, actor, session_id, reason="ended-by-another")
     ctx.result({"session": session_id, "ended": True}, f"{session_id} is ended")
+
+
+@person.command("link")
+@click.argument("named", metavar="PERSON")
+@click.option("--issuer", required=True, metavar="URL", help="As the provider names itself.")
+@click.option("--subject", required=True, help="What the provider calls them, to the letter.")
+@pass_context
+def person_link(ctx: Context, named: str, issuer: str, subject: str) -> None:
+    """Let PERSON sign in with an account of an identity provider."""
+    actor = on_house(ctx.repo, ctx.caller, Right.GOVERN, attempted=Act.CONFIGURATION_CHANGE)
+    with ctx.repo.database.reading() as found:
+        whom = find_person(found, named)
+    link(ctx.repo, actor, whom, issuer=issuer, subject=subject)
+    ctx.result(
+        {"person": whom.id, "issuer": issuer, "subject": subject},
+        f"{shown(whom.name)} is {shown(subject)} of {shown(issuer)}",
+    )
+
+
+@person.command("unlink")
+@click.option("--issuer", required=True, metavar="URL")
+@click.option("--subject", required=True)
+@pass_context
+def person_unlink(ctx: Context, issuer: str, subject: str) -> None:
+    """Take a link away; sessions that began with a provider end with it."""
+    actor = on_house(ctx.repo, ctx.caller, Right.GOVERN, attempted=Act.CONFIGURATION_CHANGE)
+    unlink(ctx.repo, actor, issuer=issuer, subject=subject)
+    ctx.result(
+        {"issuer": issuer, "subject": subject, "linked": False},
+        f"{shown(subject)} of {shown(issuer)} is nobody any more",
+    )
+
+
+@person.command("links")
+@pass_context
+def person_links(ctx: Context) -> None:
+    """List whom identity providers mean."""
+    actor = on_house(ctx.repo, ctx.caller, Right.GOVERN, attempted=Act.CONSULTATION)
+    found = links(ctx.repo)
+    ctx.repo.ledger.record(
+        Draft(Act.CONSULTATION, actor, plain={"count": len(found)}, reason="link-list")
+    )
+    for row, who in found:
+        ctx.result(
+            {
+                "person": who.id,
+                "name": who.name,
+                "issuer": row.issuer,
+                "subject": row.subject,
+                "linked_at": timestamp(row.linked_at),
+            },
+            f"{shown(who.name)}  {shown(row.subject)}  {shown(row.issuer)}",
+        )
 
 
 COMMANDS = (session,)

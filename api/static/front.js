@@ -107,7 +107,18 @@ fetch("/readyz").then((answer) => answer.json()).then((ready) => {
 }).catch(() => { $("checkpoint").textContent = "The service does not answer."; });
 
 function enter(session) {
-  if (!session.signed_in) return show("sign-in");
+  if (!session.signed_in) {
+    $("providers").replaceChildren(...session.providers.map((one) => {
+      const item = element("li"), link = element("a", $("with").textContent + " " + shown(one.label));
+      link.href = "/sign-in/with/" + encodeURIComponent(one.name);
+      item.append(link);
+      return item;
+    }));
+    show("sign-in");
+    const said = ["refused", "unavailable"].find((one) => location.hash === "#" + one);
+    if (said) $(said).hidden = false;
+    return;
+  }
   $("name").textContent = shown(session.person.name);
   $("who").hidden = false;
   return cases();

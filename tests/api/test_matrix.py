@@ -85,7 +85,8 @@ RULES: dict[tuple[str, str], Rule] = {
     **{
         ("GET", path): PUBLIC
         for path in (
-            "/", "/static/<name>", "/healthz", "/readyz", "/api/v1/openapi.json",
+            "/", "/sign-in/with/<name>", "/sign-in/back", "/static/<name>", "/healthz", "/readyz",
+            "/api/v1/openapi.json",
             "/api/v1/ledger/checkpoint", "/api/v1/ledger/proof/<index>",
         )
     },

@@ -104,7 +104,7 @@ def test_without_an_address_of_its_own_nobody_signs_in_from_elsewhere(house, app
 def test_a_page_may_ask_who_is_signed_in_without_an_entry(house, app):
     before = house.repo.ledger.size()
     answer = app.test_client().get("/api/v1/session")
-    assert answer.json == {"signed_in": False, "person": None, "session": None}
+    assert answer.json == {"signed_in": False, "person": None, "session": None, "providers": []}
     assert house.repo.ledger.size() == before
     wrong = app.test_client()
     wrong.set_cookie(COOKIE, "0123456789abcdef.wrong")
