@@ -84,6 +84,13 @@ _ONCE = {
     "description": "drawn by the client: the same request sent again has no second effect",
     "schema": {"type": "string", "pattern": '^"?[!#-~]{1,255}"?$'},
 }
+_ACKNOWLEDGED = {
+    "name": "Evidence-Acknowledged",
+    "in": "header",
+    "description": "the digest in the receipt of the list: with it a token for one submission is "
+    "told what became of what it sent",
+    "schema": {"type": "string"},
+}
 _AS_SEEN = {"name": "If-Match", "in": "header", "schema": {"type": "string"}}
 PDF = "application/pdf"
 
@@ -202,7 +209,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/api/v1/uploads/{upload_id}",
         "How far an upload is, and what became of its files; HEAD tells the offset (tus)",
         {200: UploadView},
-        [_UPLOAD],
+        [_UPLOAD, _ACKNOWLEDGED],
         None,
     ),
     (
@@ -261,7 +268,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/api/v1/submissions/{submission}",
         "How far a submission is, on both sides",
         {200: SubmissionView},
-        [_SUBMISSION],
+        [_SUBMISSION, _ACKNOWLEDGED],
         None,
     ),
     (
@@ -283,6 +290,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: SubmissionFiles},
         [
             _SUBMISSION,
+            _ACKNOWLEDGED,
             _query("state", enum=list(STATES)),
             *_PAGED,
         ],
@@ -293,7 +301,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/api/v1/submissions/{submission}/complete",
         "End it and get one receipt for all",
         {200: SubmissionReceiptView, 201: SubmissionReceiptView},
-        [_SUBMISSION, _AS_SEEN],
+        [_SUBMISSION, _ACKNOWLEDGED, _AS_SEEN],
         Completion,
     ),
     (
@@ -303,6 +311,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: (SubmissionReceiptView, PDF)},
         [
             _SUBMISSION,
+            _ACKNOWLEDGED,
             _query("stage", enum=["announced", "complete"]),
             _query("format", enum=["json", "pdf"]),
         ],
@@ -315,6 +324,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: "application/x-ndjson"},
         [
             _SUBMISSION,
+            _ACKNOWLEDGED,
             _query("after", type="integer", minimum=-1),
             _query("limit", type="integer", minimum=1, maximum=500),
         ],

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
@@ -33,7 +34,9 @@ def caller() -> Caller:
     Raises:
         SignInRefused: no token or session, or one that is not valid; recorded.
     """
-    return caller_of(repo(), request)
+    found = caller_of(repo(), request)
+    acknowledged = request.headers.get("Evidence-Acknowledged")
+    return replace(found, acknowledged=acknowledged) if acknowledged else found
 
 
 def purpose() -> str | None:

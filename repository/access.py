@@ -174,6 +174,7 @@ class Who:
     held: tuple[Held, ...] = ()
     ended_at: datetime | None = None
     only: str | None = None  # the one submission that the presented token adds to
+    acknowledged: bool = False  # shows that it was given the receipt of that submission's list
     recent_until: datetime | None = None  # of a session: how long its sign-in counts as recent
 
 
@@ -209,7 +210,7 @@ def decide(
         reasons.append(f"unknown-{thing.kind}")
     if person.ended_at is not None and person.ended_at <= now:
         reasons.append("person-ended")
-    if person.only is not None and (act is not Right.INGEST or thing.submission != person.only):
+    if person.only is not None and not _in_scope(person, act, thing):
         reasons.append("token-scope")
     if act in STEP_UP and person.recent_until is not None and person.recent_until <= now:
         reasons.append(STALE)
@@ -220,6 +221,18 @@ def decide(
             reasons += _forbidden(marking, person, act, thing, purpose, now)
     found = tuple(dict.fromkeys(reasons))
     return Decision(not found, role, found)
+
+
+def _in_scope(person: Who, act: Right, thing: Thing) -> bool:
+    """Say whether a token for one submission is good for an act.
+
+    It adds; and whoever shows the acknowledgement of the list is told what became of its files,
+    which says nothing to them that they had not sent.
+    """
+    if thing.submission != person.only:
+        return False
+    told = thing.kind == "submission" and act is Right.CONSULT and person.acknowledged
+    return act is Right.INGEST or told
 
 
 def _role(person: Who, act: Right, thing: Thing, now: datetime) -> tuple[str, list[str]]:

@@ -5,6 +5,7 @@ told apart only in the record: outside, both say "unknown". Why it was refused i
 whoever may know that the thing is there.
 """
 
+import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -42,6 +43,7 @@ class Caller:
     person: Person
     assurance: str
     only: str | None = None  # the submission that the presented token adds to, and nothing else
+    acknowledged: str | None = None  # the digest in the receipt of a list that it shows
     token: str | None = None  # the id of the presented token
     session: str | None = None  # the id of the session, where somebody is signed in with a browser
     recent_until: datetime | None = None  # how long that sign-in counts as recent
@@ -237,6 +239,10 @@ def on_submission(
             thing = of_submission(session, caller, case, submission)
     if submission is None or case is None:
         refuse(repo, caller, attempted, ["unknown-submission"], unknown, asked=named)
+    if caller.acknowledged is not None and submission.list_index is not None:
+        [digest] = repo.ledger.entry(submission.list_index).fields["inputs"]
+        same = hmac.compare_digest(digest.encode(), caller.acknowledged.encode())
+        asking = replace(asking, acknowledged=same)
     decision = decide(asking, right, thing, None, repo.clock())
     if not decision.allowed:
         refuse(repo, caller, attempted, decision.reasons, unknown, case=case)

@@ -8,17 +8,24 @@ from api.errors import BadInvitation
 from api.remote.invitation import Address, Invitation, checked_pin
 from api.tls import find_identity
 from custody.entry import Act
+from ingest.announce import begin
 from repository.access import Right, decide
 from repository.authorise import Caller, of_case, on_case, on_house, who
-from repository.errors import AccessDenied
+from repository.errors import AccessDenied, BadRequest
 from repository.naming import shown
 from repository.people import find_person, new_token
+from repository.purpose import Purpose
+from repository.submissions import Declaration
 
 
 @click.command()
 @click.argument("person")
 @click.option("--url", required=True, help="Where the service answers: https://host:port/")
 @click.option("--case", "code", metavar="CODE", help="The case it is for.")
+@click.option(
+    "--only", is_flag=True,
+    help="With --case: begin one submission for them; the token adds to it and reads nothing.",
+)  # fmt: skip
 @click.option("--expires", metavar="TIME", help="When it ends: a date or RFC 3339 time.")
 @click.option("--pin", metavar="SHA256", help="Of the service's public key; else read here.")
 @click.option("--no-pin", is_flag=True, help="Rely on the authorities of the person's computer.")
@@ -29,6 +36,7 @@ def invite(
     person: str,
     url: str,
     code: str | None,
+    only: bool,
     expires: str | None,
     pin: str | None,
     no_pin: bool,
@@ -40,6 +48,9 @@ def invite(
     actor = on_house(repo, ctx.caller, Right.GOVERN, attempted=Act.CONFIGURATION_CHANGE)
     with repo.database.reading() as session:
         whom = find_person(session, person)
+    if only and code is None:
+        raise BadRequest("name the case of the one submission: --case CODE")
+    submission = None
     if code is not None:
         _, case = on_case(repo, ctx.caller, Right.GOVERN, code, attempted=Act.CONFIGURATION_CHANGE)
         with repo.database.reading() as session:
@@ -50,14 +61,20 @@ def invite(
                 f"{shown(whom.name)} may not hand in evidence on {code} yet: "
                 f"evidence case grant {code} {whom.id} investigator"
             )
-    made, token = new_token(repo, actor, person=whom, expires_at=expiry(ctx, expires))
-    found = Invitation(address, token, named, repo.ledger.key, code)
+        if only:
+            declared = Declaration(Purpose("investigation", ""))
+            submission = begin(repo, guest, code, declared)[0].id
+    made, token = new_token(
+        repo, actor, person=whom, expires_at=expiry(ctx, expires), submission=submission
+    )
+    found = Invitation(address, token, named, repo.ledger.key, code, submission)
     ctx.result(
         {
             "invitation": str(found),
             "id": made.id,
             "person": whom.id,
             "case": code,
+            "submission": submission,
             "expires": expires,
             "pin": named,
             "log": repo.ledger.key.fingerprint,

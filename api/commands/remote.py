@@ -18,6 +18,7 @@ from repository.naming import case_code, shown
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_USUAL = {"purpose": "investigation", "family": "other"}  # where the command line names none
 _OPTIONS = (
     click.option("--to", metavar="INVITATION", help="Send to a service: a file, a string, a URL."),
     click.option("--rate", metavar="R", help="With --to: at most 2M (bytes/s) or 8Mbit."),
@@ -82,6 +83,12 @@ def send(
     case = code or invitation.case
     if case is None:
         raise BadRequest("name the case: --case CODE")
+    claimed = {name for name, value in said.items() if value not in (None, _USUAL.get(name))}
+    if invitation.submission is not None and claimed:
+        raise BadRequest(
+            f"{invitation.submission} was declared by whoever invited you; leave out "
+            f"{', '.join(sorted(claimed))}, or name it for each file in a list (--manifest)"
+        )
     wanted = Wanted(
         paths=paths,
         gather=gather,

@@ -80,6 +80,11 @@ class Collector:
         last = "" if stage == "complete" else f".{stage}"
         return self.receipts / f"{self._submission}{last}.json"
 
+    def acknowledged(self) -> str:
+        """Return the digest in the receipt of the list: who shows it, sent that list."""
+        with self.list_receipt("announced").open("rb") as file:
+            return SubmissionReceipt.parse(file.readline(1 << 22)).sha256
+
     def check_list(self, stage: str) -> dict[str, int]:
         """Check the receipt of the submission, and compare its list with ours, line by line.
 

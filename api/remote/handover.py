@@ -111,8 +111,9 @@ class Handover:
         manifest = self._state.kept("manifest")
         if manifest is not None:
             said["manifest"] = json.loads(manifest)
-        patiently(run.line, lambda: self._service.begin(name, said))
-        receipt = self._collector.list_receipt("announced")
+        if run.wanted.invitation.submission is None:  # else it was begun by whoever invited
+            patiently(run.line, lambda: self._service.begin(name, said))
+        receipt, new, files = self._collector.list_receipt("announced"), False, 0
         if self._state.kept("announced") is None:
             length = self._state.list_file.stat().st_size
 
@@ -127,8 +128,10 @@ class Handover:
             run.say(
                 f"the list of {files_text(files)} is on record, and its receipt verifies: {receipt}"
             )
-            if new:  # nobody can have sent anything yet
-                return Progress(files, 0, 0, 0, completed=False)
+        if run.wanted.invitation.submission is not None:
+            run.acknowledged = self._collector.acknowledged()
+        if new:  # nobody can have sent anything yet
+            return Progress(files, 0, 0, 0, completed=False)
         return patiently(run.line, lambda: self._collector.collect(self._service, self._tell))
 
     def _deliver(self, progress: Progress) -> None:

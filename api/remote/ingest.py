@@ -79,7 +79,10 @@ def _whole(run: Run) -> list[int | EvidenceError]:
     register = Register(state_folder(wanted.state))
     fingerprint = run.fingerprint()
     before = register.find(fingerprint)
-    named = submission_id(wanted.submission) if wanted.submission else None
+    given = wanted.submission or wanted.invitation.submission
+    named = submission_id(given) if given else None
+    if wanted.invitation.submission not in (None, named):
+        raise BadInvitation(f"this invitation is for {wanted.invitation.submission} alone")
     name = named or before or f"SUB-{uuid7(now(), os.urandom)}"
     with closing(run.connect()) as service:
         run.prove(service, patient=before is not None)

@@ -4,9 +4,10 @@ It is the service's address with a fragment, which no program sends to a server:
 
     https://evidence.example:8443/#v=1&token=ID.SECRET&pin=sha256:HEX&log=VKEY&case=KRN&sum=HEX8
 
-`pin` is the SHA-256 of the service's public key (SubjectPublicKeyInfo), `log` the verifier key of
-its custody ledger, `sum` the beginning of the SHA-256 of all that stands before it, so that a sign
-lost on the way is noticed here and not at the door.
+`submission` is there where the token adds to that one submission and reads nothing. `pin` is the
+SHA-256 of the service's public key (SubjectPublicKeyInfo), `log` the verifier key of its custody
+ledger, `sum` the beginning of the SHA-256 of all that stands before it, so that a sign lost on the
+way is noticed here and not at the door.
 """
 
 import ipaddress
@@ -18,12 +19,12 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from api.errors import BadInvitation
 from custody.errors import MalformedNote
 from custody.note import VerifierKey
-from repository.naming import case_code, shown
+from repository.naming import case_code, shown, submission_id
 
 VERSION = "1"
 _PIN = re.compile(r"sha256:[0-9a-f]{64}")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}\.[A-Za-z0-9_-]{1,128}")
-_FIELDS = frozenset({"v", "token", "pin", "log", "case", "sum"})
+_FIELDS = frozenset({"v", "token", "pin", "log", "case", "submission", "sum"})
 _MAX = 8_192
 
 
@@ -87,6 +88,7 @@ class Invitation:
     pin: str | None = None  # None: the system's authorities vouch for the service
     log: VerifierKey | None = None
     case: str | None = None
+    submission: str | None = None  # the token is good for this one alone
 
     def __str__(self) -> str:
         fields = [("v", VERSION), ("token", self.token)]
@@ -96,6 +98,8 @@ class Invitation:
             fields.append(("log", str(self.log)))
         if self.case:
             fields.append(("case", self.case))
+        if self.submission:
+            fields.append(("submission", self.submission))
         body = "&".join(f"{name}={quote(value, safe=':.')}" for name, value in fields)
         text = f"{self.address}#{body}"
         return f"{text}&sum={_sum(text)}"
@@ -130,6 +134,7 @@ class Invitation:
             pin,
             key,
             None if case is None else case_code(case),
+            submission_id(fields["submission"]) if "submission" in fields else None,
         )
 
 

@@ -77,6 +77,7 @@ class Run:
     meter: Meter
     display: Display
     outcomes: list[int | EvidenceError] = field(default_factory=list)
+    acknowledged: str | None = None  # the digest in the receipt of the list, for such a token
 
     def __post_init__(self) -> None:
         wanted = self.wanted
@@ -98,7 +99,8 @@ class Run:
         """Return a connection for one thread."""
         address = self.far.address
         wire = Wire(self.far, self.limiter, self.stop)
-        return Service(wire, self.wanted.invitation.token, f"{address.host}:{address.port}")
+        token = self.wanted.invitation.token
+        return Service(wire, token, f"{address.host}:{address.port}", lambda: self.acknowledged)
 
     def prove(self, service: Service, *, patient: bool) -> None:
         """Look at who answers before anything is told (1), and ask for the case (2).
@@ -119,7 +121,8 @@ class Run:
                 f"no key is pinned: the authorities of this computer vouch for "
                 f"{invitation.address.host}; an invitation would name its key"
             )
-        patiently(self.line, lambda: service.case(self.wanted.case))
+        if invitation.submission is None:  # such a token may not ask
+            patiently(self.line, lambda: service.case(self.wanted.case))
 
     def say(self, text: str) -> None:
         """Tell people something."""

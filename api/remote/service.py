@@ -7,7 +7,7 @@ is an interception (`LineIntercepted`), said in one line.
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 from urllib.parse import quote, urlencode, urlsplit
@@ -62,10 +62,18 @@ class Progress:
 class Service:
     """One connection to the service, for one thread."""
 
-    def __init__(self, wire: Wire, token: str, host: str) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        token: str,
+        host: str,
+        acknowledged: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        """Prepare; `acknowledged` tells the digest in the receipt of the list, once it came."""
         self._wire = wire
         self._token = token
         self._host = host
+        self._acknowledged = acknowledged
 
     def close(self) -> None:
         """End the connection."""
@@ -266,6 +274,9 @@ class Service:
             wait: seconds until the answer begins.
         """
         asked = {"Authorization": f"Bearer {self._token}", **(headers or {})}
+        shown_list = self._acknowledged()
+        if shown_list is not None:  # a token for one submission is told of what it sent alone
+            asked["Evidence-Acknowledged"] = shown_list
         answer = self._wire.exchange(
             method, path, headers=asked, body=body, length=length, into=into, answer=wait
         )

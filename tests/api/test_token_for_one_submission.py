@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from repository.models import Submission
 from repository.people import grant, new_person, new_token, revoke, revoke_token
 from repository.purpose import Purpose
 from repository.submissions import Declaration, open_submission
@@ -80,6 +81,44 @@ def test_it_announces_sends_resumes_and_has_a_receipt_for_what_it_announced(desk
 def test_what_was_sent_cannot_be_read_back(desk, what):
     desk.announce(desk.name, text(FILES))
     assert desk.ask("GET", f"{ROOT}/{desk.name}{what}").status_code == 404
+    assert desk.refused()["reasons"] == ["token-scope"]
+
+
+def test_whoever_shows_the_receipt_of_the_list_is_told_what_became_of_it(desk, house):
+    made = desk.announce(desk.name, text(FILES))
+    receipt, _ = checked(house, made.data)
+    shown = {"Evidence-Acknowledged": receipt.sha256}
+    for what in ("", "/files", "/receipts", "/receipt?stage=announced"):
+        assert desk.ask("GET", f"{ROOT}/{desk.name}{what}", headers=shown).status_code == 200
+    for n, (_path, data) in enumerate(FILES, 1):
+        assert desk.upload(desk.name, ("file", n), data).status_code == 201
+    ended = desk.ask("POST", f"{ROOT}/{desk.name}/complete", json={}, headers=shown)
+    assert ended.status_code == 201, ended.text
+    whole, listed = checked(house, ended.data)
+    assert (whole.stage, {one["status"] for one in listed}) == ("complete", {"registered"})
+    number = listed[0]["exhibit"]
+    for path in (f"/api/v1/exhibits/{number}", f"/api/v1/exhibits/{number}/receipt",
+                 "/api/v1/cases", f"/api/v1/exhibits?case={CODE}"):  # fmt: skip
+        assert desk.ask("GET", path, headers=shown).status_code in (403, 404)
+        assert desk.refused()["reasons"] == ["token-scope"]
+
+
+@pytest.mark.parametrize("shown", ["", "sha256:" + 64 * "0", "صورة", "x" * 5_000])
+def test_a_made_up_receipt_opens_nothing(desk, shown):
+    desk.announce(desk.name, text(FILES))
+    headers = {"Evidence-Acknowledged": shown.encode().decode("latin-1")}
+    assert desk.ask("GET", f"{ROOT}/{desk.name}", headers=headers).status_code == 404
+    assert desk.refused()["reasons"] == ["token-scope"]
+
+
+def test_the_receipt_of_another_list_opens_nothing(desk, house):
+    other, _ = opened(house, b"another")
+    with house.repo.database.reading() as session:
+        mine = session.get_one(Submission, other)
+    assert mine.list_index is None
+    receipt, _ = checked(house, desk.announce(desk.name, text(FILES)).data)
+    shown = {"Evidence-Acknowledged": receipt.sha256}
+    assert desk.ask("GET", f"{ROOT}/{other}", headers=shown).status_code == 404
     assert desk.refused()["reasons"] == ["token-scope"]
 
 
