@@ -64,6 +64,7 @@ def test_such_an_invitation_is_for_one_submission_of_one_case(house, service, fi
     other = "SUB-01a1f000-0000-7000-8000-000000000001"
     said = far.send(files, "--submission", other)
     assert (said.code, "alone" in said.err) == (2, True)
-    said = far.send(files, "--place", "Bucha")
-    assert (said.code, "declared" in said.err) == (2, True)
+    for words in (("--place", "Bucha"), ("--family", "mobile"), ("--purpose", "court")):
+        said = far.send(files, *words)
+        assert (said.code, words[0][2:] in said.err) == (2, True)
     assert house.evidence("invite", "field", "--url", "https://x.example/", "--only").code == 2
