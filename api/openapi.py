@@ -27,7 +27,7 @@ from api.schema import (
     SubmissionView,
     UploadView,
 )
-from api.session_schema import SESSION_OPERATIONS
+from api.session_schema import SESSION_OPERATIONS, SESSION_PUBLIC
 from ingest.lines import STATES
 from repository import software
 
@@ -48,8 +48,6 @@ _PURPOSE = {
     "description": "`code` or `code: words`, UTF-8, percent-encoded",
     "schema": {"type": "string"},
 }
-
-
 _UPLOAD = {"name": "upload_id", "in": "path", "required": True, "schema": {"type": "string"}}
 
 
@@ -359,7 +357,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ("get", "/readyz", "Whether it can work", {200: Ready, 503: Ready}, [], None),
 )  # fmt: skip
 
-PUBLIC = frozenset(
+PUBLIC = SESSION_PUBLIC | frozenset(
     {
         "/api/v1/ledger/checkpoint",
         "/api/v1/ledger/proof/{index}",

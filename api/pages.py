@@ -1,4 +1,4 @@
-"""The web front: one page that lists cases and exhibits, read-only, without inline script."""
+"""The web front: pages without inline script that read and sign in through the API."""
 
 from importlib.resources import files
 
@@ -8,6 +8,9 @@ blueprint = Blueprint("pages", __name__)
 
 STATIC = {
     "front.js": "text/javascript; charset=utf-8",
+    "sign-in.js": "text/javascript; charset=utf-8",
+    "register.js": "text/javascript; charset=utf-8",
+    "me.js": "text/javascript; charset=utf-8",
     "front.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
@@ -17,6 +20,18 @@ STATIC = {
 def front() -> Response:
     """Return the page; it asks for a token and reads everything through the API."""
     return Response(_read("templates", "front.html"), content_type="text/html; charset=utf-8")
+
+
+@blueprint.get("/register")
+def register() -> Response:
+    """Return the page on which an invited person registers a passkey."""
+    return Response(_read("templates", "register.html"), content_type="text/html; charset=utf-8")
+
+
+@blueprint.get("/me")
+def me() -> Response:
+    """Return the page that says who is signed in, with their passkeys."""
+    return Response(_read("templates", "me.html"), content_type="text/html; charset=utf-8")
 
 
 @blueprint.get("/static/<name>")

@@ -63,6 +63,7 @@ STATUSES: dict[str, int] = {
     "unknown-quarantine": 404,
     "unknown-token": 404,
     "unknown-session": 404,
+    "unknown-passkey": 404,
     "unknown-erasure": 404,
     "unknown-approval": 404,
     "approval-expired": 410,

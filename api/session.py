@@ -23,7 +23,7 @@ def show() -> Response:
     known = request.headers.get("Authorization") or cookie(repo().settings, request, SESSION)
     if not known:
         return jsonify(signed_in=False, person=None, session=None, providers=_providers())
-    who = _whole(caller())
+    who = whole(caller())
     row = None
     if who.session is not None:
         with repo().database.reading() as session:
@@ -35,7 +35,7 @@ def show() -> Response:
 def sign_in() -> tuple[Response, int]:
     """Begin a session with a token, so that no script of a page has to keep it; or step up."""
     place = place_of(repo().settings, request)
-    who = _whole(caller_of_token(repo(), request.headers.get("Authorization")))
+    who = whole(caller_of_token(repo(), request.headers.get("Authorization")))
     begun = begin(
         repo(), who.person, "token", authenticated_at=repo().clock(), token=who.token,
         before=begun_before(repo(), cookie(repo().settings, request, SESSION)),
@@ -46,7 +46,7 @@ def sign_in() -> tuple[Response, int]:
 @blueprint.delete("")
 def sign_out() -> tuple[Response, int]:
     """End the session that this request comes in."""
-    who = _whole(caller())
+    who = whole(caller())
     if who.session is None:
         raise BadRequest("a token is no session; to end it: evidence token revoke ID")
     end(repo(), who.actor(), who.session, reason="signed-out")
@@ -55,7 +55,7 @@ def sign_out() -> tuple[Response, int]:
     return answer, 204
 
 
-def _whole(who: Caller) -> Caller:
+def whole(who: Caller) -> Caller:
     """Return a caller who may do whatever the person may."""
     if who.only is not None:
         error = AccessDenied("this token adds to one submission; nobody signs in with it")

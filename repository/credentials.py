@@ -1,4 +1,4 @@
-"""The mapped tables of sign-in: WebSession, IdentityLink, Ceremony."""
+"""The mapped tables of sign-in: sessions, links, ceremonies, passkeys and invitations."""
 
 from datetime import datetime
 from typing import Any
@@ -44,3 +44,31 @@ class Ceremony(Model):
     said: Mapped[dict[str, Any]]  # nonce, challenge and the like
     expires_at: Mapped[datetime]
     __table_args__ = (Index("ceremony_expires", "expires_at"),)
+
+
+class Passkey(Model):
+    """A passkey (WebAuthn): the public key of somebody's authenticator; one person and no other."""
+
+    __tablename__ = "passkey"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    credential: Mapped[str] = mapped_column(unique=True)  # its id at the authenticator, base64url
+    person_id: Mapped[str] = mapped_column(UUID, ForeignKey("person.id"))
+    public_key: Mapped[bytes]  # COSE
+    sign_count: Mapped[int]  # as it last said; 0: it does not count
+    label: Mapped[str]
+    made_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    __table_args__ = (Index("passkey_person", "person_id"),)
+
+
+class PersonInvitation(Model):
+    """A code with which a person registers a passkey, once; only the digest of it is kept."""
+
+    __tablename__ = "person_invitation"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    person_id: Mapped[str] = mapped_column(UUID, ForeignKey("person.id"))
+    secret_sha256: Mapped[str] = mapped_column(String(64))
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    __table_args__ = (Index("person_invitation_person", "person_id"),)

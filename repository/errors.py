@@ -177,6 +177,12 @@ class UnknownToken(WrongUse):
     code = "unknown-token"
 
 
+class UnknownPasskey(WrongUse):
+    """There is no such passkey, or it is somebody else's."""
+
+    code = "unknown-passkey"
+
+
 class UnknownSession(WrongUse):
     """There is no such session of a browser."""
 

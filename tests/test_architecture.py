@@ -33,6 +33,7 @@ ONE_HOME = {  # a heavy or dangerous dependency is imported in one place
     "prometheus_client": ("api/metrics.py",),
     "dbos": ("ingest/durable.py",),
     "authlib": ("api/oidc.py",),
+    "webauthn": ("api/authenticators.py",),
     "joserfc": ("api/oidc.py",),
 }
 ISOLATED = {  # runs away from the system: beside a bag in court, or locked in the sandbox

@@ -1,4 +1,4 @@
-"""session, person link: which browsers are signed in, and whom an identity provider means."""
+"""session, person link and invite: who is signed in, and how people come to sign in."""
 
 import click
 
@@ -9,6 +9,7 @@ from repository.access import Right
 from repository.authorise import on_house
 from repository.links import link, links, unlink
 from repository.naming import shown
+from repository.passkeys import invite, passkeys, remove
 from repository.people import find_person
 from repository.web_sessions import end, ends_at, live
 
@@ -103,6 +104,54 @@ def person_links(ctx: Context) -> None:
                 "linked_at": timestamp(row.linked_at),
             },
             f"{shown(who.name)}  {shown(row.subject)}  {shown(row.issuer)}",
+        )
+
+
+@person.command("invite")
+@click.argument("named", metavar="PERSON")
+@click.option("--hours", default=24, show_default=True, help="How long it is good.")
+@pass_context
+def person_invite(ctx: Context, named: str, hours: int) -> None:
+    """Let PERSON register a passkey, once; the address is shown once."""
+    actor = on_house(ctx.repo, ctx.caller, Right.GOVERN, attempted=Act.CONFIGURATION_CHANGE)
+    with ctx.repo.database.reading() as found:
+        whom = find_person(found, named)
+    code = invite(ctx.repo, actor, whom, hours=hours)
+    place = ctx.settings.public_url.rstrip("/") or "http://localhost:8080"
+    ctx.result(
+        {"person": whom.id, "invitation": code, "url": f"{place}/register#{code}"},
+        f"{place}/register#{code}",
+    )
+    ctx.say(
+        f"This is for {shown(whom.name)} alone, good once and for {hours} hours; earlier ones "
+        "have ended. Hand it over in person, or in a way that you trust."
+    )
+
+
+@person.command("passkeys")
+@click.argument("named", metavar="PERSON")
+@click.option("--remove", "passkey", metavar="ID", help="Take this one away.")
+@pass_context
+def person_passkeys(ctx: Context, named: str, passkey: str | None) -> None:
+    """List PERSON's passkeys, or take one away; sessions that passkeys began end with it."""
+    act = Act.CONFIGURATION_CHANGE if passkey else Act.CONSULTATION
+    actor = on_house(ctx.repo, ctx.caller, Right.GOVERN, attempted=act)
+    with ctx.repo.database.reading() as found:
+        whom = find_person(found, named)
+    if passkey is not None:
+        remove(ctx.repo, actor, passkey, of=whom.id)
+        ctx.result({"passkey": passkey, "removed": True}, f"{passkey} is removed")
+        return
+    rows = passkeys(ctx.repo, whom.id)
+    ctx.repo.ledger.record(
+        Draft(Act.CONSULTATION, actor, plain={"count": len(rows)}, reason="passkey-list")
+    )
+    for row in rows:
+        used = timestamp(row.used_at) if row.used_at else None
+        made = timestamp(row.made_at)
+        ctx.result(
+            {"passkey": row.id, "label": row.label, "made_at": made, "used_at": used},
+            f"{row.id}  made {made}  used {used or 'never'}  {shown(row.label)}",
         )
 
 

@@ -1,22 +1,8 @@
 // Reads cases and exhibits through the API. Every value is set as text, never as markup.
-const $ = (id) => document.getElementById(id);
+import { $, Refused, ask, element, sentence, shown, signInWithPasskey } from "./sign-in.js";
+
 const state = { code: null, next: null };
-
-// Control and bidirectional characters in names are shown, never obeyed.
-const shown = (text) =>
-  text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (c) => "\\u" + c.codePointAt(0).toString(16).padStart(4, "0"));
 const name = (path) => (typeof path === "string" ? shown(path) : "base64:" + path.base64);
-
-class Refused extends Error {}
-
-// The session is a cookie that no script reads; a token is sent once, to begin one, and not kept.
-async function ask(path, options = {}) {
-  const answer = await fetch("/api/v1" + path, options);
-  if (answer.status === 204) return null;
-  if (answer.ok) return answer.json();
-  const problem = await answer.json().catch(() => ({ detail: "The service answered " + answer.status }));
-  throw answer.status === 401 ? new Refused(problem.detail) : new Error(problem.detail);
-}
 
 function show(id) {
   for (const part of ["sign-in", "cases", "case"]) $(part).hidden = part !== id;
@@ -28,17 +14,9 @@ function fail(error) {
     $("who").hidden = true;
     show("sign-in");
   }
-  const said = error.message.charAt(0).toUpperCase() + error.message.slice(1);
-  $("problem").textContent = said + ". Nothing was changed.";
+  $("problem").textContent = sentence(error) + " Nothing was changed.";
   $("problem").hidden = false;
 }
-
-const element = (tag, text, kind) => {
-  const made = document.createElement(tag);
-  if (text !== undefined) made.textContent = text;
-  if (kind) made.className = kind;
-  return made;
-};
 
 async function cases() {
   const found = await ask("/cases?limit=500");
@@ -97,6 +75,7 @@ $("sign-in").addEventListener("submit", (event) => {
   $("token").value = "";
   ask("/session", { method: "POST", headers }).then(enter).catch(fail);
 });
+$("passkey").addEventListener("click", () => signInWithPasskey().then(enter).catch(fail));
 $("sign-out").addEventListener("click", () =>
   ask("/session", { method: "DELETE" }).then(() => { $("who").hidden = true; show("sign-in"); }).catch(fail));
 $("back").addEventListener("click", () => cases().catch(fail));

@@ -51,3 +51,78 @@ def test_a_linked_account_signs_in_and_another_is_told_so_calmly(house, tmp_path
     found = [(e.fields["outcome"], e.fields["reason"]) for e in house.entries()
              if e.fields["type"] == "sign_in"]  # fmt: skip
     assert found == [("refused", "identity-unknown"), ("done", "session-begun")]
+
+
+PASSKEYS = """
+def virtual():
+    line = page.context.new_cdp_session(page)
+    line.send("WebAuthn.enable")
+    return line, line.send("WebAuthn.addVirtualAuthenticator", {"options": {
+        "protocol": "ctap2", "transport": "internal", "hasResidentKey": True,
+        "hasUserVerification": True, "isUserVerified": True,
+        "automaticPresenceSimulation": True}})["authenticatorId"]
+
+line, key = virtual()
+address, url = given
+page.goto(address + url)
+seen["hidden"] = page.url  # the code is not left in the address
+page.fill("#label", "this computer")
+page.click("#register button")
+page.wait_for_selector("#done:not([hidden])")
+page.screenshot(path=shots + "/registered.png")
+page.goto(address + url)
+page.reload()
+page.goto("about:blank")
+page.goto(address + url)
+page.fill("#label", "once more")
+page.click("#register button")
+page.wait_for_selector("#problem:not([hidden])")
+seen["again"] = page.inner_text("#problem")
+page.goto(address + "/")
+page.click("#passkey")
+page.wait_for_selector("#case-list button")
+page.screenshot(path=shots + "/signed-in.png")
+page.click("#who a")
+page.wait_for_selector("#passkeys li")
+seen["who"] = page.inner_text("#somebody")
+page.screenshot(path=shots + "/me.png")
+proved = page.inner_text("#proved")
+page.click("#confirm")
+page.wait_for_selector(f"#proved:not(:text('{proved}'))")
+line.send("WebAuthn.setUserVerified", {"authenticatorId": key, "isUserVerified": False})
+page.click("#confirm")
+page.wait_for_selector("#problem:not([hidden])")
+seen["unverified"] = page.inner_text("#problem")
+line.send("WebAuthn.setUserVerified", {"authenticatorId": key, "isUserVerified": True})
+page.click("#passkeys button")
+page.wait_for_selector("#passkeys li", state="detached")
+page.set_viewport_size({"width": 360, "height": 640})
+seen["wide"] = page.evaluate("document.documentElement.scrollWidth")
+page.click("#sign-out")
+page.wait_for_selector("#nobody:not([hidden])")
+page.goto(address + "/")
+page.click("#passkey")
+page.wait_for_selector("#problem:not([hidden])")
+seen["removed"] = page.inner_text("#problem")
+"""
+
+
+def test_a_passkey_from_the_invitation_to_its_removal(house, tmp_path):
+    find_or_skip()
+    [said] = house.evidence("person", "invite", "analyst").lines
+    with bound() as (server, address):
+        server.set_app(create_app(house.repo))
+        seen = drive(PASSKEYS, tmp_path, address, f"/register#{said['invitation']}")
+    assert seen["hidden"] == f"{address}/register"
+    assert "sign in again" in seen["again"]
+    assert "analyst" in seen["who"]
+    assert "this computer" in seen["who"]
+    assert seen["unverified"]
+    assert "not signed in" in seen["removed"]
+    assert seen["wide"] <= 360
+    assert all(url.startswith(address) for url in seen["asked"] if url != "about:blank")
+    assert [one for one in seen["errors"] if "401" not in one] == []
+    found = [e.fields["reason"] for e in house.entries() if e.fields["type"] == "sign_in"]
+    assert found == [
+        "invitation-used", "session-begun", "step-up", "signed-out", "passkey-removed",
+    ]  # fmt: skip
