@@ -182,6 +182,8 @@ def known(
     repo: Repository, session: Session, caller: Caller, case: Case, some: Sequence[Exhibit]
 ) -> list[Exhibit]:
     """Return those of some exhibits of a case that the caller may know of."""
+    if not some:
+        return []
     asking, now = who(session, caller, case), repo.clock()
     things = of_exhibits(session, caller, case, some)
     return [
