@@ -5,10 +5,13 @@ python -m tests.make_archives     prints the SAMPLE of the archive extractor
 
 import base64
 import io
+import lzma
 import struct
 import tarfile
 import zipfile
 import zlib
+
+from ingest.readers.streams import zstd
 
 STAMP = (2025, 1, 1, 0, 0, 0)
 
@@ -40,6 +43,11 @@ def tarred(members, mode="w") -> bytes:
             info.size, info.mtime = len(content), 1_714_548_600
             archive.addfile(info, io.BytesIO(content))
     return out.getvalue()
+
+
+def zstandard(content: bytes) -> bytes:
+    """Content as one Zstandard frame."""
+    return zstd.compress(content)
 
 
 def overlapping(copies: int = 50, size: int = 100_000) -> bytes:
@@ -105,18 +113,59 @@ def _end(count: int, length: int, start: int) -> bytes:
     return struct.pack("<4sHHHHIIH", b"PK\x05\x06", 0, 0, count, count, length, start, 0)
 
 
-def rar5(members) -> bytes:
-    """A RAR 5 of stored (name, content) pairs."""
+def rar5(members, *, packed=False, crc=0) -> bytes:
+    """A RAR 5 of (name, content) pairs, stored or packed; `crc` is added to the true ones."""
     out = bytearray(b"Rar!\x1a\x07\x01\0")
     out += _block(bytes([1, 0, 0]))
     for name, content in members:
         raw = name.encode()
-        body = bytes([2, 2]) + _number(len(content))
+        data = _literals(content) if packed else content
+        body = bytes([2, 2]) + _number(len(data))
         body += bytes([0x06]) + _number(len(content)) + bytes([0x20])
-        body += struct.pack("<II", 1_714_548_600, zlib.crc32(content))
-        body += bytes([0, 1]) + _number(len(raw)) + raw
-        out += _block(body) + content
+        body += struct.pack("<II", 1_714_548_600, zlib.crc32(content) + crc)
+        body += _number(1 << 7 if packed else 0) + bytes([1]) + _number(len(raw)) + raw
+        out += _block(body) + data
     return bytes(out + _block(bytes([5, 0, 0])))
+
+
+def _literals(content: bytes) -> bytes:
+    """Content as one block of RAR 5's packing that knows no repetition: 256 codes of 8 bits."""
+    lengths = [0] * 20
+    lengths[8], lengths[18], lengths[19] = 1, 2, 2  # codes 0, 10, 11: eight; zeros, few and many
+    bits = "".join(f"{length:04b}" for length in lengths)
+    bits += "0" * 256 + f"11{127:07b}" + f"11{25:07b}"  # 256 lengths of 8, 138 and 36 of none
+    bits += "".join(f"{byte:08b}" for byte in content)
+    data = int(bits.ljust(-(-len(bits) // 8) * 8, "0"), 2).to_bytes(-(-len(bits) // 8), "big")
+    flags = 0x80 | 0x40 | 2 << 3 | (len(bits) - 1) % 8  # a table, the last block, 3 bytes of size
+    size = struct.pack("<I", len(data))[:3]
+    return bytes([flags, 0x5A ^ flags ^ size[0] ^ size[1] ^ size[2]]) + size + data
+
+
+def sevenz(members, *, crc=0, size=0) -> bytes:
+    """A solid 7z of (name, content) pairs, by LZMA; what is given is added to the true numbers."""
+    contents = [content for _, content in members]
+    whole = b"".join(contents)
+    chosen = {"id": lzma.FILTER_LZMA1, "preset": 1, "dict_size": 1 << 20, "lc": 3, "lp": 0, "pb": 2}
+    data = lzma.compress(whole, lzma.FORMAT_RAW, filters=[chosen])
+    names = b"".join(f"{name}\0".encode("utf-16-le") for name, _ in members)
+    header = b"\1\4\6\0\1\x09" + _number_7(len(data)) + b"\0"
+    header += b"\7\x0b\1\0\1\x23\3\1\1\5\x5d" + struct.pack("<I", 1 << 20)
+    header += b"\x0c" + _number_7(len(whole) + size) + b"\0"
+    header += b"\x08\x0d" + _number_7(len(members)) + b"\x09"
+    header += b"".join(_number_7(len(one)) for one in contents[:-1]) + b"\x0a\1"
+    header += b"".join(struct.pack("<I", zlib.crc32(one) + crc) for one in contents) + b"\0\0"
+    header += b"\5" + _number_7(len(members)) + b"\x11" + _number_7(len(names) + 1) + b"\0"
+    header += names + b"\0\0"
+    start = struct.pack("<QQI", len(data), len(header), zlib.crc32(header))
+    return b"7z\xbc\xaf\x27\x1c\0\4" + struct.pack("<I", zlib.crc32(start)) + start + data + header
+
+
+def _number_7(value: int) -> bytes:
+    for more in range(8):
+        if value < 1 << 7 * (more + 1):
+            first = (0xFF00 >> more & 0xFF) | value >> 8 * more
+            return bytes([first]) + (value & (1 << 8 * more) - 1).to_bytes(more, "little")
+    return b"\xff" + value.to_bytes(8, "little")
 
 
 def _block(body: bytes) -> bytes:

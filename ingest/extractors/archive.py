@@ -2,8 +2,8 @@
 
 Every member is listed with its size, its time as the archive has it, its digest where it could be
 read within the limits, and flags for whatever is odd about it. Containers within containers are
-listed too, to a depth of three, their members' names behind `!/`. Not read: what is packed inside
-7z and RAR (names, sizes and times are), deflate64, PPMd and Zstandard members, sparse tar members.
+listed too, to a depth of three, their members' names behind `!/`. Not read: deflate64 and PPMd
+members of a zip, sparse tar members; what is packed inside 7z and RAR where libarchive is missing.
 """
 
 import base64
@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from ingest.extraction import LONG, Found, Item
+from ingest.readers import packed
 from ingest.readers.containers import kind_of
 from ingest.readers.listing import listing
 from ingest.readers.members import Budget
 from ingest.readers.peek import Peek
 
 NAME = "archive"
-VERSION = "archive listing 1"
+VERSION = f"archive listing 2, libarchive {packed.VERSION or 'missing'}"
 LIMITS = LONG
 CPU_SECONDS, WALL_SECONDS = 14.0, 24.0  # of the limits, for reading members through
 FORMATS = frozenset(
@@ -25,7 +26,7 @@ FORMATS = frozenset(
         "archive", "application/zip", "application/java-archive",
         "application/vnd.android.package-archive", "application/x-tar", "application/x-gtar",
         "application/gzip", "application/x-7z-compressed", "application/x-rar",
-        "application/vnd.rar", "application/x-bzip2", "application/x-xz",
+        "application/vnd.rar", "application/x-bzip2", "application/x-xz", "application/zstd",
     }
 )  # fmt: skip
 _OFFICE = (b"mimetype", b"[Content_Types].xml")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from ingest.readers import tars, zips
+from ingest.readers import packed, tars, zips
 from ingest.readers.members import (
     BLOCK,
     Budget,
@@ -22,11 +22,12 @@ from ingest.readers.peek import Peek
 from ingest.readers.rars import MAGIC_4, MAGIC_5, read_rar
 from ingest.readers.sevenzip import MAGIC as MAGIC_7Z
 from ingest.readers.sevenzip import read_sevenzip
-from ingest.readers.streams import bunzip, gunzip, gzip_header, read_blocks, unxz
+from ingest.readers.streams import bunzip, gunzip, gzip_header, read_blocks, unxz, unzstd
 
-ZIP, TAR, SEVENZIP, RAR, GZIP, BZIP2, XZ = "zip", "tar", "7z", "rar", "gzip", "bzip2", "xz"
+ZIP, TAR, SEVENZIP, RAR = "zip", "tar", "7z", "rar"
+GZIP, BZIP2, XZ, ZSTD = "gzip", "bzip2", "xz", "zstd"
 _STREAMS: dict[str, Callable[[Iterator[bytes]], Iterator[bytes]]] = {
-    GZIP: gunzip, BZIP2: bunzip, XZ: unxz,
+    GZIP: gunzip, BZIP2: bunzip, XZ: unxz, ZSTD: unzstd,
 }  # fmt: skip
 
 
@@ -49,7 +50,7 @@ def kind_of(head: bytes) -> str | None:
         return TAR
     for magic, kind in (
         (MAGIC_7Z, SEVENZIP), (MAGIC_4, RAR), (MAGIC_5, RAR), (b"\x1f\x8b\x08", GZIP),
-        (b"BZh", BZIP2), (b"\xfd7zXZ\0", XZ),
+        (b"BZh", BZIP2), (b"\xfd7zXZ\0", XZ), (b"\x28\xb5\x2f\xfd", ZSTD),
     ):  # fmt: skip
         if head.startswith(magic):
             return kind
@@ -75,6 +76,7 @@ def open_container(file: BinaryIO, budget: Budget) -> Container | None:
             return Container(TAR, tars.members(FromFile(file), budget, problems), problems)
         case "7z":
             seven = read_sevenzip(file)
+            packed.readable(seven.entries, file)
             return Container(
                 SEVENZIP, iter(seven.entries), seven.problems, encrypted=seven.encrypted_header
             )
@@ -83,6 +85,8 @@ def open_container(file: BinaryIO, budget: Budget) -> Container | None:
             notes = {"Version": str(rar.version)}
             if rar.volume:
                 notes["Volume"] = "part of a set"
+            else:
+                packed.readable(rar.entries, file)
             return Container(
                 RAR, iter(rar.entries), rar.problems, notes, encrypted=rar.encrypted_header
             )

@@ -16,6 +16,7 @@ from ingest.readers.containers import (
     RAR,
     SEVENZIP,
     XZ,
+    ZSTD,
     Container,
     kind_of,
     open_container,
@@ -50,6 +51,7 @@ class _Tally:
     declared: int = 0
     digested: int = 0
     encrypted: int = 0
+    packed: int = 0  # in a way not read here, in 7z and RAR
     flags: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
     shown: int = 0  # bytes of the listing, about
@@ -90,7 +92,7 @@ def listing_of(container: Container, source: str, budget: Budget) -> Iterator[It
         return
     yield from _members(container, "", 1, budget, tally)
     yield from _summary(tally, source)
-    if container.kind in {SEVENZIP, RAR} and tally.members > tally.digested:
+    if tally.packed:
         yield Problem(f"{container.kind}: packed members are listed, not read", incomplete=False)
 
 
@@ -158,6 +160,8 @@ def _member(
     tally.members += 1
     tally.declared += entry.size
     tally.encrypted += entry.encrypted
+    unread = entry.read is None and entry.kind == FILE
+    tally.packed += unread and container.kind in {SEVENZIP, RAR}
     tally.flags.update(marks)
     if entry.modified_at and entry.kind == FILE:
         tally.first = min(filter(None, (tally.first, entry.modified_at)))
@@ -181,7 +185,7 @@ def _member(
     except (Unreadable, Exhausted) as error:
         tally.problems.append(f"{path[:200]}: {error}")
         return
-    if inner is not None and inner.kind not in {GZIP, BZIP2, XZ}:
+    if inner is not None and inner.kind not in {GZIP, BZIP2, XZ, ZSTD}:
         yield from _members(inner, path + WITHIN, depth + 1, budget, tally)
 
 

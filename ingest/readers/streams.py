@@ -1,8 +1,9 @@
-"""Compressed streams: gzip, bzip2, xz and raw deflate as blocks, never more than asked for."""
+"""Compressed streams: gzip, bzip2, xz, zstd, raw deflate as blocks, never more than asked for."""
 
 import bz2
 import itertools
 import lzma
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,7 +21,13 @@ from ingest.readers.members import (
     utc,
 )
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:  # the same module, for older interpreters
+    from backports import zstd
+
 LZMA_MEMORY = 256 << 20
+_ZSTD_WINDOW = 27  # bits: 128 MiB, what zstd itself takes without being asked
 
 
 class Decompressor(Protocol):
@@ -67,9 +74,11 @@ class Inflate:
 
 
 class Unpack:
-    """bz2's or lzma's decompressor in the form of `Decompressor`."""
+    """bz2's, lzma's or zstd's decompressor in the form of `Decompressor`."""
 
-    def __init__(self, inner: bz2.BZ2Decompressor | lzma.LZMADecompressor) -> None:
+    def __init__(
+        self, inner: bz2.BZ2Decompressor | lzma.LZMADecompressor | zstd.ZstdDecompressor
+    ) -> None:
         self._inner = inner
 
     @property
@@ -112,7 +121,7 @@ def unpacked(blocks: Iterator[bytes], unpacker: Decompressor) -> Iterator[bytes]
                 raise Exhausted(f"one byte becomes more than {MOST_RATIO}")
             if out:
                 yield out
-    except (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError) as error:
+    except (zlib.error, lzma.LZMAError, zstd.ZstdError, OSError, EOFError, ValueError) as error:
         raise Unreadable(f"the compressed stream is damaged: {error}") from error
 
 
@@ -185,6 +194,17 @@ def unxz(blocks: Iterator[bytes]) -> Iterator[bytes]:
         return Unpack(lzma.LZMADecompressor(memlimit=LZMA_MEMORY))
 
     yield from _chained(blocks, fresh, b"\xfd7zXZ")
+
+
+def unzstd(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield what a Zstandard file holds; raises as `gunzip`."""
+    yield from _chained(blocks, zstandard, b"\x28\xb5\x2f\xfd")
+
+
+def zstandard() -> Unpack:
+    """Return a decompressor of one Zstandard frame, its window bounded."""
+    bounds = {int(zstd.DecompressionParameter.window_log_max): _ZSTD_WINDOW}
+    return Unpack(zstd.ZstdDecompressor(options=bounds))
 
 
 def _chained(

@@ -32,13 +32,14 @@ from ingest.readers.members import (
     size_of,
     utc,
 )
-from ingest.readers.streams import Inflate, Unpack, read_blocks, unpacked
+from ingest.readers.streams import Inflate, Unpack, read_blocks, unpacked, zstandard
 
 _TAIL = 65_557  # the end record with the longest comment
 _METHODS = {
     0: "stored", 1: "shrunk", 6: "imploded", 8: "deflate", 9: "deflate64", 12: "bzip2",
     14: "lzma", 93: "zstandard", 95: "xz", 98: "ppmd", 99: "AES",
 }  # fmt: skip
+_READABLE = frozenset({0, 8, 12, 14, 93})
 _UNIX_KINDS = {0o120000: LINK, 0o060000: DEVICE, 0o020000: DEVICE, 0o010000: DEVICE}
 _MOST_SCANNED = 10_000  # local headers, where there is no central directory
 
@@ -228,7 +229,7 @@ def _entry(file: BinaryIO, header: _Found, *, shared: bool = False) -> Entry:
     method = header.method
     if method == 99 and len(extra.get(0x9901, b"")) >= 7:
         method = int.from_bytes(extra[0x9901][5:7], "little")
-    if method not in {0, 8, 12, 14}:
+    if method not in _READABLE:
         marks.append(f"method-{_METHODS.get(method, method)}")
     entry = Entry(
         path=path,
@@ -239,7 +240,7 @@ def _entry(file: BinaryIO, header: _Found, *, shared: bool = False) -> Entry:
         encrypted=encrypted,
         flags=tuple(marks),
     )
-    if not encrypted and not shared and method in {0, 8, 12, 14}:
+    if not encrypted and not shared and method in _READABLE:
         entry.read = lambda: _content(file, header)
     return entry
 
@@ -279,6 +280,8 @@ def _unpack(blocks: Iterator[bytes], header: _Found) -> Iterator[bytes]:
         return blocks
     if header.method == 8:
         return unpacked(blocks, Inflate())
+    if header.method == 93:
+        return unpacked(blocks, zstandard())
     if header.method == 12:
         return unpacked(blocks, Unpack(bz2.BZ2Decompressor()))
     return _lzma(blocks, header)

@@ -8,16 +8,18 @@ import random
 import tarfile
 import time
 import zipfile
+import zlib
 
 import pytest
 
 from ingest.extraction import Fact, Format, Found, Inhibitor, Member, Problem
 from ingest.extractors import archive
-from ingest.readers import listing
+from ingest.readers import listing, packed
 from ingest.readers.listing import flags
 from ingest.readers.members import Budget, Entry
 from ingest.readers.zips import read_zip
 from tests import make_archives as make
+from tests.libarchive import needs_libarchive
 from tests.shared import shared
 
 
@@ -56,8 +58,11 @@ PAIRS = [("a.txt", b"evidence"), ("фото/мій.jpg", b"\xff\xd8" * 400)]
         make.tarred(PAIRS, "w:gz"),
         make.tarred(PAIRS, "w:bz2"),
         make.tarred(PAIRS, "w:xz"),
+        make.zstandard(make.tarred(PAIRS)),
         make.rar4(PAIRS),
         make.rar5(PAIRS),
+        pytest.param(make.rar5(PAIRS, packed=True), marks=needs_libarchive),
+        pytest.param(make.sevenz(PAIRS), marks=needs_libarchive),
     ],
     ids=[
         "deflate",
@@ -68,8 +73,11 @@ PAIRS = [("a.txt", b"evidence"), ("фото/мій.jpg", b"\xff\xd8" * 400)]
         "gz",
         "bz2",
         "xz",
+        "zstd",
         "rar4",
         "rar5",
+        "rar5 packed",
+        "7z packed",
     ],
 )
 def test_members_are_listed_with_size_and_digest_whatever_the_container(content):
@@ -233,7 +241,8 @@ def test_the_damaged_gzip_of_the_samples_is_partial():
 def test_no_mutation_escapes_as_an_exception(seed):
     chance = random.Random(seed)
     kinds = [make.zipped(PAIRS), make.tarred(PAIRS), make.tarred(PAIRS, "w:gz"), make.rar4(PAIRS),
-             make.rar5(PAIRS), make.huge_64(), SEVEN]  # fmt: skip
+             make.rar5(PAIRS), make.huge_64(), SEVEN, make.sevenz(PAIRS),
+             make.rar5(PAIRS, packed=True), make.zstandard(make.tarred(PAIRS))]  # fmt: skip
     for sound in kinds:
         changed = bytearray(sound)
         for _ in range(chance.randint(1, 6)):
@@ -256,3 +265,74 @@ def test_a_7z_is_listed_from_its_packed_header():
     assert found["d/a.txt"].size == 6
     assert found["d/sub/ü.txt"].size == 2
     assert found["d/a.txt"].modified_at.endswith("Z")
+
+
+@needs_libarchive
+@pytest.mark.parametrize("make_one", [make.sevenz, lambda p, **k: make.rar5(p, packed=True, **k)])
+def test_a_packed_member_whose_crc_is_wrong_has_no_digest(make_one):
+    found = read(make_one(PAIRS, crc=1))
+    assert [one.sha256 for one in members(found).values()] == [None, None]
+    assert all("damaged" in one.flags for one in members(found).values())
+    assert len(problems(found)) == 2
+
+
+@needs_libarchive
+@pytest.mark.parametrize("more", [-5, 5, 1 << 40])
+def test_a_7z_that_lies_about_its_size_gives_no_wrong_digest(more):
+    found = members(read(make.sevenz(PAIRS, size=more)))
+    true = {digest(content) for _, content in PAIRS}
+    assert {one.sha256 for one in found.values()} <= true | {None}
+    assert found["фото/мій.jpg"].sha256 is None
+
+
+@needs_libarchive
+def test_a_packed_bomb_is_stopped_by_how_much_it_grows():
+    found = read(make.sevenz([("zeros", bytes(64 << 20))]))
+    assert members(found)["zeros"].sha256 is None
+    assert problems(found) == ["zeros: one byte becomes more than 200"]
+
+
+@needs_libarchive
+def test_an_archive_on_which_libarchive_fails_again_and_again_is_left():
+    many = [(f"{n}", b"x" * 50) for n in range(200)]
+    found = read(make.sevenz(many, crc=1))
+    assert len(members(found)) == 200
+    assert facts(found)["Archive:DigestedMembers"] == "0"
+
+
+@needs_libarchive
+def test_packed_members_can_be_read_in_any_order_and_again():
+    entries = [Entry(name, len(content)) for name, content in PAIRS]
+    packed.readable(entries, io.BytesIO(make.sevenz(PAIRS)))
+    for n in (1, 0, 0, 1):
+        assert b"".join(entries[n].read()) == PAIRS[n][1]
+
+
+def test_without_libarchive_what_is_packed_is_listed_and_said_not_to_be_read(monkeypatch):
+    monkeypatch.setattr(packed, "_library", None)
+    for content in (make.sevenz(PAIRS), make.rar5(PAIRS, packed=True)):
+        found = read(content)
+        assert [one.sha256 for one in members(found).values()] == [None, None]
+        assert any(
+            "packed members are listed, not read" in one.reason
+            for one in found
+            if isinstance(one, Problem)
+        )
+
+
+def test_a_zstandard_window_that_would_fill_the_memory_is_refused():
+    frame = bytes.fromhex("28b52ffd00b0") + bytes(20)  # window of 2^32 bytes
+    assert any("frame" in reason.lower() or "memory" in reason for reason in problems(read(frame)))
+
+
+def test_a_zstandard_member_of_a_zip_is_read():
+    # Python's zipfile cannot write method 93: a stored member's method is set in both headers.
+    content = make.zstandard(b"evidence" * 9)
+    raw = bytearray(make.zipped([("a.txt", content)], method=zipfile.ZIP_STORED))
+    for magic, at in ((b"PK\3\4", 8), (b"PK\1\2", 10)):
+        place = raw.index(magic)
+        raw[place + at : place + at + 2] = b"\x5d\0"
+        crc, size = (14, 22) if magic[2] == 3 else (16, 24)
+        raw[place + crc : place + crc + 4] = zlib.crc32(b"evidence" * 9).to_bytes(4, "little")
+        raw[place + size : place + size + 4] = (72).to_bytes(4, "little")
+    assert members(read(bytes(raw)))["a.txt"].sha256 == digest(b"evidence" * 9)

@@ -22,8 +22,8 @@ from repository.exhibits import find_exhibit, parts_of
 from repository.exports.report_entries import ExhibitFacts, Row
 from repository.exports.report_identity import identities
 from repository.models import ChildExhibit, Exhibit
-from tests import make_phones
-from tests.make_archives import overlapping
+from tests import make_archives, make_phones
+from tests.libarchive import needs_libarchive
 
 LETTER = b"the letter that was in the archive\n" * 40
 
@@ -195,6 +195,57 @@ def test_compressed_tars_and_containers_within_containers(house, tmp_path, sandb
         assert [one.sha256 for one in found] == digests
 
 
+# Made by 7-Zip with a password: a.txt, its name in the clear.
+LOCKED_7Z = bytes.fromhex(
+    "377abcaf271c0004bfaf3c96200000000000000062000000000000008082300bcead005cd9df660ec8aa174a7ba0"
+    "65b60d1f638e4f807a6fec1bf36ecc0c9f1c0104060001092000070b0100022406f1070112530fec2962867eba4b"
+    "3d6eabc47e66309eb52121010001000c161200080a01235db4ab00000501190100110d0061002e00740078007400"
+    "0000140a0100bfe5d813417edd01150601002080a4810000"
+)
+
+
+@needs_libarchive
+@pytest.mark.parametrize("kind", ["7z", "rar", "tar.zst", "zip"])
+def test_packed_members_are_taken_out_in_any_order_whatever_packed_them(
+    house, tmp_path, sandbox, kind
+):
+    pairs = [("a/letter.txt", LETTER), ("b.bin", bytes(range(256)) * 50), ("c.txt", b"third")]
+    content = {
+        "7z": lambda: make_archives.sevenz(pairs),
+        "rar": lambda: make_archives.rar5(pairs, packed=True),
+        "tar.zst": lambda: make_archives.zstandard(make_archives.tarred(pairs)),
+        "zip": lambda: make_archives.zipped([("in.7z", make_archives.sevenz(pairs))]),
+    }[kind]()
+    box = taken_in(house, tmp_path, content, f"a.{kind}", look=True)
+    listed = {one["member"]: one["sha256"] for one in house.evidence("members", box).lines}
+    above = "in.7z!/" if kind == "zip" else ""
+    asked = [f"{above}{name}" for name, _ in reversed(pairs)]
+    found = taken(house, sandbox, box, *asked)
+    assert [one.status for one in found] == ["registered"] * 3, found
+    assert [one.sha256 for one in found] == [listed[name] for name in asked]
+    assert content_of(house, found[2].exhibit, tmp_path) == LETTER
+
+
+@needs_libarchive
+def test_packed_members_that_are_broken_locked_bombs_or_oddly_named_are_refused(
+    house, tmp_path, sandbox
+):
+    for name, content, member, reason in (
+        ("crc.7z", make_archives.sevenz([("a", LETTER)], crc=1), "a", "member-damaged"),
+        ("crc.rar", make_archives.rar5([("a", LETTER)], packed=True, crc=1), "a", "member-damaged"),
+        ("cut.7z", make_archives.sevenz([("a", LETTER)], size=-9), "a", "member-damaged"),
+        ("bomb.7z", make_archives.sevenz([("a", bytes(64 << 20))]), "a", "member-limits"),
+        ("bomb.zst", make_archives.zstandard(bytes(64 << 20)), None, "member-limits"),
+        ("locked.7z", LOCKED_7Z, "a.txt", "member-encrypted"),
+        ("odd.7z", make_archives.sevenz([("../a", LETTER)]), "../a", "member-name"),
+        ("odd.rar", make_archives.rar5([("/a", LETTER)], packed=True), "/a", "member-name"),
+    ):
+        box = taken_in(house, tmp_path, content, name)
+        [found] = taken(house, sandbox, box, member or "(one file without a name)")
+        assert found.reason == reason, (name, found)
+    assert not list((house.data / "work").iterdir())
+
+
 def test_what_is_attached_to_a_mail_is_a_member(house, tmp_path, sandbox):
     mail = (
         b"From: a@example.org\r\nTo: b@example.org\r\nDate: Sun, 5 Jan 2020 15:04:00 +0200\r\n"
@@ -298,7 +349,7 @@ def test_encrypted_damaged_and_overlapping_members_are_refused(house, tmp_path, 
     [found] = taken(house, sandbox, damaged, "letter.txt")
     assert (found.reason, found.detail) == ("member-damaged", "its CRC does not hold")
     assert entries_of(house, damaged, "derivative_creation")[-1].fields["outcome"] == "error"
-    shared = taken_in(house, tmp_path, overlapping(), "overlapping.zip", look=True)
+    shared = taken_in(house, tmp_path, make_archives.overlapping(), "overlapping.zip", look=True)
     first = house.evidence("members", shared).lines[0]["member"]
     assert taken(house, sandbox, shared, first)[0].reason == "member-overlapping"
     seven = taken_in(house, tmp_path, b"no container at all", "a.7z")
