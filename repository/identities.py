@@ -5,6 +5,7 @@ name, so that it can be handed over whole. Erasing destroys key and sealed text;
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -202,6 +203,27 @@ def erase(
         subject=case.id,
     )
     repo.ledger.append(session, [draft])
+
+
+def forget_again(repo: Repository, start: int) -> int:
+    """Destroy what entries from an index on call erased and an older database has again.
+
+    Returns:
+        How many identities that were.
+    """
+    gone = {
+        entry.fields["inputs"][0]: datetime.fromisoformat(entry.fields["at"])
+        for entry in repo.ledger.entries(start)
+        if (entry.fields["type"], entry.fields.get("reason")) == (Act.ERASURE, "identity")
+    }
+    known = select(Identity).where(Identity.erased_at.is_(None))
+    with repo.database.writing() as session:
+        found = [row for row in session.scalars(known) if row.commitment in gone]
+        for row in found:
+            row.wrapped = row.sealed = None
+            row.erased_at = gone[row.commitment]
+    repo.database.overwrite_log()
+    return len(found)
 
 
 def _check(kind: str, person: Person) -> None:

@@ -22,6 +22,7 @@ from repository.access import Right
 from repository.approvals import request_compromise
 from repository.authorise import on_house
 from repository.errors import BadRequest, ExportBlocked
+from repository.identities import forget_again
 from repository.keys import mirror_key
 from repository.ledger_mirror import publish, rebuild
 from repository.migrations import revision, upgrade
@@ -194,6 +195,9 @@ def ledger_rebuild(ctx: Context, source: str | None) -> None:
     signed = ctx.repo.ledger.checkpoint()
     if added:
         ctx.repo.ledger.record(Draft(Act.RESTORED, SYSTEM, plain={"count": added}))
+        forgotten = forget_again(ctx.repo, ctx.repo.ledger.size() - 1 - added)
+        if forgotten:
+            ctx.say(f"{forgotten} identities that had been erased were erased again")
     size = signed.checkpoint.size if signed else 0
     root = signed.checkpoint.root.hex() if signed else ""
     found = {"added": added, "size": size, "root": f"sha256:{root}"}

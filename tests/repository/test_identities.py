@@ -1,6 +1,8 @@
 """The vault of identities: a name is nowhere but there, two persons reveal it, two erase it."""
 
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 
@@ -25,7 +27,7 @@ from repository.people import grant, new_person, new_token
 from repository.rules import Identity
 from repository.vault import vault_key_uri, vault_passphrase_file
 from repository.wrapping import open_wrapper
-from tests.house import CODE, House, run
+from tests.house import CODE, House, reopen, run
 from tests.plaintext import finds
 
 NAME = "Wilhelmina Ångström-Ó Súilleabháin"
@@ -208,6 +210,27 @@ def test_an_erasure_takes_two_persons_and_leaves_the_codename(house, codename, s
     assert [(one["codename"], one["erased_at"] is None) for one in listed] == [(codename, False)]
     assert finds(house.repo, [*SECRETS, *gone], house.data) == []
     assert house.evidence("verify").code == 0
+
+
+@pytest.mark.sqlite_only("it brings a copy of the file back")
+def test_a_restored_database_does_not_bring_an_erased_identity_back(house, codename, second):
+    copy = house.data.parent / "backup.db"
+    with closing(sqlite3.connect(house.data / "evidence.db")) as live:
+        with closing(sqlite3.connect(copy)) as kept:
+            live.backup(kept)
+    row = row_of(house, codename)
+    gone = [bytes(row.wrapped), bytes(row.sealed)[:64]]
+    assert give(house, ask(house, codename, "erase"), second).code == 0
+    house.repo.close()
+    for name in ("evidence.db-wal", "evidence.db-shm"):
+        (house.data / name).unlink(missing_ok=True)
+    copy.replace(house.data / "evidence.db")
+    house.repo = reopen(house.repo.settings)
+    assert row_of(house, codename).wrapped is not None  # the restored one knows nothing of it
+    said = house.evidence("ledger", "rebuild")
+    assert said.code == 0, said.err
+    assert row_of(house, codename).wrapped is None
+    assert finds(house.repo, [*SECRETS, *gone], house.data) == []
 
 
 # --- bad input
