@@ -35,7 +35,10 @@ def show() -> Response:
 def sign_in() -> tuple[Response, int]:
     """Begin a session with a token, so that no script of a page has to keep it; or step up."""
     place = place_of(repo().settings, request)
-    who = whole(caller_of_token(repo(), request.headers.get("Authorization")))
+    who = whole(caller_of_token(repo(), request))
+    if who.assurance != "token":
+        error = AccessDenied("this token works with its client's certificate; no browser has that")
+        refuse(repo(), who, Act.SIGN_IN, ["token-certificate"], error)
     begun = begin(
         repo(), who.person, "token", authenticated_at=repo().clock(), token=who.token,
         before=begun_before(repo(), cookie(repo().settings, request, SESSION)),

@@ -133,7 +133,32 @@ def server_context(identity: Identity, settings: Settings) -> ssl.SSLContext:
         raise CertificateUnusable(
             f"TLS with {identity.certificate} and {identity.key} cannot begin: {why}"
         ) from error
+    if settings.tls_client_ca_file is not None:
+        _ask_clients(context, settings.tls_client_ca_file)
     return context
+
+
+def _ask_clients(context: ssl.SSLContext, authorities: Path) -> None:
+    """Ask clients for a certificate; who shows one must have it from these authorities."""
+    try:
+        context.load_verify_locations(authorities)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise CertificateUnusable(f"no authorities can be read in {authorities}: {why}") from error
+    context.verify_mode = ssl.CERT_OPTIONAL
+
+
+def certificate_digest(file: Path) -> str:
+    """Return the SHA-256 of a certificate in PEM, as tokens are bound to it.
+
+    Raises:
+        CertificateUnusable: the file is missing or holds no certificate.
+    """
+    try:
+        found = x509.load_pem_x509_certificate(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise CertificateUnusable(f"{file} holds no certificate in PEM") from error
+    return sha256(found.public_bytes(Encoding.DER)).hexdigest()
 
 
 def _own(settings: Settings) -> Identity:

@@ -199,6 +199,12 @@ class Settings(BaseSettings):
         "person and the identity of a source.",
     )
 
+    tls_client_ca_file: Path | None = Field(
+        None,
+        description="PEM file of the authorities that vouch for clients' certificates; with it, "
+        "the service asks for one, and tokens can be bound to theirs.",
+    )
+
     rate_per_token: float = Field(
         500.0,
         ge=0,

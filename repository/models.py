@@ -45,6 +45,7 @@ class Token(Model):
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
     submission_id: Mapped[str | None] = mapped_column(String(40))  # adds to it, and nothing else
+    certificate_sha256: Mapped[str | None] = mapped_column(String(64))  # works with it alone
 
 
 class Case(Model):

@@ -261,10 +261,12 @@ def new_token(
     person: Person,
     expires_at: datetime | None,
     submission: str | None = None,
+    certificate: str | None = None,
 ) -> tuple[Token, str]:
     """Return a token and the text `id.secret` that is shown once and never stored.
 
-    With `submission` it adds to that submission of the person's own and reads nothing back.
+    With `submission` it adds to that submission of the person's own and reads nothing back; with
+    `certificate`, the SHA-256 of a client's certificate, it works over lines of that client alone.
 
     Raises:
         UnknownSubmission: the person has no such submission.
@@ -283,6 +285,7 @@ def new_token(
         expires_at=expires_at,
         revoked_at=None,
         submission_id=submission,
+        certificate_sha256=certificate,
     )
     with repo.database.writing() as session:
         session.add(token)
@@ -308,11 +311,19 @@ def revoke_token(repo: Repository, actor: Actor, token_id: str) -> Token:
     return token
 
 
-def person_of_token(repo: Repository, presented: str) -> tuple[Person, str | None]:
-    """Return whose token this is, and the one submission it adds to if it is such a token.
+def person_of_token(
+    repo: Repository, presented: str, certificate: str | None
+) -> tuple[Person, Token]:
+    """Return whose token this is, and the token.
+
+    Args:
+        repo: the repository.
+        presented: the token's text.
+        certificate: the SHA-256 of the client's certificate, where the line has one.
 
     Raises:
-        SignInRefused: malformed, unknown, wrong, expired or revoked; the attempt is recorded.
+        SignInRefused: malformed, unknown, wrong, expired, revoked or without its certificate; the
+            attempt is recorded.
     """
     token_id, dot, secret = presented.partition(".")
     with repo.database.reading() as session:
@@ -331,6 +342,8 @@ def person_of_token(repo: Repository, presented: str) -> tuple[Person, str | Non
         reason = "token-revoked"
     elif token.expires_at is not None and token.expires_at <= repo.clock():
         reason = "token-expired"
+    elif token.certificate_sha256 not in (None, certificate):
+        reason = "token-certificate"
     elif person.ended_at is not None and person.ended_at <= repo.clock():
         reason = "person-ended"
     if reason or person is None or token is None:
@@ -338,7 +351,7 @@ def person_of_token(repo: Repository, presented: str) -> tuple[Person, str | Non
         known = actor_of(person, role=person.role, assurance="none") if person and right else nobody
         repo.ledger.record(Draft(Act.SIGN_IN, known, "refused", reason=reason))
         raise SignInRefused("the token is not valid; ask a custodian for a new one")
-    return person, token.submission_id
+    return person, token
 
 
 def _record_token(

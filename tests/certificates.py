@@ -41,3 +41,35 @@ def certificate(folder: Path) -> None:
     (folder / "server.key").write_bytes(
         keys[1].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     )
+
+
+def client_certificates(folder: Path, *names: str) -> None:
+    """Make NAME.pem and NAME.key of clients in a folder, all from one authority: clients.pem."""
+    at = datetime.now(UTC)
+    authority = ec.generate_private_key(ec.SECP256R1())
+
+    def made(name: str, key: ec.EllipticCurvePrivateKey, *, ca: bool) -> bytes:
+        own = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+        known = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key())
+        return (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+            .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "clients")]))
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(at - timedelta(days=1))
+            .not_valid_after(at + timedelta(days=2))
+            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+            .add_extension(known, critical=False)
+            .add_extension(own, critical=False)
+            .sign(authority, hashes.SHA256())
+            .public_bytes(Encoding.PEM)
+        )
+
+    (folder / "clients.pem").write_bytes(made("clients", authority, ca=True))
+    for name in names:
+        key = ec.generate_private_key(ec.SECP256R1())
+        (folder / f"{name}.pem").write_bytes(made(name, key, ca=False))
+        (folder / f"{name}.key").write_bytes(
+            key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        )

@@ -1,10 +1,12 @@
 """init, case, person, token: what a custodian does to set up the house."""
 
 from datetime import datetime
+from pathlib import Path
 
 import click
 
 from api.commands.context import Context, login, pass_context
+from api.tls import certificate_digest
 from custody.entry import Act, Draft, timestamp
 from repository.access import GRANTABLE, ROLES, Right
 from repository.authorise import on_case, on_house
@@ -266,15 +268,27 @@ def token() -> None:
 @click.argument("person")
 @click.option("--expires", metavar="TIME", help="When it ends: a date or RFC 3339 time.")
 @click.option("--submission", metavar="ID", help="It adds to this one and reads nothing back.")
+@click.option(
+    "--certificate", type=click.Path(path_type=Path), metavar="FILE",
+    help="It works over lines of the client with this certificate (PEM) alone.",
+)  # fmt: skip
 @pass_context
-def token_new(ctx: Context, person: str, expires: str | None, submission: str | None) -> None:
+def token_new(
+    ctx: Context,
+    person: str,
+    expires: str | None,
+    submission: str | None,
+    certificate: Path | None,
+) -> None:
     """Issue a token for PERSON; it is shown once."""
+    bound = certificate_digest(certificate) if certificate else None
     actor = on_house(ctx.repo, ctx.caller, Right.GOVERN, attempted=Act.CONFIGURATION_CHANGE)
     with ctx.repo.database.reading() as session:
         whom = find_person(session, person)
     made, text = new_token(
-        ctx.repo, actor, person=whom, expires_at=expiry(ctx, expires), submission=submission
-    )
+        ctx.repo, actor, person=whom, expires_at=expiry(ctx, expires), submission=submission,
+        certificate=bound,
+    )  # fmt: skip
     ctx.result({"token": text, "id": made.id, "person": whom.id, "expires": expires}, text)
     ctx.say(f"This is {shown(whom.name)}'s token; it is not shown again. To end it: "
             f"evidence token revoke {made.id}")  # fmt: skip
