@@ -18,7 +18,7 @@ ONE_HOME = {  # a heavy or dangerous dependency is imported in one place
     "minio": ("repository/stores/s3.py",),
     "exifread": ("ingest/extractors/",),
     "c2pa": ("ingest/extractors/c2pa.py",),
-    "olefile": ("ingest/extractors/",),
+    "olefile": ("ingest/extractors/", "ingest/readers/outlooks.py"),
     "pypdf": ("ingest/extractors/",),
     "magic": ("ingest/identify.py",),
     "pygfried": ("ingest/siegfried.py",),

@@ -6,16 +6,13 @@ it alone. Addresses are facts, at most 500 of them.
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from email import policy
-from email.parser import BytesHeaderParser
 from email.utils import getaddresses
-from hashlib import sha256
 from typing import BinaryIO
 
 from ingest.extraction import LONG, Fact, Found, Item, Member, Problem
 from ingest.normalise import Normal, fact, identifiers, times
-from ingest.readers.mails import decoded, unfolded
-from ingest.readers.peek import Peek
+from ingest.readers import mboxes
+from ingest.readers.mails import unfolded
 
 NAME = "mbox"
 VERSION = "mbox reader 1"
@@ -27,56 +24,19 @@ _ONE = (
     b"To: other@example.org\nSubject: Bridge\nDate: Sun, 5 Jan 2020 15:04:00 +0200\n\ntext\n\n"
 )
 SAMPLE = _ONE + _ONE.replace(b"15:04:00 +0200", b"16:04:00 +0200")
-MOST_MAILS = 50_000
 MOST_ADDRESSES = 500
-_MOST_HEAD = 65_536
-_LINE = 1 << 20
-
-
-def _is_mbox(peek: Peek) -> bool:
-    """Return whether a file begins with the line that parts mails, and then with a header."""
-    first, _, rest = peek.head[:4096].partition(b"\n")
-    name, colon, _ = rest.partition(b"\n")[0].partition(b":")
-    return first.startswith(b"From ") and bool(colon) and name.replace(b"-", b"").isalnum()
-
-
-CONTAINERS = {_MBOX: _is_mbox}
+CONTAINERS = {_MBOX: lambda peek: mboxes.begins(peek.head)}
 
 
 def extract(file: BinaryIO, found: Found) -> Iterator[Item]:
     """Yield every mail as a member, then what the box comes to."""
     box = _Box()
-    head = bytearray()
-    hasher, size, in_head, started = sha256(), 0, True, False
-    blank = True  # a line that parts mails stands behind an empty one
-    for line in _lines(file):
-        if blank and line.startswith(b"From "):
-            if started:
-                yield box.mail(bytes(head), size, hasher.hexdigest())
-                if box.count >= MOST_MAILS:
-                    yield Problem(f"more than {MOST_MAILS} mails: the others are not listed")
-                    started = False
-                    break
-            started, in_head = True, True
-            head.clear()
-            hasher, size, blank = sha256(), 0, False
-            continue
-        blank = line in {b"\n", b"\r\n"}
-        hasher.update(line)
-        size += len(line)
-        if in_head and blank:
-            in_head = False
-        if in_head and len(head) < _MOST_HEAD:
-            head += line
-    if started:
-        yield box.mail(bytes(head), size, hasher.hexdigest())
+    for mail in mboxes.mails_of(file):
+        if box.count >= mboxes.MOST_MAILS:
+            yield Problem(f"more than {mboxes.MOST_MAILS} mails: the others are not listed")
+            break
+        yield box.mail(mail)
     yield from box.facts()
-
-
-def _lines(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the lines of a file; one without an end in pieces, so that none fills the memory."""
-    while line := file.readline(_LINE):
-        yield line
 
 
 class _Box:
@@ -90,9 +50,9 @@ class _Box:
         self._addresses: dict[str, Normal] = {}
         self._more = False
 
-    def mail(self, head: bytes, size: int, digest: str) -> Member:
+    def mail(self, mail: mboxes.Mail) -> Member:
         self.count += 1
-        headers = BytesHeaderParser(policy=policy.compat32).parsebytes(head)
+        headers = mail.headers()
         moment = times.mail(unfolded(str(headers.get("Date", ""))))
         if moment is None:
             self._undated += 1
@@ -100,15 +60,15 @@ class _Box:
             self._first = min(self._first or moment, moment, key=_instant)
             self._last = max(self._last or moment, moment, key=_instant)
         for name in ("From", "To", "Cc"):
-            for _, mail in getaddresses([unfolded(str(headers.get(name, "")))[:20_000]])[:100]:
-                normal = identifiers.address(mail)
+            for _, address in getaddresses([unfolded(str(headers.get(name, "")))[:20_000]])[:100]:
+                normal = identifiers.address(address)
                 if normal is not None and len(self._addresses) < MOST_ADDRESSES:
                     self._addresses.setdefault(normal.value, normal)
                 elif normal is not None and normal.value not in self._addresses:
                     self._more = True
-        subject = decoded(unfolded(str(headers.get("Subject", ""))))[:200]
         at = moment.value if moment else None
-        return Member(f"message={self.count} {subject}".strip(), size, at, f"sha256:{digest}")
+        name = mboxes.name_of(mail, headers)
+        return Member(name, mail.size, at, f"sha256:{mail.digest}")
 
     def facts(self) -> Iterator[Item]:
         yield Fact("Mail:MessageCount", str(self.count), str(self.count), VERSION)

@@ -5,7 +5,6 @@ Times in the message's own properties are UTC by the specification. Bodies are n
 
 import base64
 import contextlib
-import re
 import zlib
 from collections.abc import Iterator
 from email import policy
@@ -13,18 +12,17 @@ from email.parser import HeaderParser
 from hashlib import sha256
 from typing import Any, BinaryIO
 
-import olefile
-
 from ingest.extraction import Fact, Found, Item, Member, Problem
 from ingest.normalise import fact, identifiers, times
-from ingest.readers import mails
+from ingest.readers import mails, outlooks
+from ingest.readers.members import Unreadable
 from ingest.readers.peek import Peek
 
 NAME = "outlook"
-VERSION = f"olefile {olefile.__version__}, msg reader 1"
+VERSION = f"{outlooks.VERSION}, msg reader 1"
 _MSG = "outlook-message"
 FORMATS = frozenset({"application/vnd.ms-outlook", _MSG})
-_MARK = "__properties_version1.0".encode("utf-16-le")
+_MARK = outlooks.MARK.encode("utf-16-le")
 CONTAINERS = {_MSG: lambda peek: peek.head[:4] == b"\xd0\xcf\x11\xe0" and _holds(peek)}
 # A message of our own without a body: headers, a subject and a time.
 SAMPLE = zlib.decompress(
@@ -49,9 +47,6 @@ _MOMENTS = {
     0x3008: "ModifyDate",
 }  # fmt: skip
 _HEADERS = 0x007D
-_MOST_STREAM = 1 << 20
-_MOST_ATTACHMENT = 64 << 20
-_MOST_STORAGES = 500
 _SHOWN = 2000
 
 
@@ -67,9 +62,9 @@ def _holds(peek: Peek) -> bool:
 def extract(file: BinaryIO, found: Found) -> Iterator[Item]:
     """Yield the internet headers, then the message's own properties, then what is attached."""
     try:
-        message = olefile.OleFileIO(file)
-    except Exception as error:  # noqa: BLE001  (olefile raises many kinds on broken files)
-        yield Problem(f"OLE: {type(error).__name__}: {error}"[:200])
+        message = outlooks.opened(file)
+    except Unreadable as error:
+        yield Problem(str(error))
         return
     with contextlib.closing(message):
         for part in (_headers, _properties, _recipients, _attachments):
@@ -81,7 +76,7 @@ def extract(file: BinaryIO, found: Found) -> Iterator[Item]:
 
 
 def _headers(message: Any) -> Iterator[Item]:
-    text = _text(message, "", _HEADERS)
+    text = outlooks.text(message, "", _HEADERS)
     if text:
         parsed = HeaderParser(policy=policy.compat32).parsestr(text)
         headers = [(name, str(value)) for name, value in parsed.items()]
@@ -90,16 +85,16 @@ def _headers(message: Any) -> Iterator[Item]:
 
 def _properties(message: Any) -> Iterator[Item]:
     for number, name in _TEXTS.items():
-        text = _text(message, "", number)[:_SHOWN]
+        text = outlooks.text(message, "", number)[:_SHOWN]
         if text:
             yield Fact(f"Mail:{name}", text, text, f"{VERSION} {number:04X}")
     for number, name in _ADDRESSES.items():
-        text = _text(message, "", number)
+        text = outlooks.text(message, "", number)
         if text:
             yield fact(f"Mail:{name}", text, f"{VERSION} {number:04X}", identifiers.address(text))
     if not message.exists("__properties_version1.0"):
         return
-    data = message.openstream("__properties_version1.0").read(_MOST_STREAM)
+    data = message.openstream("__properties_version1.0").read(outlooks.MOST_STREAM)
     for at in range(32, len(data) - 15, 16):
         kind, number = (int.from_bytes(data[at + n : at + n + 2], "little") for n in (0, 2))
         if kind == 0x40 and number in _MOMENTS:
@@ -112,48 +107,28 @@ def _properties(message: Any) -> Iterator[Item]:
                 yield fact(f"Mail:{_MOMENTS[number]}", str(count), source, normal)
 
 
-def _storages(message: Any, begin: str) -> list[str]:
-    found = {entry[0] for entry in message.listdir() if entry[0].startswith(begin)}
-    return sorted(found)
-
-
 def _recipients(message: Any) -> Iterator[Item]:
-    folders = _storages(message, "__recip_version1.0_#")
-    for folder in folders[:_MOST_STORAGES]:
-        name = _text(message, folder, 0x3001)
-        mail = _text(message, folder, 0x39FE) or _text(message, folder, 0x3003)
+    folders = outlooks.storages(message, "__recip_version1.0_#")
+    for folder in folders[: outlooks.MOST_STORAGES]:
+        name = outlooks.text(message, folder, 0x3001)
+        mail = outlooks.text(message, folder, 0x39FE) or outlooks.text(message, folder, 0x3003)
         if mail or name:
             raw = f"{name} <{mail}>" if name and mail else mail or name
             normal = identifiers.address(mail)
             yield fact("Mail:Recipient", raw[:_SHOWN], f"{VERSION} {folder}", normal)
-    if len(folders) > _MOST_STORAGES:
-        yield Problem(f"more than {_MOST_STORAGES} recipients")
+    if len(folders) > outlooks.MOST_STORAGES:
+        yield Problem(f"more than {outlooks.MOST_STORAGES} recipients")
 
 
 def _attachments(message: Any) -> Iterator[Item]:
-    folders = _storages(message, "__attach_version1.0_#")
-    for folder in folders[:_MOST_STORAGES]:
-        name = _text(message, folder, 0x3707) or _text(message, folder, 0x3704) or folder
-        stream = f"{folder}/__substg1.0_37010102"
-        if not message.exists(stream):
-            yield Member(name[:_SHOWN], 0, None, None, ("embedded",))  # a message of its own
+    for one in outlooks.attached(message):
+        if one.stream is None:
+            yield Member(one.name, 0, None, None, ("embedded",))  # a message of its own
             continue
-        size = message.get_size(stream)
-        if size > _MOST_ATTACHMENT:
-            yield Member(name[:_SHOWN], size, None, None, ("unread",))
+        if one.size > outlooks.MOST_ATTACHMENT:
+            yield Member(one.name, one.size, None, None, ("unread",))
             continue
-        data = message.openstream(stream).read()
-        yield Member(name[:_SHOWN], len(data), None, f"sha256:{sha256(data).hexdigest()}")
-    if len(folders) > _MOST_STORAGES:
-        yield Problem(f"more than {_MOST_STORAGES} attachments")
-
-
-def _text(message: Any, folder: str, number: int) -> str:
-    """Return a text property, in Unicode or in the eight-bit form."""
-    place = f"{folder}/" if folder else ""
-    for kind, coding in (("001F", "utf-16-le"), ("001E", "cp1252")):
-        stream = f"{place}__substg1.0_{number:04X}{kind}"
-        if message.exists(stream) and message.get_size(stream) <= _MOST_STREAM:
-            data = message.openstream(stream).read()
-            return re.sub("\0+$", "", data.decode(coding, "backslashreplace"))
-    return ""
+        data = message.openstream(one.stream).read()
+        yield Member(one.name, len(data), None, f"sha256:{sha256(data).hexdigest()}")
+    if len(outlooks.storages(message, "__attach_version1.0_#")) > outlooks.MOST_STORAGES:
+        yield Problem(f"more than {outlooks.MOST_STORAGES} attachments")

@@ -28,7 +28,7 @@ from ingest.readers.members import Budget, Entry, Exhausted, FromBlocks, Unreada
 from ingest.readers.streams import gunzip
 
 NAME = "wacz"
-VERSION = "WACZ reader 1"
+VERSION = "WACZ reader 2"
 LIMITS = LONG
 FORMATS = frozenset({"wacz"})
 CONTAINERS = {

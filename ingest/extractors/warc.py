@@ -4,34 +4,21 @@ Block and payload digests that the records declare are computed anew: the seal "
 record is listed as a member: its URI, time, size and the SHA-256 of its payload.
 """
 
-import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from ingest.extraction import LONG, Found, Item
 from ingest.readers.captures import captured
 from ingest.readers.members import Budget
-from ingest.readers.peek import Peek
-from ingest.readers.warcs import warc_blocks
+from ingest.readers.warcs import begins, warc_blocks
 
 NAME = "warc"
-VERSION = "WARC reader 1"
+VERSION = "WARC reader 2"
 LIMITS = LONG
 FORMATS = frozenset({"warc", "application/warc"})
 
 
-def _is_warc(peek: Peek) -> bool:
-    """Return whether a file, or what gzip packs in it, begins as a record."""
-    head = peek.head
-    if head[:3] == b"\x1f\x8b\x08":
-        try:
-            head = zlib.decompressobj(31).decompress(head, 64)
-        except zlib.error:
-            return False
-    return head[:5] == b"WARC/"
-
-
-CONTAINERS = {"warc": _is_warc}
+CONTAINERS = {"warc": lambda peek: begins(peek.head)}
 SAMPLE = (
     b"WARC/1.1\r\nWARC-Type: warcinfo\r\nWARC-Date: 2024-05-01T07:30:00Z\r\n"
     b"WARC-Record-ID: <urn:uuid:1>\r\nContent-Type: application/warc-fields\r\n"

@@ -9,7 +9,7 @@ from ingest.normalise import fact, times
 from ingest.normalise.identifiers import url
 from ingest.readers.members import MOST_MEMBERS, Budget, Exhausted, Sequential, Unreadable
 from ingest.readers.named import named
-from ingest.readers.warcs import Record, records
+from ingest.readers.warcs import Record, name_of, records
 
 MOST_PAGES = 1000
 MOST_LISTED = 20 << 20  # bytes of the listing
@@ -81,10 +81,10 @@ def _record(record: Record, within: str, origin: str, tally: _Tally) -> Iterator
         flags = [record.kind or "unknown"]
         flags += [f"status-{record.status}"] if record.status else []
         flags += ["damaged"] if record.differing or not record.whole else []
-        path = f"{within}{target or headers.get('warc-record-id', 'record')}"
-        size = min(record.length, 1 << 53)
+        path = f"{within}{name_of(record, sum(tally.kinds.values()))}"
+        size = min(record.payload, 1 << 53)
         digest = record.sha256 or None
-        yield Member(path[:3500], size, _date(date), digest if record.whole else None, tuple(flags))
+        yield Member(path, size, _date(date), digest if record.whole else None, tuple(flags))
     page = record.kind == "response" and record.media.lower().startswith("text/html")
     if (page and record.status == "200") or record.kind == "resource":
         tally.pages += 1

@@ -5,9 +5,10 @@ Contents stay packed: the algorithm is not free. Written after the published tec
 
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import BinaryIO
 
 from ingest.readers.members import (
@@ -20,6 +21,7 @@ from ingest.readers.members import (
     WINDOWS,
     Budget,
     Entry,
+    Unreadable,
     size_of,
     text_of,
     utc,
@@ -98,7 +100,7 @@ def _version_4(file: BinaryIO, found: Rar, budget: Budget) -> None:
 
 
 def _entry_4(file: BinaryIO, body: bytes, flags: int, start: int) -> tuple[Entry, int]:
-    packed, size, system, _, clock, _, method, named, attributes = struct.unpack_from(
+    packed, size, system, crc, clock, _, method, named, attributes = struct.unpack_from(
         "<IIBIIBBHI", body, 7
     )
     at = 32
@@ -115,7 +117,7 @@ def _entry_4(file: BinaryIO, body: bytes, flags: int, start: int) -> tuple[Entry
         encrypted=encrypted,
     )  # fmt: skip
     if method == 0x30 and not encrypted and not flags & 3 and kind == FILE:
-        entry.read = _stored(file, start, packed)
+        entry.read = partial(_stored, file, start, size, crc)
     return entry, packed
 
 
@@ -169,6 +171,7 @@ def _entry_5(
     if flags & 2:
         seconds = int.from_bytes(body[place : place + 4], "little")
         modified, place = utc(UNIX, seconds=seconds), place + 4
+    crc = int.from_bytes(body[place : place + 4], "little") if flags & 4 else None
     place += 4 if flags & 4 else 0
     method, place = _vint(body, place)
     _, place = _vint(body, place)
@@ -192,7 +195,7 @@ def _entry_5(
         target=target, encrypted=encrypted,
     )  # fmt: skip
     if not method >> 7 & 7 and not encrypted and kind == FILE and whole:
-        entry.read = _stored(file, start, packed)
+        entry.read = partial(_stored, file, start, packed, crc)
     return entry
 
 
@@ -242,5 +245,17 @@ def _vint(data: bytes, at: int) -> tuple[int, int]:
     return 0, at
 
 
-def _stored(file: BinaryIO, start: int, length: int) -> Callable[[], Iterator[bytes]]:
-    return lambda: read_blocks(file, start, length)
+def _stored(file: BinaryIO, start: int, size: int, crc: int | None) -> Iterator[bytes]:
+    """Yield a member that is not packed.
+
+    Raises:
+        Unreadable: it is cut off, or its CRC does not hold.
+    """
+    found, had = 0, 0
+    for block in read_blocks(file, start, size):
+        found, had = zlib.crc32(block, found), had + len(block)
+        yield block
+    if had != size:
+        raise Unreadable("it is cut off")
+    if crc is not None and crc != found:
+        raise Unreadable("its CRC does not hold")

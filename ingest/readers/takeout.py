@@ -8,14 +8,11 @@ as neither, because nobody could say afterwards which of them it was.
 import io
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from email import policy
-from email.parser import BytesParser
-from functools import partial
 from hashlib import sha256
 from typing import Any, BinaryIO
 
-from ingest.readers import mails, tars
-from ingest.readers.containers import Container, open_container
+from ingest.readers import holders
+from ingest.readers.containers import Container
 from ingest.readers.listing import WITHIN, flags
 from ingest.readers.members import (
     DEVICE,
@@ -26,17 +23,11 @@ from ingest.readers.members import (
     Budget,
     Entry,
     Exhausted,
-    FromBlocks,
-    FromFile,
-    Sequential,
     Unreadable,
     held,
-    size_of,
 )
-from ingest.readers.streams import Inflate, read_blocks, unpacked
 
-VERSION = "member reader 1"
-MOST_MAIL = 64 << 20  # bytes of a mail whose attachments are taken out
+VERSION = "member reader 2"
 ODD = frozenset({"parent", "absolute", "nul", "control", "bidirectional"})  # of names
 _KINDS = {FOLDER: "member-folder", LINK: "member-link", DEVICE: "member-device"}
 
@@ -82,8 +73,10 @@ def take_out(
     job = _Job(frozenset(wanted), shown, write, most, odd_names, budget, frozenset(above))
     reason, why = "member-unknown", "the container has no such member"
     try:
-        container = open_container(file, budget) or _android(file, budget) or _mail(file)
-        if container is None:
+        container = holders.opened(file, budget)
+        if container is None and holders.only_listed(file):
+            reason, why = "member-unreadable", "members of such a file are listed, not taken out"
+        elif container is None:
             why = "it is no container that is read here"
         elif container.encrypted:
             reason, why = "member-encrypted", "not even the names can be read"
@@ -106,8 +99,10 @@ def _walk(job: _Job, container: Container, above: str, depth: int) -> None:
         content: bytes | None = None
         if path in job.above and entry.read is not None and depth < MOST_DEPTH:
             try:
-                content = held(entry, job.budget)
-                inner = open_container(io.BytesIO(content), job.budget)
+                inner = holders.streamed(entry, container, job.budget)
+                if inner is None:
+                    content = held(entry, job.budget)
+                    inner = holders.opened(io.BytesIO(content), job.budget)
                 if inner is not None:
                     _walk(job, inner, f"{path}{WITHIN}", depth + 1)
             except (Unreadable, Exhausted) as error:
@@ -176,42 +171,3 @@ def _refusal(entry: Entry, marks: Sequence[str], *, odd_names: bool) -> dict[str
     if odd and not odd_names:
         return {"reason": "member-name", "detail": f"its name is odd: {', '.join(odd)}"}
     return None
-
-
-def _android(file: BinaryIO, budget: Budget) -> Container | None:
-    """Return an Android backup (.ab) as the tar that it holds; None: it is none."""
-    file.seek(0)
-    lines = file.read(4096).split(b"\n", 5)
-    if lines[0] != b"ANDROID BACKUP" or len(lines) < 5:
-        return None
-    if lines[3] != b"none":
-        return Container("android backup", iter(()), encrypted=True)
-    start = sum(len(line) + 1 for line in lines[:4])
-    source: Sequential = FromFile(file, start)
-    if lines[2] == b"1":
-        blocks = read_blocks(file, start, size_of(file))
-        source = FromBlocks(unpacked(blocks, Inflate(15)))
-    return Container("android backup", tars.members(source, budget, []))
-
-
-def _mail(file: BinaryIO) -> Container | None:
-    """Return a mail as a container of what is attached to it; None: it is none."""
-    file.seek(0)
-    data = file.read(MOST_MAIL + 1)
-    if len(data) > MOST_MAIL:
-        return None
-    message = BytesParser(policy=policy.compat32).parsebytes(data.lstrip(b"\xef\xbb\xbf"))
-    if not {"from", "date", "received", "message-id"} & {name.lower() for name in message}:
-        return None
-
-    def entries() -> Iterator[Entry]:
-        try:
-            for part, name, content in mails.named_parts(message):
-                entry = Entry(name, len(content))
-                if not part.is_multipart():  # a mail within would be written anew, not as it was
-                    entry.read = partial(iter, [content])
-                yield entry
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-            raise Unreadable(f"{type(error).__name__}: {error}"[:200]) from error
-
-    return Container("mail", entries())

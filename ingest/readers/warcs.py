@@ -8,16 +8,20 @@ import base64
 import binascii
 import hashlib
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import BinaryIO
 
 from ingest.readers.members import (
     BLOCK,
     Budget,
+    Entry,
     FromBlocks,
     FromFile,
     Sequential,
+    Unreadable,
     size_of,
 )
 from ingest.readers.streams import gunzip, read_blocks
@@ -30,7 +34,7 @@ _VERSION = re.compile(rb"WARC/[0-9]\.[0-9]+")
 
 @dataclass(slots=True)
 class Record:
-    """One record, its block already read through."""
+    """One record; what its block says is known when that has been read through."""
 
     kind: str
     headers: dict[str, str]  # names in lower case
@@ -46,6 +50,16 @@ class Record:
     whole: bool = True
 
 
+def begins(head: bytes) -> bool:
+    """Return whether a file, or what gzip packs in it, begins as a record."""
+    if head[:3] == b"\x1f\x8b\x08":
+        try:
+            head = zlib.decompressobj(31).decompress(head, 64)
+        except zlib.error:
+            return False
+    return head[:5] == b"WARC/"
+
+
 def warc_blocks(file: BinaryIO) -> Sequential:
     """Return a WARC's bytes in order, unpacked if it is packed."""
     file.seek(0)
@@ -55,7 +69,38 @@ def warc_blocks(file: BinaryIO) -> Sequential:
 
 
 def records(source: Sequential, budget: Budget, problems: list[str]) -> Iterator[Record]:
-    """Yield the records in order.
+    """Yield the records in order, each read through; raises as `opened`."""
+    for record, pieces in opened(source, budget, problems):
+        for _ in pieces:
+            pass
+        yield record
+
+
+def members(source: Sequential, budget: Budget, problems: list[str]) -> Iterator[Entry]:
+    """Yield the records as members, their payloads to be read in order; raises as `opened`."""
+    for number, (record, pieces) in enumerate(opened(source, budget, problems), 1):
+        yield Entry(name_of(record, number), record.length, read=partial(_checked, record, pieces))
+
+
+def _checked(record: Record, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    yield from pieces
+    if not record.whole:
+        raise Unreadable("the record is cut off")
+    if record.differing:
+        what = " and ".join(record.differing)
+        raise Unreadable(f"the digest that the record declares of its {what} does not hold")
+
+
+def name_of(record: Record, number: int) -> str:
+    """Return what a record is called as a member: a page's request has the same address."""
+    target = record.headers.get("warc-target-uri", "").strip("<>")
+    return f"record={number} {target or record.headers.get('warc-record-id', '')}".strip()[:3400]
+
+
+def opened(
+    source: Sequential, budget: Budget, problems: list[str]
+) -> Iterator[tuple[Record, Iterator[bytes]]]:
+    """Yield the records in order, each with its payload, to be read before the next is asked for.
 
     Raises:
         Exhausted: the budget is spent.
@@ -83,11 +128,13 @@ def records(source: Sequential, budget: Budget, problems: list[str]) -> Iterator
                 return
             continue
         record = Record(headers.get("warc-type", "").lower()[:40], headers, int(length))
-        _block(lines, record, budget)
+        pieces = _block(lines, record, budget)
+        yield record, pieces
+        for _ in pieces:  # what was not asked for
+            pass
         count += 1
         if not record.whole:
             problems.append("the last record is cut off")
-        yield record
 
 
 class _Lines:
@@ -150,8 +197,8 @@ class _Lines:
                 return True
 
 
-def _block(lines: _Lines, record: Record, budget: Budget) -> None:
-    """Read the block through: digests of block and payload, the HTTP status on the way."""
+def _block(lines: _Lines, record: Record, budget: Budget) -> Iterator[bytes]:
+    """Yield the payload; digests of block and payload are made, the HTTP status is read."""
     block, payload = _declared(record, "warc-block-digest"), None
     web = "http" in record.headers.get("content-type", "").lower()
     if record.kind != "revisit":
@@ -184,6 +231,7 @@ def _block(lines: _Lines, record: Record, budget: Budget) -> None:
         record.payload += len(part)
         if payload:
             payload[0].update(part)
+        yield part
     record.sha256 = f"sha256:{sha256.hexdigest()}"
     for found, name in ((block, "block"), (payload, "payload")):
         if found is not None:

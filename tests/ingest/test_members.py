@@ -15,6 +15,7 @@ import pytest
 
 from custody.verify import main
 from ingest import members as module
+from ingest.extractors import mbox, warc
 from ingest.members import take_out
 from ingest.sandbox import Sandbox
 from repository.errors import AccessDenied, BadRequest, Erased, IntegrityError, UnknownExhibit
@@ -23,6 +24,7 @@ from repository.exports.report_entries import ExhibitFacts, Row
 from repository.exports.report_identity import identities
 from repository.models import ChildExhibit, Exhibit
 from tests import make_archives, make_phones
+from tests.ingest.ole_files import message
 from tests.libarchive import needs_libarchive
 
 LETTER = b"the letter that was in the archive\n" * 40
@@ -116,7 +118,7 @@ def test_a_member_becomes_an_exhibit_linked_from_both_sides(house, tmp_path):
     for entry in (above, below):
         assert entry.fields["inputs"] == [parent_digest]
         assert child["sha256"] in entry.fields["outputs"]
-        assert entry.fields["instrument"]["version"].startswith("member reader 1")
+        assert entry.fields["instrument"]["version"].startswith("member reader 2")
         assert "landlock" in entry.fields["instrument"]["parameters"]["isolation"]
         assert opened(house, entry)["path"] == "a/letter.txt"
     assert above.fields["request_id"] == below.fields["request_id"]
@@ -262,6 +264,20 @@ def test_what_is_attached_to_a_mail_is_a_member(house, tmp_path, sandbox):
     assert (attached.status, attached.size) == ("registered", 3)
     assert content_of(house, attached.exhibit, tmp_path) == b"\0\1\2"
     assert within.reason == "member-unreadable"  # it would be written anew, not as it was
+
+
+def test_mails_records_and_what_outlook_attaches_are_members(house, tmp_path, sandbox):
+    """In the locked process too, and each compared with what its listing says."""
+    for name, content, count in (
+        ("a.mbox", mbox.SAMPLE, 2),
+        ("a.msg", message({0x37: "s"}, (), [("a.txt", b"x" * 5000)]), 1),
+        ("a.warc.gz", gzip.compress(warc.SAMPLE), 3),  # its records, and what gzip holds
+    ):
+        number = taken_in(house, tmp_path, content, name, look=True)
+        listed = house.evidence("members", number).lines
+        found = taken(house, sandbox, number, *(one["member"] for one in listed))
+        assert [one.status for one in found] == ["registered"] * count, found
+        assert [one.sha256 for one in found] == [one["sha256"] for one in listed]
 
 
 @pytest.mark.parametrize("packed", [True, False])
