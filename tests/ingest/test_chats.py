@@ -7,7 +7,7 @@ import random
 import pytest
 
 from ingest.extraction import Fact, Format, Found, Problem
-from ingest.extractors import chat_sms, chat_telegram, chat_whatsapp
+from ingest.extractors import chat_sms, chat_telegram, chat_telegram_html, chat_whatsapp
 from ingest.normalise.written import AMBIGUOUS
 from ingest.readers import jsons
 from ingest.readers.members import Budget, Unreadable
@@ -206,3 +206,58 @@ def test_an_sms_backup_with_entities_or_cut_off_gives_what_there_was():
     assert problems(cut)
     bomb = chat_sms.SAMPLE.replace(b"<smses", b'<!DOCTYPE s [<!ENTITY a "b">]><smses')
     assert any("document type" in reason for reason in problems(read(chat_sms, bomb)))
+
+
+# --- Telegram's pages ---
+
+
+def test_a_telegram_page_is_counted_and_dated_with_its_zone_and_joined_messages_too():
+    items = read(chat_telegram_html, chat_telegram_html.SAMPLE)
+    said = facts(items)
+    assert names(chat_telegram_html, chat_telegram_html.SAMPLE) == ("telegram-html",)
+    assert said["Telegram:ChatName"].value == "Krynytsia"
+    assert said["Messages:Count"].value == "2"  # what only says a day is none
+    assert said["Messages:WithMedia"].value == "1"
+    assert said["Messages:MissingMedia"].value == "1"
+    assert said["Messages:First"].value == "2024-05-01T10:30:00+03:00"
+    assert said["Messages:First"].raw == "01.05.2024 10:30:00 UTC+03:00"
+    assert [i.raw for i in items if i.name == "Messages:Participant"] == ["Oksana & Ivan"]
+    assert "hello" not in str(items)
+
+
+def test_older_pages_state_no_zone_and_none_is_guessed():
+    older = chat_telegram_html.SAMPLE.replace(b" UTC+03:00", b"")
+    first = facts(read(chat_telegram_html, older))["Messages:First"]
+    assert (first.value, first.tz) == ("2024-05-01T10:30:00", "unknown")
+
+
+def test_who_is_only_quoted_is_no_participant_and_their_time_is_none_of_the_chat():
+    quoted = chat_telegram_html.SAMPLE.replace(
+        b'<div class="text">hello</div>',
+        b'<div class="forwarded body">\n<div class="from_name">\nStranger\n'
+        b'<div class="pull_right date details" title="01.01.1999 00:00:00 UTC+03:00">x</div>',
+    )
+    items = read(chat_telegram_html, quoted)
+    assert facts(items)["Messages:First"].value.startswith("2024")
+    assert "Stranger" not in str(items)
+
+
+def test_all_pages_of_an_archive_are_one_export():
+    page = chat_telegram_html.SAMPLE
+    whole = zipped(
+        [("e/messages.html", page), ("e/messages2.html", page), ("e/files/other.html", page)]
+    )
+    said = facts(read(chat_telegram_html, whole))
+    assert said["Messages:Count"].value == "4"
+    assert said["Messages:Conversations"].value == "1"
+
+
+def test_a_telegram_page_cut_or_changed_anywhere_gives_items_and_no_exception():
+    page, chance = chat_telegram_html.SAMPLE, random.Random(7)
+    for length in range(0, len(page), 29):
+        read(chat_telegram_html, page[:length])
+        changed = bytearray(page)
+        changed[chance.randrange(600, len(page))] = chance.randrange(256)
+        read(chat_telegram_html, bytes(changed))
+    endless = page.replace(b"hello", b"x" * 5_000_000)
+    assert facts(read(chat_telegram_html, endless))["Messages:Count"].value == "2"
