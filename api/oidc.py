@@ -114,7 +114,8 @@ def finish(
     keys = _fetch(provider, described["jwks_uri"])
     claims = _claims(provider, token, keys, said["nonce"], now)
     subject = claims.get(provider.claim)
-    if not isinstance(subject, str) or not subject:
+    # What cannot be printed (U+0000, half a surrogate) no database could be asked for.
+    if not isinstance(subject, str) or not subject or not subject.isprintable():
         raise NotProved("oidc-no-subject")
     return Proved(provider.issuer, subject, _proved_at(claims, now))
 

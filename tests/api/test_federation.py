@@ -5,7 +5,7 @@ from dataclasses import replace
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.jwk import OctKey
 
 from api.app import create_app
@@ -92,6 +92,7 @@ def lies(other):
     """Return what a false or broken provider may give, and what is then on record."""
     public = other.key.as_pem(private=False)
     shared = OctKey.import_key(b"k" * 32)
+    head = {"alg": "RS256", "kid": "1"}
     return {
         "wrong nonce": ({"nonce": "another"}, None, "oidc-nonce"),
         "no nonce": ({"nonce": None}, None, "oidc-nonce"),
@@ -102,6 +103,12 @@ def lies(other):
         "issued in the future": ({"iat": 4_000_000_000}, None, "oidc-iat"),
         "no subject": ({"sub": None}, None, "oidc-sub"),
         "a number as subject": ({"sub": 7}, None, "oidc-sub"),
+        "a zero in the subject": ({"sub": "subject-1\0"}, None, "oidc-no-subject"),
+        "half a surrogate": (
+            {"sub": "\ud800"}, lambda one: jws.serialize_compact(head, json.dumps(one), other.key),
+            "oidc-no-subject",
+        ),
+        "an empty subject": ({"sub": ""}, None, "oidc-no-subject"),
         "alg none": ({}, _none, "oidc-unsupported-algorithm"),
         "another key": (
             {}, lambda one: jwt.encode({"alg": "RS256", "kid": "1"}, one, other.other_key),
