@@ -45,7 +45,11 @@ _MORE = {
     "Location": ("location", "lastlocation", "currentlocation"),
     "RecordedDate": ("daterecorded", "daterecord", "recordeddate", "documenteddate"),
     "Condition": ("condition",),
-}
+    # What the photographs were taken with, so that sizes and colours can be read off them.
+    "Scale": ("scale", "scalebar", "scaleruler", "scalereference", "photographscale"),
+    "ColourTarget": ("colourtarget", "colortarget", "colorchecker", "colourchart", "colorchart",
+                     "colourreference", "colorreference"),
+}  # fmt: skip
 _NAMES = {word: name for name, words in {**_STATEMENTS, **_MORE}.items() for word in words}
 SAMPLE = json.dumps(
     {

@@ -57,6 +57,15 @@ def test_the_statements_of_object_id_are_found_under_whatever_names_forms_have()
     assert said["ObjectID:Measurements"] == "height: 30 cm; width: 22"
 
 
+def test_a_record_says_what_sizes_and_colours_can_be_read_off_with():
+    with_target = json.loads(heritage_record.SAMPLE) | {
+        "Scale bar": "10 cm", "colour-target": ["ColorChecker Passport", "frame 1"],
+    }  # fmt: skip
+    said = facts(read(json.dumps(with_target).encode()))
+    assert said["ObjectID:Scale"] == "10 cm"
+    assert said["ObjectID:ColourTarget"] == "ColorChecker Passport; frame 1"
+
+
 def test_a_lido_record_says_what_it_is_who_holds_it_and_when_it_was_made():
     said = facts(read(LIDO))
     expected = {
