@@ -49,7 +49,7 @@ class Settings(BaseSettings):
         10.0, gt=0, description="Seconds to wait for a lock that another process holds."
     )
     database_statement_seconds: float = Field(
-        15.0,
+        30.0,
         ge=0,
         description="Seconds that PostgreSQL may take to answer a question before it is given up; "
         "0: as long as it likes. The making and changing of tables has no limit.",

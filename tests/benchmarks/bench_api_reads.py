@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import select, text
 from sqlalchemy.dialects import postgresql, sqlite
@@ -195,7 +196,11 @@ def _house(kind: str) -> Iterator[tuple[House, dict[str, str]]]:
         server.make()
         server.start()
         try:
-            settings = {"database_url": server.url, "database_timeout": 60.0}
+            settings: dict[str, Any] = {
+                "database_url": server.url,
+                "database_timeout": 60.0,
+                "database_statement_seconds": 0,  # a million rows are written at once
+            }
             yield make_house(folder / "house", **settings), {"EVIDENCE_DATABASE_URL": server.url}
         finally:
             server.stop()
