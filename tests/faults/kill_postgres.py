@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.benchmarks.house_of import say
 from tests.faults.checker import Judged
-from tests.faults.load import Load
+from tests.faults.load import DURING_WORK, Load
 from tests.faults.scene import scene
 from tests.postgres import Server, find_or_skip
 
@@ -33,11 +33,13 @@ def run(kills: int, seed: int, *, threads: int = 6) -> Judged:
                 stage.worker.start()
                 with Load([stage.service.place], stage.tokens, threads=threads, seed=seed) as told:
                     for _ in range(kills):
+                        if draw.random() < DURING_WORK:
+                            told.await_more()
                         time.sleep(draw.uniform(0.3, 1.5))
                         server.kill()
                         time.sleep(draw.uniform(0.0, 0.3))
                         server.start()
-                    time.sleep(2)
+                    told.await_more()
                 return stage.judged(told)
         finally:
             server.stop()

@@ -18,11 +18,9 @@ from pathlib import Path
 from tests.benchmarks.bench_half_open import family
 from tests.benchmarks.house_of import say
 from tests.faults.checker import Judged, total
-from tests.faults.load import Load, Told
+from tests.faults.load import DURING_WORK, Load
 from tests.faults.scene import Scene, scene
-from tests.service import PATIENCE
 
-DURING_WORK = 0.7  # of the kills come after something was acknowledged since the last one
 ROUND = 100  # kills of one repository; then it is judged, and a fresh one begins
 
 
@@ -46,17 +44,10 @@ def _round(stage: Scene, kills: int, seed: int, threads: int) -> Judged:
     with Load([stage.service.place], stage.tokens, threads=threads, seed=seed) as told:
         for _ in range(kills):
             if draw.random() < DURING_WORK:
-                _await_work(told, len(told.acknowledged))
+                told.await_more()
             time.sleep(draw.uniform(0.1, 1.0))
             kill(stage, draw)
     return stage.judged(told)
-
-
-def _await_work(told: Told, before: int) -> None:
-    """Wait until something more was acknowledged: on a busy machine starting takes its time."""
-    end = time.monotonic() + PATIENCE
-    while len(told.acknowledged) == before and time.monotonic() < end:
-        time.sleep(0.05)
 
 
 def kill(stage: Scene, draw: random.Random) -> None:

@@ -16,7 +16,10 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
+from tests.service import PATIENCE
 from tests.wire import Answer, Place, Tus, ask
+
+DURING_WORK = 0.7  # of all kills come after something was acknowledged since the one before
 
 SUBMISSIONS = "/api/v1/submissions"
 SIZES = (1, 100, 20_000, 20_000, 20_000, 300_000)
@@ -55,6 +58,12 @@ class Told:
             if self.acknowledged.setdefault(number, found) != found:
                 self.wrong.append(f"{number} was told for {found} and for another")
             self.entries[number] = entry
+
+    def await_more(self) -> None:
+        """Wait until something more was acknowledged: on a busy machine starting takes its time."""
+        before, end = len(self.acknowledged), time.monotonic() + PATIENCE
+        while len(self.acknowledged) == before and time.monotonic() < end:
+            time.sleep(0.05)
 
     def failed(self, what: str) -> None:
         with self.lock:

@@ -250,9 +250,9 @@ def test_a_file_that_changes_after_the_list_is_not_sent_under_its_old_digest(hou
 def test_two_runs_at_once_are_one_too_many(house, tmp_path):
     fill(tmp_path / "in", 2, 9 * MIB)
     with serving(house.data) as service:
-        with relay(service.place, rate=4e6) as line:
+        with relay(service.place) as line:
             far = invited(house, line.address, tmp_path)
-            run = far.start(tmp_path / "in")
+            run = far.start(tmp_path / "in", "--rate", "4Mbit")  # for half a minute, if it is let
             wait_for(lambda: line.told()["uploaded"] > MIB)
             said = far.send(tmp_path / "in")
             assert said.code == 3
