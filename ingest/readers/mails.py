@@ -9,6 +9,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable, Iterator
+from email.errors import HeaderParseError
 from email.header import decode_header
 from email.message import Message
 from email.utils import getaddresses
@@ -75,7 +76,7 @@ def decoded(text: str) -> str:
     found = []
     try:
         parts = decode_header(text)
-    except (ValueError, binascii.Error, LookupError):
+    except (ValueError, binascii.Error, LookupError, HeaderParseError):
         return text
     for part, charset in parts:
         if isinstance(part, bytes):

@@ -161,6 +161,14 @@ def test_a_mailbox_is_counted_dated_and_listed():
     assert members[0].sha256 == f"sha256:{hashlib.sha256(first).hexdigest()}"
 
 
+def test_a_subject_whose_coding_is_broken_costs_no_other_mail():
+    broken = b"From x\nSubject: =?utf-8?b?0LzRl?=\n\ny\n\n"
+    members = [one for one in items(broken + mbox.SAMPLE, mbox) if isinstance(one, Member)]
+    assert [one.path for one in members] == [
+        "message=1 =?utf-8?b?0LzRl?=", "message=2 Bridge", "message=3 Bridge",
+    ]  # fmt: skip
+
+
 def test_first_and_last_are_moments_and_not_texts():
     early = b"From x\nFrom: a@example.org\nDate: Sun, 5 Jan 2020 15:04:00 +0500\n\n"
     late = b"From x\nFrom: a@example.org\nDate: Sun, 5 Jan 2020 14:04:00 +0000\n\n"
