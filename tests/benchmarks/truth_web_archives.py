@@ -1,6 +1,7 @@
 """Web archives of the samples, as warcio reads them."""
 
 from collections.abc import Iterator
+from hashlib import sha256
 
 from warcio.archiveiterator import ArchiveIterator
 
@@ -12,7 +13,7 @@ SAMPLES = SHARED / "samples" / "web-archives"
 
 
 def cases() -> Iterator[Case]:
-    """Every WARC: number of records by kind, their addresses and sizes, and the digests."""
+    """Every WARC: number of records by kind, their addresses and payloads, and the digests."""
     for path in sorted(SAMPLES.rglob("*.warc*")):
         kinds: dict[str, int] = {}
         members: dict[str, tuple[int, str | None]] = {}
@@ -21,9 +22,10 @@ def cases() -> Iterator[Case]:
             for record in ArchiveIterator(file, check_digests=True, no_record_parse=False):
                 kinds[record.rec_type] = kinds.get(record.rec_type, 0) + 1
                 uri = record.rec_headers.get_header("WARC-Target-URI")
+                payload = record.raw_stream.read()
                 if uri:
-                    members[uri] = (int(record.rec_headers.get_header("Content-Length")), None)
-                record.content_stream().read()
+                    digest = f"sha256:{sha256(payload).hexdigest()}"
+                    members[f"record={sum(kinds.values())} {uri}"] = (len(payload), digest)
                 passed += record.digest_checker.passed is True
                 failed += record.digest_checker.passed is False
         facts = {"WARC:Records": {f"{kind} {count}" for kind, count in kinds.items()}}
