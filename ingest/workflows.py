@@ -84,7 +84,6 @@ class Processors:
 
     def __init__(self, repo: Repository, threads: int = THREADS) -> None:
         self._repo = repo
-        self._threads = threads
         self._local = threading.local()
         self._sandboxes: list[Sandbox] = []
         self._pool = ThreadPoolExecutor(
@@ -100,10 +99,11 @@ class Processors:
             sandbox.close()
 
     def submit(self, exhibit_ids: Sequence[str]) -> list["Future[Runs]"]:
-        """Begin with exhibits; the results come in groups, in order. A few are spread."""
-        count = len(exhibit_ids)
-        size = TOGETHER if count >= TOGETHER else max(1, -(-count // self._threads))
-        groups = [exhibit_ids[n : n + size] for n in range(0, count, size)]
+        """Begin with exhibits; the results come in groups, in order.
+
+        A few stay together: starting a further sandbox costs as much as looking at many files.
+        """
+        groups = [exhibit_ids[n : n + TOGETHER] for n in range(0, len(exhibit_ids), TOGETHER)]
         return [self._pool.submit(self._process, group) for group in groups]
 
     def map(self, exhibit_ids: Sequence[str]) -> Iterator[ExtractionRun | None]:

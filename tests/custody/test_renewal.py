@@ -1,6 +1,7 @@
 """Evidence records: published ones behave as told; decades are survived only by renewing."""
 
 import base64
+import functools
 import random
 from datetime import UTC, datetime, timedelta
 
@@ -143,22 +144,27 @@ def year(n):
     return START + timedelta(days=365 * n)
 
 
+AUTHORITIES = [SimulatedAuthority(f"{n}", year(5 * n), 6) for n in range(6)]
+
+
 def decades(*, renewing=True, skip=()):
     """Live through 30 years: yearly renewal, hashes that fall, authorities that end."""
-    authorities = [SimulatedAuthority(f"{n}", year(5 * n), 6) for n in range(6)]
-    [der] = initial([[b"checkpoint"]], algorithm="sha256", stamp=stamping(authorities[0], year(0)))
-    for n in range(1, 31):
-        if not renewing or n in skip:
-            continue
-        authority = authorities[min(n // 5, 5)]
-        changes = dict(HASHES)
-        if n in changes:
-            [der] = renew_hash_tree(
-                [der], [[b"checkpoint"]], algorithm=changes[n], stamp=stamping(authority, year(n))
-            )
-        else:
-            der = renew_timestamp(der, stamp=stamping(authority, year(n)))
-    return der, checking(authorities)
+    return lived(30, frozenset(skip if renewing else range(1, 31))), checking(AUTHORITIES)
+
+
+@functools.cache  # lives that differ later have their beginning in common
+def lived(n, skip):
+    """Return the evidence record after n years."""
+    if n == 0:
+        stamp = stamping(AUTHORITIES[0], year(0))
+        return initial([[b"checkpoint"]], algorithm="sha256", stamp=stamp)[0]
+    before = lived(n - 1, frozenset(one for one in skip if one < n))
+    if n in skip:
+        return before
+    stamp, changes = stamping(AUTHORITIES[min(n // 5, 5)], year(n)), dict(HASHES)
+    if n not in changes:
+        return renew_timestamp(before, stamp=stamp)
+    return renew_hash_tree([before], [[b"checkpoint"]], algorithm=changes[n], stamp=stamp)[0]
 
 
 BROKEN = Algorithms(
