@@ -17,9 +17,8 @@ from repository.exhibits import ref
 from repository.models import Exhibit, ExtractionRun
 from repository.people import SYSTEM
 
-# Each waits half of its time, for a locked process or a disk; beyond eight it is this process's
-# own Python that is waited for: start further workers.
-THREADS = min(8, (os.cpu_count() or 1) + 1)
+# Beyond eight it is this process's own Python that is waited for: start further workers.
+THREADS = min(8, max(2, os.cpu_count() or 1))
 TOGETHER = 16  # exhibits whose outcomes commit in one transaction
 
 Runs = list[ExtractionRun | None]

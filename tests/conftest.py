@@ -14,7 +14,20 @@ from tests import kept_word
 from tests.house import House, make_house
 from tests.postgres import fresh_database, shared_server
 
+# Files that take minutes: begun first, so that none of them is left for the end by itself.
+LONG = frozenset(
+    f"test_{name}.py"
+    for name in (
+        "worker", "duties", "matrix", "samples", "many_machines", "renewal", "erasure", "kills",
+        "upload_faults", "verify",
+    )
+)  # fmt: skip
 ON_POSTGRESQL = os.environ.get("EVIDENCE_TEST_DATABASE") == "postgresql"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of long files first; otherwise their order stays."""
+    items.sort(key=lambda item: item.path.name not in LONG)
 
 
 @pytest.fixture(autouse=True)
