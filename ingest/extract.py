@@ -1,7 +1,6 @@
 """Look at exhibits in the sandbox, keep the record and what was made, append what came of it."""
 
 from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -22,10 +21,6 @@ from repository.people import SYSTEM
 from repository.retrieve import Recorded, integrity_failure, part_key, recorded
 from repository.sealed import put_document
 from repository.stores import Stored
-
-KEEPING = (
-    4  # threads that store what was made while the next file is looked at: they wait for disks
-)
 
 # An extraction's own word, and the outcome of its entry (01-domain, section 1).
 OUTCOMES = {
@@ -53,25 +48,11 @@ class _Looked:
 
     exhibit: Exhibit
     record: Extraction | None = None
-    kept: list[Future[tuple[Stored, str]]] = field(default_factory=list)  # record, derivatives
+    stored: Stored | None = None
+    digest: str = ""  # of the record
+    derived: list[tuple[Derivative, Stored]] = field(default_factory=list)
     damage: str | None = None
     run: ExtractionRun | None = None
-
-    @property
-    def stored(self) -> Stored:
-        """Return where the record is."""
-        return self.kept[0].result()[0]
-
-    @property
-    def digest(self) -> str:
-        """Return the digest of the record."""
-        return self.kept[0].result()[1]
-
-    @property
-    def derived(self) -> list[tuple[Derivative, Stored]]:
-        """Return what was made of the file, and where it is."""
-        made = self.record.derivatives if self.record is not None else ()
-        return [(one, job.result()[0]) for one, job in zip(made, self.kept[1:], strict=True)]
 
 
 def extract(
@@ -89,11 +70,7 @@ def extract(
     """
     wish = wish or Wish(extractors=repo.settings.extract_with)
     parts = _recorded(repo, exhibits)
-    with ThreadPoolExecutor(KEEPING, "keep") as pool:
-        looked = [_look(repo, sandbox, one, parts[one.id], wish, pool) for one in exhibits]
-        for one in looked:
-            for job in one.kept:
-                job.result()  # raises what storing raised
+    looked = [_look(repo, sandbox, one, parts[one.id], wish) for one in exhibits]
     with repo.database.writing() as session:
         waiting = _waiting(session, exhibits, again=wish.again)
         looked = [one for one in looked if one.exhibit.id in waiting]
@@ -149,7 +126,6 @@ def _look(
     exhibit: Exhibit,
     parts: Sequence[Recorded] | str,
     wish: Wish,
-    pool: ThreadPoolExecutor,
 ) -> _Looked:
     if isinstance(parts, str):
         return _Looked(exhibit, damage=parts)
@@ -162,9 +138,9 @@ def _look(
         if wish.again:
             raise
         return _Looked(exhibit)  # meanwhile: what came of it is dropped below
-    documents = [dumps(record.to_json()), *(one.data for one in record.derivatives)]
-    kept = [pool.submit(put_document, repo, one, key=key) for one in documents]
-    return _Looked(exhibit, record, kept)
+    stored, digest = put_document(repo, dumps(record.to_json()), key=key)
+    derived = [(one, put_document(repo, one.data, key=key)[0]) for one in record.derivatives]
+    return _Looked(exhibit, record, stored, digest, derived)
 
 
 def _run(
@@ -192,9 +168,9 @@ def _keep(
 ) -> ExtractionRun | None:
     at = repo.clock()
     session.get_one(Exhibit, looked.exhibit.id).processed_at = at
-    if looked.record is None:
+    if looked.record is None or looked.stored is None:
         return None
-    record = looked.record
+    record, stored = looked.record, looked.stored
     run = ExtractionRun(
         exhibit_id=looked.exhibit.id,
         run=earlier + 1,
@@ -202,7 +178,7 @@ def _keep(
         mime=record.format.mime if record.format else None,
         mismatch=bool(record.format and record.format.mismatch),
         facts=len(record.facts),
-        record=looked.stored.to_json(),
+        record=stored.to_json(),
         record_sha256=looked.digest,
         index=-1,  # set when the entry has its index
         at=at,
