@@ -7,11 +7,11 @@ them up when it is asked.
 
 import os
 import shutil
-import signal
 import socket
 import tempfile
-from threading import Event
 from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+from api.told import Told
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client's own variable, read when it is imported
 _STEPS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -74,15 +74,13 @@ def _serve(listener: socket.socket, service: int) -> None:
     from prometheus_client import CollectorRegistry, make_wsgi_app
     from prometheus_client.multiprocess import MultiProcessCollector
 
-    stop = Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    signal.signal(signal.SIGINT, lambda *_: stop.set())
+    stop = Told()
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     with make_server("127.0.0.1", 0, make_wsgi_app(registry), handler_class=_Quiet) as server:
         server.socket.close()
         server.socket = listener
         server.timeout = 0.5
-        while os.getppid() == service and not stop.is_set():
+        while os.getppid() == service and not stop:
             server.handle_request()
     shutil.rmtree(os.environ[FOLDER])

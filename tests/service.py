@@ -4,6 +4,7 @@ Each runs in a session of its own, so that `kill` ends all of it at once, as a p
 """
 
 import os
+import re
 import signal
 import socket
 import ssl
@@ -17,7 +18,8 @@ from typing import Self
 
 from tests.shared import ROOT
 
-PATIENCE = 40.0  # seconds to start, and to stop: requests have 25 s to end, the worker 10
+PATIENCE = 40.0  # seconds to start
+ENDS = 120.0  # to stop: requests have 25 s to end, the worker 10, on a machine that may be busy
 
 
 def free_port(host: str = "127.0.0.1") -> int:
@@ -87,7 +89,9 @@ class Running:
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
         try:
-            return self._process.wait(PATIENCE)
+            return self._process.wait(ENDS)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"it does not end: {_described(self._process.pid)}") from None
         finally:
             self.kill()
 
@@ -185,6 +189,17 @@ def _wait_for_group(group: int) -> None:
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end and _members(group):
         time.sleep(0.01)
+
+
+def _described(group: int) -> str:
+    """Return what the processes of a group are and where each stands in the kernel."""
+    found = []
+    for pid in _members(group):
+        with suppress(OSError):  # it may end meanwhile
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+            state = re.findall(r"State:\t(.*)", Path(f"/proc/{pid}/status").read_text())
+            found.append(f"{pid} {state} {Path(f'/proc/{pid}/wchan').read_text()} {words}")
+    return "; ".join(found)
 
 
 def _members(group: int) -> list[int]:

@@ -7,7 +7,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import click
 
 from api.commands.context import Context, pass_context
+from api.told import Told
 from custody.entry import Act, Draft
 from ingest.sandbox import check_libmagic
 from repository import open_repository, software
@@ -34,9 +34,7 @@ def worker(ctx: Context, once: bool, again: bool) -> None:
     from ingest.worker import work
 
     check_libmagic()
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    signal.signal(signal.SIGINT, lambda *_: stop.set())
+    stop = Told()
     parent = os.getppid()
     if again:
         ctx.say(f"{try_again(ctx.repo)} things that were given up are tried again")
@@ -47,7 +45,7 @@ def worker(ctx: Context, once: bool, again: bool) -> None:
         ctx.say("working; stop with Ctrl-C")
     whole = work(
         ctx.repo,
-        until=lambda: stop.is_set() or os.getppid() != parent,
+        until=lambda: bool(stop) or os.getppid() != parent,
         idle=stop.wait,
         say=ctx.say,
         once=once,
@@ -127,11 +125,9 @@ def _keep(command: list[str], listener: socket.socket, say: Callable[[str], None
 
 
 def _keep_working(command: list[str], service: int, say: Callable[[str], None]) -> None:
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = Told()
     pause = 0.5
-    while not stop.is_set():
+    while not stop:
         started = time.monotonic()
         working = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         while working.poll() is None:

@@ -9,9 +9,7 @@ the store away as long as DATA/jobs/away is there, `hollow-…` is said to be do
 """
 
 import os
-import signal
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,6 +18,7 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
+from api.told import Told
 from config.settings import load
 from ingest import durable
 from ingest.duties import Duty, Waiting
@@ -109,13 +108,12 @@ def crew(data: Path, *, log: Path | None = None, **environment: str) -> Running:
 def main(data: Path) -> None:
     setbacks.FIRST = timedelta(seconds=0.3)
     durable.CRASHES = 1
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    stop = Told()
     repo: Repository = open_repository(load(data))
     jobs = Jobs(data)
     work(
         repo,
-        until=stop.is_set,
+        until=lambda: bool(stop),
         idle=stop.wait,
         say=lambda text: print(text, flush=True),
         more=lambda _repo, _say: [duty(jobs, int(os.environ.get("TOGETHER", "8")))],
