@@ -182,16 +182,17 @@ def _number(value: int) -> bytes:
 
 
 def rar4(members) -> bytes:
-    """A RAR 4 of stored (name, content) pairs."""
+    """A RAR 4 of stored (name, content) pairs; a name in bytes is one in both of RAR's forms."""
     out = bytearray(b"Rar!\x1a\x07\0")
     out += _block_4(0x73, 0, bytes(6))
     for name, content in members:
-        raw = name.encode()
+        raw = name if isinstance(name, bytes) else name.encode()
         fixed = struct.pack(
             "<IIBIIBBHI", len(content), len(content), 3, zlib.crc32(content), 0x58A13BC0, 20, 0x30,
             len(raw), 0o100644,
         )  # fmt: skip
-        out += _block_4(0x74, 0x8000, fixed + raw) + content
+        flags = 0x8200 if isinstance(name, bytes) else 0x8000
+        out += _block_4(0x74, flags, fixed + raw) + content
     return bytes(out + _block_4(0x7B, 0x4000, b""))
 
 

@@ -52,6 +52,7 @@ class _Tally:
     digested: int = 0
     encrypted: int = 0
     packed: int = 0  # in a way not read here, in 7z and RAR
+    unread: int = 0  # for a bound that was reached
     flags: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
     shown: int = 0  # bytes of the listing, about
@@ -160,8 +161,8 @@ def _member(
     tally.members += 1
     tally.declared += entry.size
     tally.encrypted += entry.encrypted
-    unread = entry.read is None and entry.kind == FILE
-    tally.packed += unread and container.kind in {SEVENZIP, RAR}
+    packed = entry.read is None and entry.kind == FILE and not entry.encrypted
+    tally.packed += packed and container.kind in {SEVENZIP, RAR}
     tally.flags.update(marks)
     if entry.modified_at and entry.kind == FILE:
         tally.first = min(filter(None, (tally.first, entry.modified_at)))
@@ -169,10 +170,12 @@ def _member(
     read = _Read()
     if entry.read is not None and entry.kind == FILE and not tally.stopped:
         read = _through(entry, budget, tally, keep=depth < MOST_DEPTH)
-        if read.damage:
-            marks = (*marks, "damaged")
-            tally.flags["damaged"] += 1
-            tally.problems.append(f"{above}{entry.path[:200]}: {read.damage}")
+        if read.why:
+            marks = (*marks, read.mark)
+            tally.flags[read.mark] += 1
+            tally.problems.append(f"{above}{entry.path[:200]}: {read.why}")
+    if entry.read is not None and entry.kind == FILE and (tally.stopped or read.mark == "unread"):
+        tally.unread += 1
     path = f"{above}{entry.path}"
     size = read.size if read.whole and container.kind == GZIP else entry.size
     tally.shown += 200 + len(path.encode("utf-8", "replace"))
@@ -196,7 +199,8 @@ class _Read:
     digest: str = ""
     size: int = 0
     whole: bool = False
-    damage: str = ""
+    mark: str = ""  # "damaged", or "unread": a bound was reached, and nothing is known to be wrong
+    why: str = ""
     content: bytes | None = None  # of a container within, if it can be held
 
 
@@ -222,14 +226,14 @@ def _through(entry: Entry, budget: Budget, tally: _Tally, *, keep: bool) -> _Rea
                     keep = False
                     parts.clear()
     except Unreadable as error:
-        found.damage = str(error)
+        found.mark, found.why = "damaged", str(error)
         return found
     except Exhausted as error:
-        found.damage = str(error)
+        found.mark, found.why = "unread", str(error)
         try:
             budget.spend(0)
         except Exhausted:  # the budget, and not this member alone
-            found.damage, tally.stopped = "", str(error)
+            found.mark, found.why, tally.stopped = "", "", str(error)
         return found
     tally.digested += 1
     found.whole, found.digest = True, f"sha256:{digest.hexdigest()}"
@@ -262,8 +266,9 @@ def _summary(tally: _Tally, source: str) -> Iterator[Item]:
         yield fact("EncryptedMembers", tally.encrypted)
     if tally.shown >= MOST_LISTED:
         yield Problem(f"the listing ends after {MOST_LISTED} bytes: the others are only counted")
-    if tally.stopped:
-        yield Problem(f"not all members were digested: {tally.stopped}", incomplete=False)
+    if tally.unread:
+        why = f": {tally.stopped}" if tally.stopped else ""
+        yield Problem(f"{tally.unread} of {tally.members} members were not read{why}")
     for problem in tally.problems[:_MOST_REMARKS]:
         yield Problem(problem)
     if len(tally.problems) > _MOST_REMARKS:

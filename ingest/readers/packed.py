@@ -151,11 +151,11 @@ class _Unpacking:
         """Yield the bytes of one member.
 
         Raises:
-            Exhausted: it grows more than `MOST_RATIO` times.
+            Exhausted: it grows more than `MOST_RATIO` times, or too many before it failed.
             Unreadable: it is damaged, packed in a way not read here, or not as the listing says.
         """
         if self._failures > _MOST_FAILURES:
-            raise Unreadable("libarchive failed too often on this archive")
+            raise Exhausted(f"libarchive failed on {self._failures} members before it")
         if self._archive is None or number < self._next:
             self._begin()
         while self._next <= number:

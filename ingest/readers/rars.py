@@ -107,18 +107,51 @@ def _entry_4(file: BinaryIO, body: bytes, flags: int, start: int) -> tuple[Entry
     if flags & 0x100 and len(body) >= 40:
         high_packed, high_size = struct.unpack_from("<II", body, 32)
         packed, size, at = packed | high_packed << 32, size | high_size << 32, 40
-    raw = body[at : at + named][:MOST_NAME]
-    name = raw.split(b"\0")[0] if flags & 0x200 else raw
+    name = _name_4(body[at : at + named][:MOST_NAME], unicode=bool(flags & 0x200))
     mode = attributes & 0o170000 if system == 3 else 0
     kind = FOLDER if flags & 0xE0 == 0xE0 else LINK if mode == 0o120000 else FILE
     encrypted = bool(flags & 4)
     entry = Entry(
-        text_of(name).replace("\\", "/"), size, kind=kind, modified_at=_dos(clock), packed=packed,
+        name, size, kind=kind, modified_at=_dos(clock), packed=packed,
         encrypted=encrypted,
     )  # fmt: skip
     if method == 0x30 and not encrypted and not flags & 3 and kind == FILE:
         entry.read = partial(_stored, file, start, size, crc)
     return entry, packed
+
+
+def _name_4(raw: bytes, *, unicode: bool) -> str:
+    """Return a name of RAR 4: in Unicode where it has one, else as its system wrote it.
+
+    The second form, behind a zero, says of each sign how it differs from the first: two bits for
+    its low byte alone, with the common high byte, both bytes, or a run taken from the first.
+    """
+    plain, _, packed = raw.partition(b"\0")
+    if not unicode or not packed:  # one form alone is the system's own, or UTF-8
+        return text_of((plain if unicode else raw).replace(b"\\", b"/"))
+    high, rest, signs = packed[0], iter(packed[1:]), list[int]()
+    kinds = bits = 0
+    try:
+        while len(signs) < MOST_NAME:
+            if not bits:
+                kinds, bits = next(rest), 8
+            bits -= 2
+            match kinds >> bits & 3:
+                case 0:
+                    signs.append(next(rest))
+                case 1:
+                    signs.append(next(rest) | high << 8)
+                case 2:
+                    signs.append(next(rest) | next(rest) << 8)
+                case _:
+                    count = next(rest)
+                    page, added = (high << 8, next(rest)) if count & 0x80 else (0, 0)
+                    run = plain[len(signs) : len(signs) + (count & 0x7F) + 2]
+                    signs += [page | one + added & 0xFF for one in run]
+    except StopIteration:
+        pass
+    units = struct.pack(f"<{len(signs)}H", *signs).decode("utf-16-le", "backslashreplace")
+    return (units or text_of(plain)).replace("\\", "/")
 
 
 def _version_5(file: BinaryIO, found: Rar, budget: Budget) -> None:

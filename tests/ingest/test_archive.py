@@ -14,7 +14,7 @@ import pytest
 
 from ingest.extraction import Fact, Format, Found, Inhibitor, Member, Problem
 from ingest.extractors import archive
-from ingest.readers import listing, packed
+from ingest.readers import listing, packed, rars
 from ingest.readers.listing import flags
 from ingest.readers.members import Budget, Entry
 from ingest.readers.zips import read_zip
@@ -144,7 +144,7 @@ def test_containers_within_are_listed_to_a_depth_of_three_and_no_deeper():
 def test_a_bomb_of_zeros_is_not_unpacked():
     began = time.process_time()
     items = read(make.zipped([("zeros", bytes(64 << 20))]))
-    assert members(items)["zeros"].flags == ("damaged",)
+    assert members(items)["zeros"].flags == ("unread",)
     assert any("one byte becomes more than 200" in reason for reason in problems(items))
     assert time.process_time() - began < 5
 
@@ -213,7 +213,9 @@ def test_when_the_budget_is_spent_the_rest_is_listed_without_digests():
     assert len(members(items)) == 100
     assert sum(1 for m in members(items).values() if m.sha256) == 10
     remarks = [item for item in items if isinstance(item, Problem)]
-    assert [(p.incomplete, "not all members" in p.reason) for p in remarks] == [(False, True)]
+    assert [(p.incomplete, p.reason) for p in remarks] == [
+        (True, "90 of 100 members were not read: more than 10 members")
+    ]
 
 
 def test_so_many_members_are_listed_and_no_more(monkeypatch):
@@ -289,7 +291,9 @@ def test_a_7z_that_lies_about_its_size_gives_no_wrong_digest(more):
 def test_a_packed_bomb_is_stopped_by_how_much_it_grows():
     found = read(make.sevenz([("zeros", bytes(64 << 20))]))
     assert members(found)["zeros"].sha256 is None
-    assert problems(found) == ["zeros: one byte becomes more than 200"]
+    assert problems(found) == [
+        "1 of 1 members were not read", "zeros: one byte becomes more than 200"
+    ]  # fmt: skip
 
 
 @needs_libarchive
@@ -298,6 +302,35 @@ def test_an_archive_on_which_libarchive_fails_again_and_again_is_left():
     found = read(make.sevenz(many, crc=1))
     assert len(members(found)) == 200
     assert facts(found)["Archive:DigestedMembers"] == "0"
+    # Seventeen are damaged; of the others nobody knows, and the outcome is "partial" for it.
+    flags = [one.flags for one in members(found).values()]
+    assert flags == [("damaged",)] * 17 + [("unread",)] * 183
+    assert problems(found)[0] == "183 of 200 members were not read"
+
+
+# Names as WinRAR wrote them (the first two), and one in runs: what it takes from the first form.
+@pytest.mark.parametrize(
+    ("raw", "name"),
+    [
+        ("955c82be82e60088686860308830", "表だよ"),
+        (
+            "e8a1a8e381a0e382885ce38395e382a1e382a4e383ab00886868603088305caad530a130a430eb30",
+            "表だよ/ファイル",
+        ),
+        (b"a\\photo-1.jpg\0\x04\xc0\x0b".hex(), "a/photo-1.jpg"),
+        (b"????.jpg\0\x04\xc0\x82\x00.jp\x00g".hex(), "пппп.jpg"),
+        ("фото.jpg".encode().hex(), "фото.jpg"),
+        (b"a\0".hex(), "a"),
+        (b"a\0\x04".hex(), "a"),  # the second form is cut off
+    ],
+)  # fmt: skip
+def test_names_of_rar_4_are_read_in_their_unicode_form(raw, name):
+    found = read(make.rar4([(bytes.fromhex(raw), b"x"), ("next", b"y")]))
+    assert [m.path for m in found if isinstance(m, Member)] == [name, "next"]
+
+
+def test_a_name_that_the_archives_own_system_wrote_is_shown_as_escapes():
+    assert rars._name_4(b"\x95\\\x82.txt", unicode=False) == "\\x95/\\x82.txt"
 
 
 @needs_libarchive
