@@ -17,12 +17,11 @@ from typing import Any, BinaryIO
 
 from custody.entry import Act, Actor, Draft, uuid7
 from ingest.origin import Origin, known_children
-from ingest.readers.takeout import VERSION
 from ingest.register import Outcome, register
 from ingest.sandbox import Sandbox
 from ingest.served import Part
 from ingest.staging import Received, intend, stage
-from ingest.takings import Taking, Takings
+from ingest.takings import VERSION, Taking, Takings
 from ingest.working_copy import MEMORY_COPY, ends_of, served, working_copy
 from repository import Repository
 from repository.access import Right

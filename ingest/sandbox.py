@@ -39,7 +39,10 @@ from ingest.warm import Warm
 
 PYTHON = (sys.executable, "-P")  # -P: no module is taken from the working directory
 
-_GRACE_SECONDS = 0.5  # what a zygote may take beyond the limit before it counts as hung
+# What a zygote may take beyond the limit before it counts as hung. On a machine with much to do it
+# needs a while to be given a processor, to kill and to answer: at load 14 half a second was not
+# enough, and a file that had reached its limit was looked at twice.
+_GRACE_SECONDS = 5.0
 _BLOCK = 65_536
 _LINES_SECONDS = 0.01  # how often the lines of a process at work are looked for
 _PIPE_BYTES = 1 << 20  # so that it need not wait for us meanwhile

@@ -9,6 +9,7 @@ from ingest.extraction import Limits, NotARecord
 from ingest.findings import Findings, bounded, line_of
 from ingest.outcome import Run, how_ended
 
+VERSION = "member reader 3"  # of `ingest.readers.takeout`, which no service loads
 REASONS = frozenset(
     {
         "member-unknown", "member-duplicate", "member-folder", "member-link", "member-device",

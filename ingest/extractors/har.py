@@ -1,4 +1,4 @@
-"""HAR: what a browser recorded of its requests: pages, addresses, times, tool; read as a stream."""
+"""HAR: what a browser recorded of its requests: pages, addresses, times, tool, bodies; streamed."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -8,21 +8,15 @@ from typing import Any, BinaryIO
 from ingest.extraction import LONG, Fact, Found, Item, Problem
 from ingest.normalise import fact, times
 from ingest.normalise.identifiers import url
-from ingest.readers.jsons import Path, walk
-from ingest.readers.members import Budget, Exhausted, Unreadable, size_of
-from ingest.readers.streams import read_blocks
+from ingest.readers import hars
+from ingest.readers.listing import digested
+from ingest.readers.members import Budget, Exhausted, Unreadable
 
 NAME = "har"
-VERSION = "HAR reader 1"
+VERSION = "HAR reader 2"
 LIMITS = LONG
 FORMATS = frozenset({"har"})
-CONTAINERS = {
-    "har": lambda peek: (
-        peek.head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{"
-        and b'"log"' in peek.head[:512]
-        and (b'"creator"' in peek.head[:4096] or b'"entries"' in peek.head[:4096])
-    )
-}
+CONTAINERS = {"har": lambda peek: hars.begins(peek.head)}
 MOST_PAGES = 1000
 SAMPLE = (
     b'{"log": {"version": "1.2", "creator": {"name": "Firefox", "version": "115.0"},\n'
@@ -48,20 +42,23 @@ class _Tally:
 
 
 def extract(file: BinaryIO, found: Found) -> Iterator[Item]:
-    """Yield tool, pages, addresses and counts."""
+    """Yield tool, pages, addresses, counts, and the bodies as members."""
     tally = _Tally()
     problem = ""
+    budget = Budget(14.0, 24.0)
     try:
-        blocks = read_blocks(file, 0, size_of(file))
-        for path, value in walk(blocks, Budget(14.0, 24.0), _chosen):
+        for path, value in hars.values(file, budget):
             match path:
                 case ("log", "creator" | "browser" as what, "name" | "version" as key):
                     text = str(value)[:300]
                     yield Fact(f"HAR:{what.title()}{key.title()}", text, text, VERSION)
                 case ("log", "pages", int()):
                     yield from _page(value, tally)
-                case ("log", "entries", int()):
+                case ("log", "entries", int(number)):
                     yield from _entry(value, tally)
+                    begun = times.iso(_begun(value))
+                    for body in hars.bodies(number + 1, value):
+                        yield from digested(body, budget, begun.value if begun else None)
                 case _:
                     pass
     except (Unreadable, Exhausted) as error:
@@ -80,8 +77,8 @@ def extract(file: BinaryIO, found: Found) -> Iterator[Item]:
         yield Problem(f"the file was not read to its end: {problem}")
 
 
-def _chosen(path: Path) -> bool:
-    return path in {("log", "pages"), ("log", "entries")}
+def _begun(entry: Any) -> str:
+    return str(entry.get("startedDateTime", ""))[:60] if isinstance(entry, dict) else ""
 
 
 def _page(value: Any, tally: _Tally) -> Iterator[Item]:
@@ -100,7 +97,7 @@ def _entry(value: Any, tally: _Tally) -> Iterator[Item]:
     if not isinstance(value, dict):
         return
     tally.entries += 1
-    begun = str(value.get("startedDateTime", ""))[:60]
+    begun = _begun(value)
     if times.iso(begun) is not None:
         tally.first = min(filter(None, (tally.first, begun)))
         tally.last = max(tally.last, begun)

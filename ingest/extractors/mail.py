@@ -11,7 +11,7 @@ from email.parser import BytesParser
 from typing import BinaryIO
 
 from ingest.extraction import Found, Item, Problem
-from ingest.readers import mails
+from ingest.readers import mails, mboxes
 from ingest.readers.peek import Peek
 
 NAME = "mail"
@@ -54,6 +54,8 @@ CONTAINERS = {_MAIL: _is_mail}
 def extract(file: BinaryIO, found: Found) -> Iterator[Item]:
     """Yield the headers, then what is attached, then the seals."""
     data = file.read(MOST_MAIL + 1)
+    if mboxes.begins(data):  # a box, if of one mail: each is read when it is ingested alone
+        return
     if len(data) > MOST_MAIL:
         data = data[:MOST_MAIL]
         yield Problem(f"a mail of more than {MOST_MAIL} bytes: read to there")

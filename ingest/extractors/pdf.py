@@ -5,7 +5,6 @@ copying keeps nothing from being read; one that is asked for on opening is an in
 have an extractor of their own.
 """
 
-import logging
 import re
 from collections.abc import Iterator
 from hashlib import md5, sha256
@@ -14,12 +13,22 @@ from typing import Any, BinaryIO
 
 import pypdf
 from pypdf import PdfReader
-from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject, StreamObject
+from pypdf.generic import ArrayObject, DictionaryObject, StreamObject
 
 from ingest.extraction import Fact, Found, Inhibitor, Item, Member, Problem, Seal
 from ingest.normalise import fact, identifiers, times
-from ingest.readers import xmp_facts
+from ingest.readers import pdfs, xmp_facts
 from ingest.readers.blocks import read_at, size_of
+from ingest.readers.pdfs import (
+    Attachment,
+    annotations_of,
+    bytes_of,
+    catalogue,
+    decoded,
+    leaves_of,
+    pages_of,
+    plain,
+)
 
 NAME = "pdf"
 VERSION = f"pypdf {pypdf.__version__}"
@@ -48,14 +57,9 @@ SAMPLE = _sample()
 
 _NAMES = {"CreationDate": "CreateDate", "ModDate": "ModifyDate", "AAPL:Keywords": "AppleKeywords"}
 _MOST_KEYS = 200
-_MOST_ATTACHMENTS = 1_000
 _MOST_ATTACHED = 64 << 20  # bytes read out of attachments
-_MOST_PAGES = 500  # looked through for scripts and attachments
-_MOST_NODES = 5_000  # of a tree of names
 _SHOWN = 2000
 _BLOCK = 1 << 20
-
-logging.getLogger("pypdf").setLevel(logging.CRITICAL + 1)  # hostile text stays out of logs
 
 
 def extract(file: BinaryIO, found: Found) -> Iterator[Item]:
@@ -124,16 +128,16 @@ def _head(file: BinaryIO) -> Iterator[Item]:
 def _encryption(reader: PdfReader) -> Iterator[Item]:
     if not reader.is_encrypted:
         return
-    encryption = _plain(reader.trailer.get("/Encrypt"))
+    encryption = plain(reader.trailer.get("/Encrypt"))
     if isinstance(encryption, DictionaryObject):
         handler, version, revision, bits = (
-            _plain(encryption.get(key, default))
+            plain(encryption.get(key, default))
             for key, default in (("/Filter", ""), ("/V", 0), ("/R", 0), ("/Length", 40))
         )
         bits = 256 if version == 5 else bits
         name = f"{str(handler).lstrip('/')} V{version}.{revision} ({bits}-bit)"
         yield _text("PDF:Encryption", name, "Encrypt")
-        rights = _plain(encryption.get("/P"))
+        rights = plain(encryption.get("/P"))
         if isinstance(rights, int):
             yield _text("PDF:UserAccess", rights & 0x0F3C, "Encrypt")
     if not reader.decrypt(""):
@@ -141,12 +145,12 @@ def _encryption(reader: PdfReader) -> Iterator[Item]:
 
 
 def _information(reader: PdfReader) -> Iterator[Item]:
-    information = _plain(reader.trailer.get("/Info"))
+    information = plain(reader.trailer.get("/Info"))
     if not isinstance(information, DictionaryObject):
         return
     for key, raw in islice(information.items(), _MOST_KEYS):
-        value = _plain(raw)
-        text = _decoded(value)
+        value = plain(raw)
+        text = decoded(value)
         name = key.lstrip("/")
         tag = _NAMES.get(name) or re.sub(r"[^A-Za-z0-9_-]+", "", name[:1].upper() + name[1:])[:80]
         if not tag or not text.strip("\0 "):
@@ -162,9 +166,9 @@ def _information(reader: PdfReader) -> Iterator[Item]:
 
 
 def _catalogue(reader: PdfReader) -> Iterator[Item]:
-    root = _root(reader)
-    pages = _plain(root.get("/Pages"))
-    count = _plain(pages.get("/Count")) if isinstance(pages, DictionaryObject) else None
+    root = catalogue(reader)
+    pages = plain(root.get("/Pages"))
+    count = plain(pages.get("/Count")) if isinstance(pages, DictionaryObject) else None
     if isinstance(count, int):
         yield _text("PDF:PageCount", count, "Pages")
     for key, tag in (
@@ -172,95 +176,75 @@ def _catalogue(reader: PdfReader) -> Iterator[Item]:
         ("/PageLayout", "PageLayout"),
         ("/PageMode", "PageMode"),
     ):
-        value = _plain(root.get(key))
+        value = plain(root.get(key))
         if value is not None:
-            yield _text(f"PDF:{tag}", _decoded(value).lstrip("/"), "Root")
-    marks = _plain(root.get("/MarkInfo"))
+            yield _text(f"PDF:{tag}", decoded(value).lstrip("/"), "Root")
+    marks = plain(root.get("/MarkInfo"))
     if isinstance(marks, DictionaryObject):
-        yield _text("PDF:TaggedPDF", "Yes" if _plain(marks.get("/Marked")) else "No", "Root")
-    identity = _plain(reader.trailer.get("/ID"))
+        yield _text("PDF:TaggedPDF", "Yes" if plain(marks.get("/Marked")) else "No", "Root")
+    identity = plain(reader.trailer.get("/ID"))
     if isinstance(identity, ArrayObject) and len(identity) == 2:
-        first, second = (_bytes(_plain(one)).hex() for one in identity)
+        first, second = (bytes_of(plain(one)).hex() for one in identity)
         yield _text("PDF:FileID", first, "trailer ID")
         if first != second:
             yield _text("PDF:ChangedFileID", second, "trailer ID")
 
 
 def _metadata(reader: PdfReader) -> Iterator[Item]:
-    stream = _plain(_root(reader).get("/Metadata"))
+    stream = plain(catalogue(reader).get("/Metadata"))
     if isinstance(stream, StreamObject):
         yield from xmp_facts.facts(stream.get_data(), "PDF Metadata")
 
 
 def _attachments(reader: PdfReader) -> Iterator[Item]:
-    """Yield the files attached: to the document, and to places on its first pages."""
-    names = _plain(_root(reader).get("/Names"))
-    tree = _plain(names.get("/EmbeddedFiles")) if isinstance(names, DictionaryObject) else None
-    described = [value for _, value in _leaves(tree)]
-    described += [
-        _plain(one.get("/FS"))
-        for one in _annotations(reader)
-        if one.get("/Subtype") == "/FileAttachment"
-    ]
+    """Yield the files attached, with what the document states of them."""
     left = _MOST_ATTACHED
-    for number, one in enumerate(described):
-        if number >= _MOST_ATTACHMENTS:
-            yield Problem(f"more than {_MOST_ATTACHMENTS} attachments")
+    for number, one in enumerate(pdfs.attachments(reader)):
+        if number >= pdfs.MOST_ATTACHMENTS:
+            yield Problem(f"more than {pdfs.MOST_ATTACHMENTS} attachments")
             return
-        if isinstance(one, DictionaryObject):
-            for item in _attachment(one, left):
-                if isinstance(item, Member):
-                    left -= item.size
-                yield item
+        for item in _attachment(one, left):
+            if isinstance(item, Member):
+                left -= item.size
+            yield item
 
 
-def _attachment(described: DictionaryObject, left: int) -> Iterator[Item]:
-    name = _decoded(_plain(described.get("/UF") or described.get("/F") or "")) or "unnamed"
-    files = _plain(described.get("/EF"))
-    stream = (
-        _plain(files.get("/F") or files.get("/UF")) if isinstance(files, DictionaryObject) else None
-    )
-    if not isinstance(stream, StreamObject):
-        return
-    params = _plain(stream.get("/Params"))
-    params = params if isinstance(params, DictionaryObject) else DictionaryObject()
-    modified = times.pdf(_decoded(_plain(params.get("/ModDate") or "")))
+def _attachment(one: Attachment, left: int) -> Iterator[Item]:
+    modified = times.pdf(decoded(one.says("/ModDate") or ""))
     at = modified.value if modified else None
-    declared = _plain(params.get("/Size"))
+    declared = one.says("/Size")
     if left <= 0:
-        yield Member(
-            name[:_SHOWN], declared if isinstance(declared, int) else 0, at, None, ("unread",)
-        )
+        yield Member(one.name, declared if isinstance(declared, int) else 0, at, None, ("unread",))
         return
-    data = stream.get_data()
+    data = one.stream.get_data()
     flags = ("other-size",) if isinstance(declared, int) and declared != len(data) else ()
-    yield Member(name[:_SHOWN], len(data), at, f"sha256:{sha256(data).hexdigest()}", flags)
-    checksum = _bytes(_plain(params.get("/CheckSum")))
+    yield Member(one.name, len(data), at, f"sha256:{sha256(data).hexdigest()}", flags)
+    checksum = bytes_of(one.says("/CheckSum"))
     if len(checksum) == 16:
         holds = md5(data, usedforsecurity=False).digest() == checksum
-        detail = f"the MD5 that the document states of its attachment {name[:80]!r}"
+        detail = f"the MD5 that the document states of its attachment {one.name[:80]!r}"
         word = "holds" if holds else "does not match: the attachment is not the one it was made of"
         yield Seal("pdf-attachment", "valid" if holds else "broken", f"{detail} {word}")
 
 
 def _scripts(reader: PdfReader) -> Iterator[Item]:
     """Yield what acts by itself: scripts, programs started, places gone to on opening."""
-    root = _root(reader)
+    root = catalogue(reader)
     seen: dict[str, int] = {}
-    names = _plain(root.get("/Names"))
+    names = plain(root.get("/Names"))
     if isinstance(names, DictionaryObject):
-        for _ in _leaves(_plain(names.get("/JavaScript"))):
+        for _ in leaves_of(plain(names.get("/JavaScript"))):
             seen["named JavaScript"] = seen.get("named JavaScript", 0) + 1
     holders: list[tuple[str, Any]] = [("the document", root)]
-    holders += [("a page", page) for page in _pages(reader)]
-    holders += [("an annotation", annotation) for annotation in _annotations(reader)]
+    holders += [("a page", page) for page in pages_of(reader)]
+    holders += [("an annotation", annotation) for annotation in annotations_of(reader)]
     for where, holder in holders:
-        actions = [_plain(holder.get("/OpenAction")), _plain(holder.get("/A"))]
-        more = _plain(holder.get("/AA"))
+        actions = [plain(holder.get("/OpenAction")), plain(holder.get("/A"))]
+        more = plain(holder.get("/AA"))
         if isinstance(more, DictionaryObject):
-            actions += [_plain(one) for one in islice(more.values(), 20)]
+            actions += [plain(one) for one in islice(more.values(), 20)]
         for action in actions:
-            kind = _plain(action.get("/S")) if isinstance(action, DictionaryObject) else None
+            kind = plain(action.get("/S")) if isinstance(action, DictionaryObject) else None
             if kind in {"/JavaScript", "/Launch", "/SubmitForm", "/ImportData", "/GoToR"}:
                 word = f"{str(kind).lstrip('/')} of {where}"
                 seen[word] = seen.get(word, 0) + 1
@@ -272,82 +256,6 @@ def _scripts(reader: PdfReader) -> Iterator[Item]:
 
 
 def _link(action: DictionaryObject) -> Iterator[Fact]:
-    text = _decoded(_plain(action.get("/URI")))[:_SHOWN]
+    text = decoded(plain(action.get("/URI")))[:_SHOWN]
     if text:
         yield fact("PDF:LinkURL", text, f"{VERSION} URI", identifiers.url(text))
-
-
-def _pages(reader: PdfReader) -> Iterator[DictionaryObject]:
-    """Yield the first pages: the tree walked by hand, so that a loop in it ends."""
-    waiting = [_root(reader).get("/Pages")]
-    seen: set[int] = set()
-    count = 0
-    while waiting and count < _MOST_PAGES and len(seen) < _MOST_NODES:
-        reference = waiting.pop(0)
-        if isinstance(reference, IndirectObject):
-            if reference.idnum in seen:
-                continue
-            seen.add(reference.idnum)
-        node = _plain(reference)
-        if not isinstance(node, DictionaryObject):
-            continue
-        kids = _plain(node.get("/Kids"))
-        if isinstance(kids, ArrayObject):
-            waiting[:0] = list(kids)[:_MOST_NODES]
-        else:
-            count += 1
-            yield node
-
-
-def _annotations(reader: PdfReader) -> Iterator[DictionaryObject]:
-    for page in _pages(reader):
-        annotations = _plain(page.get("/Annots"))
-        if isinstance(annotations, ArrayObject):
-            for one in islice(annotations, _MOST_ATTACHMENTS):
-                annotation = _plain(one)
-                if isinstance(annotation, DictionaryObject):
-                    yield annotation
-
-
-def _leaves(tree: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the names and values of a tree of names; a loop in it ends."""
-    waiting, seen = [tree], 0
-    while waiting and seen < _MOST_NODES:
-        node = _plain(waiting.pop(0))
-        seen += 1
-        if not isinstance(node, DictionaryObject):
-            continue
-        kids, names = _plain(node.get("/Kids")), _plain(node.get("/Names"))
-        if isinstance(kids, ArrayObject):
-            waiting += list(kids)[:_MOST_NODES]
-        if isinstance(names, ArrayObject):
-            for n in range(0, min(len(names), 2 * _MOST_ATTACHMENTS) - 1, 2):
-                yield _decoded(_plain(names[n])), _plain(names[n + 1])
-
-
-def _root(reader: PdfReader) -> DictionaryObject:
-    root = _plain(reader.trailer.get("/Root"))
-    return root if isinstance(root, DictionaryObject) else DictionaryObject()
-
-
-def _plain(value: Any) -> Any:
-    """Return what a reference points to; pypdf's own null is None."""
-    if isinstance(value, IndirectObject):
-        value = value.get_object()
-    return None if type(value).__name__ == "NullObject" else value
-
-
-def _decoded(value: Any) -> str:
-    if isinstance(value, bytes):
-        try:
-            return value.decode("utf-8")
-        except UnicodeDecodeError:
-            return value.decode("latin-1")
-    return "" if value is None else str(value)
-
-
-def _bytes(value: Any) -> bytes:
-    original = getattr(value, "original_bytes", None)
-    if isinstance(original, bytes):
-        return original
-    return value if isinstance(value, bytes) else b""

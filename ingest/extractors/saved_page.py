@@ -2,21 +2,19 @@
 
 import re
 from collections.abc import Iterator
-from email.header import decode_header, make_header
 from typing import BinaryIO
 
 from ingest.extraction import Fact, Found, Item, Problem
 from ingest.normalise import Normal, fact, times
 from ingest.normalise.identifiers import url
-from ingest.readers.members import Budget, Exhausted, read_at, size_of
-from ingest.readers.peek import Peek
-from ingest.readers.streams import read_blocks
+from ingest.readers import mhtmls
+from ingest.readers.listing import digested
+from ingest.readers.members import Budget, Exhausted, Unreadable
 
 NAME = "saved_page"
-VERSION = "saved page reader 1"
+VERSION = "saved page reader 2"
 FORMATS = frozenset({"mhtml", "saved-html"})
 MOST_HEAD = 65_536
-MOST_PARTS = 5000
 _MARK = re.compile(rb"<!--\s*(?:Page saved with SingleFile|saved from url=\(\d{1,6}\))")
 _SINGLE = re.compile(
     rb"<!--\s*Page saved with SingleFile\s*(?:\r?\n\s*)?url:\s*(\S+)\s*"
@@ -28,15 +26,8 @@ _SCRIPT_DATE = re.compile(r"(\w{3} \w{3} \d{2} \d{4} \d{2}:\d{2}:\d{2}) GMT([+-]
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
-def _is_mhtml(peek: Peek) -> bool:
-    head = peek.head[:8192]
-    if b"Snapshot-Content-Location:" in head:
-        return True
-    return b"multipart/related" in head[:4096].lower() and b"mime-version" in head[:4096].lower()
-
-
 CONTAINERS = {
-    "mhtml": _is_mhtml,
+    "mhtml": lambda peek: mhtmls.begins(peek.head),
     "saved-html": lambda peek: (
         b"saved" in peek.head[:8192] and _MARK.search(peek.head[:8192]) is not None
     ),
@@ -96,87 +87,35 @@ def _script_date(text: str) -> Normal | None:
 
 
 def _mhtml(file: BinaryIO, head: bytes) -> Iterator[Item]:
-    fields = _fields(head)
+    headers = mhtmls.fields(head)
     names = {
         "snapshot-content-location": "URL", "subject": "Title", "date": "Saved", "from": "Tool",
         "x-mimeole": "Tool", "content-location": "URL",
     }  # fmt: skip
     for key, name in names.items():
-        value = fields.get(key, "")
+        value = headers.get(key, "")
         if value:
             normal = {"URL": url, "Saved": times.mail}.get(name, lambda _: None)(value)
             yield fact(f"SavedPage:{name}", value[:2000], f"{VERSION} {key}", normal)
-    boundary = re.search(r'boundary="?([^";\r\n]{1,200})"?', fields.get("content-type", ""))
-    if not boundary:
+    mark = mhtmls.boundary(headers)
+    if mark is None:
         yield Problem("no boundary between the parts")
         return
-    try:
-        yield from _parts(file, b"\n--" + boundary[1].encode("utf-8", "backslashreplace"))
-    except Exhausted as error:
-        yield Problem(f"not all parts were counted: {error}")
-
-
-def _parts(file: BinaryIO, mark: bytes) -> Iterator[Item]:
-    """Count the parts, and name those that are pages."""
     budget = Budget()
-    count, closed = 0, False
-    pages: list[str] = []
-    for place in _places(file, mark, budget):
-        after = read_at(file, place + len(mark), 4096)
-        if after[:2] == b"--":
-            closed = True
-        elif count < MOST_PARTS:
+    frames: list[str] = []
+    count = 0
+    try:
+        for part in mhtmls.parts(file, mark, budget):
             count += 1
-            inner = _fields(after.lstrip(b"\r\n"))
-            if inner.get("content-type", "").startswith("text/html"):
-                pages.append(inner.get("content-location", ""))
+            if part.headers.get("content-type", "").startswith("text/html"):
+                frames.append(part.headers.get("content-location", ""))
+            yield from digested(mhtmls.member(file, part), budget)
+    except (Exhausted, Unreadable) as error:
+        yield Problem(f"not all parts were read: {error}")
     yield Fact("SavedPage:Parts", str(count), str(count), VERSION)
-    for page in pages[1:200]:
+    for page in frames[1:200]:
         if page:
             yield fact("SavedPage:Frame", page[:2000], f"{VERSION} Content-Location", url(page))
-    if not closed:
-        yield Problem("the last part is cut off")
-
-
-def _places(file: BinaryIO, mark: bytes, budget: Budget) -> Iterator[int]:
-    """Yield where a mark stands, over the edges of blocks too."""
-    at, rest = 0, b""
-    for block in read_blocks(file, 0, size_of(file)):
-        budget.spend(len(block))
-        data = rest + block
-        place = data.find(mark)
-        while place >= 0:
-            yield at - len(rest) + place
-            place = data.find(mark, place + len(mark))
-        rest = data[-(len(mark) - 1) :]
-        at += len(block)
-
-
-def _fields(head: bytes) -> dict[str, str]:
-    """Return the header fields, folded lines joined, words decoded."""
-    found: dict[str, str] = {}
-    last = ""
-    for line in head.split(b"\n")[:200]:
-        text = line.rstrip(b"\r").decode("utf-8", "backslashreplace")
-        if not text:
-            break
-        if text[:1] in {" ", "\t"} and last:
-            found[last] += " " + text.strip()
-            continue
-        name, colon, value = text.partition(":")
-        if colon:
-            last = name.strip().lower()
-            found.setdefault(last, value.strip())
-    return {name: _decoded(value) for name, value in found.items()}
-
-
-def _decoded(value: str) -> str:
-    if "=?" not in value:
-        return value
-    try:
-        return str(make_header(decode_header(value[:4000])))
-    except (ValueError, LookupError, UnicodeError):
-        return value
 
 
 def _text(raw: bytes) -> str:

@@ -8,7 +8,7 @@ from email.parser import BytesParser
 from functools import partial
 from typing import BinaryIO
 
-from ingest.readers import ewf, mails, mboxes, outlooks, tars, warcs
+from ingest.readers import ewf, hars, mails, mboxes, mhtmls, outlooks, pdfs, tars, warcs
 from ingest.readers.containers import ZIP, Container, open_container
 from ingest.readers.members import (
     BLOCK,
@@ -44,13 +44,21 @@ def opened(file: BinaryIO, budget: Budget) -> Container | None:
         return Container("mbox", mboxes.members(file))
     if head.startswith(b"\xd0\xcf\x11\xe0"):
         return Container("msg", outlooks.members(file))
-    return open_container(file, budget) or _android(file, budget) or _mail(file)
+    if head.startswith(b"%PDF-"):
+        return Container("pdf", pdfs.members(file))
+    if hars.begins(head):
+        return Container("har", hars.members(file, budget))
+    other = open_container(file, budget) or _android(file, budget) or _mail(file)
+    if mhtmls.begins(head):  # what is attached to a mail of that form is listed by its name, too
+        named = other.entries if other is not None else iter(())
+        return Container("mhtml", itertools.chain(named, mhtmls.members(file, budget)))
+    return other
 
 
 def only_listed(file: BinaryIO) -> bool:
     """Return whether members of such a file are listed by an extractor, and cannot be taken out."""
     file.seek(0)
-    return file.read(8).startswith((b"%PDF-", ewf.L01, ewf.LX01))
+    return file.read(8).startswith((ewf.L01, ewf.LX01))
 
 
 def streamed(entry: Entry, container: Container, budget: Budget) -> Container | None:

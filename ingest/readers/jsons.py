@@ -23,21 +23,25 @@ _decode = json.JSONDecoder().raw_decode
 class _Text:
     """The document's text as far as it is needed."""
 
-    def __init__(self, blocks: Iterator[bytes], budget: Budget) -> None:
+    def __init__(self, blocks: Iterator[bytes], budget: Budget, most: int) -> None:
         self._blocks = blocks
         self._budget = budget
+        self._most = most
         self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
         self._text, self._at, self._ended = "", 0, False
 
-    def more(self) -> bool:
-        """Get further text; False: there is none."""
+    def more(self, least: int = 1) -> bool:
+        """Get so much further text, or what there is; False: there is none."""
         if self._ended:
             return False
-        block = next(self._blocks, b"")
-        self._budget.spend(len(block))
-        self._ended = not block
-        text = self._decoder.decode(block, final=self._ended)
-        self._text, self._at = self._text[self._at :] + text, 0
+        parts, had = [self._text[self._at :]], 0
+        while had < least and not self._ended:
+            block = next(self._blocks, b"")
+            self._budget.spend(len(block))
+            self._ended = not block
+            parts.append(self._decoder.decode(block, final=self._ended))
+            had += len(block)
+        self._text, self._at = "".join(parts), 0
         return True
 
     def peek(self) -> str:
@@ -65,7 +69,7 @@ class _Text:
         """Decode the next value whole.
 
         Raises:
-            Unreadable: it is damaged, or larger than `MOST_ELEMENT`.
+            Unreadable: it is damaged, or larger than may be.
         """
         self.peek()
         while True:
@@ -73,7 +77,8 @@ class _Text:
                 found, end = _decode(self._text, self._at)
             except (ValueError, RecursionError) as error:
                 whole = len(self._text) - self._at
-                if isinstance(error, RecursionError) or whole > MOST_ELEMENT or not self.more():
+                # Twice as much each time: it is tried from its beginning again.
+                if isinstance(error, RecursionError) or whole > self._most or not self.more(whole):
                     raise Unreadable("the JSON is damaged or cut off") from error
                 continue
             # A number that ends near the end of the text may go on: 1, 1.5, 1.5e-3.
@@ -84,7 +89,10 @@ class _Text:
 
 
 def walk(
-    blocks: Iterator[bytes], budget: Budget, chosen: Callable[[Path], bool]
+    blocks: Iterator[bytes],
+    budget: Budget,
+    chosen: Callable[[Path], bool],
+    most: int = MOST_ELEMENT,
 ) -> Iterator[tuple[Path, Any]]:
     """Yield (path, value): elements of chosen lists decoded whole, other values one by one.
 
@@ -92,12 +100,13 @@ def walk(
         blocks: the document.
         budget: bounds the work.
         chosen: told a list's path; whether its elements are wanted whole.
+        most: characters of one element.
 
     Raises:
         Exhausted: the budget is spent.
         Unreadable: it is no JSON from here on.
     """
-    text = _Text(blocks, budget)
+    text = _Text(blocks, budget, most)
     if text.peek() == "\ufeff":
         text.skip("\ufeff")
     yield from _walk(text, (), chosen)

@@ -97,6 +97,22 @@ def listing_of(container: Container, source: str, budget: Budget) -> Iterator[It
         yield Problem(f"{container.kind}: packed members are listed, not read", incomplete=False)
 
 
+def digested(entry: Entry, budget: Budget, modified_at: str | None = None) -> Iterator[Item]:
+    """Yield one member of what is no archive, read through, and what is wrong with it.
+
+    Raises:
+        Exhausted: the budget is spent.
+    """
+    tally = _Tally()
+    read = _through(entry, budget, tally, keep=False)
+    if tally.stopped:
+        raise Exhausted(tally.stopped)
+    marks = (*flags(entry, set()), *filter(None, [read.mark]))
+    yield Member(entry.path, read.size, modified_at, read.digest or None, marks)
+    if read.why:
+        yield Problem(f"{entry.path[:200]}: {read.why}")
+
+
 def flags(entry: Entry, seen: set[str]) -> tuple[str, ...]:
     """Return what is odd about a member, in one word each; `seen` keeps the names so far.
 

@@ -27,7 +27,6 @@ from ingest.readers.members import (
     held,
 )
 
-VERSION = "member reader 2"
 ODD = frozenset({"parent", "absolute", "nul", "control", "bidirectional"})  # of names
 _KINDS = {FOLDER: "member-folder", LINK: "member-link", DEVICE: "member-device"}
 

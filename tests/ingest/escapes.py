@@ -84,6 +84,7 @@ def look(sandbox, content):
         "problems": record.problems,
         "isolation": record.sandbox,
         "result": facts.get("Escape:Result", "ended"),
+        "unpacked": facts.get("Escape:Unpacked") == "True",
         "read": facts.get("Escape:Evidence") == sha256(content.encode()).hexdigest(),
         "same": same,
     }

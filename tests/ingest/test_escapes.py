@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 
 from ingest import landlock, lockdown, seccomp
+from ingest.readers import packed
 from ingest.sandbox import Sandbox
+from tests.libarchive import needs_libarchive
 from tests.shared import ROOT
 
 FAULTS = Path(__file__).parent / "faults"
@@ -102,10 +104,16 @@ def test_every_way_out_is_closed_and_the_evidence_stays_readable(tried, way):
     else:
         assert line["result"].startswith("stopped: "), line
         assert line["read"], "the parser could not go on reading the evidence"
+        assert line["unpacked"] == (packed.VERSION is not None)
     assert line["same"], "the evidence was changed"
     assert (line["outside"], line["kept"]) == ([], True)
     assert not any(line["heard"])
     assert line["zygote"], "the warm process went down with it"
+
+
+@needs_libarchive
+def test_libarchive_had_run_in_each_of_these_processes(tried):
+    assert {way for way, line in tried.items() if not line["unpacked"]} == set(ENDED)
 
 
 # --- the second profile: one program ---

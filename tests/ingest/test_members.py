@@ -118,7 +118,7 @@ def test_a_member_becomes_an_exhibit_linked_from_both_sides(house, tmp_path):
     for entry in (above, below):
         assert entry.fields["inputs"] == [parent_digest]
         assert child["sha256"] in entry.fields["outputs"]
-        assert entry.fields["instrument"]["version"].startswith("member reader 2")
+        assert entry.fields["instrument"]["version"].startswith("member reader 3")
         assert "landlock" in entry.fields["instrument"]["parameters"]["isolation"]
         assert opened(house, entry)["path"] == "a/letter.txt"
     assert above.fields["request_id"] == below.fields["request_id"]

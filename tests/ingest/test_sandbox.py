@@ -318,8 +318,9 @@ def test_a_dead_zygote_is_replaced(sandbox):
     ],
 )
 def test_a_zygote_that_fails_twice_on_a_file_is_an_outcome_and_the_next_file_is_read(
-    faulty, how, outcome, why
+    faulty, monkeypatch, how, outcome, why
 ):
+    monkeypatch.setattr("ingest.sandbox._GRACE_SECONDS", 0.5)
     done = threading.Event()
 
     def again_and_again():
@@ -340,6 +341,27 @@ def test_a_zygote_that_fails_twice_on_a_file_is_an_outcome_and_the_next_file_is_
         thread.join()
     assert (record.outcome, record.problems) == (outcome, (why,))
     assert look(faulty, image.SAMPLE, "next.tif").outcome in {"ok", "partial"}
+
+
+def test_a_zygote_that_answers_late_is_not_taken_for_one_that_hangs(faulty):
+    """As on a machine with much to do, where a file's time is up before it is looked at."""
+    look(faulty, "fine")
+    zygote = faulty._zygote.process.pid
+
+    def hold_up():
+        while not children(zygote):
+            time.sleep(0.01)
+        os.kill(zygote, signal.SIGSTOP)
+        time.sleep(QUICK.wall_ms / 1000 + 1)
+        os.kill(zygote, signal.SIGCONT)
+
+    thread = threading.Thread(target=hold_up)
+    thread.start()
+    record = look(faulty, "sleep")
+    thread.join()
+    assert record.outcome == "timeout"
+    assert record.problems == (f"time limit: {QUICK.wall_ms} ms",)
+    assert faulty._zygote.process.pid == zygote
 
 
 def children(process):

@@ -10,11 +10,13 @@ from ingest.extraction import Format, Found, Member, shortened, visible
 from ingest.extractors import (
     android_backup,
     archive,
+    har,
     mail,
     mbox,
     office,
     outlook,
     pdf,
+    saved_page,
     wacz,
     warc,
 )
@@ -40,6 +42,20 @@ PDF = a_pdf(
     b"/Names<</EmbeddedFiles<</Names[(a)5 0 R]>>>>",
     objects=[b"<</Type/Filespec/F(a.txt)/EF<</F 6 0 R>>>>", stream(b"attached")],
 )
+HAR = (
+    b'{"log": {"creator": {"name": "x"}, "entries": [{"startedDateTime": "2024-05-01T10:30:00Z",'
+    b'"request": {"url": "https://example.org/a", "postData": {"text": "q=1"}},'
+    b'"response": {"content": {"text": "\\u043c\\u0456\\u0441\\u0442"}}},'
+    b'{"request": {"url": "https://example.org/i.png"},'
+    b'"response": {"content": {"text": "iVBORw0K", "encoding": "base64"}}}]}}'
+)
+MHTML = saved_page.SAMPLE.replace(
+    b"------X--",
+    b"------X\r\nContent-Location: https://example.org/b.png\r\n"
+    b"Content-Transfer-Encoding: base64\r\n\r\niVBO\r\nRw0K\r\n"
+    b"------X\r\nContent-Location: https://example.org/c\r\n"
+    b"Content-Transfer-Encoding: quoted-printable\r\n\r\na=3D=\r\nb\r\n------X--",
+)
 LISTING = {
     "zip": (archive, make.zipped(PAIRS)),
     "zip in zip": (archive, TWO),
@@ -54,6 +70,9 @@ LISTING = {
     "warc": (warc, warc.SAMPLE),
     "warc.gz": (warc, gzip.compress(warc.SAMPLE)),
     "wacz": (wacz, wacz.SAMPLE),
+    "pdf": (pdf, PDF),
+    "har": (har, HAR),
+    "mhtml": (saved_page, MHTML),
     "docx": (office, docx(**{"word/media/image1.png": b"picture"})),
 }
 PACKED = {"7z": (archive, make.sevenz(PAIRS)), "rar": (archive, make.rar5(PAIRS, packed=True))}
@@ -137,6 +156,58 @@ def test_a_page_and_its_request_have_one_address_and_two_names():
     assert [one["size"] for one in found] == [5, 5]
 
 
+def test_a_har_gives_what_was_answered_and_what_was_sent():
+    answers = {one.path: one for one in listed(har, HAR)}
+    assert list(answers) == [
+        "entry=1 request https://example.org/a",
+        "entry=1 https://example.org/a",
+        "entry=2 https://example.org/i.png",
+    ]
+    picture = answers["entry=2 https://example.org/i.png"]
+    assert picture.sha256 == f"sha256:{sha256(bytes.fromhex('89504e470d0a')).hexdigest()}"
+    assert answers["entry=1 https://example.org/a"].size == len("міст".encode())
+    assert answers["entry=1 https://example.org/a"].modified_at == "2024-05-01T10:30:00Z"
+    broken = HAR.replace(b"iVBORw0K", b"iVBORw0")
+    assert listed(har, broken)[2].flags == ("damaged",)
+    assert taken(broken, [listed(har, broken)[2].path])[0]["reason"] == "member-damaged"
+
+
+def test_a_body_of_megabytes_is_read_and_so_is_what_follows_it():
+    """A film in a HAR is one text of many megabytes, and once ended the reading."""
+    film = b'{"request": {"url": "f"}, "response": {"content": {"text": "%s"}}}' % (
+        b"x" * (12 << 20)
+    )
+    compare(har, HAR.replace(b'"entries": [', b'"entries": [' + film + b","))
+
+
+def test_the_parts_of_a_saved_page_are_what_was_packed():
+    sizes = {one.path: one.size for one in listed(saved_page, MHTML)}
+    assert sizes == {
+        "part=1 https://example.org/a": 4,
+        "part=2 https://example.org/i.png": 1,
+        "part=3 https://example.org/b.png": 6,
+        "part=4 https://example.org/c": 3,
+    }
+    for wrong in (b"iVB!\r\nRw0K", b"iVBO\r\nRw0"):
+        changed = MHTML.replace(b"iVBO\r\nRw0K", wrong)
+        [end] = taken(changed, ["part=3 https://example.org/b.png"])
+        assert end["reason"] == "member-damaged"
+
+
+def test_a_mail_with_pictures_inside_gives_them_by_name_and_by_number():
+    content = EML.replace(b"multipart/mixed", b"multipart/related")
+    [named], [part] = listed(mail, content), listed(saved_page, content)
+    assert [one["sha256"] for one in taken(content, [named.path, part.path])] == [named.sha256] * 2
+
+
+def test_a_box_of_one_mail_is_a_box_whatever_it_is_called():
+    """Called a mail by libmagic, what is attached was listed, and could not be taken out."""
+    one = b"From someone@example.org Sun Jan  5 15:04:00 2020\n" + EML
+    assert listed(mail, one) == []
+    [within] = listed(mbox, one)
+    assert taken(one, [within.path])[0]["sha256"] == within.sha256
+
+
 def test_a_record_whose_declared_digest_does_not_hold_is_refused_with_that_reason():
     changed = warc.SAMPLE.replace(b"hello\r\n\r\n", b"jello\r\n\r\n")
     [_, response] = [member.path for member in listed(warc, changed)]
@@ -148,9 +219,7 @@ def test_a_record_whose_declared_digest_does_not_hold_is_refused_with_that_reaso
 
 
 def test_what_is_only_listed_is_refused_as_such():
-    members = listed(pdf, PDF)
-    assert [one.path for one in members] == ["a.txt"]
-    assert [one["reason"] for one in taken(PDF, ["a.txt"])] == ["member-unreadable"]
+    assert [one["reason"] for one in taken(b"LVF\x09\r\n\xff\0", ["a"])] == ["member-unreadable"]
     embedded = message({0x37: "s"}, (), [("a.txt", b"x" * 5000)])
     embedded = embedded.replace("37010102".encode("utf-16-le"), "3701000D".encode("utf-16-le"))
     [within] = listed(outlook, embedded)

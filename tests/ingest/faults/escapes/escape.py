@@ -2,6 +2,7 @@
 
 import ctypes
 import fcntl
+import io
 import mmap
 import os
 import resource
@@ -12,11 +13,16 @@ import threading
 from hashlib import sha256
 
 from ingest.extraction import Fact
+from ingest.readers import packed
+from ingest.readers.members import Entry
+from tests import make_archives
 
 NAME = "escape"
 VERSION = "escape 1"
 FORMATS = frozenset({"text/plain"})
 SAMPLE = b""
+INSIDE = b"evidence" * 100
+PACKED = make_archives.sevenz([("a.txt", INSIDE)])
 
 _call = ctypes.CDLL(None, use_errno=True).syscall
 
@@ -26,6 +32,7 @@ def extract(file, found):
     if not text:
         return
     way, _, target = text.partition(" ")
+    before = _unpacked()  # a library in C has run, and its calls back into this process stand open
     try:
         result = f"escaped: {globals()[f'_{way}'](target)}"
     except (OSError, MemoryError, RuntimeError, ValueError) as error:
@@ -33,6 +40,15 @@ def extract(file, found):
     yield Fact("Escape:Result", result[:500], "", "test")
     file.seek(0)
     yield Fact("Escape:Evidence", sha256(file.read()).hexdigest(), "", "test")
+    # None of the ways has broken it either.
+    yield Fact("Escape:Unpacked", str(before == _unpacked() == INSIDE), "", "test")
+
+
+def _unpacked():
+    """Return the member of a 7z, by libarchive where it is installed."""
+    entry = Entry("a.txt", len(INSIDE))
+    packed.readable([entry], io.BytesIO(PACKED))
+    return b"".join(entry.read()) if entry.read else None
 
 
 def _read(place):
