@@ -14,38 +14,20 @@ from ingest.extraction import Fact, Found, Item, Problem
 from ingest.normalise import identifiers as ids
 from ingest.normalise.written import AMBIGUOUS, order, written
 from ingest.readers.containers import open_container
-from ingest.readers.members import BLOCK, Budget, Entry, Exhausted, Unreadable, size_of
+from ingest.readers.members import Budget, Entry, Exhausted, Unreadable, size_of
 from ingest.readers.peek import Peek
 from ingest.readers.streams import read_blocks
 from ingest.readers.tallies import Tally
+from ingest.readers.whatsapp_lines import CHAT_NAME, START, lines, named, regular, stands
 
 NAME = "chat_whatsapp"
 VERSION = "WhatsApp chat reader 1"
 FORMATS = frozenset({"whatsapp-chat", "whatsapp-chat-zip"})
-MOST_LINE = 65_536
-_START = re.compile(
-    r"\[?([0-9]{1,4}[./-][0-9]{1,2}[./-][0-9]{2,4},?[\s\u202f\u00a0]+[0-9]{1,2}[:.][0-9]{2}"
-    r"(?:[:.][0-9]{2})?(?:[\s\u202f\u00a0]*[ap]\.?[\s\u202f\u00a0]?m\.?)?)(?:\]| -) "
-    r"(?:([^:]{1,200}): )?",
-    re.I,
-)
 _FILE = re.compile(r"<attached: |\(file attached\)|\(файл додано\)|\(файл добавлен\)|\(ملف مرفق\)")
 _GONE = re.compile(
     r"<Media omitted>|<Медіа пропущено>|<Без медиафайлов>|<تم استبعاد الوسائط>|(?:image|video|audio"
     r"|sticker|document|GIF|Contact card) omitted"
 )
-_NAMES = re.compile(r"(?:^|/)(?:_chat|[^/]*(?:WhatsApp|واتساب)[^/]*)\.txt$", re.I)
-# Digits, comma and halves of the day as Arabic and Persian telephones write them; marks of
-# direction go. Only to find the time: what is kept is the text as it stands.
-_ARABIC = str.maketrans(
-    {
-        **{chr(0x660 + n): str(n) for n in range(10)},
-        **{chr(0x6F0 + n): str(n) for n in range(10)},
-        "،": ",", "\u200e": "", "\u200f": "", "\u061c": "", "\u202f": " ", "\u00a0": " ",
-    }
-)  # fmt: skip
-_HALVES = re.compile(r"(?<=[0-9]) ?([صم])(?=\]| -)")
-MOST_NAMES = 400  # characters
 
 
 def _is_chat(peek: Peek) -> bool:
@@ -53,13 +35,13 @@ def _is_chat(peek: Peek) -> bool:
     head = peek.head[:8192]
     if b"\0" in head:  # no text
         return False
-    lines = head.decode("utf-8-sig", "replace").splitlines()[:20]
-    return sum(1 for line in lines if _START.match(_regular(line))) >= max(1, len(lines) // 3)
+    first = head.decode("utf-8-sig", "replace").splitlines()[:20]
+    return sum(1 for line in first if START.match(regular(line))) >= max(1, len(first) // 3)
 
 
 CONTAINERS = {
     "whatsapp-chat": _is_chat,
-    "whatsapp-chat-zip": lambda peek: any(_NAMES.search(name) for name in peek.names),
+    "whatsapp-chat-zip": lambda peek: any(CHAT_NAME.search(name) for name in peek.names),
 }
 SAMPLE = (
     "[14.05.24, 16:49:42] Оксана: hello\n[14.05.24, 16:50:01] +380 44 123 45 67: "
@@ -88,7 +70,7 @@ def extract(file: BinaryIO, found: Found) -> Iterator[Item]:
     try:
         container = open_container(file, budget)
         for entry in container.entries if container else ():
-            if _NAMES.search(entry.path):
+            if CHAT_NAME.search(entry.path):
                 yield from _in_zip(entry, budget)
     except (Unreadable, Exhausted) as error:
         yield Problem(str(error))
@@ -105,7 +87,7 @@ def _chat(blocks: Iterator[bytes], budget: Budget, name: str) -> Iterator[Item]:
     chat = _Chat()
     problem = ""
     try:
-        for line in _lines(blocks, budget):
+        for line in lines(blocks, budget):
             _take(line, chat)
     except (Unreadable, Exhausted) as error:
         problem = str(error)
@@ -132,20 +114,14 @@ def _chat(blocks: Iterator[bytes], budget: Budget, name: str) -> Iterator[Item]:
         yield Problem(problem)
 
 
-def _regular(line: str) -> str:
-    """Return the beginning of a line with the digits and halves of the day that `_START` reads."""
-    plain = line[:400].translate(_ARABIC)
-    return _HALVES.sub(lambda found: " AM" if found[1] == "ص" else " PM", plain, count=1)
-
-
 def _take(line: str, chat: _Chat) -> None:
-    regular = _regular(line)
-    found = _START.match(regular)
+    plain = regular(line)
+    found = START.match(plain)
     if not found:
         return
     raw, sender = found[1], found[2]
-    stands = line.partition("]" if regular[:1] == "[" else " - ")[0].strip("[\u200e\u200f\u061c ")
-    chat.first, chat.last = chat.first or (raw, stands), (raw, stands)
+    told_at = (raw, stands(line, plain))
+    chat.first, chat.last = chat.first or told_at, told_at
     numbers = re.split(r"[./-]", raw.split(",")[0].split(" ")[0])
     if len(numbers) == 3 and len(numbers[0]) < 4:
         told = order(int(numbers[0]), int(numbers[1]))
@@ -155,21 +131,9 @@ def _take(line: str, chat: _Chat) -> None:
     if sender is None:
         return  # a notice of WhatsApp's own
     chat.tally.count += 1
-    name = sender.strip("\u200e\u202a\u202c\u2068\u2069 ~")
+    name = named(sender)
     chat.tally.participant(name, ids.telephone(name) or ids.person(name))
-    rest = regular[found.end() : found.end() + MOST_NAMES]
+    rest = plain[found.end() :]
     attached, gone = bool(_FILE.search(rest)), bool(_GONE.search(rest))
     chat.tally.media += attached or gone
     chat.tally.missing += gone
-
-
-def _lines(blocks: Iterator[bytes], budget: Budget) -> Iterator[str]:
-    rest = b""
-    for block in blocks:
-        budget.spend(len(block))
-        *whole, rest = (rest + block).split(b"\n")
-        for line in whole:
-            yield line[:MOST_LINE].decode("utf-8-sig", "replace")
-        if len(rest) > BLOCK * 16:
-            rest = rest[:MOST_LINE]
-    yield rest[:MOST_LINE].decode("utf-8-sig", "replace")

@@ -186,12 +186,13 @@ def _store(database: Database, store: Store, source: str) -> Iterator[Item]:
         )
         for name, value in zip(("First", "Last"), database.one(question), strict=False):
             if isinstance(value, int | float) and not isinstance(value, bool):
-                normal = _moment(value, store)
+                normal = moment(value, store)
                 yield fact(f"{group}:{name}", str(value), f"{source} {store.time}", normal)
     yield from _people(database, store, source)
 
 
-def _moment(value: float, store: Store) -> Normal | None:
+def moment(value: float, store: Store) -> Normal | None:
+    """Return the time that a number of an application means; None: it can be none."""
     units = store.units
     if not units:  # iOS 11 went over from seconds to nanoseconds
         units = 1_000_000_000 if abs(value) > 10**12 else 1
