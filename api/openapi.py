@@ -5,7 +5,7 @@ from typing import Any
 from api.place import SESSION
 from api.problems import TYPE_PREFIX
 from api.refusals import problems_of
-from api.rules_schema import ASSURED, RULE_OPERATIONS
+from api.rules_schema import ASSURED, ONCE, RULE_OPERATIONS
 from api.schema import (
     CaseList,
     CaseView,
@@ -76,12 +76,6 @@ def _query(name: str, *, required: bool = False, **schema: Any) -> dict[str, Any
 
 
 _PAGED = (_query("cursor"), _query("limit", type="integer", minimum=1, maximum=500))
-_ONCE = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "description": "drawn by the client: the same request sent again has no second effect",
-    "schema": {"type": "string", "pattern": '^"?[!#-~]{1,255}"?$'},
-}
 _ACKNOWLEDGED = {
     "name": "Evidence-Acknowledged",
     "in": "header",
@@ -98,7 +92,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *RULE_OPERATIONS,
     *SESSION_OPERATIONS,
     ("get", "/api/v1/cases", "List your cases", {200: CaseList}, [*_PAGED], None),
-    ("post", "/api/v1/cases", "Open a case", {201: CaseView}, [_ONCE], NewCase),
+    ("post", "/api/v1/cases", "Open a case", {201: CaseView}, [ONCE], NewCase),
     ("get", "/api/v1/cases/{code}", "Show a case", {200: CaseView}, [_CODE], None),
     (
         "get",
@@ -125,7 +119,7 @@ OPERATIONS: tuple[Operation, ...] = (
                     "authority", "source", "conditions",
                 )
             ),
-            _ONCE,
+            ONCE,
             {"name": "Evidence-Path", "in": "header", "schema": {"type": "string"}},
             {"name": "Repr-Digest", "in": "header", "schema": {"type": "string"}},
         ],
@@ -258,7 +252,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/api/v1/submissions",
         "Begin a submission; under an id of your own, the same again changes nothing",
         {200: SubmissionView, 201: SubmissionView},
-        [_ONCE],
+        [ONCE],
         NewSubmission,
     ),
     (

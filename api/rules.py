@@ -1,18 +1,27 @@
-"""Markings, acts of two persons, disclosure and the access log over HTTP."""
+"""Markings, acts of two persons, erasures, disclosure and the access log over HTTP."""
 
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
+from api.once import requested_once
 from api.request import assured, authority, caller, json_body, purpose, repo
-from api.rules_schema import NewApproval, NewDecision, NewDisclosure, NewMarking, NewMotive
+from api.rules_schema import (
+    NewApproval,
+    NewDecision,
+    NewDisclosure,
+    NewErasure,
+    NewMarking,
+    NewMotive,
+)
 from custody.entry import Act, timestamp
-from repository import approvals
+from repository import approvals, erasure
 from repository.access import Marking
 from repository.access_log import Wanted, access_log, as_csv
 from repository.disclose import disclose, reveal
 from repository.errors import BadRequest
 from repository.marking import show_marking
+from repository.models import Erasure
 from repository.naming import instant, shown
 from repository.rules import Approval
 
@@ -76,6 +85,35 @@ def decide(approval: str) -> Response:
     return jsonify({**_view(row), "motive": asked.motive})
 
 
+@blueprint.get("/erasures")
+def erasures() -> Response:
+    """List the erasures that wait for a second person, or for a store."""
+    items = [_erasure(row, number) for row, number in erasure.waiting(repo(), caller())]
+    return jsonify(items=items)
+
+
+@blueprint.post("/erasures")
+def ask_erasure() -> tuple[Response, int]:
+    """Ask for the erasure of an exhibit; nothing is destroyed yet."""
+    who = caller()
+    asked = json_body(NewErasure)
+    with requested_once(who, asked.model_dump_json()) as held:
+        row = erasure.request(
+            repo(), who, asked.exhibit, order=asked.order, motive=asked.motive,
+            drawn=held.made if held else None,
+        )  # fmt: skip
+    return jsonify(_erasure(row, asked.exhibit)), 201
+
+
+@blueprint.post("/erasures/<name>/decision")
+def decide_erasure(name: str) -> Response:
+    """Approve an erasure, which nobody can undo, or refuse it, as a second person."""
+    who = caller()
+    asked = json_body(NewDecision)
+    act = erasure.approve if asked.approve else erasure.reject
+    return jsonify(_erasure(act(repo(), who, name, motive=asked.motive)))
+
+
 @blueprint.post("/exhibits/<number>/disclosures")
 def disclosed(number: str) -> tuple[Response, int]:
     """Disclose an exhibit to a party of its case."""
@@ -124,6 +162,17 @@ def accesses() -> Response:
             raise BadRequest(f"more than {MAX_ROWS} accesses: name a time, or ask for CSV")
         items.append(row)
     return jsonify(items=items)
+
+
+def _erasure(row: Erasure, number: str | None = None) -> dict[str, Any]:
+    return {
+        "erasure": row.id,
+        "exhibit": number,
+        "order": row.document,
+        "state": row.state,
+        "requested_by": row.requested_by,
+        "requested_at": timestamp(row.requested_at),
+    }
 
 
 def _view(row: Approval) -> dict[str, Any]:

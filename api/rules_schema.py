@@ -1,4 +1,4 @@
-"""What is asked and answered about markings, acts of two persons, disclosure and the access log."""
+"""What is asked and answered about markings, acts of two persons and the access log."""
 
 from typing import Any, Literal
 
@@ -59,6 +59,32 @@ class NewDecision(BaseModel):
     model_config = ConfigDict(extra="forbid")
     approve: bool
     motive: str
+
+
+class NewErasure(BaseModel):
+    """Which exhibit is to be erased; `order`: `sha256:` and the digest of what orders it."""
+
+    model_config = ConfigDict(extra="forbid")
+    exhibit: str
+    order: str
+    motive: str
+
+
+class ErasureView(BaseModel):
+    """An erasure by order; `state`: requested, refused, approved (nobody can read it), erased."""
+
+    erasure: str
+    exhibit: str | None
+    order: str
+    state: str
+    requested_by: str
+    requested_at: str
+
+
+class ErasureList(BaseModel):
+    """The erasures that wait for a second person, or for a store."""
+
+    items: list[ErasureView]
 
 
 class NewDisclosure(BaseModel):
@@ -203,6 +229,13 @@ ASSURED = {
     "schema": {"type": "string"},
 }
 
+ONCE = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "drawn by the client: the same request sent again has no second effect",
+    "schema": {"type": "string", "pattern": '^"?[!#-~]{1,255}"?$'},
+}
+
 # As `api.openapi.OPERATIONS`.
 RULE_OPERATIONS: tuple[tuple[str, str, str, dict[int, Any], list[dict[str, Any]], Any], ...] = (
     *(
@@ -233,6 +266,23 @@ RULE_OPERATIONS: tuple[tuple[str, str, str, dict[int, Any], list[dict[str, Any]]
         "Decide as a second person",
         {200: ApprovalView},
         [_APPROVAL],
+        NewDecision,
+    ),
+    ("get", "/api/v1/erasures", "The erasures that wait", {200: ErasureList}, [], None),
+    (
+        "post",
+        "/api/v1/erasures",
+        "Ask for the erasure of an exhibit",
+        {201: ErasureView},
+        [ONCE],
+        NewErasure,
+    ),
+    (
+        "post",
+        "/api/v1/erasures/{name}/decision",
+        "Approve or refuse an erasure as a second person",
+        {200: ErasureView},
+        [_path("name")],
         NewDecision,
     ),
     (
@@ -300,6 +350,7 @@ _CASE = ("not-found", "unknown-case", "access-denied")
 _BODY = ("malformed-json", "unsupported-media-type")
 _EXHIBIT = ("not-found", "unknown-exhibit", "access-denied")
 _V1 = "/api/v1"
+ONCE_REFUSALS = ("idempotency-key-reused", "idempotency-key-in-use")
 
 # As `api.refusals.REFUSALS`.
 RULE_REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
@@ -312,10 +363,20 @@ RULE_REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
         for kind in ("cases", "exhibits", "submissions")
     },
     ("get", f"{_V1}/approvals"): ("access-denied",),
-    ("post", f"{_V1}/approvals"): (*_ANY_SUBJECT, *_BODY, "unknown-identity"),
+    ("post", f"{_V1}/approvals"): (
+        *_ANY_SUBJECT, *_BODY, "unknown-identity", "step-up-required",
+    ),
     ("post", f"{_V1}/approvals/{{approval}}/decision"): (
         *_ANY_SUBJECT, *_BODY, "unknown-approval", "step-up-required",
         "approval-expired",
+    ),
+    ("get", f"{_V1}/erasures"): ("access-denied",),
+    ("post", f"{_V1}/erasures"): (
+        *_EXHIBIT, *_BODY, *ONCE_REFUSALS, "step-up-required", "exhibit-erased",
+    ),
+    ("post", f"{_V1}/erasures/{{name}}/decision"): (
+        *_EXHIBIT, *_BODY, "unknown-erasure", "step-up-required", "approval-expired",
+        "no-such-object", "locked",
     ),
     ("get", f"{_V1}/cases/{{code}}/identities"): _CASE,
     ("post", f"{_V1}/cases/{{code}}/identities"): (*_CASE, *_BODY),

@@ -195,8 +195,8 @@ class Settings(BaseSettings):
     step_up_minutes: int = Field(
         10,
         ge=1,
-        description="How recent a sign-in must be for exports, disclosures, decisions of a second "
-        "person and the identity of a source.",
+        description="How recent a sign-in must be for exports, disclosures, acts of two persons "
+        "(asking and deciding) and the identity of a source.",
     )
 
     tls_client_ca_file: Path | None = Field(

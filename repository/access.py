@@ -51,6 +51,7 @@ class Right(StrEnum):
     PROTECT = "protect"  # put identities into the vault, and see codenames
     REQUEST = "request"  # ask for an act of two persons
     REVEAL = "reveal"  # who a source is, where two persons permitted it
+    DISPOSE = "dispose"  # ask for the erasure of an exhibit
     GOVERN = "govern"  # people, grants, tokens, quarantine
     DECIDE = "decide"  # as a second person
     AUDIT = "audit"  # the ledger and the access log
@@ -74,6 +75,7 @@ ALLOWED: Mapping[Right, frozenset[str]] = {
     Right.PROTECT: frozenset({"investigator", "prosecutor", "custodian"}),
     Right.REQUEST: _PARTICIPANTS,
     Right.REVEAL: _LOOKING,
+    Right.DISPOSE: frozenset({"custodian"}),
     Right.GOVERN: frozenset({"custodian"}),
     Right.DECIDE: frozenset({"custodian"}),
     Right.AUDIT: frozenset({"auditor", "custodian"}),
@@ -89,7 +91,8 @@ SHOWING = frozenset(  # what a seal and a circle of readers stop
 USING = frozenset({Right.FACTS, Right.RETRIEVE, Right.EXTRACT, Right.EXPORT, Right.DISCLOSE})
 TAKING = frozenset({Right.RETRIEVE, Right.EXPORT, Right.DISCLOSE})
 LEAVING = frozenset({Right.EXPORT, Right.DISCLOSE})
-STEP_UP = LEAVING | {Right.REVEAL, Right.DECIDE}  # what needs a recent sign-in
+# What needs a recent sign-in: what lets something leave, and acts of two persons on either side.
+STEP_UP = LEAVING | {Right.REQUEST, Right.DISPOSE, Right.REVEAL, Right.DECIDE}
 STALE = "step-up-required"
 
 # A purpose -> for whom something leaves, as providers consent to it.

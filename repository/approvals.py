@@ -18,7 +18,7 @@ from custody.keys import KeyState
 from custody.note import VerifierKey
 from repository import Repository, identities
 from repository.access import Marking, Right
-from repository.authorise import Caller, on_case, on_house, second_person
+from repository.authorise import Caller, governs, on_case, on_house, second_person
 from repository.errors import BadRequest, UnknownApproval
 from repository.marking import Subject, check_motive, checked, current, find_subject, put, tighten
 from repository.models import Case, Exhibit, Person
@@ -128,6 +128,8 @@ def request_compromise(
 def waiting(repo: Repository, caller: Caller) -> list[tuple[Approval, str, str]]:
     """Return what waits for a decision, with its subject and the motive that was stated; recorded.
 
+    What is about a case of another institution is not the caller's to know.
+
     Raises:
         AccessDenied: no custodian; recorded.
     """
@@ -139,7 +141,7 @@ def waiting(repo: Repository, caller: Caller) -> list[tuple[Approval, str, str]]
         .order_by(Approval.requested_at)
     )
     with repo.database.reading() as session:
-        rows = list(session.scalars(query))
+        rows = [row for row in session.scalars(query) if _reaches(repo, session, caller, row)]
         names = [_name(session, row) for row in rows]
     repo.ledger.record(
         Draft(Act.CONSULTATION, actor, reason="approval-list", plain={"count": len(rows)})
@@ -264,6 +266,12 @@ def _draft(
         withheld=withheld,
         subject=subject.case.id if subject and not subject.exhibit else None,
     )
+
+
+def _reaches(repo: Repository, session: Session, caller: Caller, row: Approval) -> bool:
+    if row.case_id is None:
+        return True
+    return governs(session, caller, session.get_one(Case, row.case_id), repo.clock())
 
 
 def _waiting(session: Session, approval: str) -> Approval:

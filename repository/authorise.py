@@ -140,6 +140,12 @@ def of_exhibits(
     return found
 
 
+def governs(session: Session, caller: Caller, case: Case, now: datetime) -> bool:
+    """Say whether a case is one of the caller's to govern: another institution's is not."""
+    asking = who(session, caller, case)
+    return decide(asking, Right.GOVERN, of_case(session, caller, case), None, now).allowed
+
+
 # --- acts
 
 

@@ -4,6 +4,7 @@ While a lock runs nothing can delete the stored bytes, and nothing should; witho
 nobody can read them. Entries, digests and the encrypted bytes stay until the locks end.
 """
 
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Session
 from custody.entry import Act, Actor, Draft, uuid7
 from repository import Repository, keys
 from repository.access import Right
-from repository.authorise import Caller, on_house, second_person
+from repository.authorise import Caller, governs, on_exhibit, on_house, second_person
 from repository.errors import (
     BadRequest,
     Erased,
@@ -23,41 +24,56 @@ from repository.errors import (
     StoreError,
     UnknownErasure,
 )
-from repository.exhibits import by_entry, derived_objects, find_exhibit, ref, repaired_objects
-from repository.models import DataKey, Erasure, Exhibit
+from repository.exhibits import by_entry, derived_objects, ref, repaired_objects
+from repository.models import Case, DataKey, Erasure, Exhibit
 from repository.naming import shown
 from repository.people import SYSTEM
 from repository.retrieve import recorded_parts
 from repository.stores import Order, Stored
 
 MAX_MOTIVE = 2_000
+_DIGEST = re.compile("sha256:[0-9a-f]{64}")
+_OF_NOTHING = f"sha256:{sha256().hexdigest()}"
 
 
 def request(
-    repo: Repository, caller: Caller, number: str, *, document: bytes, motive: str
+    repo: Repository,
+    caller: Caller,
+    number: str,
+    *,
+    order: str,
+    motive: str,
+    drawn: str | None = None,
 ) -> Erasure:
     """Ask for the erasure of an exhibit; nothing is destroyed yet.
 
     Args:
         repo: the repository.
-        caller: a custodian.
+        caller: a custodian of the exhibit's institution, or of the house.
         number: the exhibit.
-        document: the order itself; its digest goes on record.
+        order: `sha256:` and the hex digest of the document that orders it; it goes on record.
         motive: why, in words.
+        drawn: the id of the request, where a client drew it; the same again changes nothing.
 
     Raises:
-        AccessDenied: no custodian; recorded.
-        BadRequest: no such exhibit, no order, no motive, or one that is not encrypted.
+        UnknownExhibit, AccessDenied: no such exhibit, or not for this caller; recorded.
+        StepUpRequired: once they have signed in again; recorded.
+        BadRequest: no order, no motive, or an exhibit that is not encrypted.
         Erased: it is erased already.
     """
-    actor = on_house(repo, caller, Right.GOVERN, attempted=Act.DELETION_REQUESTED)
+    actor, _, exhibit = on_exhibit(
+        repo, caller, Right.DISPOSE, number, attempted=Act.DELETION_REQUESTED
+    )
     _check(motive)
-    if not document:
+    if not _DIGEST.fullmatch(order):
+        raise BadRequest("the order is named by the digest of its document: sha256: and 64 digits")
+    if order == _OF_NOTHING:
         raise BadRequest("an erasure needs the document of its order; the file is empty")
-    with repo.database.reading() as session:
-        exhibit = find_exhibit(session, number)
-    if exhibit is None:
-        raise BadRequest(f"there is no exhibit {shown(number)}")
+    if drawn is not None:
+        with repo.database.reading() as session:
+            made = session.get(Erasure, f"ERA-{drawn}")
+        if made is not None:
+            return made
     if exhibit.erased_at is not None:
         raise Erased(f"{exhibit.number} is erased already")
     if not all(part.encryption for part in recorded_parts(repo, exhibit)):
@@ -65,12 +81,11 @@ def request(
             f"{exhibit.number} was taken in without encryption: it can only be destroyed when its "
             "locks have ended"
         )
-    digest = f"sha256:{sha256(document).hexdigest()}"
     at = repo.clock()
     row = Erasure(
-        id=f"ERA-{uuid7(at, repo.random)}",
+        id=f"ERA-{drawn or uuid7(at, repo.random)}",
         exhibit_id=exhibit.id,
-        document=digest,
+        document=order,
         requested_by=actor.id,
         requested_at=at,
         state="requested",
@@ -80,7 +95,7 @@ def request(
         Act.DELETION_REQUESTED,
         actor,
         exhibit=ref(exhibit),
-        plain={"inputs": [digest]},
+        plain={"inputs": [order]},
         withheld={"motive": motive, "detail": {"erasure": row.id}},
     )
     with repo.database.writing() as session:
@@ -91,12 +106,20 @@ def request(
     return row
 
 
-def waiting(repo: Repository) -> list[tuple[Erasure, str]]:
-    """Return the requests nobody has decided, and those whose keys are not all destroyed yet."""
+def waiting(repo: Repository, caller: Caller) -> list[tuple[Erasure, str]]:
+    """Return the requests nobody has decided, and those whose keys are not all destroyed yet.
+
+    Recorded. What is about an exhibit of another institution is not the caller's to know.
+
+    Raises:
+        AccessDenied: no custodian; recorded.
+    """
+    actor = on_house(repo, caller, Right.GOVERN, attempted=Act.CONSULTATION)
     since = repo.clock() - timedelta(days=repo.settings.approval_days)  # older ones have expired
     query = (
-        select(Erasure, Exhibit.number)
+        select(Erasure, Exhibit.number, Case)
         .join(Exhibit, Exhibit.id == Erasure.exhibit_id)
+        .join(Case, Case.id == Exhibit.case_id)
         .where(
             (Erasure.state == "approved")
             | ((Erasure.state == "requested") & (Erasure.requested_at > since))
@@ -104,7 +127,15 @@ def waiting(repo: Repository) -> list[tuple[Erasure, str]]:
         .order_by(Erasure.requested_at)
     )
     with repo.database.reading() as session:
-        return [(row, number) for row, number in session.execute(query)]
+        found = [
+            (row, number)
+            for row, number, case in session.execute(query)
+            if governs(session, caller, case, repo.clock())
+        ]
+    repo.ledger.record(
+        Draft(Act.CONSULTATION, actor, reason="erasure-list", plain={"count": len(found)})
+    )
+    return found
 
 
 def approve(repo: Repository, caller: Caller, erasure: str, *, motive: str) -> Erasure:
@@ -134,8 +165,8 @@ def approve(repo: Repository, caller: Caller, erasure: str, *, motive: str) -> E
     return row
 
 
-def reject(repo: Repository, caller: Caller, erasure: str, *, motive: str) -> None:
-    """Refuse an erasure; the exhibit stays.
+def reject(repo: Repository, caller: Caller, erasure: str, *, motive: str) -> Erasure:
+    """Refuse an erasure as a second person; the exhibit stays.
 
     Raises:
         AccessDenied, UnknownErasure, BadRequest: as `approve`.
@@ -147,11 +178,14 @@ def reject(repo: Repository, caller: Caller, erasure: str, *, motive: str) -> No
         row.state, row.decided_by, row.decided_at = "refused", actor.id, repo.clock()
         session.flush()
         repo.ledger.append(session, [_decision(Act.APPROVAL_REFUSED, actor, row, exhibit, motive)])
+    return row
 
 
 def approved(repo: Repository) -> list[Erasure]:
     """Return the approved erasures whose keys still stand in a store."""
-    return [row for row, _ in waiting(repo) if row.state == "approved"]
+    query = select(Erasure).where(Erasure.state == "approved").order_by(Erasure.requested_at)
+    with repo.database.reading() as session:
+        return list(session.scalars(query))
 
 
 def finish_all(repo: Repository, ids: Sequence[str] | None = None) -> int:
@@ -234,13 +268,19 @@ def _tombstones(
 
 
 def _decider(repo: Repository, caller: Caller, erasure: str, motive: str) -> Actor:
-    actor = on_house(repo, caller, Right.DECIDE, attempted=Act.DELETION_APPROVED)
+    attempted = Act.DELETION_APPROVED
+    with repo.database.reading() as session:
+        row = session.get(Erasure, erasure)
+        named = session.get_one(Exhibit, row.exhibit_id).number if row else None
+    if named is None:
+        on_house(repo, caller, Right.DECIDE, attempted=attempted)  # whoever may not is told no more
+        raise _unknown(erasure)
+    actor, case, exhibit = on_exhibit(repo, caller, Right.DECIDE, named, attempted=attempted)
     _check(motive)
     with repo.database.reading() as session:
         row = _waiting(session, erasure)
-        exhibit = session.get_one(Exhibit, row.exhibit_id)
     asked = row.requested_by, row.requested_at
-    second_person(repo, caller, asked, Act.DELETION_APPROVED, exhibit=exhibit)
+    second_person(repo, caller, asked, attempted, case=case, exhibit=exhibit)
     return actor
 
 
@@ -258,8 +298,12 @@ def _decision(act: Act, actor: Actor, row: Erasure, exhibit: Exhibit, motive: st
 def _waiting(session: Session, erasure: str) -> Erasure:
     row = session.get(Erasure, erasure, with_for_update=True)
     if row is None or row.state != "requested":
-        raise UnknownErasure(f"no erasure waits for a decision as {shown(erasure)}")
+        raise _unknown(erasure)
     return row
+
+
+def _unknown(erasure: str) -> UnknownErasure:
+    return UnknownErasure(f"no erasure waits for a decision as {shown(erasure)}")
 
 
 def _check(motive: str) -> None:

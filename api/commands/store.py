@@ -1,5 +1,6 @@
 """store check and list; erase request, list, approve and refuse: keeping bytes, and ending them."""
 
+from hashlib import sha256
 from pathlib import Path
 
 import click
@@ -76,10 +77,10 @@ def erase() -> None:
 def erase_request(ctx: Context, exhibit: str, order: Path, motive: str) -> None:
     """Ask for an erasure; nothing is destroyed yet."""
     try:
-        document = order.read_bytes()
+        digest = f"sha256:{sha256(order.read_bytes()).hexdigest()}"
     except OSError as error:
         raise BadRequest(f"{order} cannot be read: {error.strerror}") from error
-    row = erasure.request(ctx.repo, ctx.caller, exhibit, document=document, motive=motive)
+    row = erasure.request(ctx.repo, ctx.caller, exhibit, order=digest, motive=motive)
     publish(ctx.repo)
     ctx.result({"erasure": row.id, "exhibit": exhibit, "order": row.document}, row.id)
     ctx.say("nothing is destroyed until another custodian approves: evidence erase approve ID")
@@ -97,8 +98,7 @@ def erase_request(ctx: Context, exhibit: str, order: Path, motive: str) -> None:
 @pass_context
 def erase_list(ctx: Context) -> None:
     """List the erasures that wait for a decision, or for a store."""
-    on_house(ctx.repo, ctx.caller, Right.GOVERN, attempted=Act.CONSULTATION)
-    for row, number in erasure.waiting(ctx.repo):
+    for row, number in erasure.waiting(ctx.repo, ctx.caller):
         at = timestamp(row.requested_at)
         found = {"erasure": row.id, "exhibit": number, "state": row.state, "requested_at": at}
         ctx.result(found, f"{row.id}  {number}  {row.state}  {at}")

@@ -20,7 +20,7 @@ from api.app import create_app
 from custody.entry import Act
 from ingest import uploads
 from ingest.uploads import Said
-from repository import identities
+from repository import erasure, identities
 from repository.access import ROLES, Marking
 from repository.approvals import mark, request
 from repository.cases import find_case, open_case
@@ -109,6 +109,14 @@ RULES: dict[tuple[str, str], Rule] = {
         shows=False, body=ASK,
     ),
     ("POST", "/api/v1/approvals/<approval>/decision"): Rule(
+        "exhibit", CUSTODIAN, shows=False, body={"approve": False, "motive": "m"}
+    ),
+    ("GET", "/api/v1/erasures"): Rule("house", CUSTODIAN),
+    ("POST", "/api/v1/erasures"): Rule(
+        "exhibit", CUSTODIAN, shows=False,
+        body={"exhibit": "{subject}", "order": f"sha256:{'a' * 64}", "motive": "m"},
+    ),
+    ("POST", "/api/v1/erasures/<name>/decision"): Rule(
         "exhibit", CUSTODIAN, shows=False, body={"approve": False, "motive": "m"}
     ),
     ("GET", "/api/v1/cases"): Rule("person"),
@@ -234,6 +242,7 @@ class Place:
     case: str
     number: str
     approval: str
+    erasure: str
     submissions: dict[str, str]  # by role
     codename: str
     shared: str  # the submission the exhibit came with
@@ -323,11 +332,13 @@ def _prepare(scene: Scene, folder: Path, relation: str) -> Place:
         # The submitter's own thing, so that "own" means the same for every role.
         session.get_one(Submission, shared).person_id = scene.people["submitter"]
     waits = request(repo, asking, Act.UNSEALING, number, motive="m", hours=1)
+    order = f"sha256:{'b' * 64}"
+    ends = erasure.request(repo, asking, number, order=order, motive="m")
     codename = identities.add(repo, asking, code, "source", Person("Somebody")).codename
     if relation in MARKED:
         about, marking = MARKED[relation]
         mark(repo, asking, code if about == "case" else number, marking, motive="m")
-    return Place(code, number, waits.id, submissions, codename, shared)
+    return Place(code, number, waits.id, ends.id, submissions, codename, shared)
 
 
 PASSED = {400, 404, 409, 415}  # of a route that let the caller in and then found nothing to do
@@ -378,7 +389,7 @@ def _ask(client, method, path, rule, role, place, relation, scene):
         "<approval>": place.approval,
         "<codename>": place.codename,
         "<index>": "0",
-        "<name>": "front.css",
+        "<name>": place.erasure if "/erasures/" in path else "front.css",
         "<path:name>": "entries/000.p/1",
         "<subject>": {"case": place.case, "submission": submission}.get(rule.about, place.number),
         "<upload_id>": place.upload,

@@ -293,6 +293,30 @@ def test_disclosure_and_a_sources_name_need_a_recent_sign_in(house, app, clock, 
     assert answer.status_code == 403  # two persons did not permit it
 
 
+def test_asking_for_an_unsealing_and_an_erasure_and_deciding_need_a_recent_sign_in(
+    house, app, clock, asked
+):
+    number, _ = asked
+    clients = [signed_in(house, app, name) for name in (login(), "second")]
+    clock.move(minutes=11)
+    order = {"exhibit": number, "order": f"sha256:{'a' * 64}", "motive": "judgment 7"}
+    unseal = {"act": "unsealing", "subject": number, "motive": "m"}
+    for path, asks, made in (("approvals", unseal, "approval"), ("erasures", order, "erasure")):
+        what, body = f"/api/v1/{path}", asks
+        for client, name in zip(clients, (login(), "second"), strict=True):
+            answer = client.post(what, json=body, headers=OURS)
+            assert answer.json["type"].endswith("/step-up-required"), what
+            assert house.last("access_denied")["reasons"] == ["step-up-required"]
+            client.post("/api/v1/session", headers=token(house, name)[1])
+            answer = client.post(what, json=body, headers=OURS)
+            assert answer.status_code in (200, 201), answer.text
+            # The other one decides.
+            what = f"/api/v1/{path}/{answer.json[made]}/decision"
+            body = {"approve": True, "motive": "m"}
+        clock.move(minutes=11)
+    assert answer.json["state"] == "erased"
+
+
 def test_who_may_not_do_it_is_not_asked_to_sign_in_again(house, app, clock, asked):
     number, approval = asked
     client = signed_in(house, app, "analyst")

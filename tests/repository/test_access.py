@@ -268,6 +268,7 @@ def test_loosening_is_told_field_by_field_and_tightening_is_none():
 def test_what_needs_a_recent_sign_in_is_stopped_by_an_old_one_alone(right):
     thing = Thing() if right in HOUSE else EXHIBIT
     old, new = (replace(holder("custodian"), recent_until=at) for at in (NOW, LATER))
-    needs = right in {Right.EXPORT, Right.DISCLOSE, Right.DECIDE, Right.REVEAL}
+    asking = {Right.REQUEST, Right.DISPOSE}
+    needs = right in {Right.EXPORT, Right.DISCLOSE, Right.DECIDE, Right.REVEAL} | asking
     assert reasons(old, right, thing) == ({"step-up-required"} if needs else set())
     assert reasons(new, right, thing) == set()

@@ -5,14 +5,16 @@ import io
 import json
 from dataclasses import replace
 from datetime import timedelta
+from hashlib import sha256
 
 import pytest
 
 from api.app import create_app
 from custody.note import VerifierKey
+from repository import erasure
 from repository.access_log import COLUMNS, cell
 from repository.approvals import MAX_HOURS
-from repository.errors import AccessDenied, UnknownExhibit
+from repository.errors import AccessDenied, BadRequest, UnknownExhibit
 from repository.people import new_person, new_token
 from repository.retrieve import retrieve
 from repository.rules import Approval
@@ -270,6 +272,31 @@ def test_two_accounts_of_one_identity_are_one_person(house, number, other):
     erase = house.evidence("erase", "request", *order, person=other).lines[0]["erasure"]
     assert house.evidence("erase", "approve", erase, "--motive", "m", person=again).code == 4
     assert house.last("access_denied")["reasons"] == ["same-person"]
+
+
+def test_a_custodian_of_an_institution_neither_sees_nor_decides_what_is_anothers(
+    house, number, other
+):
+    person(house, "theirs", "custodian", "--organisation", "Tribunal")
+    repo, first = house.repo, house.caller(other)
+    words = number, "--order", house.data / "config.toml", "--motive", "m"
+    name = house.evidence("erase", "request", *words).lines[0]["erasure"]
+    assert mark(house, number, "--tlp", "RED").code == 0
+    waits = asked(mark(house, number, "--tlp", "none"))
+    assert [one["erasure"] for one in house.evidence("erase", "list", person=other).lines] == [name]
+    assert house.last("consultation")["reason"] == "erasure-list"
+    assert len(house.evidence("approval", "list", person=other).lines) == 1
+    for group in ("erase", "approval"):
+        assert house.evidence(group, "list", person="theirs").lines == []
+    assert house.evidence("erase", "request", *words, person="theirs").code == 2
+    assert house.last("access_denied")["attempted"] == "deletion_requested"
+    said = house.evidence("erase", "approve", name, "--motive", "m", person="theirs")
+    assert said.code == 2
+    assert house.last("access_denied")["attempted"] == "deletion_approved"
+    assert give(house, waits, "theirs").code == 2
+    for wrong in ("", "sha256:", f"sha256:{'A' * 64}", f"sha256:{sha256().hexdigest()}"):
+        with pytest.raises(BadRequest):
+            erasure.request(repo, first, number, order=wrong, motive="m")
 
 
 def test_a_refusal_changes_nothing(house, number, other):
