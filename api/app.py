@@ -12,6 +12,7 @@ from api import (
     conditional,
     custody_log,
     exhibits,
+    exports,
     federation,
     identities,
     limits,
@@ -62,6 +63,7 @@ def create_app(repo: Repository) -> Flask:
     for module in (
         cases,
         exhibits,
+        exports,
         members,
         submissions,
         uploads,

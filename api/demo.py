@@ -24,6 +24,7 @@ from repository.authorise import Caller
 from repository.cases import find_case, open_case
 from repository.errors import AccessDenied, BadRequest, RepositoryError
 from repository.exports import export
+from repository.exports.bag import FolderBag
 from repository.fixity import check_all, open_run
 from repository.initialise import initialise
 from repository.ledger_mirror import publish, published
@@ -232,7 +233,7 @@ def _export(demo: _Demo, repo: Repository) -> Path:
         repo,
         _caller(repo, PEOPLE[2][0]),
         code=CODE,
-        place=bundle,
+        into=FolderBag(bundle),
         purpose="court: demonstration",
         recipient="The Court (fictional)",
     )

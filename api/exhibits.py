@@ -161,7 +161,7 @@ def content(number: str) -> Response:
             if not same:
                 headers["Content-Length"] = str(row.size)
             return Response(status=304 if same else 200, headers=headers, content_type=OCTETS)
-    span = _range(request.headers.get("Range"))
+    span = byte_range(request.headers.get("Range"))
     if span is not None and request.headers.get("If-Range"):
         described, _ = show_exhibit(house, who, number, reason="content-headers")
         row, _ = described.part(part)
@@ -250,7 +250,7 @@ def _part(text: str | None) -> int | None:
     return int(text)
 
 
-def _range(header: str | None) -> Span | None:
+def byte_range(header: str | None) -> Span | None:
     """Read a `Range` header: one range of bytes; other units are ignored (RFC 9110 §14.2).
 
     Raises:

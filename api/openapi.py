@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from api.exports_schema import EXPORT_OPERATIONS
 from api.place import SESSION
 from api.problems import TYPE_PREFIX
 from api.refusals import problems_of
@@ -91,6 +92,7 @@ Operation = tuple[str, str, str, dict[int, Any], list[dict[str, Any]], Any]
 OPERATIONS: tuple[Operation, ...] = (
     *RULE_OPERATIONS,
     *SESSION_OPERATIONS,
+    *EXPORT_OPERATIONS,
     ("get", "/api/v1/cases", "List your cases", {200: CaseList}, [*_PAGED], None),
     ("post", "/api/v1/cases", "Open a case", {201: CaseView}, [ONCE], NewCase),
     ("get", "/api/v1/cases/{code}", "Show a case", {200: CaseView}, [_CODE], None),

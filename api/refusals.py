@@ -4,6 +4,7 @@ An operation's own are named here; what may befall any of them is added. Every a
 is compared with this (tests/kept_word.py).
 """
 
+from api.exports_schema import EXPORT_REFUSALS
 from api.problems import STATUSES
 from api.rules_schema import RULE_REFUSALS
 from api.session_schema import SESSION_REFUSALS
@@ -46,6 +47,7 @@ _V1 = "/api/v1"
 REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
     **RULE_REFUSALS,
     **SESSION_REFUSALS,
+    **EXPORT_REFUSALS,
     ("get", f"{_V1}/cases"): ("access-denied",),
     ("post", f"{_V1}/cases"): ("access-denied", "already-exists", *JSON, *ONCE),
     ("get", f"{_V1}/cases/{{code}}"): ("not-found", *CASE),

@@ -218,8 +218,8 @@ def _query(name: str, **schema: Any) -> dict[str, Any]:
 
 
 _SUBJECT, _APPROVAL, _NUMBER = _path("subject"), _path("approval"), _path("number")
-_PURPOSE = _header("Evidence-Purpose", "`code` or `code: words`", required=True)
-_AUTHORITY = _header("Evidence-Authority", "the warrant, request or article it rests on")
+PURPOSE = _header("Evidence-Purpose", "`code` or `code: words`", required=True)
+AUTHORITY = _header("Evidence-Authority", "the warrant, request or article it rests on")
 
 ASSURED = {
     "name": "Evidence-Assured",
@@ -290,7 +290,7 @@ RULE_OPERATIONS: tuple[tuple[str, str, str, dict[int, Any], list[dict[str, Any]]
         "/api/v1/exhibits/{number}/disclosures",
         "Disclose an exhibit to a party",
         {201: DisclosureView},
-        [_NUMBER, _PURPOSE, _AUTHORITY, ASSURED],
+        [_NUMBER, PURPOSE, AUTHORITY, ASSURED],
         NewDisclosure,
     ),
     (

@@ -131,6 +131,9 @@ class Settings(BaseSettings):
     upload_max_bytes: int = Field(
         4 << 40, ge=1, description="Bytes that one upload may have (`Tus-Max-Size`)."
     )
+    export_days: int = Field(
+        7, ge=1, description="Days for which an export made over HTTP can be fetched."
+    )
     extraction_copy_bytes: int = Field(
         1 << 30,
         ge=0,

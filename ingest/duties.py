@@ -21,6 +21,7 @@ from ingest.workflows import Processors, give_up
 from repository import Repository, chores, copies, erasure, fixity, setbacks, terms, upkeep
 from repository.errors import DiskFull, KeyUnavailable, StoreFull, StoreUnavailable, StoreUnfit
 from repository.exhibits import unprocessed
+from repository.exports import bundles
 from repository.models import Exhibit, Upload
 from repository.naming import recorded_name
 from repository.people import SYSTEM
@@ -134,7 +135,19 @@ def duties(repo: Repository, processors: Processors, say: Say) -> list[Duty]:
             said="erased exhibits:",
         ),
     ]
+    found.append(
+        Duty(
+            "export",
+            "keep",
+            lambda limit: _plain(bundles.waiting(repo, limit=limit)),
+            lambda ids: _export(repo, ids),
+            give_up=lambda session, one, why: bundles.give_up(session, repo, one, why),
+            said="made exports:",
+            haste=True,
+        )
+    )
     chores = [
+        Chore("bundles", HOUR, lambda repo, _: bundles.expire(repo)),
         Chore("expire", 10 * MINUTE, lambda repo, _: _expire(repo)),
         Chore("sweep", HOUR, lambda repo, _: _sweep(repo)),
     ]
@@ -236,6 +249,12 @@ def _lapsing(repo: Repository, limit: int) -> list[Waiting]:
 
 def _lock(repo: Repository, ids: Sequence[str]) -> Mapping[str, str]:
     terms.renew_exhibits(repo, ids)
+    return {}
+
+
+def _export(repo: Repository, ids: Sequence[str]) -> Mapping[str, str]:
+    for one in ids:
+        bundles.make(repo, one)
     return {}
 
 

@@ -257,6 +257,25 @@ class ExportBlocked(RepositoryError):
     code = "export-blocked"
 
 
+class ExportNotReady(RepositoryError):
+    """The export is still being made."""
+
+    code = "export-not-ready"
+    retry_after = 5
+
+
+class ExportEnded(RepositoryError):
+    """The export was kept for some days; it has to be asked for anew."""
+
+    code = "export-ended"
+
+
+class UnknownExport(WrongUse):
+    """There is no such export, or somebody else asked for it."""
+
+    code = "unknown-export"
+
+
 class IdempotencyKeyReused(RepositoryError):
     """A key that stood for one request comes with another."""
 

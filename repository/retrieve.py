@@ -218,7 +218,7 @@ def retrieve(
     try:
         with repo.database.reading() as session:
             row, named = meant_part(exhibit, parts_of(session, [exhibit.id]), part)
-        first, last = _span(span, row.size)
+        first, last = range_meant(span, row.size)
     except (PartRequired, UnknownPart, RangeNotSatisfiable) as error:
         refuse(repo, caller, Act.RETRIEVAL, [error.code], error, case=case, exhibit=exhibit)
     withheld: dict[str, Any] = {"purpose": stated.to_json(), "case": case.code}
@@ -417,14 +417,15 @@ def integrity_failure(exhibit: Exhibit, actor: Actor, request_id: str | None, de
     )
 
 
-def _span(span: Span | None, size: int) -> tuple[int, int]:
+def range_meant(span: Span | None, size: int) -> tuple[int, int]:
+    """Return the first and last byte that are meant; RangeNotSatisfiable: there are none such."""
     if span is None:
         return 0, size - 1
     first, last = span
     if first is None:
         first, last = max(0, size - (last or 0)), None
     if first >= size or (last is not None and last < first):
-        raise RangeNotSatisfiable(f"the exhibit has {size} bytes", size=size)
+        raise RangeNotSatisfiable(f"there are {size} bytes", size=size)
     return first, size - 1 if last is None else min(last, size - 1)
 
 

@@ -19,6 +19,7 @@ from repository.authorise import on_house
 from repository.copies import uncopied
 from repository.errors import BadRequest, StoreError
 from repository.exports import export as make_bundle
+from repository.exports.bag import FolderBag
 from repository.fixity import before, check_all, check_objects, count_after, open_run
 from repository.ledger_mirror import published
 from repository.naming import shown, split_number
@@ -240,7 +241,7 @@ def export(
         ctx.caller,
         code=code,
         numbers=exhibits,
-        place=out,
+        into=FolderBag(out),
         purpose=purpose,
         recipient=recipient,
         authority=authority,
@@ -248,7 +249,7 @@ def export(
         progress=lambda step: ctx.say(f"packing {step}"),
     )
     found = {
-        "bundle": str(made.place),
+        "bundle": str(out),
         "report": made.report_id,
         "exhibits": made.exhibits,
         "tree_size": made.tree_size,
@@ -256,7 +257,7 @@ def export(
         "left_out": [{"what": what, "why": why} for what, why in made.left_out],
     }
     lines = [
-        f"bundle    {made.place}  {len(made.exhibits)} exhibits",
+        f"bundle    {out}  {len(made.exhibits)} exhibits",
         f"manifest  {made.manifest}",
         *(f"left out  {what}: {why}" for what, why in made.left_out),
     ]

@@ -16,22 +16,20 @@ from typing import Any
 import custody
 from custody.checkpoint import SignedCheckpoint
 from custody.commitment import Opening
-from custody.entry import Act, Actor, CustodyEntry, Draft, timestamp, uuid7
+from custody.entry import Act, CustodyEntry, timestamp, uuid7
 from custody.errors import EvidenceError
 from custody.ledger import checked_values
 from repository import Repository, software
-from repository.access import IDENTIFYING, PARTIES, Right, decide
-from repository.authorise import Caller, of_exhibits, on_case, on_exhibit, refuse, who
-from repository.consult import known_exhibits
-from repository.errors import ExportBlocked, UnknownExhibit
-from repository.exhibits import find_exhibit, ref
+from repository.access import IDENTIFYING, PARTIES, Right
+from repository.authorise import Caller, on_case
+from repository.errors import ExportBlocked
 from repository.exports.bag import Bag
+from repository.exports.job import Job, chosen, entries_about, released
 from repository.exports.verify_text import VERIFY_TEXT
 from repository.ledger_mirror import publish
-from repository.models import Case, Exhibit
-from repository.naming import file_name, shown
+from repository.models import Exhibit
+from repository.naming import file_name
 from repository.publication import Seals, announce, policy_text, seals_of, status, trust_file
-from repository.purpose import Purpose
 from repository.retrieve import Recorded, recorded_parts, stated_purpose, verified_bytes
 
 Progress = Callable[[str], None]
@@ -54,34 +52,18 @@ SECTIONS_LEFT_OUT = (
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A finished bundle: where, of which tree, the digest of its tag manifest, what it lacks."""
+    """A finished bundle: of which tree, its tag manifest's digest, its files, what it lacks."""
 
-    place: Path
     report_id: str
     tree_size: int
     manifest: str
-    exhibits: list[str]
+    listed: list[tuple[Exhibit, list[str]]]  # with the names of its parts, in order
     left_out: list[tuple[str, str]]
 
-
-@dataclass(frozen=True, slots=True)
-class _Export:
-    """What one export works on."""
-
-    repo: Repository
-    actor: Actor
-    case: Case
-    exhibits: list[Exhibit]
-    purpose: Purpose
-    recipient: str | None
-    request_id: str
-    at: str
-    erased: list[str]
-
     @property
-    def act(self) -> Act:
-        """Return `disclosure` for the duty to the defence, else `dissemination`."""
-        return Act.DISCLOSURE if self.purpose.code == "disclosure" else Act.DISSEMINATION
+    def exhibits(self) -> list[str]:
+        """Return the numbers of its exhibits."""
+        return [exhibit.number for exhibit, _ in self.listed]
 
 
 def export(
@@ -90,11 +72,12 @@ def export(
     *,
     code: str,
     numbers: Sequence[str] = (),
-    place: Path,
+    into: Bag,
     purpose: str | None,
     recipient: str | None = None,
     authority: str | None = None,
     assured: Sequence[str] = (),
+    request_id: str | None = None,
     progress: Progress = lambda _: None,
 ) -> Exported:
     """Write the court bundle of exhibits of one case (all the caller knows of if none is named).
@@ -104,11 +87,12 @@ def export(
         caller: who exports.
         code: the case.
         numbers: its exhibits.
-        place: the folder to make.
+        into: the bag to write.
         purpose: as stated.
         recipient: who gets it, in words.
         authority: the warrant, request or article it rests on.
         assured: excluded uses that the recipient has ruled out in writing.
+        request_id: of its entries and its report; drawn here, if none is given.
         progress: is told each step.
 
     Raises:
@@ -122,36 +106,36 @@ def export(
     actor, case = on_case(
         repo, caller, Right.EXPORT, code, attempted=Act.REPORT_GENERATED, purpose=stated
     )
-    chosen = _chosen(repo, caller, case, numbers)
-    _released(repo, caller, case, chosen, stated)
-    exhibits = [exhibit for exhibit in chosen if exhibit.erased_at is None]
-    erased = [exhibit.number for exhibit in chosen if exhibit.erased_at is not None]
+    picked = chosen(repo, caller, case, numbers)
+    released(repo, caller, case, picked, stated)
+    exhibits = [exhibit for exhibit in picked if exhibit.erased_at is None]
+    erased = [exhibit.number for exhibit in picked if exhibit.erased_at is not None]
     if not exhibits:
         why = f"only erased exhibits: {', '.join(erased)}" if erased else "no exhibits yet"
         raise ExportBlocked(f"case {code} has {why}; nothing was exported")
     at = repo.clock()
-    job = _Export(
+    job = Job(
         repo,
         actor,
         case,
         exhibits,
         stated,
         recipient,
-        request_id=uuid7(at, repo.random),
+        request_id=request_id or uuid7(at, repo.random),
         at=timestamp(at),
         erased=erased,
     )
-    with Bag(place) as bag:
-        entries = repo.ledger.record(*_drafts(job, "started"))  # (2)
+    with into as bag:
+        entries = repo.ledger.record(*entries_about(job, "started"))  # (2)
         try:
-            return _write(job, bag, place, entries[-1].index + 1, progress)
+            return _write(job, bag, entries[-1].index + 1, progress)
         except BaseException as error:
             reason = error.code if isinstance(error, EvidenceError) else "error"
-            repo.ledger.record(*_drafts(job, "aborted", reason=reason))  # (8)
+            repo.ledger.record(*entries_about(job, "aborted", reason=reason))  # (8)
             raise
 
 
-def _write(job: _Export, bag: Bag, place: Path, size: int, progress: Progress) -> Exported:
+def _write(job: Job, bag: Bag, size: int, progress: Progress) -> Exported:
     repo = job.repo
     signed = repo.ledger.checkpoint_at(size)
     progress("checkpoint: witnesses and time-stamps")
@@ -190,97 +174,13 @@ def _write(job: _Export, bag: Bag, place: Path, size: int, progress: Progress) -
         ("External-Identifier", job.request_id),
     ]
     manifest = bag.finish(info=info)  # (7)
-    repo.ledger.record(*_drafts(job, "done", manifest=manifest, left_out=left_out))  # (8)
+    repo.ledger.record(*entries_about(job, "done", manifest=manifest, left_out=left_out))  # (8)
     publish(repo)
-    numbers = [exhibit.number for exhibit in job.exhibits]
-    return Exported(place, job.request_id, size, manifest, numbers, left_out)
-
-
-def _chosen(repo: Repository, caller: Caller, case: Case, numbers: Sequence[str]) -> list[Exhibit]:
-    with repo.database.reading() as session:
-        if not numbers:
-            return known_exhibits(repo, session, caller, case)
-        found = [find_exhibit(session, number) for number in dict.fromkeys(numbers)]
-    chosen = []
-    for number, exhibit in zip(dict.fromkeys(numbers), found, strict=True):
-        if exhibit is None or exhibit.case_id != case.id:
-            unknown = UnknownExhibit(f"case {case.code} has no exhibit {shown(number)}")
-            refuse(
-                repo, caller, Act.REPORT_GENERATED, ["unknown-exhibit"], unknown,
-                asked=number, case=case,
-            )  # fmt: skip
-        chosen.append(exhibit)
-    return sorted(chosen, key=lambda exhibit: exhibit.serial)
-
-
-def _released(
-    repo: Repository, caller: Caller, case: Case, chosen: Sequence[Exhibit], purpose: Purpose
-) -> None:
-    """Refuse an export as a whole if the rules keep one of its exhibits; that one is named.
-
-    Raises:
-        UnknownExhibit, AccessDenied: one is not for this caller or purpose; recorded.
-    """
-    with repo.database.reading() as session:
-        asking, now = who(session, caller, case), repo.clock()
-        things = of_exhibits(session, caller, case, chosen)
-    for exhibit, thing in zip(chosen, things, strict=True):
-        if not decide(asking, Right.EXPORT, thing, purpose, now).allowed:
-            on_exhibit(
-                repo, caller, Right.EXPORT, exhibit.number,
-                attempted=Act.REPORT_GENERATED, purpose=purpose,
-            )  # fmt: skip
-
-
-def _drafts(
-    job: _Export,
-    outcome: str,
-    *,
-    reason: str | None = None,
-    manifest: str | None = None,
-    left_out: Sequence[tuple[str, str]] = (),
-) -> list[Draft]:
-    withheld: dict[str, Any] = {"purpose": job.purpose.to_json(), "case": job.case.code}
-    if job.recipient:
-        withheld["recipient"] = job.recipient
-    if job.purpose.authority:
-        withheld["authority"] = job.purpose.authority
-    house: dict[str, Any] = {**withheld}
-    if left_out:
-        house["detail"] = {"left_out": [what for what, _ in left_out]}
-    plain: dict[str, Any] = {"count": len(job.exhibits)}
-    if manifest is not None:
-        plain["outputs"] = [manifest]
-    drafts = [
-        Draft(
-            job.act,
-            job.actor,
-            outcome,
-            reason=reason,
-            exhibit=ref(exhibit),
-            request_id=job.request_id,
-            withheld=withheld,
-        )
-        for exhibit in job.exhibits
-    ]
-    # The entry of the house comes last: it binds the size of the tree to this export.
-    drafts.append(
-        Draft(
-            Act.REPORT_GENERATED,
-            job.actor,
-            outcome,
-            reason=reason,
-            request_id=job.request_id,
-            plain=plain,
-            withheld=house,
-            subject=job.case.id,
-        )
-    )
-    return drafts
+    return Exported(job.request_id, size, manifest, listed, left_out)
 
 
 def _entries(
-    job: _Export, size: int
+    job: Job, size: int
 ) -> tuple[list[CustodyEntry], dict[int, dict[str, Opening]], dict[str, int]]:
     """Return every entry of the exhibits and this export's own house entry, with openings."""
     ledger = job.repo.ledger
@@ -335,7 +235,7 @@ def _unsealed(repo: Repository, sealed: Seals, problems: Sequence[str]) -> list[
 
 
 def _report(
-    job: _Export,
+    job: Job,
     signed: SignedCheckpoint,
     sealed: Seals,
     rows: Sequence[tuple[CustodyEntry, dict[str, Any]]],
@@ -379,7 +279,7 @@ def _report(
 
 
 def _custody_json(
-    job: _Export,
+    job: Job,
     size: int,
     listed: Sequence[tuple[Exhibit, list[str]]],
     last_seq: dict[str, int],

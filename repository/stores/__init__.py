@@ -20,7 +20,7 @@ from repository.errors import BadRequest, Locked
 
 BUCKETS = ("evidence", "derived", "ledger", "keys", "staging")
 LOCKED = ("evidence", "ledger")  # the others can be erased
-STAGING = "staging"  # bytes on their way in; the only bucket from which a store discards
+STAGING = "staging"  # bytes on their way in or out; the only bucket from which a store discards
 CANARY = "canary/"  # names of objects that try the locks
 SCHEMES: Mapping[str, str] = {"file": "folder", "s3+http": "s3", "s3+https": "s3"}
 

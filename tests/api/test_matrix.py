@@ -23,6 +23,7 @@ from ingest.uploads import Said
 from repository import erasure, identities
 from repository.access import ROLES, Marking
 from repository.approvals import mark, request
+from repository.bundle import Bundle
 from repository.cases import find_case, open_case
 from repository.disclose import disclose
 from repository.identities import Person
@@ -81,6 +82,10 @@ MARKING = {
 }
 UPLOAD = Rule("upload", HAND_IN)
 LIST = Rule("own submission", HAND_IN, body=b"")
+EXPORT = Rule(
+    "exhibit", frozenset({"prosecutor", "custodian"}), uses=True, states=True, leaves=True,
+    body={"exhibits": ["{subject}"]},
+)  # fmt: skip
 RULES: dict[tuple[str, str], Rule] = {
     **{
         ("GET", path): PUBLIC
@@ -119,6 +124,9 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", "/api/v1/erasures/<name>/decision"): Rule(
         "exhibit", CUSTODIAN, shows=False, body={"approve": False, "motive": "m"}
     ),
+    ("POST", "/api/v1/cases/<code>/exports"): EXPORT,
+    ("GET", "/api/v1/exports/<name>"): Rule("case", CASE),
+    ("GET", "/api/v1/exports/<name>/bundle"): replace(EXPORT, body=None),
     ("GET", "/api/v1/cases"): Rule("person"),
     ("POST", "/api/v1/cases"): Rule(
         "house", frozenset({"investigator", "custodian"}), body={"code": "{fresh}", "title": "t"}
@@ -247,6 +255,7 @@ class Place:
     codename: str
     shared: str  # the submission the exhibit came with
     upload: str = ""
+    export: str = ""
 
 
 @dataclass
@@ -360,6 +369,8 @@ def test_no_cell_succeeds_that_should_not_and_every_refusal_is_recorded(
             cells += 1
             if rule.about == "upload":
                 place.upload = _begin(house, place, role)
+            if "/exports/" in path:
+                place.export = _ask_export(house, place, role, relation)
             before = house.repo.ledger.size()
             answer = _ask(client, method, path, rule, role, place, relation, scene)
             added = [e.fields for e in house.repo.ledger.entries(before)]
@@ -382,6 +393,7 @@ def _ask(client, method, path, rule, role, place, relation, scene):
     """Send the request of one cell."""
     own = rule.about == "own submission"
     submission = place.submissions[role] if own else place.shared
+    named = (("/erasures/", place.erasure), ("/exports/", place.export))
     names = {
         "<number>": place.number,
         "<code>": place.case,
@@ -389,7 +401,7 @@ def _ask(client, method, path, rule, role, place, relation, scene):
         "<approval>": place.approval,
         "<codename>": place.codename,
         "<index>": "0",
-        "<name>": place.erasure if "/erasures/" in path else "front.css",
+        "<name>": next((name for part, name in named if part in path), "front.css"),
         "<path:name>": "entries/000.p/1",
         "<subject>": {"case": place.case, "submission": submission}.get(rule.about, place.number),
         "<upload_id>": place.upload,
@@ -437,6 +449,27 @@ def _same(rule: Rule, relation: str) -> dict[str, object]:
     about, marking = MARKED.get(relation, ("", Marking()))
     found = marking if about == rule.about else Marking()
     return {**found.to_json(), "motive": "m"}
+
+
+def _ask_export(house, place, role: str, relation: str) -> str:
+    """Return an export of the person's own, as if it had been asked for while that was allowed."""
+    use = "immigration" if relation.endswith("stated") else "disclosure"
+    asked = {"exhibits": [place.number], "purpose": use, "authority": None, "assured": [],
+             "recipient": None}  # fmt: skip
+    person, at = house.caller(f"a {role}").person.id, house.repo.clock()
+    with house.repo.database.writing() as session:
+        row = Bundle(
+            id=f"EXP-{house.repo.random(16).hex()}",
+            case_id=find_case(session, place.case).id,
+            person_id=person,
+            assurance="token",
+            asked=asked,
+            asked_at=at,
+            state="failed",
+            reason="not-made",
+        )
+        session.add(row)
+    return row.id
 
 
 def _begin(house, place, role: str) -> str:

@@ -1,0 +1,83 @@
+"""Exports over HTTP: ask for one, see how far it is, fetch the bundle as one archive."""
+
+from collections.abc import Iterator
+
+from flask import Blueprint, Response, jsonify, request
+
+from api.exhibits import byte_range
+from api.exports_schema import TAR, NewExport
+from api.once import requested_once
+from api.request import assured, authority, caller, json_body, purpose, repo
+from repository.exports import bundles
+from repository.exports.handing import HandingOut, hand_out
+
+blueprint = Blueprint("exports", __name__, url_prefix="/api/v1")
+
+
+@blueprint.post("/cases/<code>/exports")
+def ask(code: str) -> tuple[Response, int, dict[str, str]]:
+    """Ask for an export: 202, and where to see how far it is."""
+    who = caller()
+    asked = json_body(NewExport)
+    rests = authority(), assured()
+    with requested_once(who, f"{asked.model_dump_json()} {rests}") as held:
+        row = bundles.ask(
+            repo(), who, code, numbers=asked.exhibits, purpose=purpose(), authority=rests[0],
+            assured=rests[1], recipient=asked.recipient, drawn=held.made if held else None,
+        )  # fmt: skip
+    return jsonify(bundles.view(row, code)), 202, {"Location": f"/api/v1/exports/{row.id}"}
+
+
+@blueprint.get("/exports/<name>")
+def show(name: str) -> Response:
+    """Say how far an export is."""
+    return jsonify(bundles.show(repo(), caller(), name))
+
+
+@blueprint.get("/exports/<name>/bundle")
+def bundle(name: str) -> Response:
+    """Return the bundle, or one range of it; each chunk is compared before it is sent."""
+    who = caller()
+    house = repo()
+    span = byte_range(request.headers.get("Range"))
+    if request.method == "HEAD" or {"If-None-Match", "If-Range"} & {*request.headers.keys()}:
+        looked = hand_out(house, who, name, None, look=True)
+        headers = _headers(looked)
+        if request.if_none_match.contains(_tag(looked)):
+            return Response(status=304, headers=headers, content_type=TAR)
+        if request.method == "HEAD":
+            headers["Content-Length"] = str(looked.length)
+            return Response(headers=headers, content_type=TAR)
+        if request.headers.get("If-Range") not in (None, headers["ETag"]):
+            span = None
+    return _send(hand_out(house, who, name, span), partial=span is not None)
+
+
+def _send(found: HandingOut, *, partial: bool) -> Response:
+    blocks = iter(found)
+    first = next(blocks, b"")  # compared before the status line says that all is well
+    headers = {**_headers(found), "Content-Length": str(found.length)}
+    if partial:
+        headers["Content-Range"] = f"bytes {found.first}-{found.last}/{found.row.size}"
+
+    def body() -> Iterator[bytes]:
+        yield first
+        yield from blocks
+
+    answer = Response(body(), 206 if partial else 200, headers, content_type=TAR)
+    answer.call_on_close(blocks.close)  # type: ignore[attr-defined]  # a generator
+    answer.call_on_close(lambda: found.close("aborted", "connection-closed"))
+    return answer
+
+
+def _tag(found: HandingOut) -> str:
+    return f"{found.row.id}-{found.row.manifest}".replace(":", "-")
+
+
+def _headers(found: HandingOut) -> dict[str, str]:
+    return {
+        "ETag": f'"{_tag(found)}"',
+        "Accept-Ranges": "bytes",
+        "Content-Disposition": f'attachment; filename="{found.row.id}.tar"',
+        "Content-Security-Policy": "sandbox; default-src 'none'",
+    }

@@ -1,0 +1,98 @@
+"""What is asked and answered about exports."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from api.rules_schema import ASSURED, AUTHORITY, ONCE, ONCE_REFUSALS, PURPOSE
+from api.schema import Strict
+from repository.exports.bundles import MAX_RECIPIENT
+
+TAR = "application/x-tar"
+
+
+class NewExport(Strict):
+    """Which exhibits of the case (none named: all you know of), and who gets them, in words."""
+
+    exhibits: list[str] = Field(default_factory=list)
+    recipient: str | None = Field(None, max_length=MAX_RECIPIENT)
+
+
+class LeftOut(BaseModel):
+    """What a bundle does not hold, and why."""
+
+    what: str
+    why: str
+
+
+class ExportView(BaseModel):
+    """An export; `state`: asked, making, ready (fetch it `until`), failed (`reason`), ended.
+
+    `manifest` is the digest of the bag's tag manifest, as the ledger has it; `size` that of the
+    archive in bytes.
+    """
+
+    export: str
+    case: str
+    state: Literal["asked", "making", "ready", "failed", "ended"]
+    reason: str | None
+    exhibits: list[str]
+    recipient: str | None
+    asked_at: str
+    report: str | None
+    tree_size: int | None
+    manifest: str | None
+    size: int | None
+    left_out: list[LeftOut]
+    until: str | None
+
+
+def _path(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+_RANGE = {"name": "Range", "in": "header", "schema": {"type": "string"}}
+
+# As `api.openapi.OPERATIONS`.
+EXPORT_OPERATIONS: tuple[tuple[str, str, str, dict[int, Any], list[dict[str, Any]], Any], ...] = (
+    (
+        "post",
+        "/api/v1/cases/{code}/exports",
+        "Ask for a court bundle of exhibits; a worker makes it",
+        {202: ExportView},
+        [_path("code"), ONCE, PURPOSE, AUTHORITY, ASSURED],
+        NewExport,
+    ),
+    (
+        "get",
+        "/api/v1/exports/{name}",
+        "How far an export of yours is",
+        {200: ExportView},
+        [_path("name")],
+        None,
+    ),
+    (
+        "get",
+        "/api/v1/exports/{name}/bundle",
+        "The bundle as one archive, verified; single ranges",
+        {200: TAR, 206: TAR, 304: None},
+        [_path("name"), _RANGE],
+        None,
+    ),
+)
+
+_EXPORT = ("not-found", "unknown-export", "unknown-case", "access-denied")
+
+# As `api.refusals.REFUSALS`.
+EXPORT_REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("post", "/api/v1/cases/{code}/exports"): (
+        "not-found", "unknown-case", "unknown-exhibit", "access-denied", "step-up-required",
+        "purpose-required", "purpose-too-long", "export-blocked", "malformed-json",
+        "unsupported-media-type", *ONCE_REFUSALS,
+    ),
+    ("get", "/api/v1/exports/{name}"): _EXPORT,
+    ("get", "/api/v1/exports/{name}/bundle"): (
+        *_EXPORT, "unknown-exhibit", "step-up-required", "export-not-ready", "export-ended",
+        "export-blocked", "exhibit-erased", "range-not-satisfiable", "no-such-object",
+    ),
+}  # fmt: skip

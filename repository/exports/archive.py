@@ -1,0 +1,168 @@
+"""A bundle as one archive (tar) that nobody has to store: its own files, and exhibits read anew.
+
+What a bundle adds to its exhibits (report, entries, proofs, manifests) is kept, sealed, as pieces
+in the bucket `staging`. The exhibits stay where they are: their place in the archive is known from
+their sizes, so any range of it can be read, through the same checks as every retrieval.
+"""
+
+import tarfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import chain
+from tempfile import SpooledTemporaryFile
+from types import TracebackType
+from typing import IO, Any, Self
+
+from cryptography.hazmat.primitives.keywrap import aes_key_unwrap, aes_key_wrap
+
+from repository import Repository, envelope
+from repository.errors import IntegrityError
+from repository.exports.bag import PAYLOAD, Bag
+from repository.keys import house_key
+from repository.models import Exhibit
+from repository.sealed import read_document
+from repository.stores import STAGING, Block, Stored
+
+PIECE = 4 << 20
+_BLOCK = 512
+_END = 20 * _BLOCK  # an archive ends in two empty blocks, and is filled up to so many bytes
+_READ = 1 << 20
+_IN_MEMORY = 1 << 20
+
+
+def draw_key(repo: Repository) -> bytes | None:
+    """Return a new key for a bundle's own files, wrapped; None where encryption is off."""
+    return aes_key_wrap(house_key(repo), repo.random(32)) if repo.settings.encryption else None
+
+
+class SealedBag(Bag):
+    """A bag whose exhibits are read and compared, but not kept; its own files are stored sealed."""
+
+    def __init__(self, repo: Repository, wrapped: bytes | None, folder: str) -> None:
+        super().__init__()
+        self._repo = repo
+        self._key = aes_key_unwrap(house_key(repo), wrapped) if wrapped is not None else None
+        self._folder = folder
+        self._at = int(repo.clock().timestamp())
+        self._own: list[tuple[str, IO[bytes]]] = []  # in files that have no name
+        self._pieces: list[list[Any]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        for _path, file in self._own:
+            file.close()
+
+    def layout(self, listed: Sequence[tuple[Exhibit, Sequence[str]]]) -> dict[str, Any]:
+        """Return what is to be kept of the finished bag: see `parts_of`."""
+        sizes = {path: size for path, _, size in self.files}
+        return {
+            "folder": self._folder,
+            "at": self._at,
+            "pieces": self._pieces,
+            "exhibits": [
+                [exhibit.id, number, path, sizes[path]]
+                for exhibit, paths in listed
+                for number, path in enumerate(paths, 1)
+            ],
+        }
+
+    def _keep(self, path: str, blocks: Iterator[bytes]) -> None:
+        if path.startswith(PAYLOAD):
+            for _ in blocks:
+                continue
+            return
+        file: IO[bytes] = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed when left
+        self._own.append((path, file))
+        for block in blocks:
+            file.write(block)
+
+    def _settle(self) -> None:
+        """Store the bag's own files, before an entry says that the bundle was made."""
+        sizes = {path: size for path, _, size in self.files}
+        stream = chain.from_iterable(self._member(path, sizes[path], f) for path, f in self._own)
+        for data in _cut(stream):
+            name = f"x/{self._repo.clock():%Y%m%d%H}/{self._repo.random(32).hex()}"
+            blocks: Iterable[Block] = [data]
+            if self._key is not None:
+                blocks = envelope.seal(blocks, key=self._key, name=name, random=self._repo.random)
+            stored = self._repo.store.put(blocks, bucket=STAGING, key=name)
+            self._pieces.append([stored.to_json(), sha256(data).hexdigest(), len(data)])
+
+    def _member(self, path: str, size: int, file: IO[bytes]) -> Iterator[bytes]:
+        yield _header(self._folder, path, size, self._at)
+        file.seek(0)
+        while block := file.read(_READ):
+            yield block
+        yield bytes(-size % _BLOCK)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some bytes of an archive: given here, kept as a piece, or of a part of an exhibit."""
+
+    start: int
+    length: int
+    data: bytes | None = None
+    piece: tuple[Stored, str] | None = None  # where, and the SHA-256 of what it holds
+    exhibit: str | None = None  # the id of the exhibit whose name or bytes they are
+    number: int = 0  # of its part, where it is bytes
+
+
+def parts_of(layout: Mapping[str, Any]) -> list[Part]:
+    """Return an archive as its parts, one after the other."""
+    found: list[Part] = []
+
+    def add(length: int, **what: Any) -> None:
+        start = found[-1].start + found[-1].length if found else 0
+        found.append(Part(start, length, **what))
+
+    for stored, digest, size in layout["pieces"]:
+        add(size, piece=(Stored.from_json(stored), digest))
+    for exhibit_id, number, path, size in layout["exhibits"]:
+        header = _header(layout["folder"], path, size, layout["at"])
+        add(len(header), data=header, exhibit=exhibit_id)
+        add(size, exhibit=exhibit_id, number=number)
+        add(-size % _BLOCK, data=bytes(-size % _BLOCK))
+    end = found[-1].start + found[-1].length + 2 * _BLOCK
+    last = 2 * _BLOCK + -end % _END
+    add(last, data=bytes(last))
+    return found
+
+
+def read_piece(repo: Repository, part: Part, wrapped: bytes | None) -> bytes:
+    """Return a kept piece, compared with its digest.
+
+    Raises:
+        IntegrityError: it is not what was stored.
+        StoreUnavailable: the store does not answer.
+    """
+    assert part.piece is not None
+    stored, digest = part.piece
+    key = aes_key_unwrap(house_key(repo), wrapped) if wrapped is not None else None
+    data = read_document(repo.store, stored, key=key)
+    if sha256(data).hexdigest() != digest:
+        raise IntegrityError("a file of the bundle is not what was stored; ask for the export anew")
+    return data
+
+
+def _header(folder: str, path: str, size: int, at: int) -> bytes:
+    info = tarfile.TarInfo(f"{folder}/{path}")
+    info.size, info.mtime, info.mode = size, at, 0o644
+    return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict")
+
+
+def _cut(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield a stream in pieces of one size; the last is shorter."""
+    held = bytearray()
+    for block in blocks:
+        held += block
+        while len(held) >= PIECE:
+            yield bytes(held[:PIECE])
+            del held[:PIECE]
+    if held:
+        yield bytes(held)

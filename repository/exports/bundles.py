@@ -1,0 +1,264 @@
+"""Exports that are asked for and fetched later: a worker makes them, sealed, for some days.
+
+Everything is decided when it is asked, once more when it is made, and again with every download.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from itertools import takewhile
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from custody.entry import Act, Draft, timestamp, uuid7
+from custody.errors import CustodyError, EvidenceError
+from repository import Repository
+from repository.access import Right
+from repository.authorise import Caller, on_case, refuse
+from repository.bundle import Bundle
+from repository.errors import (
+    BadRequest,
+    DiskFull,
+    ExportBlocked,
+    KeyUnavailable,
+    StoreError,
+    UnknownExport,
+)
+from repository.exhibits import find_exhibit
+from repository.exports import export
+from repository.exports.archive import SealedBag, draw_key, parts_of
+from repository.exports.job import Job, chosen, entries_about, released
+from repository.models import Case, Person
+from repository.naming import shown
+from repository.people import SYSTEM
+from repository.purpose import Purpose, parse
+from repository.retrieve import stated_purpose
+from repository.stores import STAGING
+
+MAX_RECIPIENT = 500
+_LATER = (StoreError, KeyUnavailable, DiskFull, CustodyError)  # not the fault of what was asked
+
+
+def ask(
+    repo: Repository,
+    caller: Caller,
+    code: str,
+    *,
+    numbers: Sequence[str],
+    purpose: str | None,
+    authority: str | None = None,
+    assured: Sequence[str] = (),
+    recipient: str | None = None,
+    drawn: str | None = None,
+) -> Bundle:
+    """Ask for an export of exhibits of a case (none named: all the caller knows of); recorded.
+
+    Args:
+        repo: the repository.
+        caller: who exports.
+        code: the case.
+        numbers: its exhibits.
+        purpose, authority, assured, recipient: as `export`.
+        drawn: the id of the request, where a client drew it; the same again changes nothing.
+
+    Raises:
+        PurposeRequired, UnknownCase, UnknownExhibit, AccessDenied: refused and recorded.
+        ExportBlocked: nothing to export.
+    """
+    if recipient is not None and len(recipient) > MAX_RECIPIENT:
+        raise BadRequest(f"a recipient has at most {MAX_RECIPIENT} characters")
+    attempted = Act.REPORT_GENERATED
+    stated = stated_purpose(repo, caller, purpose, attempted, authority=authority, assured=assured)
+    actor, case = on_case(repo, caller, Right.EXPORT, code, attempted=attempted, purpose=stated)
+    picked = chosen(repo, caller, case, numbers)
+    released(repo, caller, case, picked, stated)
+    if all(one.erased_at is not None for one in picked):
+        raise ExportBlocked(f"case {code} has no exhibits that could be exported")
+    at = repo.clock()
+    row = Bundle(
+        id=f"EXP-{drawn or uuid7(at, repo.random)}",
+        case_id=case.id,
+        person_id=actor.id,
+        assurance=actor.assurance,
+        asked={
+            "exhibits": [one.number for one in picked],
+            "purpose": purpose,
+            "authority": authority,
+            "assured": list(assured),
+            "recipient": recipient,
+        },
+        asked_at=at,
+        state="asked",
+    )
+    withheld: dict[str, Any] = {"purpose": stated.to_json(), "case": case.code}
+    withheld |= {"authority": authority} if authority else {}
+    withheld |= {"recipient": recipient} if recipient else {}
+    draft = Draft(
+        Act.CONSULTATION,
+        actor,
+        reason="export-asked",
+        plain={"count": len(picked)},
+        withheld={**withheld, "detail": {"export": row.id}},
+        subject=case.id,
+    )
+    with repo.database.writing() as session:
+        if drawn is not None and (made := session.get(Bundle, row.id)) is not None:
+            return made
+        session.add(row)
+        session.flush()
+        repo.ledger.append(session, [draft])
+    return row
+
+
+def find(repo: Repository, caller: Caller, bundle_id: str, attempted: Act) -> tuple[Bundle, str]:
+    """Return an export of the caller's own, and the code of its case.
+
+    Raises:
+        UnknownExport: there is none, or it is somebody else's; recorded.
+    """
+    with repo.database.reading() as session:
+        row = session.get(Bundle, bundle_id)
+        code = session.get_one(Case, row.case_id).code if row else ""
+    if row is None or row.person_id != caller.person.id:
+        unknown = UnknownExport(f"there is no export {shown(bundle_id)} that you asked for")
+        refuse(repo, caller, attempted, ["unknown-export"], unknown, asked=bundle_id)
+    return row, code
+
+
+def show(repo: Repository, caller: Caller, bundle_id: str) -> dict[str, Any]:
+    """Return how far an export is; what it tells, its asking has put on record.
+
+    Raises:
+        UnknownExport, UnknownCase, AccessDenied: not the caller's any more; recorded.
+    """
+    row, code = find(repo, caller, bundle_id, Act.CONSULTATION)
+    on_case(repo, caller, Right.CONSULT, code, attempted=Act.CONSULTATION)
+    return view(row, code)
+
+
+def view(row: Bundle, code: str) -> dict[str, Any]:
+    """Return an export as the API answers it."""
+    return {
+        "export": row.id,
+        "case": code,
+        "state": row.state,
+        "reason": row.reason,
+        "exhibits": row.asked["exhibits"],
+        "recipient": row.asked["recipient"],
+        "asked_at": timestamp(row.asked_at),
+        "report": row.report_id if row.state == "ready" else None,
+        "tree_size": row.tree_size,
+        "manifest": row.manifest,
+        "size": row.size,
+        "left_out": [{"what": what, "why": why} for what, why in row.left_out or ()],
+        "until": timestamp(row.until) if row.until else None,
+    }
+
+
+def purpose_of(row: Bundle) -> Purpose:
+    """Return the purpose that was stated when an export was asked for."""
+    asked = row.asked
+    return parse(asked["purpose"], authority=asked["authority"], assured=asked["assured"])
+
+
+# --- what a worker does
+
+
+def waiting(repo: Repository, *, limit: int) -> list[str]:
+    """Return the exports that are to be made, longest waiting first."""
+    query = (
+        select(Bundle.id)
+        .where(Bundle.state.in_(("asked", "making")))
+        .order_by(Bundle.asked_at)
+        .limit(limit)
+    )
+    with repo.database.reading() as session:
+        return list(session.scalars(query))
+
+
+def make(repo: Repository, bundle_id: str) -> None:
+    """Make an export, as the person who asked for it; one that may not be made has failed.
+
+    Raises:
+        StoreUnavailable, LedgerUnavailable, …: not now; it is tried again, from the beginning.
+    """
+    with repo.database.writing() as session:
+        row = session.get(Bundle, bundle_id, with_for_update=True)
+        if row is None or row.state not in ("asked", "making"):
+            return
+        before, row.report_id = row.report_id, uuid7(repo.clock(), repo.random)
+        row.state, row.wrapped = "making", draw_key(repo)
+        caller = Caller(session.get_one(Person, row.person_id), row.assurance)
+        case = session.get_one(Case, row.case_id)
+    if before is not None:
+        _interrupted(repo, row, caller, case, before)
+    bag = SealedBag(repo, row.wrapped, row.id)
+    asked = row.asked
+    try:
+        made = export(
+            repo, caller, code=case.code, numbers=asked["exhibits"], into=bag,
+            purpose=asked["purpose"], recipient=asked["recipient"], authority=asked["authority"],
+            assured=asked["assured"], request_id=row.report_id,
+        )  # fmt: skip
+    except _LATER:
+        _put(repo, row, state="asked", report_id=None, wrapped=None)
+        raise
+    except EvidenceError as error:  # refused by rule, or what is stored is not what was taken in
+        _put(repo, row, state="failed", reason=error.code, wrapped=None)
+        return
+    layout = bag.layout(made.listed)
+    end = parts_of(layout)[-1]
+    _put(
+        repo, row, state="ready", layout=layout, size=end.start + end.length,
+        manifest=made.manifest, tree_size=made.tree_size,
+        left_out=[list(one) for one in made.left_out],
+        until=repo.clock() + timedelta(days=repo.settings.export_days),
+    )  # fmt: skip
+
+
+def give_up(session: Session, repo: Repository, bundle_id: str, _reason: str) -> None:
+    """Put on record that an export cannot be made."""
+    row = session.get_one(Bundle, bundle_id, with_for_update=True)
+    if row.state not in ("asked", "making"):
+        return  # somebody could
+    row.state, row.reason, row.wrapped = "failed", "not-made", None
+    session.flush()
+    draft = Draft(
+        Act.REPORT_GENERATED, SYSTEM, "error", reason="not-made",
+        request_id=row.report_id or row.id.removeprefix("EXP-"),
+        withheld={"detail": {"export": row.id}}, subject=row.case_id,
+    )  # fmt: skip
+    repo.ledger.append(session, [draft])
+
+
+def expire(repo: Repository) -> None:
+    """End exports whose time is over: their key is forgotten, and what was kept is removed."""
+    now = repo.clock()
+    over = update(Bundle).where(Bundle.state == "ready", Bundle.until <= now)
+    with repo.database.writing() as session:
+        session.execute(over.values(state="ended", wrapped=None, layout=None))
+    # Names begin with the hour they were given; what a crash left goes the same way.
+    kept = f"x/{now - timedelta(days=repo.settings.export_days + 1):%Y%m%d%H}/"
+    for one in takewhile(lambda one: one.key < kept, repo.store.versions(STAGING, "x/")):
+        repo.store.discard(one)
+
+
+def _put(repo: Repository, row: Bundle, **values: Any) -> None:
+    """Change the row of a try, unless another try has begun since."""
+    mine = update(Bundle).where(
+        Bundle.id == row.id, Bundle.report_id == row.report_id, Bundle.state == "making"
+    )
+    with repo.database.writing() as session:
+        session.execute(mine.values(**values))
+
+
+def _interrupted(repo: Repository, row: Bundle, caller: Caller, case: Case, before: str) -> None:
+    """Put on record that a try ended with its process, before another one begins."""
+    with repo.database.reading() as session:
+        found = [find_exhibit(session, number) for number in row.asked["exhibits"]]
+    job = Job(
+        repo, caller.actor(), case, [one for one in found if one is not None], purpose_of(row),
+        row.asked["recipient"], request_id=before, at=timestamp(repo.clock()), erased=[],
+    )  # fmt: skip
+    repo.ledger.record(*entries_about(job, "aborted", reason="interrupted"))

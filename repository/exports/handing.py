@@ -1,0 +1,218 @@
+"""Hand a bundle out: decided anew, recorded first, and every byte compared before it leaves."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import undefer
+
+from custody.entry import Act, Draft, timestamp, uuid7
+from custody.errors import EvidenceError, LedgerDamaged
+from repository import Repository
+from repository.access import Right
+from repository.authorise import Caller, on_case, refuse, still_allowed
+from repository.bundle import Bundle
+from repository.errors import (
+    AccessDenied,
+    Erased,
+    ExportBlocked,
+    ExportEnded,
+    ExportNotReady,
+    IntegrityError,
+    RangeNotSatisfiable,
+)
+from repository.exhibits import ref
+from repository.exports.archive import Part, parts_of, read_piece
+from repository.exports.bundles import find, purpose_of
+from repository.exports.job import Job, chosen, released
+from repository.models import Exhibit
+from repository.retrieve import Span, integrity_failure, range_meant, recorded_parts, verified_bytes
+
+_ASK_AGAIN = 16  # chunks
+
+
+@dataclass(slots=True)
+class HandingOut:
+    """One open download: iterate it to get its bytes; it records how it ended."""
+
+    job: Job
+    row: Bundle
+    parts: Sequence[Part]
+    first: int
+    last: int  # inclusive
+    still: Callable[[Exhibit], bool]
+    sent: int = 0
+    closed: bool = field(default=False)
+
+    @property
+    def length(self) -> int:
+        """Return how many bytes will be sent."""
+        return self.last - self.first + 1
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the bytes; the closing entries are written when the iteration ends or is left.
+
+        Raises:
+            IntegrityError: a stored byte differs; recorded, and it is not given out.
+            StoreUnavailable: the store stopped answering; recorded.
+            AccessDenied: the person, the grant or the permission ended meanwhile; recorded.
+        """
+        exhibits = {one.id: one for one in self.job.exhibits}
+        about = None
+        try:
+            for part in _within(self.parts, self.first, self.last):
+                about = exhibits[part.exhibit] if part.exhibit else None
+                for block in self._bytes(part, about):
+                    yield block
+                    self.sent += len(block)
+            self.close("done")
+        except EvidenceError as error:
+            reason = "access-ended" if isinstance(error, AccessDenied) else error.code
+            self.close("aborted", reason, failed=about, failure=error)
+            raise
+        finally:
+            self.close("aborted", "connection-closed")
+
+    def open(self) -> None:
+        """Record that it begins; whatever leaves, leaves after that."""
+        self.job.repo.ledger.record(*self._entries("started"))
+
+    def close(
+        self,
+        outcome: str,
+        reason: str | None = None,
+        *,
+        failed: Exhibit | None = None,
+        failure: EvidenceError | None = None,
+    ) -> None:
+        """Record the end once; later calls do nothing."""
+        if self.closed:
+            return
+        self.closed = True
+        job = self.job
+        drafts = self._entries(outcome, reason)
+        if failed is not None and isinstance(failure, IntegrityError):
+            drafts.append(integrity_failure(failed, job.actor, job.request_id, str(failure)))
+        job.repo.ledger.record(*drafts)
+
+    def _bytes(self, part: Part, exhibit: Exhibit | None) -> Iterator[bytes]:
+        """Yield what is asked for of one part of the archive."""
+        repo = self.job.repo
+        begin = max(self.first, part.start) - part.start
+        end = min(self.last, part.start + part.length - 1) - part.start
+        if exhibit is None or not part.number:
+            data = read_piece(repo, part, self.row.wrapped) if part.data is None else part.data
+            yield data[begin : end + 1]
+            return
+        try:
+            recorded = recorded_parts(repo, exhibit)[part.number - 1]
+        except LedgerDamaged as error:
+            raise IntegrityError(f"the record of {exhibit.number} does not hold") from error
+        for count, block in enumerate(verified_bytes(repo, exhibit, recorded, begin, end)):
+            if count % _ASK_AGAIN == 0 and not self.still(exhibit):
+                raise AccessDenied("the access ended while the bytes were being read")
+            yield block
+
+    def _entries(self, outcome: str, reason: str | None = None) -> list[Draft]:
+        """Return an entry for each exhibit of which bytes leave, and one for the bundle."""
+        job = self.job
+        withheld: dict[str, Any] = {"purpose": job.purpose.to_json(), "case": job.case.code}
+        withheld |= {"recipient": job.recipient} if job.recipient else {}
+        withheld |= {"authority": job.purpose.authority} if job.purpose.authority else {}
+        ends: dict[str, int] = {}  # where the last byte of each stands
+        for part in _within(self.parts, self.first, self.last):
+            if part.exhibit is not None:
+                ends[part.exhibit] = min(self.last, part.start + part.length - 1)
+        common: dict[str, Any] = {"request_id": job.request_id, "withheld": withheld}
+        drafts = []
+        for one in job.exhibits:
+            if one.id in ends:
+                whole = outcome == "aborted" and self.first + self.sent > ends[one.id]
+                how, why = ("done", None) if whole else (outcome, reason)
+                drafts.append(
+                    Draft(job.act, job.actor, how, why or "download", exhibit=ref(one), **common)
+                )
+        ranges = [[self.first, self.first + self.sent - 1]] if self.sent else []
+        plain = {"outputs": [self.row.manifest], "ranges": ranges}
+        withheld = {**withheld, "detail": {"export": self.row.id}}
+        common = {**common, "plain": plain, "withheld": withheld, "subject": job.case.id}
+        why = reason or "export-download"
+        drafts.append(Draft(Act.CONSULTATION, job.actor, outcome, why, **common))
+        return drafts
+
+
+def hand_out(
+    repo: Repository, caller: Caller, bundle_id: str, span: Span | None, *, look: bool = False
+) -> HandingOut:
+    """Open a download: everything up to the committed opening entries.
+
+    Args:
+        repo: the repository.
+        caller: who asked for the export.
+        bundle_id: the export.
+        span: the bytes wanted of its archive; None: all of them.
+        look: only to be told of it; that is recorded as a look.
+
+    Raises:
+        UnknownExport: there is none, or it is somebody else's; recorded.
+        UnknownCase, UnknownExhibit, AccessDenied: not allowed any more; recorded.
+        Erased: one of its exhibits was erased meanwhile; recorded.
+        RangeNotSatisfiable: recorded.
+        ExportNotReady, ExportBlocked, ExportEnded: there is nothing to fetch yet, or ever.
+    """
+    attempted = Act.DISSEMINATION
+    row, code = find(repo, caller, bundle_id, attempted)
+    purpose = purpose_of(row)
+    actor, case = on_case(repo, caller, Right.EXPORT, code, attempted=attempted, purpose=purpose)
+    exhibits = chosen(repo, caller, case, row.asked["exhibits"])
+    released(repo, caller, case, exhibits, purpose)
+    _check_state(row)
+    with repo.database.reading() as session:
+        query = select(Bundle).where(Bundle.id == row.id).options(undefer(Bundle.layout))
+        row = session.scalars(query).one()
+    if row.layout is None:
+        raise ExportEnded(f"{row.id} has ended; ask for the export anew")
+    parts = parts_of(row.layout)
+    held = {part.exhibit for part in parts}
+    exhibits = [one for one in exhibits if one.id in held]
+    at = repo.clock()
+    job = Job(
+        repo, actor, case, exhibits, purpose, row.asked["recipient"],
+        request_id=uuid7(at, repo.random), at=timestamp(at), erased=[],
+    )  # fmt: skip
+    gone = [one for one in exhibits if one.erased_at is not None]
+    try:
+        if gone:
+            raise Erased(f"{gone[0].number} was erased by order; ask for the export anew")
+        first, last = range_meant(span, row.size or 0)
+    except (Erased, RangeNotSatisfiable) as error:
+        refuse(repo, caller, attempted, [error.code], error, purpose=purpose, case=case)
+    late = replace(caller, recent_until=None)  # the sign-in was recent when it began
+    found = HandingOut(
+        job, row, parts, first, last,
+        still=lambda one: still_allowed(repo, late, Right.EXPORT, case, one, purpose),
+    )  # fmt: skip
+    if look:
+        found.closed = True
+        draft = Draft(Act.CONSULTATION, actor, reason="export-headers", subject=case.id)
+        repo.ledger.record(draft)
+    else:
+        found.open()
+    return found
+
+
+def _check_state(row: Bundle) -> None:
+    if row.state in ("asked", "making"):
+        raise ExportNotReady(f"{row.id} is being made; ask again")
+    if row.state == "failed":
+        raise ExportBlocked(f"{row.id} could not be made: {row.reason}")
+    if row.state == "ended":
+        raise ExportEnded(f"{row.id} has ended; ask for the export anew")
+
+
+def _within(parts: Sequence[Part], first: int, last: int) -> Iterator[Part]:
+    """Yield the parts that hold bytes of a range."""
+    for part in parts:
+        if part.length and part.start <= last and part.start + part.length > first:
+            yield part
