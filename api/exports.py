@@ -28,20 +28,20 @@ def ask(code: str) -> tuple[Response, int, dict[str, str]]:
     return jsonify(bundles.view(row, code)), 202, {"Location": f"/api/v1/exports/{row.id}"}
 
 
-@blueprint.get("/exports/<name>")
-def show(name: str) -> Response:
+@blueprint.get("/exports/<export_id>")
+def show(export_id: str) -> Response:
     """Say how far an export is."""
-    return jsonify(bundles.show(repo(), caller(), name))
+    return jsonify(bundles.show(repo(), caller(), export_id))
 
 
-@blueprint.get("/exports/<name>/bundle")
-def bundle(name: str) -> Response:
+@blueprint.get("/exports/<export_id>/bundle")
+def bundle(export_id: str) -> Response:
     """Return the bundle, or one range of it; each chunk is compared before it is sent."""
     who = caller()
     house = repo()
     span = byte_range(request.headers.get("Range"))
     if request.method == "HEAD" or {"If-None-Match", "If-Range"} & {*request.headers.keys()}:
-        looked = hand_out(house, who, name, None, look=True)
+        looked = hand_out(house, who, export_id, None, look=True)
         headers = _headers(looked)
         if request.if_none_match.contains(_tag(looked)):
             return Response(status=304, headers=headers, content_type=TAR)
@@ -50,7 +50,7 @@ def bundle(name: str) -> Response:
             return Response(headers=headers, content_type=TAR)
         if request.headers.get("If-Range") not in (None, headers["ETag"]):
             span = None
-    return _send(hand_out(house, who, name, span), partial=span is not None)
+    return _send(hand_out(house, who, export_id, span), partial=span is not None)
 
 
 def _send(found: HandingOut, *, partial: bool) -> Response:

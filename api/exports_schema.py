@@ -65,18 +65,18 @@ EXPORT_OPERATIONS: tuple[tuple[str, str, str, dict[int, Any], list[dict[str, Any
     ),
     (
         "get",
-        "/api/v1/exports/{name}",
+        "/api/v1/exports/{export_id}",
         "How far an export of yours is",
         {200: ExportView},
-        [_path("name")],
+        [_path("export_id")],
         None,
     ),
     (
         "get",
-        "/api/v1/exports/{name}/bundle",
+        "/api/v1/exports/{export_id}/bundle",
         "The bundle as one archive, verified; single ranges",
         {200: TAR, 206: TAR, 304: None},
-        [_path("name"), _RANGE],
+        [_path("export_id"), _RANGE],
         None,
     ),
 )
@@ -90,8 +90,8 @@ EXPORT_REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
         "purpose-required", "purpose-too-long", "export-blocked", "malformed-json",
         "unsupported-media-type", *ONCE_REFUSALS,
     ),
-    ("get", "/api/v1/exports/{name}"): _EXPORT,
-    ("get", "/api/v1/exports/{name}/bundle"): (
+    ("get", "/api/v1/exports/{export_id}"): _EXPORT,
+    ("get", "/api/v1/exports/{export_id}/bundle"): (
         *_EXPORT, "unknown-exhibit", "step-up-required", "export-not-ready", "export-ended",
         "export-blocked", "exhibit-erased", "range-not-satisfiable", "no-such-object",
     ),

@@ -1,7 +1,8 @@
 """Ask an identity provider who somebody is: OpenID Connect, code flow, with PKCE, state and nonce.
 
 Nothing is asked of a host that the settings do not name: the provider's description of itself may
-point to the issuer's own host and to `hosts`, nowhere else. Keys are fetched for each sign-in.
+point to the issuer's own host and to `hosts`, nowhere else. Description and keys are kept for some
+minutes; a signature that they do not explain has the keys fetched once more, at most once a minute.
 """
 
 import json
@@ -21,12 +22,15 @@ from joserfc.errors import ClaimError, JoseError
 from joserfc.jwk import KeySet
 
 from api.errors import ProviderUnavailable
+from api.kept import OLDEST, SOONEST, Kept
 from api.place import LOOPBACK
 from config.settings import OidcProvider
 from repository.bounded_http import pool, within
 
 ALGORITHMS = ("RS256", "PS256", "ES256")  # signatures of a key we can fetch: no shared secrets
 LEEWAY = 60  # seconds between two clocks
+KEPT = Kept()
+_OTHER_KEY = ("oidc-invalid-key-id", "oidc-bad-signature")
 _MAX_ANSWER = 256 << 10
 
 
@@ -111,8 +115,16 @@ def finish(
         )
     except (OAuth2Error, ValueError) as error:  # refused, or no answer of a token endpoint
         raise NotProved("oidc-code") from error
-    keys = _fetch(provider, described["jwks_uri"])
-    claims = _claims(provider, token, keys, said["nonce"], now)
+    keys = _keys(provider, described["jwks_uri"])
+    try:
+        claims = _claims(provider, token, keys, said["nonce"], now)
+    except NotProved as error:
+        if error.reason not in _OTHER_KEY:
+            raise
+        newer = _keys(provider, described["jwks_uri"], oldest=SOONEST)
+        if newer is keys:
+            raise
+        claims = _claims(provider, token, newer, said["nonce"], now)
     subject = claims.get(provider.claim)
     # What cannot be printed (U+0000, half a surrogate) no database could be asked for.
     if not isinstance(subject, str) or not subject or not subject.isprintable():
@@ -185,12 +197,22 @@ def _described(provider: OidcProvider) -> Mapping[str, str]:
     Raises:
         ProviderUnavailable: it gives none, is another one, or points to a host that is not named.
     """
-    found = _fetch(provider, provider.issuer.rstrip("/") + "/.well-known/openid-configuration")
-    if not isinstance(found, dict) or found.get("issuer") != provider.issuer:
-        raise ProviderUnavailable(f"{provider.issuer} does not describe itself under that name")
-    for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
-        _check_host(provider, str(found.get(name)))
-    return found
+
+    def fetch() -> Mapping[str, str]:
+        found = _fetch(provider, provider.issuer.rstrip("/") + "/.well-known/openid-configuration")
+        if not isinstance(found, dict) or found.get("issuer") != provider.issuer:
+            raise ProviderUnavailable(f"{provider.issuer} does not describe itself under that name")
+        for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
+            _check_host(provider, str(found.get(name)))
+        return found
+
+    kept: Mapping[str, str] = KEPT.get((provider.issuer, "description"), fetch)
+    return kept
+
+
+def _keys(provider: OidcProvider, url: str, *, oldest: float = OLDEST) -> Any:
+    """Return the keys that the provider signs with; whether they are such is seen when used."""
+    return KEPT.get((provider.issuer, "keys", url), lambda: _fetch(provider, url), oldest=oldest)
 
 
 def _check_host(provider: OidcProvider, url: str) -> None:

@@ -105,13 +105,13 @@ def ask_erasure() -> tuple[Response, int]:
     return jsonify(_erasure(row, asked.exhibit)), 201
 
 
-@blueprint.post("/erasures/<name>/decision")
-def decide_erasure(name: str) -> Response:
+@blueprint.post("/erasures/<erasure_id>/decision")
+def decide_erasure(erasure_id: str) -> Response:
     """Approve an erasure, which nobody can undo, or refuse it, as a second person."""
     who = caller()
     asked = json_body(NewDecision)
     act = erasure.approve if asked.approve else erasure.reject
-    return jsonify(_erasure(act(repo(), who, name, motive=asked.motive)))
+    return jsonify(_erasure(act(repo(), who, erasure_id, motive=asked.motive)))
 
 
 @blueprint.post("/exhibits/<number>/disclosures")

@@ -279,10 +279,10 @@ RULE_OPERATIONS: tuple[tuple[str, str, str, dict[int, Any], list[dict[str, Any]]
     ),
     (
         "post",
-        "/api/v1/erasures/{name}/decision",
+        "/api/v1/erasures/{erasure_id}/decision",
         "Approve or refuse an erasure as a second person",
         {200: ErasureView},
-        [_path("name")],
+        [_path("erasure_id")],
         NewDecision,
     ),
     (
@@ -374,7 +374,7 @@ RULE_REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
     ("post", f"{_V1}/erasures"): (
         *_EXHIBIT, *_BODY, *ONCE_REFUSALS, "step-up-required", "exhibit-erased",
     ),
-    ("post", f"{_V1}/erasures/{{name}}/decision"): (
+    ("post", f"{_V1}/erasures/{{erasure_id}}/decision"): (
         *_EXHIBIT, *_BODY, "unknown-erasure", "step-up-required", "approval-expired",
         "no-such-object", "locked",
     ),

@@ -26,13 +26,15 @@ class WebSession(Model):
 
 
 class IdentityLink(Model):
-    """Whom an identity provider means by a subject; one person and no other."""
+    """Whom an identity provider means by a subject; one person and no other, for good once used."""
 
     __tablename__ = "identity_link"
     issuer: Mapped[str] = mapped_column(String(500), primary_key=True)
     subject: Mapped[str] = mapped_column(String(255), primary_key=True)
     person_id: Mapped[str] = mapped_column(UUID, ForeignKey("person.id"))
     linked_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]  # when it first signed somebody in
+    ended_at: Mapped[datetime | None]  # unlinked: it signs nobody in, and can become nobody else
 
 
 class Ceremony(Model):

@@ -1,12 +1,14 @@
 """invite: one string with which a person sends evidence from far away."""
 
+from pathlib import Path
+
 import click
 
 from api.commands.context import Context, pass_context
 from api.commands.house import expiry
 from api.errors import BadInvitation
 from api.remote.invitation import Address, Invitation, checked_pin
-from api.tls import find_identity
+from api.tls import certificate_digest, find_identity
 from custody.entry import Act
 from ingest.announce import begin
 from repository.access import Right, decide
@@ -26,6 +28,8 @@ from repository.submissions import Declaration
     "--only", is_flag=True,
     help="With --case: begin one submission for them; the token adds to it and reads nothing.",
 )  # fmt: skip
+@click.option("--certificate", type=click.Path(path_type=Path), metavar="FILE",
+              help="The token works for the client with this certificate (PEM) alone.")  # fmt: skip
 @click.option("--expires", metavar="TIME", help="When it ends: a date or RFC 3339 time.")
 @click.option("--pin", metavar="SHA256", help="Of the service's public key; else read here.")
 @click.option("--no-pin", is_flag=True, help="Rely on the authorities of the person's computer.")
@@ -37,6 +41,7 @@ def invite(
     url: str,
     code: str | None,
     only: bool,
+    certificate: Path | None,
     expires: str | None,
     pin: str | None,
     no_pin: bool,
@@ -44,6 +49,7 @@ def invite(
     """Issue a token for PERSON inside an invitation, for `evidence ingest --to`; shown once."""
     address = Address.parse(url)
     named = _pin(ctx, address, pin, no_pin=no_pin)
+    bound = certificate_digest(certificate) if certificate else None
     repo = ctx.repo
     actor = on_house(repo, ctx.caller, Right.GOVERN, attempted=Act.CONFIGURATION_CHANGE)
     with repo.database.reading() as session:
@@ -65,8 +71,9 @@ def invite(
             declared = Declaration(Purpose("investigation", ""))
             submission = begin(repo, guest, code, declared)[0].id
     made, token = new_token(
-        repo, actor, person=whom, expires_at=expiry(ctx, expires), submission=submission
-    )
+        repo, actor, person=whom, expires_at=expiry(ctx, expires), submission=submission,
+        certificate=bound,
+    )  # fmt: skip
     found = Invitation(address, token, named, repo.ledger.key, code, submission)
     ctx.result(
         {
@@ -84,7 +91,8 @@ def invite(
     ctx.say(
         f"This is for {shown(whom.name)} alone and not shown again; hand it over in a file or on "
         "paper.\nThere: evidence ingest PATH… --to FILE --case "
-        f"{code or 'CODE'}\nTo end it: evidence token revoke {made.id}"
+        f"{code or 'CODE'}{' --certificate FILE --key FILE' if bound else ''}\n"
+        f"To end it: evidence token revoke {made.id}"
     )
     if address.scheme == "https" and named is None:
         ctx.say("It names no key: whoever a certificate authority vouches for will be believed.")

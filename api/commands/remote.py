@@ -10,6 +10,7 @@ import click
 from api.commands.context import Context, exit_code, file_result, worst
 from api.commands.gathering import Offer
 from api.remote.ingest import ingest_to, read_invitation
+from api.remote.invitation import Invitation
 from api.remote.proxy import Proxy
 from api.remote.rate import parse_rate, parse_time
 from api.remote.run import Told, Wanted
@@ -36,6 +37,14 @@ _OPTIONS = (
     ),
     click.option("--proxy", metavar="URL", help="With --to: through this HTTP proxy (CONNECT)."),
     click.option(
+        "--certificate", type=click.Path(path_type=Path), metavar="FILE",
+        help="With --to: a client certificate (PEM) that the token works with.",
+    ),
+    click.option(
+        "--key", type=click.Path(path_type=Path), metavar="FILE",
+        help="With --certificate: its private key (PEM).",
+    ),
+    click.option(
         "--connections", default=4, show_default=True, type=click.IntRange(1, 16),
         help="With --to: how many at once.",
     ),
@@ -46,6 +55,7 @@ _OPTIONS = (
 )  # fmt: skip
 NAMES = (
     "to", "rate", "patience", "receipts", "state", "proxy", "connections", "without_missing",
+    "certificate", "key",
 )  # fmt: skip
 
 
@@ -103,6 +113,7 @@ def send(
         connections=options["connections"],
         proxy=Proxy.parse(options["proxy"]) if options["proxy"] else None,
         without_missing=options["without_missing"],
+        certificate=_certificate(options["certificate"], options["key"], invitation),
     )
 
     def result(name: str, path: bytes, status: str, found: Mapping[str, Any]) -> None:
@@ -113,6 +124,18 @@ def send(
     terminal = sys.stderr.isatty() and not ctx.as_json
     outcomes = ingest_to(wanted, Told(ctx.say, result, terminal))
     return worst(one if isinstance(one, int) else exit_code(one) for one in outcomes)
+
+
+def _certificate(
+    certificate: Path | None, key: Path | None, invitation: Invitation
+) -> tuple[Path, Path] | None:
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise BadRequest("--certificate and --key go together")
+    if invitation.address.scheme != "https":
+        raise BadRequest("a certificate is shown over https alone")
+    return certificate, key
 
 
 def _text(path: bytes, status: str, found: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from api.commands.house import person
 from custody.entry import Act, Draft, timestamp
 from repository.access import Right
 from repository.authorise import on_house
+from repository.errors import BadRequest
 from repository.links import link, links, unlink
 from repository.naming import shown
 from repository.passkeys import invite, passkeys, remove
@@ -116,8 +117,13 @@ def person_invite(ctx: Context, named: str, hours: int) -> None:
     actor = on_house(ctx.repo, ctx.caller, Right.GOVERN, attempted=Act.CONFIGURATION_CHANGE)
     with ctx.repo.database.reading() as found:
         whom = find_person(found, named)
+    place = ctx.settings.public_url.rstrip("/")
+    if not place:
+        raise BadRequest(
+            "say first in the setting public_url at which address browsers reach the service "
+            "(https://…, on this machine alone http://localhost:PORT): a passkey belongs to it"
+        )
     code = invite(ctx.repo, actor, whom, hours=hours)
-    place = ctx.settings.public_url.rstrip("/") or "http://localhost:8080"
     ctx.result(
         {"person": whom.id, "invitation": code, "url": f"{place}/register#{code}"},
         f"{place}/register#{code}",

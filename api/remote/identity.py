@@ -6,11 +6,12 @@ What is said here goes to people at a bad line, in one sentence each.
 import socket
 import ssl
 from datetime import UTC, datetime
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from api.errors import LineIntercepted, LineLost
+from api.errors import CertificateUnusable, LineIntercepted, LineLost
 from api.remote.invitation import Address
 from api.tls import pin_of
 from custody.errors import EvidenceError
@@ -21,11 +22,14 @@ _NOT_YET, _EXPIRED, _OTHER_NAME = 9, 10, (62, 64)
 _NOTHING = "nothing was sent to it"
 
 
-def client_context(pin: str | None) -> ssl.SSLContext:
-    """Return how to speak TLS, 1.2 or later.
+def client_context(pin: str | None, certificate: tuple[Path, Path] | None = None) -> ssl.SSLContext:
+    """Return how to speak TLS, 1.2 or later; with a client's certificate and key, as that client.
 
     With a pin nobody else vouches: the key is compared by `check_pin`, and name and dates do not
     matter, since field computers have wrong clocks.
+
+    Raises:
+        CertificateUnusable: the certificate or its key cannot be read, or do not belong together.
     """
     if pin is None:
         context = ssl.create_default_context()
@@ -34,6 +38,16 @@ def client_context(pin: str | None) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if certificate is not None:
+        file, key = certificate
+        try:
+            # A passphrase is not asked for: nobody may be there.
+            context.load_cert_chain(file, key, password=lambda: "")
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+            why = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+            raise CertificateUnusable(
+                f"the certificate in {file} cannot be used with the key in {key}: {why}"
+            ) from error
     return context
 
 

@@ -56,6 +56,7 @@ class Wanted:
     connections: int = 4
     proxy: Proxy | None = None
     without_missing: str | None = None
+    certificate: tuple[Path, Path] | None = None  # of this client, and its key
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,8 @@ class Run:
 
     def __post_init__(self) -> None:
         wanted = self.wanted
-        self.far = Far(wanted.invitation.address, wanted.invitation.pin, wanted.proxy)
+        invited = wanted.invitation
+        self.far = Far(invited.address, invited.pin, wanted.proxy, wanted.certificate)
         self.limiter = Limiter(wanted.rate)
         self.line = Line(self.say, limit=wanted.patience, wait=self.wait)
         self.lock = threading.Lock()

@@ -19,9 +19,10 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, BinaryIO
 
-from api.errors import LineIntercepted, LineLost
+from api.errors import CertificateUnusable, LineIntercepted, LineLost
 from api.remote.identity import check_pin, client_context, explain_refusal
 from api.remote.invitation import Address
 from api.remote.proxy import Proxy
@@ -64,6 +65,7 @@ class Far:
     address: Address
     pin: str | None = None
     proxy: Proxy | None = None
+    certificate: tuple[Path, Path] | None = None  # a client's own, and its key: PEM files
 
 
 class Wire:
@@ -73,7 +75,9 @@ class Wire:
         self._far = far
         self._limiter = limiter
         self._stop = stop
-        self._context = client_context(far.pin) if far.address.scheme == "https" else None
+        self._context: ssl.SSLContext | None = None
+        if far.address.scheme == "https":
+            self._context = client_context(far.pin, far.certificate)
         self._sock: socket.socket | None = None
         self._moved = 0.0  # when the last byte moved
         self._begun: float | None = None  # when the answer that is read began
@@ -109,6 +113,7 @@ class Wire:
             LineLost: no connection, no byte for a while, or it broke. Whether the request arrived
                 is not known.
             LineIntercepted: somebody else answers; nothing was sent to him.
+            CertificateUnusable: the service does not take our certificate.
             Stopped: this run ends.
         """
         try:
@@ -128,6 +133,11 @@ class Wire:
             raise LineLost(f"{self._far.address.host}: its answer was cut or is no HTTP") from error
         except OSError as error:
             self.close()
+            if _about_certificate(error):  # said after the handshake, with the first answer
+                raise CertificateUnusable(
+                    f"{self._far.address.host} does not take the certificate that this computer "
+                    f"shows ({_words(error)}); ask whoever runs the service for another"
+                ) from error
             raise LineLost(f"{self._far.address.host}: {_why(error)}") from error
         except BaseException:
             self.close()  # half an exchange: nothing else may follow on it
@@ -377,6 +387,15 @@ def _unsent(sock: socket.socket) -> int:
     except OSError:
         return 0  # not told on this system: the longer limit holds
     return found
+
+
+def _about_certificate(error: OSError) -> bool:
+    reason = (error.reason or "") if isinstance(error, ssl.SSLError) else ""
+    return "ALERT" in reason and any(word in reason for word in ("CERTIFICATE", "UNKNOWN_CA"))
+
+
+def _words(error: OSError) -> str:
+    return str(getattr(error, "reason", "")).rpartition("ALERT_")[2].replace("_", " ").lower()
 
 
 def _why(error: OSError) -> str:

@@ -9,6 +9,7 @@ import pytest
 from api.errors import CertificateUnusable
 from api.tls import make_identity, server_context
 from tests.certificates import client_certificates
+from tests.house import CODE, run
 from tests.service import serving
 
 
@@ -64,6 +65,48 @@ def test_a_bound_token_works_with_its_certificate_alone(house, tmp_path):
     assert [e["reason"] for e in added if e["type"] == "sign_in"] == ["token-certificate"] * 2
     looks = [e for e in added if e["type"] == "consultation"]
     assert [e["actor"]["assurance"] for e in looks] == ["token-certificate", "token", "token"]
+
+
+def test_evidence_is_sent_with_a_token_that_works_with_one_certificate_alone(house, tmp_path):
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    for folder in (ours, theirs):
+        folder.mkdir()
+        client_certificates(folder, "one", "two")
+    file = tmp_path / "photo.jpg"
+    file.write_bytes(b"bytes")
+    authorities = {"EVIDENCE_TLS_CLIENT_CA_FILE": str(ours / "clients.pem")}
+    with serving(house.data, options=["--tls"], **authorities) as service:
+        invited = house.evidence(
+            "invite", "investigator", "--url", service.address, "--case", CODE,
+            "--certificate", ours / "one.pem",
+        )  # fmt: skip
+        assert invited.code == 0, invited.err
+
+        def send(*certificate):
+            return run(
+                "--json", "ingest", file, "--to", invited.lines[0]["invitation"],
+                "--state", tmp_path / "state", "--patience", "20s", *certificate,
+            )  # fmt: skip
+
+        def shown(pair, key=None):
+            return "--certificate", f"{pair}.pem", "--key", key or f"{pair}.key"
+
+        assert send().code == 4  # the token alone is worth nothing
+        assert send(*shown(ours / "two")).code == 4
+        refused = send(*shown(theirs / "one"))
+        assert refused.code == 3
+        assert "does not take the certificate" in refused.err
+        for wrong, code in (
+            (shown(ours / "one")[:2], 2),
+            (shown(ours / "one", ours / "two.key"), 3),
+            (shown(ours / "none"), 3),
+        ):
+            assert send(*wrong).code == code
+        done = send(*shown(ours / "one"))
+        assert done.code == 0, done.err
+        assert done.lines[0]["status"] == "registered"
+    receipt = house.last("registration")
+    assert receipt["actor"]["assurance"] == "token-certificate"
 
 
 def test_authorities_that_cannot_be_read_stop_the_service(house, tmp_path):

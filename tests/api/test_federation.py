@@ -6,9 +6,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 from joserfc import jws, jwt
-from joserfc.jwk import OctKey
+from joserfc.jwk import OctKey, RSAKey
 
+from api import oidc
 from api.app import create_app
+from api.kept import OLDEST, SOONEST, Kept
 from config.settings import OidcProvider, load
 from repository.people import new_person
 from tests.providers import CLIENT, provider
@@ -28,6 +30,7 @@ def other(running):
     running.claims, running.described, running.sign = {}, {}, None
     running.subject = "subject-1"
     running.asked.clear()
+    oidc.KEPT.forget()
     return running
 
 
@@ -244,15 +247,27 @@ def test_one_account_elsewhere_is_one_person_here(house, other, app):
     assert [one["name"] for one in house.evidence("person", "links").lines] == ["analyst"]
     assert house.evidence("person", "link", "analyst", *words, person="analyst").code == 4
     client = app.test_client()
+    free = ("--issuer", other.issuer, "--subject", "slip")
+    assert house.evidence("person", "link", "second", *free).code == 0
+    assert house.evidence("person", "unlink", *free).code == 0
+    assert house.evidence("person", "link", "analyst", *free).code == 0  # it was nobody's yet
+    assert house.evidence("person", "unlink", *free).code == 0
     back(client, other.log_in(away(client)))
     assert house.evidence("person", "unlink", *words).code == 0
     assert client.get("/api/v1/cases").status_code == 401
     back(client, other.log_in(away(client)))
     assert reasons(house)[-1] == ("refused", "identity-unknown")
     assert house.evidence("person", "unlink", *words).code == 2
+    assert house.evidence("person", "links").lines == []
+    said = house.evidence("person", "link", "second", *words)  # it stays the analyst's for good
+    assert said.code == 2
+    assert "has signed in as analyst" in said.err
     ends = [e.fields["reason"] for e in house.entries()
             if e.fields["type"] == "configuration_change"]  # fmt: skip
-    assert ends[-2:] == ["identity-linked", "identity-unlinked"]
+    assert ends[-2:] == ["identity-unlinked", "identity-unlinked"]
+    assert house.evidence("person", "link", "analyst", *words).code == 0
+    back(client, other.log_in(away(client)))
+    assert client.get("/api/v1/session").json["person"]["name"] == "analyst"
 
 
 def test_an_ended_person_is_not_signed_in_again(house, other, app):
@@ -260,6 +275,51 @@ def test_an_ended_person_is_not_signed_in_again(house, other, app):
     client = app.test_client()
     assert back(client, other.log_in(away(client))).headers["Location"] == "/#refused"
     assert reasons(house)[-1] == ("refused", "person-ended")
+
+
+DESCRIPTION, KEYS = "/.well-known/openid-configuration", "/keys"
+
+
+def test_what_a_provider_says_of_itself_is_kept_for_a_while(house, other, app, monkeypatch):
+    now = [1_000.0]
+    monkeypatch.setattr(oidc, "KEPT", Kept(lambda: now[0]))
+
+    def signed_in():
+        other.asked.clear()
+        client = app.test_client()
+        answer = back(client, other.log_in(away(client)))
+        asked = [one for one in other.asked if one in (DESCRIPTION, KEYS)]
+        return answer.headers["Location"] == "/", asked
+
+    assert signed_in() == (True, [DESCRIPTION, KEYS])
+    assert signed_in() == (True, [])
+    now[0] += OLDEST
+    assert signed_in() == (True, [DESCRIPTION, KEYS])
+    # A key that is not known has the keys fetched once more, and then not for a minute.
+    fresh = RSAKey.generate_key(2048, {"kid": "2", "use": "sig"})
+    other.sign = lambda one: jwt.encode({"alg": "RS256", "kid": "2"}, one, fresh)
+    now[0] += SOONEST
+    assert signed_in() == (False, [KEYS])
+    assert signed_in() == (False, [])
+    assert reasons(house)[-1] == ("refused", "oidc-invalid-key-id")
+    monkeypatch.setattr(other, "key", fresh)  # now the provider says that it has it
+    assert signed_in() == (False, [])
+    now[0] += SOONEST
+    assert signed_in() == (True, [KEYS])
+    # A key that the provider has withdrawn is good for no longer than what is kept.
+    old = other.other_key
+    other.sign = lambda one: jwt.encode({"alg": "RS256", "kid": "1"}, one, old)
+    now[0] += OLDEST
+    assert signed_in() == (False, [DESCRIPTION, KEYS])
+
+
+def test_what_fails_is_not_kept(other, app):
+    other.described = {"token_endpoint": "https://evil.example/x"}
+    for _ in range(2):
+        assert app.test_client().get("/sign-in/with/bureau").headers["Location"] == "/#unavailable"
+    assert other.asked == [DESCRIPTION] * 2
+    other.described = {}
+    assert app.test_client().get("/sign-in/with/bureau").headers["Location"] != "/#unavailable"
 
 
 def test_providers_are_settings(tmp_path):

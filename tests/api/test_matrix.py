@@ -121,12 +121,12 @@ RULES: dict[tuple[str, str], Rule] = {
         "exhibit", CUSTODIAN, shows=False,
         body={"exhibit": "{subject}", "order": f"sha256:{'a' * 64}", "motive": "m"},
     ),
-    ("POST", "/api/v1/erasures/<name>/decision"): Rule(
+    ("POST", "/api/v1/erasures/<erasure_id>/decision"): Rule(
         "exhibit", CUSTODIAN, shows=False, body={"approve": False, "motive": "m"}
     ),
     ("POST", "/api/v1/cases/<code>/exports"): EXPORT,
-    ("GET", "/api/v1/exports/<name>"): Rule("case", CASE),
-    ("GET", "/api/v1/exports/<name>/bundle"): replace(EXPORT, body=None),
+    ("GET", "/api/v1/exports/<export_id>"): Rule("case", CASE),
+    ("GET", "/api/v1/exports/<export_id>/bundle"): replace(EXPORT, body=None),
     ("GET", "/api/v1/cases"): Rule("person"),
     ("POST", "/api/v1/cases"): Rule(
         "house", frozenset({"investigator", "custodian"}), body={"code": "{fresh}", "title": "t"}
@@ -393,7 +393,6 @@ def _ask(client, method, path, rule, role, place, relation, scene):
     """Send the request of one cell."""
     own = rule.about == "own submission"
     submission = place.submissions[role] if own else place.shared
-    named = (("/erasures/", place.erasure), ("/exports/", place.export))
     names = {
         "<number>": place.number,
         "<code>": place.case,
@@ -401,7 +400,9 @@ def _ask(client, method, path, rule, role, place, relation, scene):
         "<approval>": place.approval,
         "<codename>": place.codename,
         "<index>": "0",
-        "<name>": next((name for part, name in named if part in path), "front.css"),
+        "<name>": "front.css",
+        "<erasure_id>": place.erasure,
+        "<export_id>": place.export,
         "<path:name>": "entries/000.p/1",
         "<subject>": {"case": place.case, "submission": submission}.get(rule.about, place.number),
         "<upload_id>": place.upload,

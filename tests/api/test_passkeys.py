@@ -43,8 +43,11 @@ def app(house, clock):
 
 
 def code_for(house, name, *options):
-    said = house.evidence("person", "invite", name, *options)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EVIDENCE_PUBLIC_URL", "https://evidence.example/")
+        said = house.evidence("person", "invite", name, *options)
     assert said.code == 0, said.err
+    assert said.lines[0]["url"].startswith("https://evidence.example/register#")
     assert said.lines[0]["url"].endswith(f"/register#{said.lines[0]['invitation']}")
     return said.lines[0]["invitation"]
 
@@ -109,7 +112,7 @@ def test_who_was_invited_registers_a_passkey_and_signs_in_with_it(house, app):
     assert client.get_cookie("evidence-pending") is None
 
 
-def test_an_invitation_is_good_once_for_its_time_and_until_the_next(house, app, clock):
+def test_an_invitation_is_good_once_for_its_time_and_until_the_next(house, app, clock, monkeypatch):
     first = code_for(house, "analyst")
     code = code_for(house, "analyst", "--hours", "2")
     two = [app.test_client(), app.test_client()]
@@ -127,6 +130,10 @@ def test_an_invitation_is_good_once_for_its_time_and_until_the_next(house, app, 
     for wrong in ("x", f"{code.partition('.')[0]}.wrong", "a\0.b", "\u0641.\u0641"):
         answer = two[0].post(f"{V1}/passkeys/options", json={"invitation": wrong}, headers=OURS)
         assert answer.status_code in (400, 401)
+    said = house.evidence("person", "invite", "analyst")  # where browsers go is a setting
+    assert (said.code, house.last("configuration_change")["reason"]) == (2, "passkey-invited")
+    assert "public_url" in said.err
+    monkeypatch.setenv("EVIDENCE_PUBLIC_URL", "https://evidence.example")
     assert house.evidence("person", "invite", "analyst", "--hours", "999").code == 2
     assert house.evidence("person", "invite", "analyst", person="analyst").code == 4
     end_person(house.repo, house.custodian, house.caller("prosecutor").person, motive="left")

@@ -107,10 +107,12 @@ seen["removed"] = page.inner_text("#problem")
 """
 
 
-def test_a_passkey_from_the_invitation_to_its_removal(house, tmp_path):
+def test_a_passkey_from_the_invitation_to_its_removal(house, tmp_path, monkeypatch):
     find_or_skip()
-    [said] = house.evidence("person", "invite", "analyst").lines
     with bound() as (server, address):
+        monkeypatch.setenv("EVIDENCE_PUBLIC_URL", address)
+        [said] = house.evidence("person", "invite", "analyst").lines
+        assert said["url"].startswith(f"{address}/register#")
         server.set_app(create_app(house.repo))
         seen = drive(PASSKEYS, tmp_path, address, f"/register#{said['invitation']}")
     assert seen["hidden"] == f"{address}/register"
