@@ -141,6 +141,8 @@ def _media(each: Mapping[str, Any]) -> Iterator[Item]:
     name = _plain(each.get("filename")) or _plain(each.get("key"))
     properties = each.get("properties")
     values = properties if isinstance(properties, dict) else {}
+    if "screenshot" in _plain(values.get("id")).lower():
+        yield Fact("AutoArchiver:Screenshot", name, name, VERSION)
     stated = _plain(values.get("hash"))
     algorithm, colon, value = stated.partition(":")
     normal = ids.digest(value if colon else stated, algorithm if colon else "")

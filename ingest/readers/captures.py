@@ -1,5 +1,6 @@
 """What a WARC came to: records, software, times, pages, addresses, and the seal of its digests."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from ingest.readers.warcs import Record, name_of, records
 
 MOST_PAGES = 1000
 MOST_LISTED = 20 << 20  # bytes of the listing
+# What Browsertrix and ArchiveWeb.page call a picture of a page, made while they captured it.
+_SCREENSHOT = re.compile(r"urn:(view|thumbnail|fullPage):(.+)", re.S)
 
 
 @dataclass(slots=True)
@@ -85,6 +88,13 @@ def _record(record: Record, within: str, origin: str, tally: _Tally) -> Iterator
         size = min(record.payload, 1 << 53)
         digest = record.sha256 or None
         yield Member(path, size, _date(date), digest if record.whole else None, tuple(flags))
+    shot = _SCREENSHOT.match(target)
+    if shot:
+        said = f"{shot[1]} {shot[2][:2000]} {date} record={sum(tally.kinds.values())}"
+        normal = url(shot[2])
+        value, kind = (normal.value, "url") if normal else (shot[2][:2000], None)
+        yield Fact("WARC:Screenshot", value, said, f"{origin} {record.kind}", None, None, kind)
+        return
     page = record.kind == "response" and record.media.lower().startswith("text/html")
     if (page and record.status == "200") or record.kind == "resource":
         tally.pages += 1

@@ -117,7 +117,8 @@ def test_a_result_of_auto_archiver_says_address_status_and_digests():
             "status": "yt-dlp: success",
             "metadata": {"_processed_at": "2024-05-01T07:30:00+00:00", "url": "https://example.org/v"},
             "media": [{"filename": "v.mp4", "urls": ["https://host.invalid/v.mp4"],
-                       "properties": {"hash": digest}}],
+                       "properties": {"hash": digest}},
+                      {"filename": "page.png", "properties": {"id": "screenshot"}}],
         }
     ).encode()  # fmt: skip
     said = facts(read(capture_json, content))
@@ -125,6 +126,7 @@ def test_a_result_of_auto_archiver_says_address_status_and_digests():
     assert said["AutoArchiver:Url"].value == "https://example.org/v"
     assert said["AutoArchiver:ProcessedAt"].value == "2024-05-01T07:30:00+00:00"
     assert said["AutoArchiver:MediaHash"].value == "sha3512:" + "ab" * 64
+    assert said["AutoArchiver:Screenshot"].value == "page.png"
 
 
 @pytest.mark.parametrize("seed", range(30))

@@ -69,6 +69,22 @@ def test_a_warc_says_software_times_page_and_address():
     assert member.flags == ("response", "status-200")
 
 
+def test_pictures_of_pages_that_the_collector_took_are_named_as_such():
+    """As Browsertrix writes them; they are no pages themselves."""
+    shot = (
+        b"WARC/1.1\r\nWARC-Type: resource\r\nWARC-Date: 2024-05-01T07:31:05Z\r\n"
+        b"WARC-Record-ID: <urn:uuid:9>\r\nWARC-Target-URI: urn:fullPage:https://example.org/a\r\n"
+        b"Content-Type: image/png\r\nContent-Length: 4\r\n\r\nshot\r\n\r\n"
+    )
+    items = read(warc, warc.SAMPLE + shot)
+    [found] = [i for i in items if isinstance(i, Fact) and i.name == "WARC:Screenshot"]
+    assert (found.value, found.kind) == ("https://example.org/a", "url")
+    assert found.raw == "fullPage https://example.org/a 2024-05-01T07:31:05Z record=3"
+    assert [i.value for i in items if isinstance(i, Fact) and i.name == "WARC:Page"] == [
+        "https://example.org/a"
+    ]
+
+
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_one_changed_byte_of_a_payload_breaks_the_digests(pack):
     assert seals(read(warc, pack(warc.SAMPLE))) == {"WARC digests": "valid"}
