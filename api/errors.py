@@ -2,6 +2,8 @@
 
 from custody.errors import EvidenceError
 
+TYPE_PREFIX = "https://evidence.invalid/problems/"  # before an error's code, in problems (RFC 9457)
+
 
 class PortInUse(EvidenceError):
     """Another program listens on this address."""

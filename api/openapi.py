@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from api.errors import TYPE_PREFIX
 from api.exports_schema import EXPORT_OPERATIONS
 from api.place import SESSION
-from api.problems import TYPE_PREFIX
 from api.refusals import problems_of
 from api.rules_schema import ASSURED, ONCE, RULE_OPERATIONS
 from api.schema import (

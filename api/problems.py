@@ -7,9 +7,8 @@ from flask import Flask, Response, g, has_app_context
 from werkzeug.exceptions import HTTPException
 
 from api import logs
+from api.errors import TYPE_PREFIX
 from custody.errors import EvidenceError
-
-TYPE_PREFIX = "https://evidence.invalid/problems/"
 
 # code -> status; a test fails if an error of the system is missing here.
 STATUSES: dict[str, int] = {

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests import kept_word
-from tests.house import House, make_house
+from tests.house import House, copied_house
 from tests.postgres import fresh_database, shared_server
 
 # Files that take minutes: begun first, so that none of them is left for the end by itself.
@@ -63,7 +63,7 @@ def the_api_keeps_its_word(answers_are_compared: None) -> Iterator[None]:
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
     """Return a repository with a case and one person of each role."""
-    found = make_house(tmp_path)
+    found = copied_house(tmp_path)
     yield found
     found.repo.close()
 

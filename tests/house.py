@@ -1,10 +1,15 @@
 """A repository in a temporary folder with one person of each role, for all upper tests."""
 
+import atexit
 import io
 import json
+import os
+import shutil
+import tempfile
 from collections.abc import Iterable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +23,11 @@ from repository.cases import find_case, open_case
 from repository.initialise import initialise
 from repository.models import Case
 from repository.people import find_person, grant, new_person
+from tests.postgres import copy_database, named_database
 
 CODE = "KRN"
 ROLES = ("investigator", "analyst", "prosecutor")
+_DATABASE = f"house{os.getpid()}"  # PostgreSQL's, of the house that others are copied from
 
 
 @dataclass
@@ -113,8 +120,7 @@ class House:
 def make_house(folder: Path, **settings: Any) -> House:
     """Make a repository with a case KRN and an investigator, an analyst and a prosecutor on it."""
     data = folder / "data"
-    made = load(data).model_copy(update={"database_timeout": 1.0, **settings})
-    repo = initialise(made, login=login())
+    repo = initialise(_settings(data, **settings), login=login())
     house = House(repo, data)
     custodian = house.custodian
     case = open_case(repo, custodian, code=CODE, title="The bridge")
@@ -124,6 +130,39 @@ def make_house(folder: Path, **settings: Any) -> House:
         grant(repo, custodian, case=case, person=person, role=role)
     new_person(repo, custodian, name="stranger", role="analyst")
     return house
+
+
+def open_house(folder: Path, **settings: Any) -> House:
+    """Open the repository of a house that is there already."""
+    data = folder / "data"
+    return House(open_repository(_settings(data, **settings)), data)
+
+
+def copied_house(folder: Path) -> House:
+    """Return such a house with the usual settings, copied from one that this process made once.
+
+    All of them have the same keys and the same beginning; `make_house` makes one unlike any other.
+    """
+    shutil.copytree(_made_once(), folder / "data")
+    url = os.environ.get("EVIDENCE_DATABASE_URL")
+    if url is not None:
+        copy_database(url, _DATABASE)
+    return open_house(folder)
+
+
+@cache
+def _made_once() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="evidence-house-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    url = os.environ.get("EVIDENCE_DATABASE_URL")
+    settings = {} if url is None else {"database_url": named_database(url, _DATABASE)}
+    made = make_house(folder, **settings)
+    made.repo.close()
+    return made.data
+
+
+def _settings(data: Path, **more: Any) -> Settings:
+    return load(data).model_copy(update={"database_timeout": 1.0, **more})
 
 
 def reopen(settings: Settings) -> Repository:

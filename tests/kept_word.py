@@ -6,8 +6,8 @@ from typing import Any
 import jsonschema_rs
 from flask import Flask, Response, request
 
+from api.errors import TYPE_PREFIX
 from api.openapi import OPERATIONS, openapi
-from api.problems import TYPE_PREFIX
 
 DOCUMENT = openapi()
 MODELS = {

@@ -43,8 +43,10 @@ def _as_postgres() -> dict[str, int]:
 class Server:
     """One server: its URL; `kill` and `start` are for the fault tests."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self) -> None:
+        # Not in pytest's folder: each pytest that begins closes it to other accounts.
+        self.folder = Path(tempfile.mkdtemp(prefix="evidence-pg-"))
+        atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
         self.programs = BINARIES[-1]
         self.port = _free_port()
         # A socket's path is at most 107 bytes long: TCP on loopback instead.
@@ -52,13 +54,9 @@ class Server:
         self.url = f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/postgres"
 
     def make(self) -> None:
-        self.folder.mkdir(parents=True)
         account = _as_postgres()
         if account:
             shutil.chown(self.folder, account["user"], account["group"])
-            for parent in self.folder.parents:
-                if parent.owner() == "root" and not parent.stat().st_mode & 0o001:
-                    parent.chmod(parent.stat().st_mode | 0o011)
         self._run("initdb", "-D", str(self.folder / "data"), "-A", "trust", "-U", "postgres", "-N")
 
     def start(self, **settings: str) -> None:
@@ -99,18 +97,19 @@ class Server:
         self._process.wait(60)
 
     def _run(self, program: str, *words: str) -> None:
-        subprocess.run(
-            [str(self.programs / program), *words],
-            check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd="/", timeout=120,
-            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}, **_as_postgres(),
+        done = subprocess.run(
+            [str(self.programs / program), *words], check=False, capture_output=True, text=True,
+            cwd="/", timeout=120, env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
+            **_as_postgres(),
         )  # fmt: skip
+        assert done.returncode == 0, done.stderr
 
 
 @contextmanager
-def postgres_server(folder: Path, **settings: str) -> Iterator[str]:
+def postgres_server(**settings: str) -> Iterator[str]:
     """Yield the URL of a fresh server; it is stopped at the end."""
     find_or_skip()
-    server = Server(folder)
+    server = Server()
     server.make()
     server.start(**settings)
     try:
@@ -123,12 +122,9 @@ def postgres_server(folder: Path, **settings: str) -> Iterator[str]:
 def shared_server() -> Server:
     """Return one server for the whole run; it ends with it."""
     find_or_skip()
-    folder = Path(tempfile.mkdtemp(prefix="evidence-pg-"))
-    folder.chmod(0o755)
-    server = Server(folder / "server")
+    server = Server()
     server.make()
     server.start()
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     atexit.register(server.stop)
     return server
 
@@ -144,6 +140,25 @@ def fresh_database(server: Server) -> Iterator[str]:
             yield server.url.removesuffix("/postgres") + f"/{name}"
         finally:
             admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def named_database(url: str, name: str) -> str:
+    """Return the URL of an empty database beside another, made now under a name."""
+    with psycopg.connect(_admin(url), autocommit=True) as admin:
+        admin.execute(f'CREATE DATABASE "{name}"')
+    return f"{url.rpartition('/')[0]}/{name}"
+
+
+def copy_database(url: str, source: str) -> None:
+    """Put a copy of another database of its server, to which nobody is connected, in its place."""
+    own = url.rpartition("/")[2]
+    with psycopg.connect(_admin(url), autocommit=True) as admin:
+        admin.execute(f'DROP DATABASE "{own}" WITH (FORCE)')
+        admin.execute(f'CREATE DATABASE "{own}" TEMPLATE "{source}"')
+
+
+def _admin(url: str) -> str:
+    return f"{url.rpartition('/')[0]}/postgres".replace("+psycopg", "")
 
 
 def _free_port() -> int:

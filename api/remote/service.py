@@ -13,13 +13,13 @@ from typing import Any, BinaryIO
 from urllib.parse import quote, urlencode, urlsplit
 
 from api.errors import (
+    TYPE_PREFIX,
     LineIntercepted,
     LineLost,
     ServiceDisagrees,
     ServiceRefused,
     ServiceUnavailable,
 )
-from api.problems import TYPE_PREFIX
 from api.remote.wire import ANSWER, Answer, Body, Wire
 from custody.canonical import loads_any
 from custody.checkpoint import Checkpoint, open_checkpoint

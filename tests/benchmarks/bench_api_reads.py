@@ -192,7 +192,7 @@ def _house(kind: str) -> Iterator[tuple[House, dict[str, str]]]:
             yield make_house(folder / "house", database_timeout=60.0), {}
             return
         find_or_skip()
-        server = Server(folder / "pg")
+        server = Server()
         server.make()
         server.start()
         try:

@@ -26,7 +26,7 @@ def main() -> None:
         if "sqlite" in given.databases:
             measure("sqlite", make(place), given.entries, given.batch)
         if "postgresql" in given.databases:
-            with postgres_server(place / "pg") as url:
+            with postgres_server() as url:
                 measure("postgresql", make(place, "pg", url=url), given.entries, given.batch)
 
 

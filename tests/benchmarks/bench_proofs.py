@@ -37,7 +37,7 @@ def main() -> None:
         if "sqlite" in given.databases:
             measure("sqlite", make(place), sizes)
         if "postgresql" in given.databases:
-            with postgres_server(place / "pg", min_wal_size="2GB", max_wal_size="4GB") as url:
+            with postgres_server(min_wal_size="2GB", max_wal_size="4GB") as url:
                 measure("postgresql", make(place, "pg", url=url), sizes)
     beside(1_000_000)
 

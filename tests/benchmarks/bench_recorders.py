@@ -36,7 +36,7 @@ def main() -> None:
             measure("sqlite", kept, numbers, given.recorders, given.seconds)
         if "postgresql" in given.databases:
             settings = {"min_wal_size": "2GB", "max_wal_size": "4GB"}
-            with postgres_server(place / "pg", **settings) as url:
+            with postgres_server(**settings) as url:
                 kept = make(place, "pg", url=url)
                 run(kept, 1, given.recorders, given.warm)
                 with kept.database.engine.connect() as connection:

@@ -40,7 +40,7 @@ def main() -> None:
     with workplace(given.on) as place:
         place.chmod(0o755)
         for name in given.databases.split(","):
-            with postgres_server(place / "pg") if name != "sqlite" else nullcontext("") as url:
+            with postgres_server() if name != "sqlite" else nullcontext("") as url:
                 os.environ["EVIDENCE_DATABASE_URL"] = url
                 measure(name, place / name, given.exhibits, given.size, given.rounds)
 

@@ -25,10 +25,9 @@ from tests.postgres import Server, find_or_skip
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server():
     find_or_skip()
-    folder = tmp_path_factory.mktemp("pg")
-    server = Server(folder / "pg")
+    server = Server()
     server.make()
     server.start()
     yield server
@@ -268,10 +267,9 @@ def test_a_stranger_cannot_add_a_key(kept, tmp_path):
 
 @pytest.mark.postgres
 @pytest.mark.parametrize("setting", ["fsync", "full_page_writes"])
-def test_a_postgresql_that_may_lose_commits_is_refused(tmp_path, setting):
+def test_a_postgresql_that_may_lose_commits_is_refused(setting):
     find_or_skip()
-    server = Server(tmp_path / "pg")
-    tmp_path.chmod(0o755)
+    server = Server()
     server.make()
     server.start(**{setting: "off"})
     try:

@@ -177,7 +177,7 @@ def _healthy(service: Service) -> bool:
 @contextmanager
 def _postgres(folder: Path) -> Iterator[tuple[Server, House]]:
     find_or_skip()
-    server = Server(folder / "pg")
+    server = Server()
     server.make()
     server.start()
     try:

@@ -24,7 +24,7 @@ def run(kills: int, seed: int, *, threads: int = 6) -> Judged:
     with tempfile.TemporaryDirectory() as name:
         os.chmod(name, 0o755)
         folder = Path(name)
-        server = Server(folder / "pg")
+        server = Server()
         server.make()
         server.start()
         try:

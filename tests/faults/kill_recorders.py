@@ -135,8 +135,7 @@ def run_postgres(kills: int, seed: int) -> Counted:
     find_or_skip()
     draw, counted = random.Random(seed), Counted()
     with tempfile.TemporaryDirectory() as name:
-        os.chmod(name, 0o755)
-        server = Server(Path(name, "pg"))
+        server = Server()
         server.make()
         server.start()
         try:

@@ -31,7 +31,7 @@ from repository.reconcile import reconcile
 from repository.retrieve import recorded_parts, retrieve
 from repository.submissions import Declaration, open_submission
 from tests.hostile import FailsAt
-from tests.house import House, make_house
+from tests.house import House, make_house, open_house
 
 SIZES = (0, 1, 5_000, 1_048_520, 1_048_521, 2_500_000)
 # Failures of an operation that were noticed and said; what is acknowledged stays.
@@ -182,14 +182,17 @@ def job(house: House, data: dict[bytes, bytes], done: dict[bytes, str]) -> None:
         delivered(house, number)
 
 
-def failing(folder: Path, *, after: bool) -> Counter[str]:
-    """Fail the n-th operation of the store, for n = 1, 2 … until a run meets none."""
+def failing(folder: Path, *, after: bool, step: int) -> Counter[str]:
+    """Fail the n-th operation of the store, for each `step`-th n until a run meets none."""
     total: Counter[str] = Counter()
-    n = 0
+    fresh = folder / "fresh"
+    make_house(fresh, replica_store_url=(fresh / "second").as_uri()).repo.close()
+    n = 1 - step
     while True:
-        n += 1
+        n += step
         place = folder / f"{n}-{after}"
-        house = make_house(place, replica_store_url=(place / "second").as_uri())
+        shutil.copytree(fresh, place)
+        house = open_house(place, replica_store_url=(place / "second").as_uri())
         whole, store = house.repo, FailsAt(house.repo.store, n, after=after)
         house.repo = replace(whole, store=store)  # type: ignore[arg-type]
         data = {b"%d" % k: os.urandom(size) for k, size in enumerate((0, 3_000, 1_200_000))}
@@ -242,6 +245,7 @@ def main(arguments: list[str] | None = None) -> int:
     options.add_argument("--swaps", type=int, default=100)
     options.add_argument("--deletions", type=int, default=100)
     options.add_argument("--repairs", type=int, default=100)
+    options.add_argument("--step", type=int, default=1, help="fail each so many-th operation")
     options.add_argument("--seed", type=int, default=7)
     given = options.parse_args(arguments)
     say: Callable[[str], None] = lambda text: print(text, flush=True)  # noqa: E731
@@ -257,7 +261,7 @@ def main(arguments: list[str] | None = None) -> int:
         say(f"{'repairs':14} {dict(mended)}")
         bad += mended["tried"] - mended["repaired"]
         for after in (False, True):
-            counts = failing(folder / f"failing-{after}", after=after)
+            counts = failing(folder / f"failing-{after}", after=after, step=given.step)
             when = "after its effect" if after else "before its effect"
             say(f"each operation failing once, {when}: {dict(counts)}")
             bad += counts["lost"] + counts["wrong"] + counts["orphans"]

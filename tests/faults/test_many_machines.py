@@ -49,7 +49,7 @@ def shared(tmp_path):
         machines = undo.enter_context(network(4))
         here = machines[0].gateway
         tmp_path.chmod(0o755)
-        server = Server(tmp_path / "pg")
+        server = Server()
         server.make()
         with (server.folder / "data" / "pg_hba.conf").open("a") as rules:
             rules.write(f"host all all {here}/24 trust\n")

@@ -421,7 +421,7 @@ def test_chores_are_due_again_when_the_clock_is_set_back(house):
 def test_a_database_that_is_away_for_some_seconds_stops_no_worker(tmp_path, monkeypatch):
     find_or_skip()
     tmp_path.chmod(0o755)
-    server = Server(tmp_path / "pg")
+    server = Server()
     server.make()
     server.start()
     try:

@@ -13,7 +13,7 @@ from tests.postgres import Server, find_or_skip
 def url(tmp_path):
     find_or_skip()
     tmp_path.chmod(0o755)
-    server = Server(tmp_path / "pg")
+    server = Server()
     server.make()
     server.start()
     yield server.url
