@@ -23,6 +23,7 @@ from api import (
     rules,
     session,
     submissions,
+    transfers,
     uploads,
     watch,
 )
@@ -72,6 +73,7 @@ def create_app(repo: Repository) -> Flask:
         federation,
         passkeys,
         identities,
+        transfers,
         custody_log,
         pages,
     ):

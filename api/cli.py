@@ -24,6 +24,7 @@ from api.commands import (
     sessions,
     store,
     submission,
+    transfers,
     witness,
 )
 from api.commands.context import Context, exit_code
@@ -68,6 +69,7 @@ for group in (
     store,
     ledger,
     rules,
+    transfers,
     sessions,
     identity,
     service,

@@ -29,6 +29,7 @@ from api.schema import (
     UploadView,
 )
 from api.session_schema import SESSION_OPERATIONS, SESSION_PUBLIC
+from api.transfers_schema import TRANSFER_OPERATIONS
 from ingest.lines import STATES
 from repository import software
 
@@ -93,6 +94,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *RULE_OPERATIONS,
     *SESSION_OPERATIONS,
     *EXPORT_OPERATIONS,
+    *TRANSFER_OPERATIONS,
     ("get", "/api/v1/cases", "List your cases", {200: CaseList}, [*_PAGED], None),
     ("post", "/api/v1/cases", "Open a case", {201: CaseView}, [ONCE], NewCase),
     ("get", "/api/v1/cases/{code}", "Show a case", {200: CaseView}, [_CODE], None),

@@ -8,6 +8,7 @@ from api.exports_schema import EXPORT_REFUSALS
 from api.problems import STATUSES
 from api.rules_schema import RULE_REFUSALS
 from api.session_schema import SESSION_REFUSALS
+from api.transfers_schema import TRANSFER_REFUSALS
 
 # What any request may meet.
 ANY = ("bad-request", "too-many-requests", "internal", "ledger-unavailable", "request-timeout")
@@ -48,6 +49,7 @@ REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
     **RULE_REFUSALS,
     **SESSION_REFUSALS,
     **EXPORT_REFUSALS,
+    **TRANSFER_REFUSALS,
     ("get", f"{_V1}/cases"): ("access-denied",),
     ("post", f"{_V1}/cases"): ("access-denied", "already-exists", *JSON, *ONCE),
     ("get", f"{_V1}/cases/{{code}}"): ("not-found", *CASE),

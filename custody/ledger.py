@@ -31,7 +31,7 @@ from custody.heads import Head, head_of, last_head, note_with_lines
 from custody.keys import KeyState, TrustedKey, events, history, keys_for, statement
 from custody.merkle import consistency_proof, inclusion_proof, leaf_hash, verify_inclusion
 from custody.note import VerifierKey
-from custody.receipt import AnyReceipt, Proof, Receipt, SubmissionReceipt
+from custody.receipt import AnyReceipt, Proof, Receipt, SubmissionReceipt, TransferReceipt
 from custody.recorder import Recorder
 from custody.signers import Signer
 from custody.tables import as_bytes, insert_rows
@@ -307,6 +307,16 @@ class Ledger:
             submission=submission,
             sha256=entry.fields["inputs" if stage == "announced" else "outputs"][0],
             count=entry.fields["count"],
+            **self._vouchers(entry, proof),
+        )
+
+    def transfer_receipt(self, entry: CustodyEntry, proof: Proof) -> TransferReceipt:
+        """Return the receipt of an entry that answers another house's about custody."""
+        fields = entry.fields
+        return TransferReceipt(
+            submission=f"TRF-{fields['request_id']}",
+            sha256=fields["verification"]["observed"][0],
+            answers=fields["inputs"][0],
             **self._vouchers(entry, proof),
         )
 

@@ -313,6 +313,63 @@ class SubmissionReceipt(_Vouched):
             raise MalformedEntry("the list is not the one that the receipt's entry is about")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferReceipt(_Vouched):
+    """What one house signs for another about custody that passed between them.
+
+    It is of the entry that custody was received, or that such a receipt was acknowledged;
+    `answers` is the digest of the body of the other house's entry, `submission` the transfer.
+    """
+
+    answers: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the receipt as the object of docs/format.md 6.2."""
+        return {
+            "v": 1,
+            "kind": "transfer-receipt",
+            "submission": self.submission,
+            "answers": self.answers,
+            "sha256": self.sha256,
+            **self._vouchers(),
+        }
+
+    def to_text(self) -> str:
+        """Return the receipt as a file's text."""
+        return json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def parse(cls, data: bytes) -> "TransferReceipt":
+        """Read a receipt's shape; nothing is verified.
+
+        Raises:
+            NotCanonical: not JSON of our subset.
+            MalformedEntry: not a receipt of a transfer.
+            BadOpening: an opening has another shape.
+        """
+        found = _receipt(data, "transfer-receipt", {**_SHAPE, "answers": str})
+        return cls(answers=found["answers"], **_vouchers(found))
+
+    def verify(self, keys: Sequence[VerifierKey]) -> SignedCheckpoint:
+        """Return the checkpoint that vouches for this receipt; offline, without the ledger.
+
+        Raises:
+            MalformedEntry: the body is no such entry, or says other than the receipt.
+            MalformedNote, BadSignature, BadProof: the proof does not verify.
+        """
+        fields = self._fields()
+        if (fields.get("type"), fields.get("outcome")) not in _ANSWERS:
+            raise MalformedEntry("the entry of this receipt answers no transfer")
+        told = fields.get("verification")
+        observed = told.get("observed") if isinstance(told, dict) else None
+        if (fields.get("inputs"), observed) != ([self.answers], [self.sha256]):
+            raise MalformedEntry("the entry answers another one, or of other bytes, than it says")
+        if f"TRF-{fields.get('request_id')}" != self.submission:
+            raise MalformedEntry("the entry is of another transfer than the receipt says")
+        return self._proved(fields, keys)
+
+
+_ANSWERS = (("transfer_received", "done"), ("receipt_acknowledged", "done"))
 AnyReceipt = Receipt | SubmissionReceipt
 
 

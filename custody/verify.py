@@ -48,11 +48,13 @@ DIGEST = "sha256:[0-9a-f]{64}"
 IDENTITY = {"id": UUID, "number": "[A-Z0-9]{2,12}-[0-9]{6,15}", "sha256": DIGEST, "size": int}
 ENTRY = {"index": int, "body": str, "proof": str, "openings": dict}
 CUSTODY = {"v": 1, "left_out": list, "entries": list}
+QUOTED = {"v": 1, "kind": "quoted-history", "checkpoint": str, "policy": str, "exhibit": dict}
 EXPORT = {"tree_size": int, "request_id": UUID, "exhibits": list}
 REGISTRATION = {"type": "registration", "exhibit": dict, "parts": list}
 PART = {"digests": dict, "chunks": dict, "part": int}
-KIND, SUB = "(evidence|submission)-receipt", f"SUB-{UUID}"
-RECEIPT = {"v": 1, "kind": KIND, "submission": SUB, "witnessed_by": list}
+KIND, SUB = "(evidence|submission|transfer)-receipt", f"SUB-{UUID}"
+RECEIPT = {"v": 1, "kind": KIND, "submission": f"(SUB|TRF)-{UUID}", "witnessed_by": list}
+ANSWERS = {"type": "transfer_received|receipt_acknowledged", "outcome": "done"}
 SUBMISSION = {"stage": "announced|complete", "submission": SUB, "sha256": DIGEST, "count": int}
 STATUS = "registered|quarantined|incomplete|not-arrived"
 LIST = b',"list":{"files":[\n'  # ends the first line of a submission's receipt
@@ -133,7 +135,7 @@ class Trust(NamedTuple):
 
 def verify_path(path: Path, trust: Path | None) -> list[Finding]:
     """Give one finding per claim; raise WrongUse where there is nothing to check."""
-    return _Examination(path, trust).findings
+    return Examination(path, trust).findings
 
 
 def exit_code(findings: list[Finding]) -> int:
@@ -161,7 +163,7 @@ def main(argv: list[str]) -> int:
     return exit_code(findings)
 
 
-class _Examination:
+class Examination:
     """One bundle or receipt: a method makes each claim, and keeps what later ones need."""
 
     def __init__(self, path: Path, trust: Path | None) -> None:
@@ -193,6 +195,8 @@ class _Examination:
             self._claim("exhibit.seq", self._sequence, "canonical")
         self._claim("registration", self._payload if self.bundle else self._receipt, "canonical")
         self._claim("openings", self._openings, "canonical")
+        if any(name.startswith("quoted/") for name in self.files):
+            self._claim("quoted", self._quoted, "registration")
         self._claim("key-trusted", self._key_trusted, "log-signature")
         self._claim("witnesses", self._witnesses)
         self._claim("time-stamps", self._time_stamps, "log-signature")
@@ -395,6 +399,12 @@ class _Examination:
         fields = self.entries[0]["fields"]
         if self.document["kind"] == "submission-receipt":
             return self._list(fields)
+        if self.document["kind"] == "transfer-receipt":
+            answers, told = members(self.document, {"answers": DIGEST, "sha256": DIGEST})
+            about = {"inputs": [answers], "request_id": self.document["submission"][4:]}
+            members(fields, {**ANSWERS, **about})
+            members(fields.get("verification"), {"observed": [told]})
+            return f"{fields['type']} of {told}, in answer to the entry {answers}"
         _, exhibit = members(fields, {"type": "registration", "exhibit": dict})
         told = members(self.document, {"exhibit": str, "sha256": str, "size": int})
         if members(exhibit, IDENTITY)[1:] != told:
@@ -429,15 +439,48 @@ class _Examination:
                 raise ParseError(f"the list is not the one of {count} files that was signed")
         return f"{submission}: " + ", ".join(f"{n} {state}" for state, n in states.items())
 
+    def _quoted(self) -> str:
+        """What other ledgers recorded of exhibits before they came, each proved in its own tree."""
+        own = {f"quoted/{item['number']}.json": item for item in self.document["exhibits"]}
+        names = sorted(name for name in self.files if name.startswith("quoted/"))
+        count, origins = 0, set()
+        for name in names:
+            about, told = own.get(name), parse_json(_text(self.files[name]))
+            if about is None:
+                raise ParseError(f"{name} is of no exhibit of this bundle")
+            while told is not None:
+                note, entries = self._history(told, about, name)
+                count, told = count + entries, told.get("quoted")
+                origins.add(note.origin)
+        return f"{count} entries quoted, as signed by {', '.join(sorted(origins))}"
+
+    def _history(self, told: Any, about: dict[str, Any], name: str) -> tuple[Note, int]:
+        *_, text, policy, item = members(told, QUOTED, f"{name}: ")
+        size, entries = members(told, {"tree_size": int, "entries": list}, f"{name}: ")
+        logs = tuple(parse_policy(policy).logs)
+        note = open_note(text, logs)
+        if True not in [note.verdicts.get(key) for key in logs if key.name == note.origin]:
+            raise ParseError(f"{name}: no signature of a key of {note.origin}")
+        if False in note.verdicts.values() or note.size != size:
+            raise ParseError(f"{name}: its checkpoint does not verify, or is of another size")
+        for seq, entry in enumerate(entries, 1):
+            index, body, proof, _ = members(entry, ENTRY, f"{name}: ")
+            fields, (place, hashes, _) = parse_body(body), parse_proof(proof)
+            leaf = hashlib.sha256(b"\0" + body.encode()).digest()
+            if place != index or not included(index, size, leaf, hashes, note.root):
+                raise ParseError(f"{name}: entry {index} is not in the tree at its index")
+            identity = members(item, IDENTITY, f"{name}: ")
+            if members(fields.get("exhibit"), {**IDENTITY, "seq": seq}, name) != [*identity, seq]:
+                raise ParseError(f"{name}: entry {index} is of another exhibit")
+            _opened(entry, fields)
+        if [item["sha256"], item["size"], item.get("last_seq")] != [
+            about["sha256"], about["size"], len(entries),
+        ]:  # fmt: skip
+            raise ParseError(f"{name}: of other bytes than the exhibit, or not its whole history")
+        return note, len(entries)
+
     def _openings(self) -> str:
-        count = 0
-        for entry in self.entries:
-            for name, opening in entry["openings"].items():
-                salt = bytes.fromhex(members(opening, {"salt": "[0-9a-f]{32}"})[0])
-                made = "sha256:" + hashlib.sha256(salt + canonical(opening["value"])).hexdigest()
-                if len(opening) != 2 or entry["fields"]["_sd"][name] != made:
-                    raise ParseError(f"entry {entry['index']}: {name} is not what was committed to")
-                count += 1
+        count = sum(_opened(entry, entry["fields"]) for entry in self.entries)
         if not count:
             raise NotDone("no openings were given")
         return f"{count} openings are what was committed to"
@@ -488,6 +531,15 @@ class _Examination:
         line = f"\n\u2014 {key.name} {base64.b64encode(own).decode()}\n"
         times = [stamped(token, self.note.body + line.encode(), roots) for token in tokens]
         return f"{len(times)} tokens, of {', '.join(times)} UTC, by the roots {whose}"
+
+
+def _opened(entry: dict[str, Any], fields: dict[str, Any]) -> int:
+    for name, opening in entry["openings"].items():
+        salt = bytes.fromhex(members(opening, {"salt": "[0-9a-f]{32}"})[0])
+        made = "sha256:" + hashlib.sha256(salt + canonical(opening["value"])).hexdigest()
+        if len(opening) != 2 or fields["_sd"][name] != made:
+            raise ParseError(f"entry {entry['index']}: {name} is not what was committed to")
+    return len(entry["openings"])
 
 
 def _read(path: Path, most: int) -> bytes:

@@ -69,7 +69,7 @@ def calculations(actor: Actor, received: Received, about: ExhibitRef | None) -> 
 
 
 def quarantine(actor: Actor, case: Case, received: Received, kept: Quarantined) -> list[Draft]:
-    """Return the entries about a thing that waits because a declared digest is another."""
+    """Return the entries about a thing that waits: a declared digest is another, or it is held."""
     detail: dict[str, Any] = {"quarantine": kept.id, "submission": kept.submission_id}
     names = _names(received)
     detail.update(names.pop("detail", {}))
@@ -80,7 +80,7 @@ def quarantine(actor: Actor, case: Case, received: Received, kept: Quarantined) 
         Draft(
             Act.QUARANTINE,
             actor,
-            reason="digest-mismatch",
+            reason=received.held or "digest-mismatch",
             plain={
                 "location": received.parts[0].stored.location(),
                 "outputs": [received.sha256],

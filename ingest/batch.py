@@ -230,7 +230,9 @@ def _together(
     declaration = None
     if thing.claims:
         declaration = Declaration.from_json({**submission.declared, **thing.claims})
-    received = Received(tuple(part for part in parts if isinstance(part, Staged)), declaration)
+    stored = tuple(part for part in parts if isinstance(part, Staged))
+    quoted = thing.quoted and thing.quoted.kept(repo, intents[0].opened(repo))
+    received = Received(stored, declaration, held=thing.held, quoted=quoted)
     if thing.sources[0].file is None:
         return _stream_again(repo, actor, submission, intents[0], received) or received
     return received

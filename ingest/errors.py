@@ -33,6 +33,22 @@ class BadManifest(IngestError):
     code = "bad-manifest"
 
 
+class BadBundle(IngestError):
+    """What was given is no bundle that can be read; nothing of it was taken in."""
+
+    code = "bad-bundle"
+
+
+class BundleHeld(IngestError):
+    """A bundle does not verify: it is kept in quarantine as it came, and nothing was registered."""
+
+    code = "bundle-held"
+
+    def __init__(self, message: str, *, reason: str, quarantine: str, index: int) -> None:
+        super().__init__(message)
+        self.facts = {"reason": reason, "quarantine": quarantine, "index": index}
+
+
 class SourceUnreadable(IngestError):
     """A file to be taken in cannot be opened, or is no regular file."""
 

@@ -14,6 +14,7 @@ from custody.receipt import Receipt
 from ingest.arrival import history, part_row, quarantine
 from ingest.doubles import double_entry, doubles_of
 from ingest.origin import taken_before
+from ingest.quoted import add_quoted, quoted_before
 from ingest.settle import File, Settled, settle
 from ingest.staging import Received
 from repository import Repository
@@ -80,6 +81,7 @@ def register(
     drafts: list[Draft] = []
     marks: list[Mark] = []
     doubles: dict[str, Exhibit] = {}
+    kept_with: dict[int, list[Any]] = {}  # by the place of its first entry among the drafts
     with repo.database.writing() as session:
         row = session.get_one(Case, case.id, with_for_update=True)  # its numbers are counted
         waiting = _waiting(session, received, released or {})
@@ -87,6 +89,7 @@ def register(
             doubles = doubles_of(session, submission, received, seen)
         origins = {one.exhibit_id: one.origin for one in received if one.origin is not None}
         doubles |= taken_before(session, origins)
+        doubles |= quoted_before(session, row, {one.exhibit_id: one.quoted for one in received})
         for one in received:
             if one.exhibit_id not in waiting:
                 continue
@@ -96,7 +99,7 @@ def register(
             motive = (released or {}).get(one.exhibit_id)
             if motive is not None:
                 drafts.append(_release(session, actor, row, one, motive))
-            if one.mismatches and motive is None:
+            if (one.mismatches or one.held) and motive is None:
                 kept = _quarantine(repo, session, row, submission, one)
                 drafts += quarantine(actor, row, one, kept)
                 marks.append((one, kept, len(drafts) - 1))
@@ -104,17 +107,18 @@ def register(
                 said = one.declaration or declaration
                 exhibit = _register(session, row, submission, said, one, at)
                 arrived = history(actor, row, said, one, exhibit)
-                if one.origin is not None:
-                    session.flush()  # the exhibit's row before one that names it
-                    session.add(one.origin.row(exhibit.id))
-                    digests = sorted(one.parts[0].digests.values())
-                    arrived += one.origin.entries(actor, row, said.purpose, exhibit, digests)
+                along, rows = _along(session, actor, row, said, one, exhibit)
+                if rows:
+                    kept_with[len(drafts) + len(arrived)] = rows
+                arrived += along
                 first = next(n for n, a in enumerate(arrived) if a.type == Act.REGISTRATION)
                 marks.append((one, exhibit, len(drafts) + first))
                 drafts += arrived
         _settle(session, marks, [name for name in doubles if name in waiting])
         session.flush()
         entries = repo.ledger.append(session, drafts)
+        for position, rows in kept_with.items():
+            add_quoted(session, rows, entries[position:])
         for _, made, position in marks:
             index = entries[position].index
             if isinstance(made, Exhibit):
@@ -133,6 +137,28 @@ def register(
         )
         for one in received
     ]
+
+
+def _along(
+    session: Session,
+    actor: Actor,
+    case: Case,
+    declaration: Declaration,
+    received: Received,
+    exhibit: Exhibit,
+) -> tuple[list[Draft], list[Any]]:
+    """Return the entries about where a thing comes from; and rows that need their indexes.
+
+    It is a member of a container, or was quoted by another repository, or neither.
+    """
+    if received.origin is not None:
+        session.flush()  # the exhibit's row before one that names it
+        session.add(received.origin.row(exhibit.id))
+        digests = sorted(received.parts[0].digests.values())
+        return received.origin.entries(actor, case, declaration.purpose, exhibit, digests), []
+    if received.quoted is not None:
+        return received.quoted.entries(actor, case, exhibit), received.quoted.rows(exhibit, case)
+    return [], []
 
 
 def _settled(received: Received, made: Exhibit | Quarantined) -> Settled:

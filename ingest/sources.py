@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ingest.errors import SourceChanged, SourceUnreadable
+from ingest.quoted import Quoted
 from repository.naming import shown
 
 
@@ -34,6 +35,8 @@ class Thing:
 
     sources: tuple[Source, ...]
     claims: Mapping[str, str] = field(default_factory=dict)
+    held: str | None = None  # why it is set apart whatever its digests are
+    quoted: Quoted | None = None  # its custody before it came, as another repository recorded it
 
     @property
     def path(self) -> bytes:

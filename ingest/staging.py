@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from custody.entry import Act, Actor, Draft, uuid7
 from ingest.errors import SourceIncomplete
 from ingest.origin import Origin
+from ingest.quoted import Quoted
 from repository import Repository, chunks
 from repository.digests import Measure
 from repository.envelope import SCHEME, plain_size, seal, sealed_size
@@ -96,6 +97,8 @@ class Received:
     parts: tuple[Staged, ...]
     declaration: Declaration | None = None
     origin: Origin | None = None
+    held: str | None = None  # why it is set apart whatever its digests are
+    quoted: Quoted | None = None  # what another repository recorded of it; kept with it
 
     def __post_init__(self) -> None:
         ids = {part.exhibit_id for part in self.parts}

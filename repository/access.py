@@ -43,10 +43,15 @@ class Right(StrEnum):
     HISTORY = "history"  # an exhibit's entries
     FACTS = "facts"  # what was read out of an exhibit
     INGEST = "ingest"
+    IMPORT = "import"  # take in another repository's bundle
     RETRIEVE = "retrieve"
     EXTRACT = "extract"  # have an exhibit looked at again
     EXPORT = "export"
     DISCLOSE = "disclose"
+    RELEASE = "release"  # give custody of an exhibit up to another institution
+    RECEIVE = "receive"  # take custody over of what was released to one's institution
+    ANSWER = "answer"  # refuse what was released to it
+    TRANSFER = "transfer"  # see what was released, and take a release back
     MARK = "mark"  # say how something is to be handled
     PROTECT = "protect"  # put identities into the vault, and see codenames
     REQUEST = "request"  # ask for an act of two persons
@@ -67,10 +72,15 @@ ALLOWED: Mapping[Right, frozenset[str]] = {
     Right.HISTORY: _PARTICIPANTS | PARTIES | {"auditor"},
     Right.FACTS: _PARTICIPANTS | PARTIES | {"partner"},
     Right.INGEST: frozenset({"investigator", "custodian", "submitter"}),
+    Right.IMPORT: frozenset({"investigator", "custodian"}),
     Right.RETRIEVE: PARTIES | {"analyst", "custodian", "partner"},
     Right.EXTRACT: frozenset({"investigator", "analyst", "custodian"}),
     Right.EXPORT: frozenset({"prosecutor", "custodian"}),
     Right.DISCLOSE: frozenset({"prosecutor", "custodian"}),
+    Right.RELEASE: frozenset({"prosecutor", "custodian"}),
+    Right.RECEIVE: _PARTICIPANTS | {"partner"},
+    Right.ANSWER: _PARTICIPANTS | {"partner"},
+    Right.TRANSFER: frozenset({"prosecutor", "custodian"}),
     Right.MARK: frozenset({"investigator", "custodian"}),
     Right.PROTECT: frozenset({"investigator", "prosecutor", "custodian"}),
     Right.REQUEST: _PARTICIPANTS,
@@ -85,12 +95,13 @@ ALLOWED: Mapping[Right, frozenset[str]] = {
 SHOWING = frozenset(  # what a seal and a circle of readers stop
     {
         Right.LIST, Right.CONSULT, Right.HISTORY, Right.FACTS, Right.INGEST, Right.RETRIEVE,
-        Right.EXTRACT, Right.EXPORT, Right.DISCLOSE, Right.PROTECT, Right.REVEAL,
+        Right.EXTRACT, Right.EXPORT, Right.DISCLOSE, Right.PROTECT, Right.REVEAL, Right.RELEASE,
+        Right.RECEIVE, Right.IMPORT, Right.TRANSFER,
     }
 )  # fmt: skip
-USING = frozenset({Right.FACTS, Right.RETRIEVE, Right.EXTRACT, Right.EXPORT, Right.DISCLOSE})
-TAKING = frozenset({Right.RETRIEVE, Right.EXPORT, Right.DISCLOSE})
-LEAVING = frozenset({Right.EXPORT, Right.DISCLOSE})
+LEAVING = frozenset({Right.EXPORT, Right.DISCLOSE, Right.RELEASE, Right.RECEIVE})
+TAKING = LEAVING | {Right.RETRIEVE}
+USING = TAKING | {Right.FACTS, Right.EXTRACT}
 # What needs a recent sign-in: what lets something leave, and acts of two persons on either side.
 STEP_UP = LEAVING | {Right.REQUEST, Right.DISPOSE, Right.REVEAL, Right.DECIDE}
 STALE = "step-up-required"
@@ -191,6 +202,7 @@ class Thing:
     submission: str | None = None
     submitter: str | None = None  # the person who handed it over
     disclosed_to: frozenset[str] = frozenset()
+    released_to: str | None = None  # the institution that may answer a transfer of custody
     markings: tuple[Marking, ...] = ()
     permitted: Mapping[str, datetime] = field(default_factory=dict)  # by two persons, until when
 
@@ -243,7 +255,7 @@ def _role(person: Who, act: Right, thing: Thing, now: datetime) -> tuple[str, li
     allowed = ALLOWED.get(act, frozenset())
     held = [one for one in person.held if one.until is None or one.until > now]
     everywhere = person.role in EVERYWHERE and person.organisation in (None, thing.organisation)
-    if thing.kind == "house" or everywhere:
+    if thing.kind == "house" or everywhere or (thing.released_to and _released(person, thing)):
         held.append(Held(person.role))
     if person.role in ALONE:
         held = [one for one in held if one.role == person.role]
@@ -267,12 +279,19 @@ def _narrowed(held: Held, person: Who, act: Right, thing: Thing) -> str | None:
     """Return why a role that allows the act does not reach this thing."""
     if act is Right.LIST:  # lists are made of what may be consulted
         return None
+    if act in (Right.RECEIVE, Right.ANSWER) and not _released(person, thing):
+        return "not-recipient"
     if held.role == "submitter":
         begins = act is Right.INGEST and thing.kind == "case"
         return None if begins or thing.submitter == person.id else "not-own"
     if held.role in PARTIES:
         return None if held.party in thing.disclosed_to else "not-disclosed"
     return None
+
+
+def _released(person: Who, thing: Thing) -> bool:
+    """Say whether custody of a thing was released to somebody's own institution."""
+    return person.organisation == thing.released_to
 
 
 def _forbidden(
@@ -289,8 +308,8 @@ def _forbidden(
         open_to = person.id in marking.named or (unsealed is not None and unsealed > now)
         if marking.sealed and not open_to:
             found.append("sealed")
-        if marking.tlp in ("AMBER+STRICT", "RED") and outside:
-            found.append("tlp")
+        if marking.tlp in ("AMBER+STRICT", "RED") and outside and act is not Right.RECEIVE:
+            found.append("tlp")  # of what is released, consent decides (`_kept`)
     if act in USING and marking.withdrawn:
         found.append("consent-withdrawn")
     if act in USING and purpose is not None and _excluded(marking, act, purpose):

@@ -171,6 +171,36 @@ class ApprovalExpired(RepositoryError):
     code = "approval-expired"
 
 
+class UnknownTransfer(WrongUse):
+    """There is no such transfer of custody that you have a part in."""
+
+    code = "unknown-transfer"
+
+
+class TransferOpen(RepositoryError):
+    """The exhibit was released before, and that is not answered yet."""
+
+    code = "transfer-open"
+
+
+class TransferAnswered(RepositoryError):
+    """Nothing of this transfer waits for an answer any more."""
+
+    code = "transfer-answered"
+
+
+class AnswerRefused(RepositoryError):
+    """A receipt of another installation does not fit; nothing was changed, and it is on record."""
+
+    code = "answer-refused"
+
+
+class NoEarlierCustody(RepositoryError):
+    """The exhibit did not come from another repository; custody begins with its receipt here."""
+
+    code = "no-earlier-custody"
+
+
 class UnknownToken(WrongUse):
     """There is no such token."""
 

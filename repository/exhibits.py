@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from custody.canonical import dumps
 from custody.entry import ExhibitRef
 from repository.errors import PartRequired, UnknownPart
+from repository.handovers import Quoted
 from repository.models import (
     Case,
     ChildExhibit,
@@ -124,10 +125,12 @@ def exhibits_of(
 
 
 def derived_objects(session: Session, exhibit_id: str) -> list[Stored]:
-    """Return everything that was made of an exhibit: records of runs, previews, texts."""
+    """Return all that was made of an exhibit: records of runs, previews; and what is quoted."""
     runs = select(ExtractionRun.record).where(ExtractionRun.exhibit_id == exhibit_id)
     made = select(DerivedObject.stored).where(DerivedObject.exhibit_id == exhibit_id)
-    return [Stored.from_json(one) for query in (runs, made) for one in session.scalars(query)]
+    quoted = select(Quoted.stored).where(Quoted.exhibit_id == exhibit_id)
+    queries = (runs, made, quoted)
+    return [Stored.from_json(one) for query in queries for one in session.scalars(query)]
 
 
 def parent_of(session: Session, exhibit_id: str) -> Exhibit | None:

@@ -4,7 +4,8 @@ Whatever a change would loosen waits for a second person (`approvals`). A change
 refused: made as two, the tightening counts at once.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
@@ -90,6 +91,44 @@ def checked(repo: Repository, new: Marking) -> Marking:
     Raises:
         BadRequest: another word, H3 without its words, or somebody named who is not registered.
     """
+    _check_words(new)
+    if len(new.named) > MAX_NAMED:
+        raise BadRequest(f"at most {MAX_NAMED} persons are named")
+    if new.named and not new.sealed:
+        raise BadRequest("persons are named for something that is sealed")
+    with repo.database.reading() as session:
+        for person in new.named:
+            if session.get(Person, person) is None:
+                raise BadRequest(f"nobody is registered as {shown(person)}")
+    return Marking.from_json(new.to_json())
+
+
+def carried(codes: Mapping[str, Any], detail: Mapping[str, Any]) -> Marking:
+    """Return the marking that another repository's entry states: its codes, and what it opens.
+
+    Words that are not told restrict all the same. Whom it names are persons of another house.
+
+    Raises:
+        BadRequest, TypeError, ValueError: it states what nobody here could keep.
+    """
+    told = detail.get("marking", detail.get("to"))
+    if told is not None:
+        new = Marking.from_json(told)
+        if _plain(new) != codes:
+            raise BadRequest("the codes of a marking are not those of its words")
+    else:
+        words = ("restriction", "conditions")
+        untold = {name: f"not told here; {codes[name]}" for name in words if name in codes}
+        new = Marking.from_json({**codes, **untold, "named": []})
+    new = replace(new, named=())
+    for name in ("lead_only", "withdrawn", "authority_required", "sealed"):
+        if not isinstance(getattr(new, name), bool):
+            raise BadRequest(f"{name} is true or false")
+    _check_words(new)
+    return Marking.from_json(new.to_json())
+
+
+def _check_words(new: Marking) -> None:
     for value, allowed in (
         *(((new.handling,), HANDLING), ((new.tlp,), TLP)),
         *((new.excluded_uses, EXCLUDED_USES), (new.consent, RECIPIENTS)),
@@ -102,15 +141,6 @@ def checked(repo: Repository, new: Marking) -> Marking:
     for text in (new.restriction, new.conditions):
         if text is not None and not (text.strip() and len(text) <= MAX_MOTIVE):
             raise BadRequest(f"conditions have 1 to {MAX_MOTIVE} characters")
-    if len(new.named) > MAX_NAMED:
-        raise BadRequest(f"at most {MAX_NAMED} persons are named")
-    if new.named and not new.sealed:
-        raise BadRequest("persons are named for something that is sealed")
-    with repo.database.reading() as session:
-        for person in new.named:
-            if session.get(Person, person) is None:
-                raise BadRequest(f"nobody is registered as {shown(person)}")
-    return Marking.from_json(new.to_json())
 
 
 def check_motive(motive: str) -> None:
@@ -158,20 +188,33 @@ def put(
         session.add(row)
     row.marking = new.to_json()
     session.flush()
-    draft = Draft(
-        act_of(old, new),
-        actor,
-        exhibit=subject.ref,
-        plain={"handling": _plain(new)},
-        withheld={
-            "case": subject.case.code,
-            "motive": motive,
-            "detail": {"subject": subject.name, "from": old.to_json(), "to": new.to_json()},
-        },
-        subject=None if subject.exhibit else subject.case.id,
-    )
+    draft = change_draft(actor, subject.ref, subject.case, subject.name, old, new, motive)
     [entry] = repo.ledger.append(session, [draft])
     row.index = entry.index
+
+
+def change_draft(
+    actor: Actor,
+    exhibit: ExhibitRef | None,
+    case: Case,
+    name: str,
+    old: Marking,
+    new: Marking,
+    motive: str,
+) -> Draft:
+    """Return the entry about a change of the marking of something called `name`."""
+    return Draft(
+        act_of(old, new),
+        actor,
+        exhibit=exhibit,
+        plain={"handling": _plain(new)},
+        withheld={
+            "case": case.code,
+            "motive": motive,
+            "detail": {"subject": name, "from": old.to_json(), "to": new.to_json()},
+        },
+        subject=None if exhibit else case.id,
+    )
 
 
 def act_of(old: Marking, new: Marking) -> Act:
@@ -183,6 +226,38 @@ def act_of(old: Marking, new: Marking) -> Act:
     if set(new.consent) - set(old.consent):
         return Act.CONSENT_RECORDED
     return Act.HANDLING_CHANGE
+
+
+def handling_of(marking: Marking) -> dict[str, Any]:
+    """Return the field of an entry that says what restricted a thing then; none if nothing did."""
+    found = _plain(marking)
+    return {"handling": found} if found else {}
+
+
+def told_with(marking: Marking, **more: Any) -> dict[str, Any]:
+    """Return the withheld field that goes with `handling_of`: the marking in its words."""
+    told = {"marking": marking.to_json()} if _plain(marking) else {}
+    return {"detail": {**told, **more}} if told or more else {}
+
+
+def strictest(markings: Sequence[Marking]) -> Marking:
+    """Return one marking that allows nothing that one of these forbids."""
+    values: dict[str, Any] = {}
+    for name in ("restriction", "conditions"):
+        said = dict.fromkeys(text for one in markings if (text := getattr(one, name)))
+        values[name] = "\n".join(said) or None
+    for name, scale in (("handling", HANDLING), ("tlp", TLP)):
+        found = [value for one in markings if (value := getattr(one, name))]
+        values[name] = max(found, key=scale.index, default=None)
+    for name in ("lead_only", "withdrawn", "authority_required", "sealed"):
+        values[name] = any(getattr(one, name) for one in markings)
+    # Whom one provider consents to, another may not: consent is what all agree on that restrict.
+    agreed = [set(one.consent) for one in markings if _plain(replace(one, consent=()))]
+    named = [set(one.named) for one in markings if one.sealed]
+    values["excluded_uses"] = {use for one in markings for use in one.excluded_uses}
+    values["consent"] = set.intersection(*agreed) if agreed else set()
+    values["named"] = set.intersection(*named) if named else set()
+    return Marking.from_json({k: sorted(v) if isinstance(v, set) else v for k, v in values.items()})
 
 
 def _plain(marking: Marking) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from repository import bundle, credentials, rules  # noqa: F401  # their tables stand beside these
+from repository import bundle, credentials, handovers, rules  # noqa: F401  # tables beside these
 from repository.columns import DIGEST, UUID, Model
 
 

@@ -31,7 +31,7 @@ from custody.publish import (
     stamped,
     unwitnessed_since,
 )
-from custody.receipt import MAX_HEAD, Receipt, SubmissionReceipt
+from custody.receipt import MAX_HEAD, Receipt, SubmissionReceipt, TransferReceipt
 from custody.tables import fetch
 from custody.timestamp import ALGORITHMS
 from custody.timestamp import read as read_token
@@ -45,7 +45,7 @@ from repository.replacing import replacing
 
 EVERY = timedelta(minutes=10)  # how often a grown log is dated
 DROP = "file"
-R = TypeVar("R", Receipt, SubmissionReceipt)
+R = TypeVar("R", Receipt, SubmissionReceipt, TransferReceipt)
 
 
 def announce(repo: Repository, *, stamp: bool = False) -> Publication | None:

@@ -6,12 +6,14 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from api.cli import main
 from api.commands.context import login
@@ -23,7 +25,7 @@ from repository.cases import find_case, open_case
 from repository.initialise import initialise
 from repository.models import Case
 from repository.people import find_person, grant, new_person
-from tests.postgres import copy_database, named_database
+from tests.postgres import copy_database, fresh_database, named_database, shared_server
 
 CODE = "KRN"
 ROLES = ("investigator", "analyst", "prosecutor")
@@ -79,7 +81,10 @@ class House:
         options = ["--data", str(self.data), "--json"]
         if person is not None:
             options += ["--as", person]
-        return run(*options, *arguments)
+        with pytest.MonkeyPatch.context() as patch:
+            if self.repo.settings.database_url:  # there may be several houses in one test
+                patch.setenv("EVIDENCE_DATABASE_URL", self.repo.settings.database_url)
+            return run(*options, *arguments)
 
     def ingest(self, *paths: object, person: str = "investigator", **options: str) -> list[Any]:
         words = [
@@ -163,6 +168,20 @@ def _made_once() -> Path:
 
 def _settings(data: Path, **more: Any) -> Settings:
     return load(data).model_copy(update={"database_timeout": 1.0, **more})
+
+
+@contextmanager
+def own_house(folder: Path, **settings: Any) -> Iterator[House]:
+    """Yield a house with a database of its own, of the kind that the run is about.
+
+    For several houses in one test, or one for the tests of a module.
+    """
+    with ExitStack() as stack:
+        if os.environ.get("EVIDENCE_TEST_DATABASE") == "postgresql":
+            settings["database_url"] = stack.enter_context(fresh_database(shared_server()))
+        house = make_house(folder, **settings)
+        stack.callback(house.repo.close)
+        yield house
 
 
 def reopen(settings: Settings) -> Repository:

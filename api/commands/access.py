@@ -1,5 +1,6 @@
 """list, show, retrieve, receipt: how evidence is looked at and leaves."""
 
+import json
 import os
 import re
 import sys
@@ -19,10 +20,11 @@ from custody.quorum import parse as parse_policy
 from custody.receipt import AnyReceipt, Proof, Receipt, read_receipt
 from repository.access import EXCLUDED_USES
 from repository.consult import Custody, list_exhibits, make_receipt, show_custody, show_exhibit
-from repository.errors import BadRequest, DiskFull, RepositoryError
+from repository.errors import BadRequest, DiskFull, Erased, RepositoryError
 from repository.exhibits import count_parts
 from repository.extractions import show_record
 from repository.naming import file_name, shown
+from repository.quoted import show_quoted
 from repository.retrieve import Reading, Span
 from repository.retrieve import retrieve as open_reading
 
@@ -74,6 +76,13 @@ def show(ctx: Context, exhibit: str, history: bool, facts: bool) -> None:
         ]
         ctx.result(found, "\n".join(f"{name:14} {text}" for name, text in rows))
         return
+    try:
+        quoted = show_quoted(ctx.repo, ctx.caller, exhibit)
+    except Erased:
+        ctx.say("what was quoted of custody before was erased with the exhibit")
+        quoted = None
+    if quoted is not None:
+        _quote(ctx, quoted)
     _, entries = show_custody(ctx.repo, ctx.caller, exhibit)
     for one in entries:
         ctx.result(
@@ -85,6 +94,17 @@ def show(ctx: Context, exhibit: str, history: bool, facts: bool) -> None:
             },
             _row(one),
         )
+
+
+def _quote(ctx: Context, quoted: dict[str, Any]) -> None:
+    """Write custody of before, as another repository recorded it, apart from our own."""
+    origin = quoted["checkpoint"].partition("\n")[0]
+    ctx.say(f"custody of before, quoted from {shown(origin)}:")
+    for one in quoted["entries"]:
+        fields = json.loads(one["body"])
+        text = f"  quoted {fields['at']}  {fields['type']:28} {fields['outcome']}"
+        ctx.result({"quoted": origin, **one}, text)
+    ctx.say("own custody:")
 
 
 def _record_lines(record: dict[str, Any]) -> Iterator[str]:

@@ -85,7 +85,10 @@ EXIT_CODES: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
         1,
         (
             errors.IntegrityError,
+            errors.AnswerRefused,
             ReceiptRefused,
+            ingest_errors.BadBundle,
+            ingest_errors.BundleHeld,
             ingest_errors.SourceChanged,
             ingest_errors.SourceIncomplete,
             ingest_errors.SubmissionIncomplete,

@@ -1,4 +1,4 @@
-"""verify and export: what a court relies on."""
+"""verify, export and import: what a court relies on, and what another house handed over."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from api.commands.context import Context, pass_context
+from api.commands.transfers import write_receipts
 from custody import verify as offline
 from custody.audit import audit
 from custody.checkpoint import SignedCheckpoint
@@ -13,7 +14,8 @@ from custody.entry import Act, Actor
 from custody.errors import CustodyError
 from custody.findings import Finding
 from custody.receipt import AnyReceipt, SubmissionReceipt, read_receipt
-from repository import Repository
+from ingest.bundles import import_bundle
+from repository import Repository, deliveries
 from repository.access import EXCLUDED_USES, Right
 from repository.authorise import on_house
 from repository.copies import uncopied
@@ -21,7 +23,7 @@ from repository.errors import BadRequest, StoreError
 from repository.exports import export as make_bundle
 from repository.exports.bag import FolderBag
 from repository.fixity import before, check_all, check_objects, count_after, open_run
-from repository.ledger_mirror import published
+from repository.ledger_mirror import publish, published
 from repository.naming import shown, split_number
 from repository.reconcile import strays, unfinished
 from repository.unwraps import check_unwraps
@@ -210,7 +212,16 @@ def _report(ctx: Context, findings: Sequence[Finding]) -> None:
 
 
 OPTIONAL = frozenset(
-    {"canonical", "registration", "openings", "key-trusted", "witnesses", "time-stamps", "intake"}
+    {
+        "canonical",
+        "registration",
+        "openings",
+        "quoted",
+        "key-trusted",
+        "witnesses",
+        "time-stamps",
+        "intake",
+    }
 )
 
 
@@ -265,4 +276,32 @@ def export(
     ctx.say(f"anyone can check it, without this program: cd {out} && python3 verify.py .")
 
 
-COMMANDS = (verify, export)
+@click.command("import")
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--case", "code", required=True, metavar="CODE")
+@click.option("--purpose", help="Why; a code, or 'code: your words'. Sharing, if nothing is said.")
+@click.option("--receipts", type=click.Path(path_type=Path), metavar="FILE",
+              help="Where to write the receipts for whoever released custody to us.")  # fmt: skip
+@pass_context
+def import_(
+    ctx: Context, bundle: Path, code: str, purpose: str | None, receipts: Path | None
+) -> None:
+    """Take in the BUNDLE of another repository: a folder, or a tar of one.
+
+    Every claim is verified, its key among them (`evidence counterpart`). Custody of before is kept
+    as quoted; ours begins with the receipt. What does not verify is kept in quarantine whole.
+    """
+    taken = import_bundle(ctx.repo, ctx.caller, code, bundle, purpose=purpose)
+    publish(ctx.repo)
+    for one in taken:
+        ctx.result(
+            one.to_json(),
+            f"{one.outcome.number or one.outcome.quarantine}  from {one.their_number} of "
+            f"{one.origin}  {one.outcome.size} bytes  {one.outcome.sha256}",
+        )
+    given = deliveries.receipts(ctx.repo, [one.outcome.exhibit_id for one in taken])
+    if given:
+        write_receipts(ctx, receipts, given)
+
+
+COMMANDS = (verify, export, import_)

@@ -28,7 +28,7 @@ GRANT SELECT, INSERT, UPDATE ON
     person, token, case_file, submission, upload, intake, exhibit, part, quarantined,
     extraction_run, derived_object, object_copy, object_check, store_trial, chore, stray, fixity_run, flow, flow_range, erasure,
     child_exhibit, organisation, marking, approval, disclosed, identity,
-    web_session, passkey, person_invitation, bundle
+    web_session, passkey, person_invitation, bundle, transfer, counterpart, quoted
 TO evidence_service;
 
 GRANT SELECT ON alembic_version TO evidence_service;

@@ -8,7 +8,7 @@ with the digest of its manifest, or saying that nothing was handed out.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,38 +16,26 @@ from typing import Any
 import custody
 from custody.checkpoint import SignedCheckpoint
 from custody.commitment import Opening
-from custody.entry import Act, CustodyEntry, timestamp, uuid7
+from custody.entry import Act, Actor, CustodyEntry, timestamp, uuid7
 from custody.errors import EvidenceError
 from custody.ledger import checked_values
 from repository import Repository, software
-from repository.access import IDENTIFYING, PARTIES, Right
+from repository.access import Marking, Right
 from repository.authorise import Caller, on_case
 from repository.errors import ExportBlocked
 from repository.exports.bag import Bag
 from repository.exports.job import Job, chosen, entries_about, released
+from repository.exports.left_out import ALWAYS, SECTIONS_LEFT_OUT, closed, unsealed
 from repository.exports.verify_text import VERIFY_TEXT
 from repository.ledger_mirror import publish
-from repository.models import Exhibit
+from repository.models import Case, Exhibit
 from repository.naming import file_name
 from repository.publication import Seals, announce, policy_text, seals_of, status, trust_file
+from repository.purpose import Purpose
+from repository.quoted import quoted_document
 from repository.retrieve import Recorded, recorded_parts, stated_purpose, verified_bytes
 
 Progress = Callable[[str], None]
-
-_LEFT_OUT = (
-    (
-        "extraction records (metadata read from the exhibits)",
-        "their digests are in the entries metadata_extraction; ask for them separately",
-    ),
-    (
-        "entries about other exhibits and about the house",
-        "they are not about the exhibits of this bundle",
-    ),
-)
-SECTIONS_LEFT_OUT = (
-    "sections C, F, G, H, I and J of the custody report",
-    "this version of the program does not make them yet",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,23 +95,48 @@ def export(
         repo, caller, Right.EXPORT, code, attempted=Act.REPORT_GENERATED, purpose=stated
     )
     picked = chosen(repo, caller, case, numbers)
-    released(repo, caller, case, picked, stated)
+    markings = released(repo, caller, case, picked, stated)
+    return bundle_of(
+        repo, actor, case, picked, markings, into,
+        purpose=stated, recipient=recipient, request_id=request_id, progress=progress,
+    )  # fmt: skip
+
+
+def bundle_of(
+    repo: Repository,
+    actor: Actor,
+    case: Case,
+    picked: Sequence[Exhibit],
+    markings: Mapping[str, Marking],
+    into: Bag,
+    *,
+    purpose: Purpose,
+    recipient: str | None,
+    request_id: str | None = None,
+    progress: Progress = lambda _: None,
+) -> Exported:
+    """Write the bundle of exhibits; whether it may be made was decided before.
+
+    Raises:
+        ExportBlocked, IntegrityError: as `export`.
+    """
     exhibits = [exhibit for exhibit in picked if exhibit.erased_at is None]
     erased = [exhibit.number for exhibit in picked if exhibit.erased_at is not None]
     if not exhibits:
         why = f"only erased exhibits: {', '.join(erased)}" if erased else "no exhibits yet"
-        raise ExportBlocked(f"case {code} has {why}; nothing was exported")
+        raise ExportBlocked(f"case {case.code} has {why}; nothing was exported")
     at = repo.clock()
     job = Job(
         repo,
         actor,
         case,
         exhibits,
-        stated,
+        purpose,
         recipient,
         request_id=request_id or uuid7(at, repo.random),
         at=timestamp(at),
         erased=erased,
+        markings=markings,
     )
     with into as bag:
         entries = repo.ledger.record(*entries_about(job, "started"))  # (2)
@@ -152,8 +165,7 @@ def _write(job: Job, bag: Bag, size: int, progress: Progress) -> Exported:
         listed.append((exhibit, files))
     progress("entries")
     history, openings, last_seq = _entries(job, size)
-    closed = _closed(history, openings)
-    left_out = [*_LEFT_OUT, *closed, *_unsealed(repo, sealed, problems)]
+    left_out = [*ALWAYS, *closed(history, openings), *unsealed(repo, sealed, problems)]
     left_out += [
         (number, "its key was destroyed by order; its bytes cannot be read by anyone")
         for number in job.erased
@@ -166,6 +178,10 @@ def _write(job: Job, bag: Bag, size: int, progress: Progress) -> Exported:
     bag.add("custody.json", _custody_json(job, size, listed, last_seq, history, openings, left_out))
     for name, data in _ledger_files(repo, sealed).items():
         bag.add(name, [data])
+    for exhibit in job.exhibits:
+        quoted = quoted_document(repo, exhibit)
+        if quoted is not None:
+            bag.add(f"quoted/{exhibit.number}.json", [quoted])
     bag.add("verify.py", [(Path(custody.__file__).parent / "verify.py").read_bytes()])
     bag.add("VERIFY.txt", [VERIFY_TEXT.encode()])
     info = [
@@ -192,46 +208,6 @@ def _entries(
         history.extend(entries)
     history.sort(key=lambda entry: entry.index)
     return history, ledger.openings([entry.index for entry in history]), last_seq
-
-
-def _closed(
-    history: Sequence[CustodyEntry], openings: dict[int, dict[str, Opening]]
-) -> list[tuple[str, str]]:
-    """Take out the openings that are not for the reader; say how many, and how many were erased."""
-    erased = parties = identifying = 0
-    for entry in history:
-        opened = openings[entry.index]
-        erased += len(set(entry.fields.get("_sd", {})) - set(opened))
-        if entry.fields["actor"]["role"] in PARTIES:
-            parties += len(opened)
-            opened.clear()
-        identifying += sum(opened.pop(name, None) is not None for name in IDENTIFYING)
-    counted = (
-        (erased, "withheld fields", "their openings were erased"),
-        (parties, "fields of what parties read", "what a party looked at is told to no other"),
-        (identifying, "fields that name a source", "who it is takes two persons' permission"),
-    )
-    return [
-        (f"the values of {count} {what}", f"{why}; the commitments stay in the entries")
-        for count, what, why in counted
-        if count
-    ]
-
-
-def _unsealed(repo: Repository, sealed: Seals, problems: Sequence[str]) -> list[tuple[str, str]]:
-    """Say which cosignatures and time-stamps the checkpoint lacks, and why."""
-    why = "; ".join(problems) or "another act followed before they could be asked for"
-    found = []
-    if not repo.policy.witnesses:
-        found.append(("cosignatures of witnesses", "no witness is configured: it is unwitnessed"))
-    elif not repo.policy.satisfied(sealed.cosigned.keys()):
-        what = f"cosignatures of witnesses beyond the {len(sealed.cosigned)} that answered"
-        found.append((what, why))
-    if not repo.settings.tsa_urls:
-        found.append(("time-stamp tokens", "no time-stamping authority is configured"))
-    elif not sealed.tokens:
-        found.append(("time-stamp tokens", why))
-    return found
 
 
 def _report(

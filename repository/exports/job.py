@@ -1,16 +1,17 @@
 """What an export works on: who may have which exhibits, and the entries about each of its steps."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from custody.entry import Act, Actor, Draft
 from repository import Repository
-from repository.access import Right, decide
+from repository.access import Marking, Right, decide
 from repository.authorise import Caller, of_exhibits, on_exhibit, refuse, who
 from repository.consult import known_exhibits
 from repository.errors import UnknownExhibit
 from repository.exhibits import find_exhibit, ref
+from repository.marking import handling_of, strictest, told_with
 from repository.models import Case, Exhibit
 from repository.naming import shown
 from repository.purpose import Purpose
@@ -29,6 +30,8 @@ class Job:
     request_id: str
     at: str
     erased: list[str]
+    # By exhibit: what restricts it, all that applies together; on the entries of its making.
+    markings: Mapping[str, Marking] = field(default_factory=dict)
 
     @property
     def act(self) -> Act:
@@ -60,8 +63,10 @@ def chosen(repo: Repository, caller: Caller, case: Case, numbers: Sequence[str])
 
 def released(
     repo: Repository, caller: Caller, case: Case, exhibits: Sequence[Exhibit], purpose: Purpose
-) -> None:
+) -> dict[str, Marking]:
     """Refuse an export as a whole if the rules keep one of its exhibits; that one is named.
+
+    Return what restricts each of them all the same.
 
     Raises:
         UnknownExhibit, AccessDenied: one is not for this caller or purpose; recorded.
@@ -75,6 +80,8 @@ def released(
                 repo, caller, Right.EXPORT, exhibit.number,
                 attempted=Act.REPORT_GENERATED, purpose=purpose,
             )  # fmt: skip
+    pairs = zip(exhibits, things, strict=True)
+    return {exhibit.id: strictest(thing.markings) for exhibit, thing in pairs}
 
 
 def entries_about(
@@ -105,7 +112,8 @@ def entries_about(
             reason=reason,
             exhibit=ref(exhibit),
             request_id=job.request_id,
-            withheld=withheld,
+            plain=handling_of(job.markings.get(exhibit.id, Marking())),
+            withheld=withheld | told_with(job.markings.get(exhibit.id, Marking())),
         )
         for exhibit in job.exhibits
     ]

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from repository.errors import WrongUse
+from repository.exports.report_continuity import continuity_facts
 from repository.exports.report_entries import (
     ExhibitFacts,
     Fact,
@@ -115,7 +116,7 @@ def compose(
         "sections": [
             _section("A", [{"kind": "facts", "facts": _header(heading, exhibits, rows)}]),
             _section("B", identities(exhibits, rows)),
-            _section("D", _custody(exhibits, printed, counted)),
+            _section("D", _custody(exhibits, rows, printed, counted)),
             _section("E", integrity(exhibits, rows)),
             _section("K", _verify(heading, rows, files)),
         ],
@@ -220,13 +221,17 @@ def _header(heading: Heading, exhibits: Sequence[ExhibitFacts], rows: Sequence[R
 
 
 def _custody(
-    exhibits: Sequence[ExhibitFacts], printed: Sequence[Row], counted: Sequence[Row]
+    exhibits: Sequence[ExhibitFacts],
+    rows: Sequence[Row],
+    printed: Sequence[Row],
+    counted: Sequence[Row],
 ) -> list[dict[str, Any]]:
     blocks: list[dict[str, Any]] = [{"kind": "text", "text": word("D.intro")}]
     ids = {exhibit.id for exhibit in exhibits}
-    shown, summed = by_exhibit(printed), by_exhibit(counted)
+    shown, summed, every = by_exhibit(printed), by_exhibit(counted), by_exhibit(rows)
     for exhibit in exhibits:
         blocks.append({"kind": "title", "text": word("exhibit", number=exhibit.number)})
+        blocks.append({"kind": "facts", "facts": continuity_facts(every.get(exhibit.id, []))})
         own, others = shown.get(exhibit.id, []), summed.get(exhibit.id, [])
         blocks.extend(entry_block(row) for row in own)
         if not own and not others:

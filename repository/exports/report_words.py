@@ -6,6 +6,8 @@ through these patterns a second time.
 
 from collections.abc import Mapping
 
+from repository.continuity import GAPS
+
 WORDS: Mapping[str, str] = {
     # running heads and small words
     "title": "Custody report",
@@ -141,6 +143,28 @@ WORDS: Mapping[str, str] = {
         "entries of this exhibit; below it stands the index in the ledger."
     ),
     "D.house": "Entries about no single exhibit, or about another exhibit",
+    "before": "Custody before receipt, as declared",
+    "before.declared": "{by}; at {at}; place {place} (entry {entry}; not checked)",
+    "before.quoted": (
+        "quoted from the ledger {origin}, where it was {exhibit}: {entries} entries, of digest "
+        "{sha256} (entry {entry}; apart from what follows)"
+    ),
+    "before.untold": "not told",
+    "releases": "Releases of custody",
+    "releases.none": "none: no release is recorded since it was received",
+    "releases.one": "to {to}: released {at} (entry {entry}); {said}",
+    "release.released": "not answered so far",
+    "release.provided": "the other side began to take it over; not acknowledged so far",
+    "release.received": "received {at} (entry {answer}), digest equal on both sides",
+    "release.refused": "refused {at} (entry {answer})",
+    "release.withdrawn": "taken back {at} (entry {answer}); nothing had been provided",
+    "release.dropped": "taken back {at} (entry {answer}); it had been accepted, and not received",
+    "gaps": "Gaps",
+    **{f"gap.{kind}": what for kind, what in GAPS.items()},
+    "gaps.none": "no gap between releases and receipts",
+    "gaps.one": "{what} (from {since} to {until}; entries {entries})",
+    "gaps.unknown": "a time not recorded",
+    "gaps.still": "still",
     "D.none": "No entry is in this report.",
     "D.none-exhibit": "No entry of this exhibit is in this report.",
     "D.condensed": "Entries counted, not printed one by one",

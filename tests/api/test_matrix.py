@@ -31,6 +31,7 @@ from repository.models import Submission
 from repository.people import grant, new_person, new_token, revoke
 from repository.purpose import Purpose
 from repository.submissions import Declaration, open_submission
+from repository.transfers import release
 from tests.house import House, make_house
 from tests.postgres import fresh_database, shared_server
 
@@ -55,6 +56,7 @@ FACTS = LOOK - {"submitter"}
 CASE = frozenset({"investigator", "analyst", "prosecutor", "custodian", "partner"})
 HAND_IN = frozenset({"investigator", "custodian", "submitter"})
 PARTIES = frozenset({"counsel", "expert"})
+HISTORY = frozenset({"investigator", "analyst", "prosecutor", "custodian", "auditor"})
 PROTECT = frozenset({"investigator", "prosecutor", "custodian"})
 CUSTODIAN = frozenset({"custodian"})
 
@@ -63,7 +65,7 @@ CUSTODIAN = frozenset({"custodian"})
 class Rule:
     """Who may use a route; `about` says what a relation means for it."""
 
-    about: str  # public, person, house, case, exhibit, submission, upload
+    about: str  # public, person, house, case, exhibit, submission, upload, transfer
     roles: frozenset[str] = EVERYBODY
     uses: bool = False  # of contents: withdrawn consent stops it
     shows: bool = True  # a seal stops it
@@ -127,6 +129,27 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", "/api/v1/cases/<code>/exports"): EXPORT,
     ("GET", "/api/v1/exports/<export_id>"): Rule("case", CASE),
     ("GET", "/api/v1/exports/<export_id>/bundle"): replace(EXPORT, body=None),
+    ("GET", "/api/v1/transfers"): Rule(
+        "case", frozenset({"prosecutor", "custodian"}), query="?case={case}"
+    ),
+    ("POST", "/api/v1/transfers"): Rule(
+        "exhibit", frozenset({"prosecutor", "custodian"}), uses=True, states=True, leaves=True,
+        body={"exhibits": ["{subject}"], "to": TRIBUNAL},
+    ),
+    ("POST", "/api/v1/transfers/<transfer>/answer"): Rule(
+        "transfer", CASE, body={"answer": "refuse", "motive": "m"}
+    ),
+    ("GET", "/api/v1/cases/<code>/continuity"): Rule("case", HISTORY),
+    ("GET", "/api/v1/transfers/<transfer>/bundle"): Rule(  # in one house there is none
+        "transfer", CASE, uses=True, leaves=True,
+    ),
+    ("POST", "/api/v1/transfers/receipts"): Rule("transfer", frozenset(), body={"items": [{}]}),
+    ("POST", "/api/v1/imports"): Rule(
+        "case", frozenset({"investigator", "custodian"}), query="?case={case}", body=b"",
+    ),
+    ("GET", "/api/v1/exhibits/<number>/quoted"): Rule(
+        "exhibit", (LOOK | {"auditor"}) - {"submitter", "partner"}
+    ),
     ("GET", "/api/v1/cases"): Rule("person"),
     ("POST", "/api/v1/cases"): Rule(
         "house", frozenset({"investigator", "custodian"}), body={"code": "{fresh}", "title": "t"}
@@ -224,6 +247,8 @@ def expected(rule: Rule, role: str, relation: str) -> bool:
         return False
     if rule.about == "house":
         return True
+    if rule.about == "transfer":  # released to their institution: no grant is asked for
+        return not (rule.uses and relation in MARKED)
     if relation == "institution":
         return False
     if relation in ("other", "revoked", "ended"):  # of the same institution, without a grant
@@ -253,6 +278,7 @@ class Place:
     erasure: str
     submissions: dict[str, str]  # by role
     codename: str
+    transfer: str
     shared: str  # the submission the exhibit came with
     upload: str = ""
     export: str = ""
@@ -344,13 +370,16 @@ def _prepare(scene: Scene, folder: Path, relation: str) -> Place:
     order = f"sha256:{'b' * 64}"
     ends = erasure.request(repo, asking, number, order=order, motive="m")
     codename = identities.add(repo, asking, code, "source", Person("Somebody")).codename
+    releasing = house.caller("elsewhere") if relation == "institution" else asking
+    [out] = release(repo, releasing, [number], to=UNIT, purpose="sharing")
+    transfer = out.row.id
     if relation in MARKED:
         about, marking = MARKED[relation]
         mark(repo, asking, code if about == "case" else number, marking, motive="m")
-    return Place(code, number, waits.id, ends.id, submissions, codename, shared)
+    return Place(code, number, waits.id, ends.id, submissions, codename, transfer, shared)
 
 
-PASSED = {400, 404, 409, 415}  # of a route that let the caller in and then found nothing to do
+PASSED = {400, 404, 409, 415, 422}  # of a route that let the caller in and then found nothing to do
 
 
 @pytest.mark.parametrize("relation", RELATIONS)
@@ -399,6 +428,7 @@ def _ask(client, method, path, rule, role, place, relation, scene):
         "<submission>": submission,
         "<approval>": place.approval,
         "<codename>": place.codename,
+        "<transfer>": place.transfer,
         "<index>": "0",
         "<name>": "front.css",
         "<erasure_id>": place.erasure,

@@ -28,23 +28,25 @@ NOW = datetime(2026, 11, 27, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
 HOUSE = {Right.OPEN_CASE, Right.GOVERN, Right.DECIDE, Right.AUDIT, Right.INSTALL}
 LOOKING = {Right.LIST, Right.CONSULT, Right.REVEAL}
+RECIPIENT = {Right.RECEIVE, Right.ANSWER}
 PARTY = {*LOOKING, Right.HISTORY, Right.FACTS, Right.RETRIEVE}
 
 EXPECTED = {
     "investigator": {
         *LOOKING, Right.OPEN_CASE, Right.HISTORY, Right.FACTS, Right.INGEST, Right.EXTRACT,
-        Right.MARK, Right.REQUEST, Right.PROTECT,
+        Right.MARK, Right.REQUEST, Right.PROTECT, Right.IMPORT, *RECIPIENT,
     },
     "analyst": {
         *LOOKING, Right.HISTORY, Right.FACTS, Right.RETRIEVE, Right.EXTRACT, Right.REQUEST,
+        *RECIPIENT,
     },
     "prosecutor": {
         *LOOKING, Right.HISTORY, Right.FACTS, Right.EXPORT, Right.DISCLOSE, Right.REQUEST,
-        Right.PROTECT,
+        Right.PROTECT, Right.RELEASE, Right.TRANSFER, *RECIPIENT,
     },
     "custodian": set(Right),
     "auditor": {Right.HISTORY, Right.AUDIT},
-    "partner": {*LOOKING, Right.FACTS, Right.RETRIEVE},
+    "partner": {*LOOKING, Right.FACTS, Right.RETRIEVE, *RECIPIENT},
     "submitter": {*LOOKING, Right.INGEST},
     "counsel": PARTY,
     "expert": PARTY,
@@ -268,7 +270,25 @@ def test_loosening_is_told_field_by_field_and_tightening_is_none():
 def test_what_needs_a_recent_sign_in_is_stopped_by_an_old_one_alone(right):
     thing = Thing() if right in HOUSE else EXHIBIT
     old, new = (replace(holder("custodian"), recent_until=at) for at in (NOW, LATER))
-    asking = {Right.REQUEST, Right.DISPOSE}
-    needs = right in {Right.EXPORT, Right.DISCLOSE, Right.DECIDE, Right.REVEAL} | asking
+    needs = right in {
+        Right.EXPORT, Right.DISCLOSE, Right.RELEASE, Right.RECEIVE, Right.DECIDE, Right.REVEAL,
+        Right.REQUEST, Right.DISPOSE,
+    }  # fmt: skip
     assert reasons(old, right, thing) == ({"step-up-required"} if needs else set())
     assert reasons(new, right, thing) == set()
+
+
+def test_custody_released_to_an_institution_is_for_its_people_alone_and_only_to_answer():
+    released = replace(EXHIBIT, organisation="Unit", released_to="Tribunal")
+    there = Who("p", "partner", organisation="Tribunal")
+    for right in (Right.RECEIVE, Right.ANSWER):
+        assert decide(there, right, released, PURPOSE, NOW).allowed
+        assert reasons(replace(there, organisation="Elsewhere"), right, released) == {"no-grant"}
+        own = Who("q", "custodian", organisation="Unit", held=(Held("custodian"),))
+        assert reasons(own, right, released) == {"not-recipient"}
+        assert reasons(Who("p", "counsel", organisation="Tribunal"), right, released) == {"role"}
+    for right in (Right.CONSULT, Right.RETRIEVE, Right.HISTORY, Right.TRANSFER, Right.RELEASE):
+        assert not decide(there, right, EXHIBIT, PURPOSE, NOW).allowed
+    withdrawn = replace(released, markings=(Marking(withdrawn=True),))
+    assert reasons(there, Right.RECEIVE, withdrawn) == {"consent-withdrawn"}
+    assert decide(there, Right.ANSWER, withdrawn, PURPOSE, NOW).allowed  # refusing is always open

@@ -1,0 +1,338 @@
+"""A tribunal receives custody from a national unit: two repositories, over HTTP and by file.
+
+At the end both ledgers hold the other's signed receipt, and everything that does not fit was
+refused and is on record.
+"""
+
+import io
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import pytest
+
+from api.app import create_app
+from custody import verify
+from custody.receipt import TransferReceipt
+from ingest.bundle_files import unpack
+from repository.access import Marking
+from repository.approvals import mark
+from repository.continuity import case_continuity
+from repository.counterparts import pin
+from repository.deliveries import acknowledge, as_file, bundle
+from repository.errors import AccessDenied, AnswerRefused, BadRequest, UnknownTransfer
+from repository.people import new_person, new_token
+from repository.transfers import receive, release, released, withdraw
+from tests.house import CODE, House, own_house
+
+OURS = {"Origin": "http://localhost", "Content-Type": "application/json"}
+PURPOSE = {"Evidence-Purpose": "sharing", "Evidence-Assured": "death-penalty"}
+
+
+@dataclass
+class Houses:
+    unit: House
+    tribunal: House
+
+
+def me(house: House):
+    return house.caller(house.custodian.name or "")
+
+
+@pytest.fixture(scope="module")
+def houses(tmp_path_factory):
+    """Two houses that know each other's keys; the tribunal's clerk has an account at the unit."""
+    with (
+        own_house(tmp_path_factory.mktemp("unit")) as unit,
+        own_house(tmp_path_factory.mktemp("tribunal")) as tribunal,
+    ):
+        for house, other, name in ((unit, tribunal, "Tribunal"), (tribunal, unit, "National Unit")):
+            key = str(other.repo.ledger.key)
+            pin(house.repo, me(house), name, key, motive="compared by telephone")
+        new_person(unit.repo, unit.custodian, name="clerk", role="partner", organisation="Tribunal")
+        yield Houses(unit, tribunal)
+
+
+def take_in(house: House, folder, *contents: bytes) -> list[str]:
+    for n, content in enumerate(contents):
+        (folder / f"{n}.bin").write_bytes(content)
+    paths = [folder / f"{n}.bin" for n in range(len(contents))]
+    said = house.evidence("ingest", *paths, "--case", CODE, "--no-extract")
+    assert said.code == 0, said.err
+    return [one["exhibit"] for one in said.lines]
+
+
+@pytest.fixture
+def numbers(houses, tmp_path):
+    contents = [f"{tmp_path} {n}".encode() * 999 for n in range(2)]
+    found = take_in(houses.unit, tmp_path, *contents)
+    for one in found:
+        conditions = Marking(handling="H1", excluded_uses=("death-penalty",))
+        mark(houses.unit.repo, me(houses.unit), one, conditions, motive="the unit's conditions")
+    return found
+
+
+def signed_in(house: House, name: str):
+    """Return a function that asks in a session, as somebody's browser does."""
+    person = house.caller(name).person
+    token = new_token(house.repo, house.custodian, person=person, expires_at=None)[1]
+    client = create_app(house.repo).test_client()
+    begun = client.post("/api/v1/session", headers={"Authorization": f"Bearer {token}"})
+    assert begun.status_code == 201, begun.text
+
+    def ask(method, path, body=None, **headers):
+        data = json.dumps(body) if isinstance(body, dict) else body
+        return client.open(f"/api/v1{path}", method=method, data=data, headers={**OURS, **headers})
+
+    return ask
+
+
+def let_go(houses: Houses, *numbers: str):
+    assured = ("death-penalty",)
+    return release(
+        houses.unit.repo, me(houses.unit), numbers, to="Tribunal", purpose="sharing",
+        assured=assured,
+    )  # fmt: skip
+
+
+def entries_of(house: House, number: str) -> list[dict]:
+    found = [one.fields for one in house.entries()]
+    return [one for one in found if one.get("exhibit", {}).get("number") == number]
+
+
+def carried_over(houses: Houses, folder, *numbers: str):
+    """Carry a transfer over by file up to the receipts, which are returned as they are sent."""
+    name = let_go(houses, *numbers)[0].row.id
+    place = folder / "bundle"
+    bundle(houses.unit.repo, me(houses.unit), name, place)
+    receipts = folder / "receipts.json"
+    said = houses.tribunal.evidence("import", place, "--case", CODE, "--receipts", receipts)
+    assert said.code == 0, said.err
+    return name, place, [as_file(one) for one in json.loads(receipts.read_bytes())["items"]]
+
+
+def test_over_http_from_signing_in_to_both_receipts(houses, numbers, tmp_path):
+    unit, tribunal = houses.unit, houses.tribunal
+    ours = signed_in(unit, unit.custodian.name)
+    clerk = signed_in(unit, "clerk")
+    theirs = signed_in(tribunal, tribunal.custodian.name)
+    made = ours("POST", "/transfers", {"exhibits": numbers, "to": "Tribunal"}, **PURPOSE)
+    assert made.status_code == 201, made.text
+    name = made.json["transfer"]
+    waits = clerk("GET", "/transfers").json["items"]
+    assert {one["exhibit"] for one in waits if one["transfer"] == name} == set(numbers)
+    assert clerk("GET", f"/exhibits/{numbers[0]}").status_code == 404  # the case stays closed
+    assert clerk("GET", f"/transfers/{name}x/bundle").status_code == 404
+    packed = clerk("GET", f"/transfers/{name}/bundle")
+    assert (packed.status_code, packed.content_type) == (200, "application/x-tar")
+    body = packed.data
+    packed.close()
+    assert {one["state"] for one in clerk("GET", "/transfers").json["items"]
+            if one["transfer"] == name} == {"provided"}  # fmt: skip
+    took = theirs("POST", f"/imports?case={CODE}", body, **{"Content-Type": "application/x-tar"})
+    assert took.status_code == 201, took.text
+    assert [one["from"] for one in took.json["items"]] == numbers
+    mine = [one["exhibit"] for one in took.json["items"]]
+    acknowledged = clerk("POST", "/transfers/receipts", {"items": took.json["receipts"]})
+    assert (acknowledged.status_code, len(acknowledged.json["items"])) == (200, 2)
+    closed = theirs("POST", "/transfers/receipts", acknowledged.json)
+    assert (closed.status_code, closed.json["items"]) == (200, [])
+    # again, it is one result on either side
+    size = unit.repo.ledger.size(), tribunal.repo.ledger.size()
+    again = clerk("POST", "/transfers/receipts", {"items": took.json["receipts"]})
+    assert [one["index"] for one in again.json["items"]] == [
+        one["index"] for one in acknowledged.json["items"]
+    ]
+    assert theirs("POST", "/transfers/receipts", acknowledged.json).json["items"] == []
+    signing = [e.fields["type"] for e in unit.repo.ledger.entries(size[0])]
+    assert set(signing) <= {"sign_in"}
+    # what each side's history says
+    every = [(e["type"], e["outcome"], e.get("reason")) for e in entries_of(unit, numbers[0])]
+    there = [one for one in every if one[0] not in ("access_denied", "consultation")]
+    assert there[-5:] == [
+        ("transfer_released", "done", None), ("dissemination", "started", None),
+        ("dissemination", "done", None), ("transfer_released", "done", "provided"),
+        ("receipt_acknowledged", "done", "received"),
+    ]  # fmt: skip
+    here = [(e["type"], e["outcome"]) for e in entries_of(tribunal, mine[0])]
+    assert here == [
+        ("receipt", "done"), ("message_digest_calculation", "pass"), ("registration", "done"),
+        ("signature_validation", "pass"), ("transfer_received", "done"),
+        ("handling_change", "done"), ("receipt_acknowledged", "done"),
+    ]  # fmt: skip
+    told = ours("GET", f"/cases/{CODE}/continuity?limit=500").json["items"]
+    one = next(one for one in told if one["exhibit"] == numbers[0])
+    assert (one["holder"], one["transfers"][0]["state"]) == ("Tribunal", "received")
+    assert [gap["kind"] for gap in one["gaps"]] == ["before-undeclared"]  # none between the two
+    quoted = theirs("GET", f"/exhibits/{mine[0]}/quoted").json
+    kinds = [json.loads(e["body"])["type"] for e in quoted["entries"]]
+    assert kinds[0] == "receipt"
+    assert "transfer_released" in kinds
+    content = theirs("GET", f"/exhibits/{mine[0]}/content", **{"Evidence-Purpose": "analysis"})
+    assert content.data == (tmp_path / "0.bin").read_bytes()
+    # the unit's conditions hold at the tribunal
+    refused = theirs("GET", f"/exhibits/{mine[0]}/content", **{"Evidence-Purpose": "death-penalty"})
+    assert refused.status_code == 403
+    assert theirs("GET", f"/exhibits/{mine[0]}/marking").json["handling"] == "H1"
+
+
+def test_offline_by_file_with_a_receipt_that_a_stranger_can_check(houses, numbers, tmp_path):
+    unit, tribunal = houses.unit, houses.tribunal
+    words = ["--to", "Tribunal", "--purpose", "sharing", "--assured", "death-penalty"]
+    said = unit.evidence("transfer", "release", *numbers, *words)
+    name = said.lines[0]["transfer"]
+    place = tmp_path / "bundle"
+    assert unit.evidence("transfer", "bundle", name, "--out", place).code == 0
+    sent, back = tmp_path / "receipts.json", tmp_path / "back.json"
+    said = tribunal.evidence("import", place, "--case", CODE, "--receipts", sent)
+    assert said.code == 0, said.err
+    one = tmp_path / "one.json"
+    one.write_bytes(as_file(json.loads(sent.read_bytes())["items"][0]))
+    checked = subprocess.run(
+        [sys.executable, "-I", place / "verify.py", one], capture_output=True, timeout=60,
+        check=False,
+    )  # fmt: skip
+    assert checked.returncode == 0, checked.stdout
+    assert b"transfer_received of sha256:" in checked.stdout
+    assert unit.evidence("transfer", "acknowledge", sent, "--receipts", back).code == 0
+    assert tribunal.evidence("transfer", "acknowledge", back).code == 0
+    states = {one["state"] for one in unit.evidence("transfer", "list", "--case", CODE).lines
+              if one["transfer"] == name}  # fmt: skip
+    assert states == {"received"}
+    for house, number in ((unit, numbers[0]), (tribunal, said.lines[0]["exhibit"])):
+        entry = [e for e in entries_of(house, number) if e["type"] == "receipt_acknowledged"][-1]
+        assert (entry["outcome"], entry["verification"]["expected"]) == (
+            "done", entry["verification"]["observed"],
+        )  # fmt: skip
+        assert house.evidence("verify", "--ledger").code == 0
+    # and the tribunal's own bundle carries the unit's history, which verifies by itself
+    again = tmp_path / "again"
+    words = ["--purpose", "sharing", "--assured", "death-penalty", "--out", again]
+    number = said.lines[0]["exhibit"]
+    assert tribunal.evidence("export", "--case", CODE, number, *words).code == 0
+    found = {one.claim: one.outcome for one in verify.verify_path(again, None)}
+    assert (found["quoted"], found["exhibit.seq"], found["bag"]) == ("pass",) * 3
+
+
+def test_a_release_answered_there_is_not_received_here_and_one_bundle_is_one_result(
+    houses, numbers, tmp_path
+):
+    name = let_go(houses, numbers[0])[0].row.id
+    with pytest.raises(BadRequest, match="another installation"):
+        receive(houses.unit.repo, houses.unit.caller("clerk"), name)
+    places = [tmp_path / "one", tmp_path / "two"]
+    for place in places:  # the line broke off, and it was fetched again
+        bundle(houses.unit.repo, houses.unit.caller("clerk"), name, place)
+    taken = [houses.tribunal.evidence("import", place, "--case", CODE).lines for place in places]
+    assert taken[0][0]["exhibit"] == taken[1][0]["exhibit"]
+    elsewhere = houses.tribunal.evidence("import", places[1], "--case", "OTHER")
+    assert (elsewhere.code, "received before" in elsewhere.err) == (2, True)
+
+
+def refused(houses: Houses, number: str, data: bytes, reason: str):
+    """See that a receipt is refused, on record in the exhibit's history, and changes nothing."""
+    unit = houses.unit
+    before = [one.to_json() for one in released(unit.repo, me(unit), CODE)]
+    with pytest.raises(AnswerRefused):
+        acknowledge(unit.repo, me(unit), data)
+    last = entries_of(unit, number)[-1]
+    assert (last["type"], last["outcome"], last["reason"]) == (
+        "receipt_acknowledged", "refused", reason,
+    )  # fmt: skip
+    assert [one.to_json() for one in released(unit.repo, me(unit), CODE)] == before
+
+
+def test_receipts_that_are_forged_replayed_or_of_other_bytes_are_refused_and_recorded(
+    houses, numbers, tmp_path
+):
+    unit = houses.unit
+    _, place, [good] = carried_over(houses, tmp_path, numbers[0])
+    value = json.loads(good)
+
+    def changed(**members) -> bytes:
+        return as_file({**value, **members})
+
+    forged = value["body"].replace('"role":"custodian"', '"role":"prosecutor"')
+    refused(houses, numbers[0], changed(body=forged), "receipt-unproved")
+    refused(houses, numbers[0], changed(sha256="sha256:" + "0" * 64), "receipt-unproved")
+    refused(houses, numbers[0], changed(answers="sha256:" + "0" * 64), "receipt-unproved")
+    own = unit.repo.ledger
+    entry = own.entry(own.size() - 1)
+    refused(houses, numbers[0], changed(body=entry.body.decode()), "receipt-unproved")
+    # a receipt of the unit's own ledger, well signed, is no receipt of the tribunal's
+    (tmp_path / "other").mkdir()
+    with own_house(tmp_path / "other") as stranger:
+        pin(stranger.repo, me(stranger), "National Unit", str(own.key), motive="m")
+        said = stranger.evidence("import", place, "--case", CODE, "--receipts", tmp_path / "s.json")
+        assert said.code == 0, said.err
+        assert not (tmp_path / "s.json").exists()  # it was not released to them
+    # a receipt for another release is replayed
+    withdraw(unit.repo, me(unit), value["submission"], motive="too slow")
+    refused(houses, numbers[0], good, "answered-otherwise")
+    folder = tmp_path / "second"
+    folder.mkdir()
+    second, _, [fresh] = carried_over(houses, folder, numbers[0])
+    replayed = as_file({**value, "submission": second})
+    refused(houses, numbers[0], replayed, "receipt-unproved")
+    assert acknowledge(unit.repo, me(unit), fresh) is not None
+    assert dict(case_continuity(unit.repo, me(unit), CODE)[0])[numbers[0]].holder == "Tribunal"
+    for nothing in (b"", b"[]", b"{}", b"\xff", b"x" * (5 << 20), changed(kind="evidence-receipt")):
+        with pytest.raises(AnswerRefused):
+            acknowledge(unit.repo, me(unit), nothing)
+        assert houses.unit.last("access_denied")["reasons"] == ["receipt-malformed"]
+
+
+def test_a_receipt_for_another_exhibit_of_the_transfer_does_not_answer_for_it(
+    houses, numbers, tmp_path
+):
+    _, _, receipts = carried_over(houses, tmp_path, *numbers)
+    first, second = (json.loads(one) for one in receipts)
+    crossed = as_file({**first, "answers": second["answers"]})
+    with pytest.raises(AnswerRefused):
+        acknowledge(houses.unit.repo, me(houses.unit), crossed)
+    assert acknowledge(houses.unit.repo, me(houses.unit), receipts[1]) is not None
+    states = {
+        one.exhibit.number: one.row.state
+        for one in released(houses.unit.repo, me(houses.unit), CODE)
+    }
+    assert [states[one] for one in numbers] == ["provided", "received"]
+
+
+def test_a_receipt_that_never_comes_is_seen_and_the_release_taken_back(houses, numbers, tmp_path):
+    unit = houses.unit
+    name = let_go(houses, numbers[0])[0].row.id
+    bundle(unit.repo, me(unit), name, tmp_path / "bundle")
+    told = dict(case_continuity(unit.repo, me(unit), CODE)[0])[numbers[0]]
+    assert "not-acknowledged" in [gap.kind for gap in told.gaps]
+    [one] = withdraw(unit.repo, me(unit), name, motive="it never came")
+    assert one.row.state == "dropped"
+    told = dict(case_continuity(unit.repo, me(unit), CODE)[0])[numbers[0]]
+    assert "dropped" in [gap.kind for gap in told.gaps]
+    # a bundle that left before it was taken back is a copy whose release no longer holds
+    later = tmp_path / "later"
+    words = ["--purpose", "sharing", "--assured", "death-penalty", "--out", later]
+    assert unit.evidence("export", "--case", CODE, numbers[0], *words).code == 0
+    taken = houses.tribunal.evidence("import", later, "--case", CODE, "--receipts", tmp_path / "r")
+    assert (taken.code, (tmp_path / "r").exists()) == (0, False)
+
+
+def test_who_has_no_part_in_a_transfer_neither_fetches_nor_acknowledges(houses, numbers, tmp_path):
+    unit = houses.unit
+    name, _, [receipt] = carried_over(houses, tmp_path, numbers[0])
+    for who in ("stranger", "analyst"):
+        with pytest.raises(UnknownTransfer):
+            bundle(unit.repo, unit.caller(who), name, tmp_path / "x")
+        assert not (tmp_path / "x").exists()
+    with pytest.raises(AccessDenied):
+        acknowledge(unit.repo, unit.caller("analyst"), receipt)
+    unknown = as_file({**json.loads(receipt), "submission": "TRF-none"})
+    with pytest.raises(UnknownTransfer):
+        acknowledge(unit.repo, me(unit), unknown)
+    assert TransferReceipt.parse(receipt).to_text().encode() == receipt
+    out = tmp_path / "out"
+    out.mkdir()
+    with pytest.raises(UnknownTransfer):  # nothing is served before it is decided
+        bundle(unit.repo, me(unit), "TRF-none", out)
+    unpack(io.BytesIO(bytes(1024)), out)
+    assert list(out.iterdir()) == []
