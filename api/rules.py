@@ -1,9 +1,11 @@
 """Markings, acts of two persons, erasures, disclosure and the access log over HTTP."""
 
+from itertools import islice
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
+from api import paging
 from api.once import requested_once
 from api.request import assured, authority, caller, json_body, purpose, repo
 from api.rules_schema import (
@@ -30,7 +32,6 @@ blueprint = Blueprint("rules", __name__, url_prefix="/api/v1")
 _SUBJECTS = (
     "/cases/<subject>/marking", "/exhibits/<subject>/marking", "/submissions/<subject>/marking",
 )  # fmt: skip
-MAX_ROWS = 10_000
 
 
 def show(subject: str) -> Response:
@@ -69,9 +70,11 @@ def ask() -> tuple[Response, int]:
     """Ask for an unsealing, or to be told who a source is."""
     who = caller()
     asked = json_body(NewApproval)
-    row = approvals.request(
-        repo(), who, Act(asked.act), asked.subject, motive=asked.motive, hours=asked.hours
-    )
+    with requested_once(who, asked.model_dump_json()) as held:
+        row = approvals.request(
+            repo(), who, Act(asked.act), asked.subject, motive=asked.motive, hours=asked.hours,
+            drawn=held.made if held else None,
+        )  # fmt: skip
     return jsonify({**_view(row), "subject": asked.subject, "motive": asked.motive}), 201
 
 
@@ -137,7 +140,11 @@ def source(number: str) -> Response:
 
 @blueprint.get("/access-log")
 def accesses() -> Response:
-    """Show who looked at what, why and when, and what was refused; as CSV with `format=csv`."""
+    """Show who looked at what, why and when, and what was refused, a page at a time.
+
+    As CSV, all at once, with `format=csv`. To look is an entry too: what comes after the first
+    page's own is not part of its pages.
+    """
     who = caller()
     given = request.args
     wanted = Wanted(
@@ -152,16 +159,16 @@ def accesses() -> Response:
         raise BadRequest("refused is true, or left out")
     if given.get("format", "json") not in ("json", "csv"):
         raise BadRequest(f"there is no format {shown(given['format'])}: json or csv")
-    rows = access_log(repo(), who, wanted)
     if given.get("format") == "csv":
+        rows = access_log(repo(), who, wanted)
         headers = {"Content-Disposition": 'attachment; filename="access-log.csv"'}
         return Response(as_csv(rows), headers=headers, content_type="text/csv; charset=utf-8")
-    items: list[dict[str, Any]] = []
-    for row in rows:
-        if len(items) == MAX_ROWS:
-            raise BadRequest(f"more than {MAX_ROWS} accesses: name a time, or ask for CSV")
-        items.append(row)
-    return jsonify(items=items)
+    limit, [after, before] = paging.limit(), paging.after("-1", str(repo().ledger.size()))
+    rows = access_log(repo(), who, wanted, after=int(after), size=int(before))
+    items = list(islice(rows, limit + 1))
+    more, items = len(items) > limit, items[:limit]
+    cursor = paging.cursor(items[-1]["index"], before) if more else None
+    return jsonify(items=items, next=cursor)
 
 
 def _erasure(row: Erasure, number: str | None = None) -> dict[str, Any]:

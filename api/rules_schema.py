@@ -194,9 +194,10 @@ class AccessView(BaseModel):
 
 
 class AccessList(BaseModel):
-    """Accesses in the order of the ledger."""
+    """A page of accesses, in the order of the ledger."""
 
     items: list[AccessView]
+    next: str | None
 
 
 def _path(name: str) -> dict[str, Any]:
@@ -257,7 +258,7 @@ RULE_OPERATIONS: tuple[tuple[str, str, str, dict[int, Any], list[dict[str, Any]]
         "/api/v1/approvals",
         "Ask for an act of two persons",
         {201: ApprovalView},
-        [],
+        [ONCE],
         NewApproval,
     ),
     (
@@ -338,6 +339,8 @@ RULE_OPERATIONS: tuple[tuple[str, str, str, dict[int, Any], list[dict[str, Any]]
             _query("until"),
             _query("refused", enum=["true"]),
             _query("format", enum=["json", "csv"]),
+            _query("cursor"),
+            _query("limit", type="integer", minimum=1, maximum=500),
         ],
         None,
     ),
@@ -364,7 +367,7 @@ RULE_REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
     },
     ("get", f"{_V1}/approvals"): ("access-denied",),
     ("post", f"{_V1}/approvals"): (
-        *_ANY_SUBJECT, *_BODY, "unknown-identity", "step-up-required",
+        *_ANY_SUBJECT, *_BODY, *ONCE_REFUSALS, "unknown-identity", "step-up-required",
     ),
     ("post", f"{_V1}/approvals/{{approval}}/decision"): (
         *_ANY_SUBJECT, *_BODY, "unknown-approval", "step-up-required",

@@ -11,11 +11,14 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
+from sqlalchemy import select
+
 from custody.entry import Act, CustodyEntry, Draft, timestamp
 from custody.ledger import checked_values
 from repository import Repository
 from repository.access import Right
 from repository.authorise import Caller, on_house
+from repository.models import Case
 
 ACCESSES = frozenset(
     {
@@ -52,8 +55,25 @@ class Wanted:
         )
 
 
-def access_log(repo: Repository, caller: Caller, wanted: Wanted) -> Iterator[dict[str, Any]]:
+def access_log(
+    repo: Repository,
+    caller: Caller,
+    wanted: Wanted,
+    *,
+    after: int = -1,
+    size: int | None = None,
+) -> Iterator[dict[str, Any]]:
     """Yield accesses in the order of the ledger; that they are read is recorded first.
+
+    Whoever belongs to an institution is shown what is about its cases, and, where an access is
+    about no case, what its own people did.
+
+    Args:
+        repo: the repository.
+        caller: who reads.
+        wanted: which accesses.
+        after: those of entries after this one.
+        size: of a ledger of so many entries; None: all there are before this look.
 
     Raises:
         AccessDenied: neither auditor nor custodian; recorded.
@@ -68,7 +88,7 @@ def access_log(repo: Repository, caller: Caller, wanted: Wanted) -> Iterator[dic
         "until": timestamp(wanted.until) if wanted.until else None,
         "refused": wanted.refused,
     }
-    size = repo.ledger.size()
+    size = repo.ledger.size() if size is None else size
     repo.ledger.record(
         Draft(
             Act.CONSULTATION,
@@ -77,11 +97,22 @@ def access_log(repo: Repository, caller: Caller, wanted: Wanted) -> Iterator[dic
             withheld={"detail": {name: one for name, one in asked.items() if one}},
         )
     )
-    return _accesses(repo, wanted, size)
+    rows = _accesses(repo, wanted, after + 1, size)
+    own = caller.person.organisation
+    if own is None:
+        return rows
+    with repo.database.reading() as session:
+        codes = set(session.scalars(select(Case.code).where(Case.organisation == own)))
+    return (
+        row
+        for row in rows
+        if (row["organisation"] == own if row["case"] is None else row["case"] in codes)
+    )
 
 
-def _accesses(repo: Repository, wanted: Wanted, size: int) -> Iterator[dict[str, Any]]:
-    start = 0 if wanted.since is None else _first(repo, timestamp(wanted.since), size)
+def _accesses(repo: Repository, wanted: Wanted, start: int, size: int) -> Iterator[dict[str, Any]]:
+    if wanted.since is not None:
+        start = max(start, _first(repo, timestamp(wanted.since), size))
     stop = size if wanted.until is None else _first(repo, timestamp(wanted.until), size)
     chosen = (
         entry for entry in repo.ledger.entries(start, stop) if entry.fields["type"] in ACCESSES

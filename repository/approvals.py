@@ -44,11 +44,19 @@ class _Approving:
 
 
 def request(
-    repo: Repository, caller: Caller, act: Act, named: str, *, motive: str, hours: int
+    repo: Repository,
+    caller: Caller,
+    act: Act,
+    named: str,
+    *,
+    motive: str,
+    hours: int,
+    drawn: str | None = None,
 ) -> Approval:
     """Ask to see something sealed, or who somebody is, for some hours; nothing is shown yet.
 
-    Or ask for the erasure of an identity in the vault, which has no hours.
+    Or ask for the erasure of an identity in the vault, which has no hours. Under an id that a
+    client drew (`drawn`) the same again changes nothing.
 
     Raises:
         BadRequest: no motive, too long a time, or an act that is not asked for so.
@@ -62,11 +70,12 @@ def request(
     if codename:
         actor, case, row = identities.find(repo, caller, Right.REQUEST, named, attempted=act)
         asked = {} if act is Act.ERASURE else {"hours": hours}
-        return _ask(repo, actor, act, Subject(row.id, row.codename, case), asked, motive)
+        subject = Subject(row.id, row.codename, case)
+        return _ask(repo, actor, act, subject, asked, motive, drawn=drawn)
     actor, subject = find_subject(repo, caller, Right.REQUEST, named, attempted=act)
     if act is Act.IDENTITY_REVEALED and subject.exhibit is None:
         raise BadRequest("who a source is stands in the record of an exhibit; name that")
-    return _ask(repo, actor, act, subject, {"hours": hours}, motive)
+    return _ask(repo, actor, act, subject, {"hours": hours}, motive, drawn=drawn)
 
 
 def mark(
@@ -198,11 +207,13 @@ def _ask(
     subject: Subject | None,
     asked: Mapping[str, Any],
     motive: str,
+    *,
+    drawn: str | None = None,
 ) -> Approval:
     check_motive(motive)
     at = repo.clock()
     row = Approval(
-        id=f"APR-{uuid7(at, repo.random)}",
+        id=f"APR-{drawn or uuid7(at, repo.random)}",
         act=str(act),
         subject=subject.id if subject else HOUSE,
         case_id=subject.case.id if subject else None,
@@ -215,6 +226,8 @@ def _ask(
     detail = {"approval": row.id, "asked": dict(asked)}
     draft = _draft(Act.APPROVAL_REQUESTED, actor, row, subject, motive, detail)
     with repo.database.writing() as session:
+        if drawn is not None and (made := session.get(Approval, row.id)) is not None:
+            return made
         session.add(row)
         session.flush()
         [entry] = repo.ledger.append(session, [draft])

@@ -98,6 +98,29 @@ def test_cases_and_submissions_sent_twice_are_begun_once(client, as_, house):
     assert begun[0].json["submission"] == begun[1].json["submission"]
 
 
+def test_an_act_of_two_persons_asked_for_twice_waits_once(client, as_, house):
+    number = client.post(
+        f"/api/v1/exhibits?case={CODE}", data=b"x", headers=as_("investigator")
+    ).json["exhibit"]
+    order = {"exhibit": number, "order": f"sha256:{'a' * 64}", "motive": "m"}
+    unseal = {"act": "unsealing", "subject": number, "motive": "m"}
+    for path, body, name in (("approvals", unseal, "approval"), ("erasures", order, "erasure")):
+        headers = {**as_(login()), "Idempotency-Key": "k"}
+        made = [
+            client.post(f"/api/v1/{path}", json=body, headers=headers).json.get(name)
+            for _ in range(2)
+        ]
+        if path == "erasures":  # the same key with another request
+            assert made == [None, None]
+            headers["Idempotency-Key"] = "other"
+            made = [
+                client.post(f"/api/v1/{path}", json=body, headers=headers).json[name]
+                for _ in range(2)
+            ]
+        assert made[0] == made[1]
+        assert len(client.get(f"/api/v1/{path}", headers=as_(login())).json["items"]) == 1
+
+
 def test_wrong_bytes_sent_twice_are_kept_once(client, as_, house):
     headers = {**as_("investigator"), "Repr-Digest": f"sha-256=:{'A' * 43}=:"}
     answers = [send(client, headers) for _ in range(2)]

@@ -20,6 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from api.commands.context import login
+from custody.entry import Act
+from repository import approvals, erasure, identities
+from repository.access import PARTIES
+from repository.authorise import Caller
+from repository.disclose import disclose
+from repository.exports import bundles
+from repository.people import grant, new_person
 from tests.benchmarks.house_of import say
 from tests.house import CODE, ROLES, House, make_house
 from tests.service import serving
@@ -30,6 +37,7 @@ CHECKS = (
     "response_schema_conformance"
 )
 NOBODY = "nobody"
+OTHERS = ("auditor", "partner", "submitter", "counsel", "expert", "administrator")
 PHASES = "examples,coverage,fuzzing"
 
 
@@ -50,11 +58,28 @@ def furnish(house: House, folder: Path) -> dict[str, str]:
     file = folder / "photo.jpg"
     file.write_bytes(b"bytes" * 1000)
     [line] = house.ingest(file)
+    (folder / "other").write_bytes(b"to be erased")
+    [other] = house.ingest(folder / "other")
+    repo, first = house.repo, house.caller(login())
+    for role in OTHERS:
+        person = new_person(repo, house.custodian, name=role, role=role)
+        if role != "administrator":
+            party = "defence" if role in PARTIES else None
+            grant(repo, house.custodian, case=house.case, person=person, role=role, party=party)
+    second = Caller(new_person(repo, house.custodian, name="second", role="custodian"), "named")
+    disclose(repo, first, line["exhibit"], party="defence", purpose="disclosure")
+    order = f"sha256:{'a' * 64}"
+    ends = erasure.request(repo, second, other["exhibit"], order=order, motive="m")
+    waits = approvals.request(repo, second, Act.UNSEALING, line["exhibit"], motive="m", hours=1)
+    export = bundles.ask(repo, first, CODE, numbers=[line["exhibit"]], purpose="court")
+    somebody = identities.add(repo, first, CODE, "source", identities.Person("Somebody"))
     begun = "SUB-01a1f000-0000-7000-8000-000000000001"
     return {
         "path.number": line["exhibit"], "query.case": CODE, "path.code": CODE,
         "path.submission": line["submission"], "path.index": "3", "query.submission": begun,
-        "path.name": "0/000.p/3",
+        "path.name": "0/000.p/3", "path.subject": line["exhibit"], "path.approval": waits.id,
+        "path.erasure_id": ends.id, "path.export_id": export.id,
+        "path.codename": somebody.codename,
     }  # fmt: skip
 
 
@@ -90,12 +115,18 @@ def run(
 
 
 def rounds(
-    folder: Path, *, examples: int, seed: int, kinds: Sequence[bool], phases: str = PHASES
+    folder: Path,
+    *,
+    examples: int,
+    seed: int,
+    kinds: Sequence[bool],
+    roles: Sequence[str] = (*ROLES, *OTHERS),
+    phases: str = PHASES,
 ) -> Iterator[Round]:
     """Serve a house, attack it in one role after the other, and tell what came of each."""
     house = make_house(folder)
     known = furnish(house, folder)
-    people = (*ROLES, "stranger", login())
+    people = (*roles, "stranger", login())
     tokens: dict[str, str | None] = {
         name: house.evidence("token", "new", name).lines[0]["token"] for name in people
     }

@@ -15,10 +15,10 @@ from repository import erasure
 from repository.access_log import COLUMNS, cell
 from repository.approvals import MAX_HOURS
 from repository.errors import AccessDenied, BadRequest, UnknownExhibit
-from repository.people import new_person, new_token
+from repository.people import find_person, new_person, new_token
 from repository.retrieve import retrieve
 from repository.rules import Approval
-from tests.house import CODE, House
+from tests.house import CODE, House, login
 
 
 @pytest.fixture
@@ -420,6 +420,47 @@ def test_the_access_log_shows_who_why_when_and_refusals_and_is_itself_an_access(
     assert house.evidence("access-log", person="analyst").code == 4
     later = house.evidence("access-log", "--since", "2999-01-01", person="watch")
     assert later.lines == []
+
+
+def test_the_access_log_comes_in_pages_that_later_accesses_do_not_move(house, number):
+    client = create_app(house.repo).test_client()
+    with house.repo.database.reading() as session:
+        watch = find_person(session, login())
+    _, text = new_token(house.repo, house.custodian, person=watch, expires_at=None)
+    headers = {"Authorization": f"Bearer {text}"}
+    for _ in range(7):
+        house.evidence("show", number, person="analyst")
+    path = "/api/v1/access-log?person=analyst"
+    whole = client.get(path, headers=headers).json
+    assert (len(whole["items"]), whole["next"]) == (7, None)
+    paged, cursor = [], ""
+    while True:
+        page = client.get(f"{path}&limit=3{cursor}", headers=headers).json
+        paged += page["items"]
+        house.evidence("show", number, person="analyst")
+        if page["next"] is None:
+            break
+        cursor = f"&cursor={page['next']}"
+    assert paged == whole["items"]
+    looks = [e.fields for e in house.entries() if e.fields.get("reason") == "access-log"]
+    assert len(looks) == 4  # each page is a look
+
+
+def test_an_institutions_auditor_is_shown_its_cases_and_its_people_alone(house, number):
+    person(house, "their eyes", "auditor", "--organisation", "Tribunal")
+    person(house, "theirs", "custodian", "--organisation", "Tribunal")
+    opened = house.evidence("case", "new", "TRI", "--title", "T", person="theirs")
+    assert opened.code == 0, opened.err
+    house.evidence("show", number, person="analyst")
+    house.evidence("case", "show", "TRI", person="analyst")  # refused, and about their case
+    house.evidence("case", "show", "TRI", person="theirs")
+    house.evidence("case", "show", "NONE", person="theirs")
+    rows = house.evidence("access-log", person="their eyes").lines
+    assert {row["case"] for row in rows} == {"TRI", None}
+    assert {row["name"] for row in rows if row["case"] is None} == {"theirs"}
+    assert {row["name"] for row in rows if row["case"] == "TRI"} == {"theirs", "analyst"}
+    everything = house.evidence("access-log").lines
+    assert {CODE, "TRI"} <= {row["case"] for row in everything}
 
 
 def test_no_cell_is_a_formula(house, number):
