@@ -1,10 +1,13 @@
 """Exports over HTTP: asked for, made by a worker, fetched; decided and recorded each time."""
 
 import io
+import json
 import subprocess
 import sys
 import tarfile
+import time
 from dataclasses import replace
+from http.client import HTTPConnection
 
 import pytest
 
@@ -19,6 +22,7 @@ from repository.exports.archive import parts_of
 from repository.people import end_person, grant, new_person
 from tests.api.test_sessions import OURS, Clock, signed_in, token
 from tests.house import CODE, login
+from tests.service import serving
 
 PURPOSE = {"Evidence-Purpose": "court: the marker purpose", "Evidence-Authority": "warrant 7"}
 LARGE = bytes(range(256)) * 4096 * 20  # 20 chunks
@@ -333,6 +337,33 @@ def test_while_the_store_is_away_it_waits_and_is_given_up_on_record(house, numbe
         duty.give_up(session, name, "why")
     assert house.last("report_generated")["reason"] == "not-made"
     assert asking("GET", f"/exports/{name}").json["reason"] == "not-made"
+
+
+def test_the_service_and_its_own_worker_make_it(house, numbers, tmp_path):
+    headers = {**token(house, "prosecutor")[1], **PURPOSE, "Content-Type": "application/json"}
+    house.repo.close()
+
+    def ask(service, method, path, body=None):
+        line = HTTPConnection(service.host, service.port, timeout=60)
+        try:
+            line.request(method, f"/api/v1{path}", body, headers)
+            answer = line.getresponse()
+            return answer.status, answer.read()
+        finally:
+            line.close()
+
+    with serving(house.data) as service:
+        status, said = ask(service, "POST", f"/cases/{CODE}/exports", json.dumps({}))
+        assert status == 202
+        path = f"/exports/{json.loads(said)['export']}"
+        end = time.monotonic() + 60
+        while json.loads(ask(service, "GET", path)[1])["state"] != "ready":
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        status, data = ask(service, "GET", f"{path}/bundle")
+    assert status == 200
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        assert sum(one.name.startswith(f"{path[9:]}/data/") for one in archive) == 3
 
 
 def test_the_archive_holds_exhibits_of_more_than_eight_gibibytes():
