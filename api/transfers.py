@@ -1,8 +1,6 @@
 """Custody that passes on, over HTTP: releases and answers, continuity, bundles of other houses."""
 
-from pathlib import Path
-from shutil import rmtree
-from tempfile import mkdtemp
+from contextlib import ExitStack
 from typing import BinaryIO, cast
 
 from flask import Blueprint, Response, jsonify, request
@@ -17,6 +15,7 @@ from repository.continuity import case_continuity
 from repository.errors import BadRequest, NoEarlierCustody
 from repository.naming import shown
 from repository.quoted import show_quoted
+from repository.workplace import workplace
 
 blueprint = Blueprint("transfers", __name__, url_prefix="/api/v1")
 
@@ -63,18 +62,15 @@ def answer(transfer: str) -> Response:
 def bundle(transfer: str) -> Response:
     """Give the bundle of a transfer to another installation, as a tar: to either side."""
     who, house = caller(), repo()
-    place = Path(mkdtemp(prefix="bundle-", dir=house.settings.data / "work"))
-    try:
-        made = deliveries.bundle(house, who, transfer, place / "bundle")
-    except BaseException:
-        rmtree(place, ignore_errors=True)
-        raise
-    headers = {
-        "Content-Disposition": f'attachment; filename="{transfer}.tar"',
-        "Evidence-Manifest": made.manifest,
-    }
-    answer = Response(pack(place / "bundle"), 200, headers, content_type="application/x-tar")
-    answer.call_on_close(lambda: rmtree(place, ignore_errors=True))
+    with ExitStack() as stack:
+        place = stack.enter_context(workplace(house)) / "bundle"
+        made = deliveries.bundle(house, who, transfer, place)
+        headers = {
+            "Content-Disposition": f'attachment; filename="{transfer}.tar"',
+            "Evidence-Manifest": made.manifest,
+        }
+        answer = Response(pack(place), 200, headers, content_type="application/x-tar")
+        answer.call_on_close(stack.pop_all().close)
     return answer
 
 

@@ -317,7 +317,7 @@ class SubmissionReceipt(_Vouched):
 class TransferReceipt(_Vouched):
     """What one house signs for another about custody that passed between them.
 
-    It is of the entry that custody was received, or that such a receipt was acknowledged;
+    It is of the entry that custody was received or refused, or that a receipt was acknowledged;
     `answers` is the digest of the body of the other house's entry, `submission` the transfer.
     """
 
@@ -358,7 +358,7 @@ class TransferReceipt(_Vouched):
             MalformedNote, BadSignature, BadProof: the proof does not verify.
         """
         fields = self._fields()
-        if (fields.get("type"), fields.get("outcome")) not in _ANSWERS:
+        if fields.get("type") not in _ANSWERS or fields.get("outcome") != "done":
             raise MalformedEntry("the entry of this receipt answers no transfer")
         told = fields.get("verification")
         observed = told.get("observed") if isinstance(told, dict) else None
@@ -369,7 +369,7 @@ class TransferReceipt(_Vouched):
         return self._proved(fields, keys)
 
 
-_ANSWERS = (("transfer_received", "done"), ("receipt_acknowledged", "done"))
+_ANSWERS = ("transfer_received", "transfer_refused", "receipt_acknowledged")
 AnyReceipt = Receipt | SubmissionReceipt
 
 

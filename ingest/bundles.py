@@ -10,13 +10,10 @@ again is one result.
 
 import json
 import os
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any, BinaryIO
 
 from custody import verify
@@ -31,12 +28,13 @@ from repository import Repository
 from repository.access import IDENTIFYING, Marking, Right
 from repository.authorise import Caller, on_case
 from repository.counterparts import keys_of_ledger
-from repository.errors import BadRequest
-from repository.marking import carried
+from repository.errors import BadRequest, TransferAnswered
+from repository.marking import carried, check_motive
 from repository.models import Case
 from repository.naming import of_recorded, shown
 from repository.purpose import parse
 from repository.submissions import Declaration, complete, open_submission
+from repository.workplace import workplace
 
 _NEEDED = (*verify.REQUIRED, "canonical", "registration", "key-trusted")
 _BLOCK = 1 << 20
@@ -90,7 +88,7 @@ def import_bundle(
     """
     actor, case = on_case(repo, caller, Right.IMPORT, code, attempted=Act.SUBMISSION)
     declared = Declaration(purpose=parse(purpose or "sharing"))
-    with _workplace(repo) as work:
+    with workplace(repo) as work:
         place = _came(source, work, size)
         try:
             folder = place if place.is_dir() else _unpacked(place, work)
@@ -99,6 +97,37 @@ def import_bundle(
             _hold(repo, actor, case, declared, work, place, found)
         outcomes = _taken(repo, actor, case, declared, quoted)
     return [Taken(one.their_number, one.origin, outcomes[one.their_id]) for one, _ in quoted]
+
+
+def refuse_bundle(
+    repo: Repository, caller: Caller, code: str, source: Path | BinaryIO, *, motive: str
+) -> list[int]:
+    """Refuse to take over what a bundle releases to us; return the indexes of the entries.
+
+    Nothing of it is kept. Whoever released it is told by the receipts of these entries.
+
+    Raises:
+        UnknownCase, AccessDenied: not for this caller; recorded.
+        BadRequest: no motive, or the bundle releases nothing to us.
+        TransferAnswered: it was taken in before.
+        BadBundle: there is no bundle there, or one that does not verify.
+    """
+    check_motive(motive)
+    actor, case = on_case(repo, caller, Right.IMPORT, code, attempted=Act.TRANSFER_REFUSED)
+    with workplace(repo) as work:
+        place = _came(source, work, None)
+        try:
+            quoted = _believed(repo, place if place.is_dir() else _unpacked(place, work), work)
+        except _Unverified as found:
+            raise BadBundle(f"the bundle does not verify ({found.detail})") from found
+    released = {one.their_id: one.release for one, _ in quoted if one.release is not None}
+    if not released:
+        raise BadRequest("the bundle releases nothing to this repository; just do not import it")
+    with repo.database.reading() as session:
+        if imported(session, case, quoted[0][0].bundle, released):
+            raise TransferAnswered("it was taken in before; it cannot be refused any more")
+    drafts = [one.refusal(actor, case, motive) for one, _ in quoted if one.release is not None]
+    return [entry.index for entry in repo.ledger.record(*drafts)]
 
 
 def _taken(
@@ -137,16 +166,6 @@ class _Unverified(Exception):
 
 
 # --- getting at it
-
-
-@contextmanager
-def _workplace(repo: Repository) -> Iterator[Path]:
-    """Yield a private folder; it goes with all that is in it."""
-    place = Path(mkdtemp(prefix="bundle-", dir=repo.settings.data / "work"))
-    try:
-        yield place
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
 
 
 def _came(source: Path | BinaryIO, work: Path, size: int | None) -> Path:

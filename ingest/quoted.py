@@ -117,6 +117,22 @@ class Quoted:
             )
         return drafts
 
+    def refusal(self, actor: Actor, case: Case, motive: str) -> Draft:
+        """Return the entry that says that custody was not taken over; there is no exhibit."""
+        detail = {"origin": self.origin, "exhibit": self.their_number, "id": self.their_id}
+        return Draft(
+            Act.TRANSFER_REFUSED,
+            actor,
+            reason="not-imported",
+            request_id=(self.transfer or "").removeprefix("TRF-"),
+            plain={
+                "inputs": [self.release],
+                "verification": {"expected": [self.sha256], "observed": [self.sha256]},
+            },
+            withheld={"case": case.code, "motive": motive, "detail": detail},
+            subject=case.id,
+        )
+
 
 def add_quoted(session: Session, rows: Sequence[Any], entries: Sequence[CustodyEntry]) -> None:
     """Add the rows of a quoted exhibit, with the indexes of its entries, which begin the list."""

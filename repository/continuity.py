@@ -235,7 +235,7 @@ def _pass(passings: dict[str, Passing], line: Line) -> None:
     if body["type"] == Act.TRANSFER_RELEASED and body.get("reason"):
         state = body["reason"]  # provided, withdrawn, dropped
     if body["type"] == Act.RECEIPT_ACKNOWLEDGED and body["outcome"] == "done":
-        state = "received"
+        state = body["reason"]  # received, refused
     if state is not None:
         passing.state = state
     if state not in (None, "provided"):

@@ -97,12 +97,17 @@ def bundle(
     return made
 
 
+def receipts_of(repo: Repository, indexes: Sequence[int]) -> list[TransferReceipt]:
+    """Return the receipts of entries that answer another installation's."""
+    return [_receipt(repo, index) for index in indexes]
+
+
 def receipts(repo: Repository, exhibit_ids: Sequence[str]) -> list[TransferReceipt]:
     """Return the receipts of exhibits that were received from another installation."""
     with repo.database.reading() as session:
         query = select(Quoted).where(Quoted.exhibit_id.in_(exhibit_ids))
         found = [row.received for row in session.scalars(query) if row.received is not None]
-    return [_receipt(repo, index) for index in sorted(found)]
+    return receipts_of(repo, sorted(found))
 
 
 def as_file(receipt: Mapping[str, Any]) -> bytes:
@@ -114,7 +119,7 @@ def acknowledge(repo: Repository, caller: Caller, data: bytes) -> TransferReceip
     """Check a receipt of another installation, record it, and return what goes back to it.
 
     None goes back for a receipt that is itself an acknowledgement: then both ledgers hold the
-    other's signed receipt. The same receipt again is one result.
+    other's signed receipt; nor for a refusal. The same receipt again is one result.
 
     Raises:
         UnknownTransfer: it is of no transfer that the caller has a part in; recorded.
@@ -130,14 +135,15 @@ def acknowledge(repo: Repository, caller: Caller, data: bytes) -> TransferReceip
         refuse(repo, caller, Act.RECEIPT_ACKNOWLEDGED, ["receipt-malformed"], refused)
     back = fields.get("type") == Act.RECEIPT_ACKNOWLEDGED
     found = _received(repo, caller, receipt) if back else _released(repo, caller, receipt)
+    refusal = fields.get("type") == Act.TRANSFER_REFUSED
     if found.before == receipt.body:  # the same one, with whatever witnesses it has by now
-        return None if back else _receipt(repo, found.answered)
+        return None if back or refusal else _receipt(repo, found.answered)
     reason = _against(receipt, found)
     digest = f"sha256:{sha256(data).hexdigest()}"
     draft = Draft(
         Act.RECEIPT_ACKNOWLEDGED,
         found.actor,
-        reason="acknowledged" if back else "received",
+        reason="acknowledged" if back else "refused" if refusal else "received",
         exhibit=ref(found.exhibit),
         request_id=receipt.submission.removeprefix("TRF-"),
         withheld={"case": found.case},
@@ -169,12 +175,13 @@ def acknowledge(repo: Repository, caller: Caller, data: bytes) -> TransferReceip
         if isinstance(row, Transfer):
             if row.state not in WAITING:
                 raise AnswerRefused(f"{row.id} was answered otherwise meanwhile: {row.state}")
-            row.state, row.answered_by, row.answered_at = "received", found.actor.id, repo.clock()
+            row.state = "refused" if refusal else "received"
+            row.answered_by, row.answered_at = found.actor.id, repo.clock()
         session.flush()
         [entry] = repo.ledger.append(session, [draft])
         if isinstance(row, Transfer):
             row.answer = entry.index
-    return None if back else _receipt(repo, entry.index)
+    return None if back or refusal else _receipt(repo, entry.index)
 
 
 @dataclass(frozen=True, slots=True)

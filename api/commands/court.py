@@ -14,7 +14,7 @@ from custody.entry import Act, Actor
 from custody.errors import CustodyError
 from custody.findings import Finding
 from custody.receipt import AnyReceipt, SubmissionReceipt, read_receipt
-from ingest.bundles import import_bundle
+from ingest.bundles import import_bundle, refuse_bundle
 from repository import Repository, deliveries
 from repository.access import EXCLUDED_USES, Right
 from repository.authorise import on_house
@@ -282,15 +282,28 @@ def export(
 @click.option("--purpose", help="Why; a code, or 'code: your words'. Sharing, if nothing is said.")
 @click.option("--receipts", type=click.Path(path_type=Path), metavar="FILE",
               help="Where to write the receipts for whoever released custody to us.")  # fmt: skip
+@click.option("--refuse", "motive", metavar="MOTIVE",
+              help="Take nothing in: refuse the custody that it releases to us.")  # fmt: skip
 @pass_context
 def import_(
-    ctx: Context, bundle: Path, code: str, purpose: str | None, receipts: Path | None
+    ctx: Context,
+    bundle: Path,
+    code: str,
+    purpose: str | None,
+    receipts: Path | None,
+    motive: str | None,
 ) -> None:
     """Take in the BUNDLE of another repository: a folder, or a tar of one.
 
     Every claim is verified, its key among them (`evidence counterpart`). Custody of before is kept
     as quoted; ours begins with the receipt. What does not verify is kept in quarantine whole.
     """
+    if motive is not None:
+        refused = refuse_bundle(ctx.repo, ctx.caller, code, bundle, motive=motive)
+        publish(ctx.repo)
+        ctx.result({"refused": refused}, f"refused: {len(refused)} exhibits")
+        write_receipts(ctx, receipts, deliveries.receipts_of(ctx.repo, refused))
+        return
     taken = import_bundle(ctx.repo, ctx.caller, code, bundle, purpose=purpose)
     publish(ctx.repo)
     for one in taken:

@@ -1,5 +1,6 @@
 """Another repository's bundle: verified, its custody quoted, its conditions kept; or held whole."""
 
+import fcntl
 import hashlib
 import io
 import json
@@ -8,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
 from pathlib import Path
 
 import pytest
@@ -392,3 +394,23 @@ def test_the_command_line_says_by_its_exit_code(house, bundle):
     payload(bundle)
     assert house.evidence("import", bundle, "--case", CODE).code == 1
     assert house.evidence("import", os.devnull, "--case", CODE).code == 1
+
+
+def test_what_a_killed_import_left_unpacked_goes_with_the_next_one(house, bundle):
+    work = house.data / "work"
+    left, living, young = (work / f"bundle-{name}" for name in ("left", "living", "young"))
+    long_ago = time.time() - 3_600
+    for place in (left, living, young):
+        place.mkdir()
+        (place / "evidence").write_bytes(b"in the clear")
+    for place in (left, living):
+        os.utime(place, (long_ago, long_ago))
+    lock = os.open(living, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        take(house, bundle)
+        assert sorted(work.glob("bundle-*")) == [living, young]
+    finally:
+        os.close(lock)
+        shutil.rmtree(living)
+        shutil.rmtree(young)

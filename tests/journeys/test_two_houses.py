@@ -299,6 +299,35 @@ def test_a_receipt_for_another_exhibit_of_the_transfer_does_not_answer_for_it(
     assert [states[one] for one in numbers] == ["provided", "received"]
 
 
+def test_what_the_other_house_refuses_comes_back_signed_and_custody_stays(
+    houses, numbers, tmp_path
+):
+    unit, tribunal = houses.unit, houses.tribunal
+    name = let_go(houses, numbers[0])[0].row.id
+    place, sent = tmp_path / "bundle", tmp_path / "refused.json"
+    bundle(unit.repo, me(unit), name, place)
+    words = ["--case", CODE, "--refuse", "no mandate for this case", "--receipts", sent]
+    assert tribunal.evidence("import", place, *words).code == 0
+    entry = tribunal.last("transfer_refused")
+    assert (entry["outcome"], entry["reason"]) == ("done", "not-imported")
+    [receipt] = [as_file(one) for one in json.loads(sent.read_bytes())["items"]]
+    assert acknowledge(unit.repo, me(unit), receipt) is None
+    assert acknowledge(unit.repo, me(unit), receipt) is None  # again, it is one result
+    told = dict(case_continuity(unit.repo, me(unit), CODE)[0])[numbers[0]]
+    assert (told.holder, told.passings[-1].state) == (None, "refused")
+    assert [gap.kind for gap in told.gaps] == ["before-undeclared"]
+    # taken in all the same, it stays refused at the unit, which says so
+    [late] = [as_file(one) for one in _receipts_of_import(tribunal, place, tmp_path / "late.json")]
+    refused(houses, numbers[0], late, "answered-before")
+    assert tribunal.evidence("import", place, *words[:-1], tmp_path / "no").code == 2
+
+
+def _receipts_of_import(house: House, place, file) -> list[dict]:
+    said = house.evidence("import", place, "--case", CODE, "--receipts", file)
+    assert said.code == 0, said.err
+    return json.loads(file.read_bytes())["items"]
+
+
 def test_a_receipt_that_never_comes_is_seen_and_the_release_taken_back(houses, numbers, tmp_path):
     unit = houses.unit
     name = let_go(houses, numbers[0])[0].row.id
