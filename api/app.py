@@ -16,6 +16,7 @@ from api import (
     federation,
     identities,
     limits,
+    matches,
     members,
     pages,
     passkeys,
@@ -74,6 +75,7 @@ def create_app(repo: Repository) -> Flask:
         passkeys,
         identities,
         transfers,
+        matches,
         custody_log,
         pages,
     ):

@@ -18,6 +18,7 @@ from api.commands import (
     intake,
     invite,
     ledger,
+    match,
     members,
     rules,
     service,
@@ -72,6 +73,7 @@ for group in (
     transfers,
     sessions,
     identity,
+    match,
     service,
     witness,
 ):

@@ -4,6 +4,7 @@ from typing import Any
 
 from api.errors import TYPE_PREFIX
 from api.exports_schema import EXPORT_OPERATIONS
+from api.matches_schema import MATCH_OPERATIONS
 from api.place import SESSION
 from api.refusals import problems_of
 from api.rules_schema import ASSURED, ONCE, RULE_OPERATIONS
@@ -95,6 +96,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *SESSION_OPERATIONS,
     *EXPORT_OPERATIONS,
     *TRANSFER_OPERATIONS,
+    *MATCH_OPERATIONS,
     ("get", "/api/v1/cases", "List your cases", {200: CaseList}, [*_PAGED], None),
     ("post", "/api/v1/cases", "Open a case", {201: CaseView}, [ONCE], NewCase),
     ("get", "/api/v1/cases/{code}", "Show a case", {200: CaseView}, [_CODE], None),

@@ -70,6 +70,8 @@ STATUSES: dict[str, int] = {
     "unknown-passkey": 404,
     "unknown-erasure": 404,
     "unknown-approval": 404,
+    "unknown-notice": 404,
+    "too-many-queries": 429,
     "approval-expired": 410,
     "already-exists": 409,
     "purpose-required": 400,

@@ -5,6 +5,7 @@ is compared with this (tests/kept_word.py).
 """
 
 from api.exports_schema import EXPORT_REFUSALS
+from api.matches_schema import MATCH_REFUSALS
 from api.problems import STATUSES
 from api.rules_schema import RULE_REFUSALS
 from api.session_schema import SESSION_REFUSALS
@@ -50,6 +51,7 @@ REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
     **SESSION_REFUSALS,
     **EXPORT_REFUSALS,
     **TRANSFER_REFUSALS,
+    **MATCH_REFUSALS,
     ("get", f"{_V1}/cases"): ("access-denied",),
     ("post", f"{_V1}/cases"): ("access-denied", "already-exists", *JSON, *ONCE),
     ("get", f"{_V1}/cases/{{code}}"): ("not-found", *CASE),

@@ -105,6 +105,28 @@ class Settings(BaseSettings):
         description="File with the passphrase of the vault's key, which opens nothing else; empty: "
         "made by `init`.",
     )
+    match_kek_uri: str = Field(
+        "",
+        description="The key that wraps the keys of matching, as `kek_uri`, and another one than "
+        "that; empty: a file in `data`, made when the first institution takes part.",
+    )
+    match_passphrase_file: Path | None = Field(
+        None,
+        description="File with the passphrase of the key of matching, which opens nothing else; "
+        "empty: made with it.",
+    )
+    match_person_hour: int = Field(
+        60, ge=1, description="Questions for a match that one person may ask in an hour."
+    )
+    match_organisation_day: int = Field(
+        500, ge=1, description="Questions for a match that one institution may ask in a day."
+    )
+    match_answer_seconds: float = Field(
+        0.25,
+        ge=0,
+        description="Answers about matches are held back until a whole multiple of so many seconds "
+        "has passed, so that their time says nothing; 0: given at once.",
+    )
     unwrap_log_file: Path | None = Field(
         None,
         description="The hardware module's log of unwrappings, for `evidence verify --unwraps`.",

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from custody.entry import Act, Draft
 from custody.errors import LedgerUnavailable, SignerUnavailable
-from ingest import completion, pieces, uploads
+from ingest import completion, matchable, pieces, uploads
 from ingest.errors import LibmagicMissing, SandboxUnavailable
 from ingest.finish import finish, waiting
 from ingest.workflows import Processors, give_up
@@ -22,6 +22,7 @@ from repository import Repository, chores, copies, erasure, fixity, setbacks, te
 from repository.errors import DiskFull, KeyUnavailable, StoreFull, StoreUnavailable, StoreUnfit
 from repository.exhibits import unprocessed
 from repository.exports import bundles
+from repository.matching import index
 from repository.models import Exhibit, Upload
 from repository.naming import recorded_name
 from repository.people import SYSTEM
@@ -102,6 +103,14 @@ def duties(repo: Repository, processors: Processors, say: Say) -> list[Duty]:
             give_up=partial(give_up, repo),
             said="looked at exhibits:",
             haste=True,
+        ),
+        Duty(
+            "match",
+            "keep",
+            lambda limit: _plain(index.waiting(repo, limit=limit)),
+            lambda ids: matchable.make(repo, ids),
+            together=matchable.TOGETHER,
+            said="made tokens of exhibits:",
         ),
         Duty(
             "copy",

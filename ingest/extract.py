@@ -16,6 +16,7 @@ from ingest.working_copy import ends_of, served, working_copy
 from repository import Repository
 from repository.errors import Erased, IntegrityError
 from repository.exhibits import by_entry, ref
+from repository.matching.index import expect
 from repository.models import DerivedObject, Exhibit, ExtractionRun
 from repository.people import SYSTEM
 from repository.retrieve import Recorded, integrity_failure, part_key, recorded
@@ -76,6 +77,7 @@ def extract(
         looked = [one for one in looked if one.exhibit.id in waiting]
         for one in looked:
             one.run = _keep(repo, session, one, waiting[one.exhibit.id])
+        expect(session, [one.exhibit.id for one in looked])
         session.flush()
         drafts = [(one, draft) for one in looked for draft in _entries(one, wish.actor)]
         entries = repo.ledger.append(session, [draft for _, draft in drafts])

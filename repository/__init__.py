@@ -54,6 +54,7 @@ class Repository:
     tsa_roots: tuple[str, ...] = ()
     second: Signer | None = None  # the log's ML-DSA-44 key, for published checkpoints
     held: list[bytes] = field(default_factory=list, repr=False)  # the house's data key, once used
+    match_keys: dict[str, bytes] = field(default_factory=dict, repr=False)  # of matching, once used
 
     @property
     def receipts(self) -> Path:

@@ -59,6 +59,7 @@ class Right(StrEnum):
     DISPOSE = "dispose"  # ask for the erasure of an exhibit
     GOVERN = "govern"  # people, grants, tokens, quarantine
     DECIDE = "decide"  # as a second person
+    MATCH = "match"  # ask whether others hold something, and read notices
     AUDIT = "audit"  # the ledger and the access log
     INSTALL = "install"  # stores and backups
 
@@ -88,6 +89,7 @@ ALLOWED: Mapping[Right, frozenset[str]] = {
     Right.DISPOSE: frozenset({"custodian"}),
     Right.GOVERN: frozenset({"custodian"}),
     Right.DECIDE: frozenset({"custodian"}),
+    Right.MATCH: _PARTICIPANTS | {"partner"},
     Right.AUDIT: frozenset({"auditor", "custodian"}),
     Right.INSTALL: frozenset({"administrator", "custodian"}),
 }

@@ -25,6 +25,7 @@ from repository.errors import (
     UnknownErasure,
 )
 from repository.exhibits import by_entry, derived_objects, ref, repaired_objects
+from repository.matching.parties import forget_erased
 from repository.models import Case, DataKey, Erasure, Exhibit
 from repository.naming import shown
 from repository.people import SYSTEM
@@ -158,6 +159,7 @@ def approve(repo: Repository, caller: Caller, erasure: str, *, motive: str) -> E
         row.state, row.decided_by, row.decided_at = "approved", actor.id, repo.clock()
         exhibit.erased_at = exhibit.processed_at = repo.clock()
         keys.destroy(session, exhibit.id)
+        forget_erased(session, exhibit.id)
         session.flush()
         repo.ledger.append(session, [_decision(Act.DELETION_APPROVED, actor, row, exhibit, motive)])
     repo.database.overwrite_log()

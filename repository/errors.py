@@ -159,6 +159,22 @@ class UnknownErasure(WrongUse):
     code = "unknown-erasure"
 
 
+class UnknownNotice(WrongUse):
+    """There is no such notice of a match that you may know of."""
+
+    code = "unknown-notice"
+
+
+class TooManyQueries(RepositoryError):
+    """A person or an institution asked for matches more often than it may; recorded."""
+
+    code = "too-many-queries"
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class UnknownApproval(WrongUse):
     """No act of two persons with this id waits for a decision."""
 

@@ -1,7 +1,6 @@
 """The mapped tables: Person, Case, Grant, Token, Submission, Upload, Exhibit, Part and more.
 
-Rows say how things are now and may change. What happened stands in the custody ledger, whose
-tables share this database (`custody.tables`).
+Rows say how things are now; what happened stands in the ledger beside them (`custody.tables`).
 """
 
 from datetime import datetime
@@ -12,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from repository import bundle, credentials, handovers, rules  # noqa: F401  # tables beside these
 from repository.columns import DIGEST, UUID, Model
+from repository.matching import tables  # noqa: F401
 
 
 class Person(Model):

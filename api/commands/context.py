@@ -52,6 +52,7 @@ EXIT_CODES: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
             errors.SignInRefused,
             errors.Erased,
             errors.ApprovalExpired,
+            errors.TooManyQueries,
             ServiceRefused,
         ),
     ),

@@ -13,6 +13,7 @@ from api.commands.context import Context, exit_code, file_result, pass_context, 
 from api.commands.gathering import THINGS, Offer, offered
 from api.commands.submission import give_receipt
 from custody.entry import Act, Draft
+from ingest import matchable
 from ingest.batch import Failure
 from ingest.batch import ingest as take_in
 from ingest.quarantine import held, reject, release
@@ -23,12 +24,14 @@ from ingest.staging import joined_before
 from ingest.workflows import TOGETHER, Processors, Runs
 from repository.access import Right
 from repository.authorise import on_case, on_house
-from repository.errors import BadRequest
+from repository.errors import BadRequest, KeyUnavailable
 from repository.ledger_mirror import publish
 from repository.models import Submission
 from repository.naming import recorded_name, shown
 from repository.purpose import parse
 from repository.submissions import FAMILIES, Declaration, interrupted, open_submission
+
+_AMONG = 500  # exhibits that are compared at once with what others hold
 
 
 @click.command()
@@ -189,6 +192,7 @@ class Background:
         self._processors = Processors(ctx.repo) if on else None
         self._waiting: list[str] = []
         self._groups: list[Future[Runs]] = []
+        self._exhibits: list[str] = []
 
     def __enter__(self) -> Self:
         return self
@@ -202,6 +206,7 @@ class Background:
         if self._processors is None or isinstance(result, Failure) or not result.number:
             return
         self._waiting.append(result.exhibit_id)
+        self._exhibits.append(result.exhibit_id)
         if len(self._waiting) >= TOGETHER:
             self._groups += self._processors.submit(self._waiting)
             self._waiting = []
@@ -220,9 +225,18 @@ class Background:
             for group in groups:
                 for run in group.result():
                     outcomes[run.outcome if run else "done before, or damaged"] += 1
+        self._match()
         publish(self._ctx.repo)
         said = ", ".join(f"{count} {word}" for word, count in sorted(outcomes.items()))
         self._ctx.say(f"identification and metadata: {said}")
+
+    def _match(self) -> None:
+        """Compare with what other institutions hold, where the exhibits' own takes part."""
+        try:
+            for start in range(0, len(self._exhibits), _AMONG):
+                matchable.make_all(self._ctx.repo, self._exhibits[start : start + _AMONG])
+        except KeyUnavailable as error:
+            self._ctx.say(f"not compared with what others hold, a worker will: {error}")
 
 
 @click.group()

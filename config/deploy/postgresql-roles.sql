@@ -20,6 +20,10 @@ GRANT SELECT, INSERT, DELETE ON opening_key, data_key TO evidence_service;
 
 -- Bytes on their way in, grants, who is at work, what was asked twice: their rows end with them.
 GRANT SELECT, INSERT, DELETE ON piece TO evidence_service;
+
+-- Tokens of matching, and the keys they are made under: made anew, and gone with what they are of.
+GRANT SELECT, INSERT, DELETE ON match_token, match_item, match_key TO evidence_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON match_state TO evidence_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON machine, setback, request_key, case_grant, announced,
     ceremony, identity_link TO evidence_service;
 
@@ -28,7 +32,7 @@ GRANT SELECT, INSERT, UPDATE ON
     person, token, case_file, submission, upload, intake, exhibit, part, quarantined,
     extraction_run, derived_object, object_copy, object_check, store_trial, chore, stray, fixity_run, flow, flow_range, erasure,
     child_exhibit, organisation, marking, approval, disclosed, identity,
-    web_session, passkey, person_invitation, bundle, transfer, counterpart, quoted
+    web_session, passkey, person_invitation, bundle, transfer, counterpart, quoted, match_party, match_query, match_notice
 TO evidence_service;
 
 GRANT SELECT ON alembic_version TO evidence_service;

@@ -111,6 +111,12 @@ RULES: dict[tuple[str, str], Rule] = {
     ("DELETE", "/api/v1/session"): Rule("person"),
     ("GET", "/api/v1/access-log"): Rule("house", frozenset({"auditor", "custodian"})),
     ("GET", "/api/v1/approvals"): Rule("house", CUSTODIAN),
+    ("POST", "/api/v1/matches"): Rule(  # nobody's institution takes part
+        "house", frozenset(), body={"kind": "telephone", "value": "+1 555 0100"}
+    ),
+    ("GET", "/api/v1/matches/notices"): Rule("house", CASE),
+    ("GET", "/api/v1/matches/parties"): Rule("house", CASE),
+    ("POST", "/api/v1/matches/notices/<notice>/acknowledgement"): Rule("house", frozenset()),
     ("POST", "/api/v1/approvals"): Rule(
         "exhibit", frozenset({"investigator", "analyst", "prosecutor", "custodian"}),
         shows=False, body=ASK,

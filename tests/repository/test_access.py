@@ -26,7 +26,8 @@ from repository.purpose import Purpose
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
-HOUSE = {Right.OPEN_CASE, Right.GOVERN, Right.DECIDE, Right.AUDIT, Right.INSTALL}
+HOUSE = {Right.OPEN_CASE, Right.GOVERN, Right.DECIDE, Right.AUDIT, Right.INSTALL,
+         Right.MATCH}  # fmt: skip
 LOOKING = {Right.LIST, Right.CONSULT, Right.REVEAL}
 RECIPIENT = {Right.RECEIVE, Right.ANSWER}
 PARTY = {*LOOKING, Right.HISTORY, Right.FACTS, Right.RETRIEVE}
@@ -34,19 +35,20 @@ PARTY = {*LOOKING, Right.HISTORY, Right.FACTS, Right.RETRIEVE}
 EXPECTED = {
     "investigator": {
         *LOOKING, Right.OPEN_CASE, Right.HISTORY, Right.FACTS, Right.INGEST, Right.EXTRACT,
-        Right.MARK, Right.REQUEST, Right.PROTECT, Right.IMPORT, *RECIPIENT,
+        Right.MARK, Right.REQUEST, Right.PROTECT, Right.IMPORT, Right.MATCH,
+        *RECIPIENT,
     },
     "analyst": {
         *LOOKING, Right.HISTORY, Right.FACTS, Right.RETRIEVE, Right.EXTRACT, Right.REQUEST,
-        *RECIPIENT,
+        Right.MATCH, *RECIPIENT,
     },
     "prosecutor": {
         *LOOKING, Right.HISTORY, Right.FACTS, Right.EXPORT, Right.DISCLOSE, Right.REQUEST,
-        Right.PROTECT, Right.RELEASE, Right.TRANSFER, *RECIPIENT,
+        Right.PROTECT, Right.RELEASE, Right.TRANSFER, Right.MATCH, *RECIPIENT,
     },
     "custodian": set(Right),
     "auditor": {Right.HISTORY, Right.AUDIT},
-    "partner": {*LOOKING, Right.FACTS, Right.RETRIEVE, *RECIPIENT},
+    "partner": {*LOOKING, Right.FACTS, Right.RETRIEVE, Right.MATCH, *RECIPIENT},
     "submitter": {*LOOKING, Right.INGEST},
     "counsel": PARTY,
     "expert": PARTY,
