@@ -66,8 +66,8 @@ def ask(
         PurposeRequired, UnknownCase, UnknownExhibit, AccessDenied: refused and recorded.
         ExportBlocked: nothing to export.
     """
-    if recipient is not None and len(recipient) > MAX_RECIPIENT:
-        raise BadRequest(f"a recipient has at most {MAX_RECIPIENT} characters")
+    if recipient is not None and not (recipient.strip() and len(recipient) <= MAX_RECIPIENT):
+        raise BadRequest(f"a recipient has 1 to {MAX_RECIPIENT} characters")
     attempted = Act.REPORT_GENERATED
     stated = stated_purpose(repo, caller, purpose, attempted, authority=authority, assured=assured)
     actor, case = on_case(repo, caller, Right.EXPORT, code, attempted=attempted, purpose=stated)

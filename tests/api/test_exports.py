@@ -222,8 +222,9 @@ def test_who_may_not_export_asks_in_vain_and_it_is_recorded(house, numbers, aski
     wrong = asking("POST", where, json={"exhibits": ["KRN-999999"]}, headers=PURPOSE)
     assert wrong.json["type"].endswith("/unknown-exhibit")
     assert house.last("access_denied")["reasons"] == ["unknown-exhibit"]
-    long = {"exhibits": numbers, "recipient": "x" * 501}
-    assert asking("POST", where, json=long, headers=PURPOSE).status_code == 400
+    for wrong in ("x" * 501, "", " \t"):
+        said = {"exhibits": numbers, "recipient": wrong}
+        assert asking("POST", where, json=said, headers=PURPOSE).status_code == 400
     empty = asking("POST", "/cases/OTHER/exports", login(), json={}, headers=PURPOSE)
     assert empty.json["type"].endswith("/export-blocked")
 
