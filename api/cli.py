@@ -11,6 +11,7 @@ import click
 
 from api.commands import (
     access,
+    consent,
     court,
     extraction,
     house,
@@ -20,6 +21,8 @@ from api.commands import (
     ledger,
     match,
     members,
+    proceedings,
+    register,
     rules,
     service,
     sessions,
@@ -71,6 +74,9 @@ for group in (
     ledger,
     rules,
     transfers,
+    proceedings,
+    consent,
+    register,
     sessions,
     identity,
     match,

@@ -23,7 +23,8 @@ from repository.errors import BadRequest, IdempotencyKeyReused, RangeNotSatisfia
 from repository.models import Case
 from repository.naming import file_name
 from repository.purpose import parse
-from repository.retrieve import Reading, Span, retrieve, stated_purpose
+from repository.retrieve import Reading, Span, retrieve
+from repository.stated import stated_purpose
 from repository.submissions import CLAIMS, Declaration, complete, open_submission
 
 blueprint = Blueprint("exhibits", __name__, url_prefix="/api/v1/exhibits")

@@ -124,7 +124,7 @@ def disclosed(number: str) -> tuple[Response, int]:
     asked = json_body(NewDisclosure)
     row = disclose(
         repo(), who, number, party=asked.party, purpose=purpose(), authority=authority(),
-        assured=assured(),
+        assured=assured(), code=asked.case, form=asked.form,
     )  # fmt: skip
     answer = {"exhibit": number, "party": row.party, "entry": row.index}
     return jsonify(answer), 201

@@ -4,6 +4,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from api.consents_schema import CONSENT_OPERATIONS, CONSENT_REFUSALS
+from api.proceedings_schema import PROCEEDING_OPERATIONS, PROCEEDING_REFUSALS
+from api.register_schema import REGISTER_OPERATIONS, REGISTER_REFUSALS
+
 
 class MarkingView(BaseModel):
     """How a case, an exhibit or a submission is to be handled; `approval`: what waits to be."""
@@ -19,6 +23,7 @@ class MarkingView(BaseModel):
     authority_required: bool
     sealed: bool
     named: list[str]
+    owner: str | None
     approval: str | None = None
 
 
@@ -37,6 +42,7 @@ class NewMarking(BaseModel):
     authority_required: bool = False
     sealed: bool = False
     named: list[str] = []
+    owner: str | None = None
     motive: str
 
 
@@ -88,10 +94,12 @@ class ErasureList(BaseModel):
 
 
 class NewDisclosure(BaseModel):
-    """To which party an exhibit is disclosed."""
+    """To which party an exhibit is disclosed, in which form; `case`: a further case of it."""
 
     model_config = ConfigDict(extra="forbid")
     party: str
+    case: str | None = None
+    form: str | None = None
 
 
 class NewMotive(BaseModel):
@@ -239,6 +247,9 @@ ONCE = {
 
 # As `api.openapi.OPERATIONS`.
 RULE_OPERATIONS: tuple[tuple[str, str, str, dict[int, Any], list[dict[str, Any]], Any], ...] = (
+    *PROCEEDING_OPERATIONS,
+    *CONSENT_OPERATIONS,
+    *REGISTER_OPERATIONS,
     *(
         (method, f"/api/v1/{kind}/{{subject}}/marking", summary, answers, [_SUBJECT], asked)
         for kind in ("cases", "exhibits", "submissions")
@@ -357,6 +368,9 @@ ONCE_REFUSALS = ("idempotency-key-reused", "idempotency-key-in-use")
 
 # As `api.refusals.REFUSALS`.
 RULE_REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
+    **PROCEEDING_REFUSALS,
+    **CONSENT_REFUSALS,
+    **REGISTER_REFUSALS,
     **{
         ("get", f"{_V1}/{kind}/{{subject}}/marking"): _ANY_SUBJECT
         for kind in ("cases", "exhibits", "submissions")
@@ -375,11 +389,11 @@ RULE_REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
     ),
     ("get", f"{_V1}/erasures"): ("access-denied",),
     ("post", f"{_V1}/erasures"): (
-        *_EXHIBIT, *_BODY, *ONCE_REFUSALS, "step-up-required", "exhibit-erased",
+        *_EXHIBIT, *_BODY, *ONCE_REFUSALS, "step-up-required", "exhibit-erased", "on-hold",
     ),
     ("post", f"{_V1}/erasures/{{erasure_id}}/decision"): (
         *_EXHIBIT, *_BODY, "unknown-erasure", "step-up-required", "approval-expired",
-        "no-such-object", "locked",
+        "no-such-object", "locked", "on-hold",
     ),
     ("get", f"{_V1}/cases/{{code}}/identities"): _CASE,
     ("post", f"{_V1}/cases/{{code}}/identities"): (*_CASE, *_BODY),
@@ -389,6 +403,7 @@ RULE_REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
     ),
     ("post", f"{_V1}/exhibits/{{number}}/disclosures"): (
         *_EXHIBIT, *_BODY, "purpose-required", "purpose-too-long", "exhibit-erased",
+        "unknown-case",
         "step-up-required",
     ),
     ("post", f"{_V1}/exhibits/{{number}}/source"): (*_EXHIBIT, *_BODY, "step-up-required"),

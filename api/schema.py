@@ -185,6 +185,20 @@ class DeclaredList(Strict):
     rows: int = Field(ge=0)
 
 
+class NewConditions(Strict):
+    """How what is handed over is to be handled, from the first; whose consent sharing needs."""
+
+    handling: str | None = None
+    restriction: str | None = None
+    tlp: str | None = None
+    excluded_uses: list[str] = []
+    lead_only: bool = False
+    conditions: str | None = None
+    consent: list[str] = []
+    authority_required: bool = False
+    owner: str | None = None
+
+
 class NewSubmission(Strict):
     """A submission to begin; `id` may be drawn by the client: SUB- and a UUID."""
 
@@ -200,6 +214,7 @@ class NewSubmission(Strict):
     source: str | None = None
     conditions: str | None = None
     manifest: DeclaredList | None = None
+    marking: NewConditions | None = None
 
 
 class Completion(Strict):

@@ -22,7 +22,7 @@ from ingest.announce import announce, begin
 from ingest.completion import complete, receipt_pages, spooled
 from ingest.errors import BadList
 from ingest.overview import Cursor, line_json
-from repository.access import Right
+from repository.access import Marking, Right
 from repository.authorise import on_own_submission, on_submission
 from repository.errors import BadRequest
 from repository.purpose import parse
@@ -46,7 +46,10 @@ def create() -> tuple[Response, int, dict[str, str]]:
     manifest = asked.manifest.model_dump(exclude_none=True) if asked.manifest else None
     with requested_once(who, asked.model_dump_json()) as held:
         named = asked.id or (f"SUB-{held.made}" if held else None)
-        submission, again = begin(repo(), who, asked.case, declared, named=named, manifest=manifest)
+        submission, again = begin(
+            repo(), who, asked.case, declared, named=named, manifest=manifest,
+            marking=Marking.from_json(asked.marking.model_dump()) if asked.marking else None,
+        )  # fmt: skip
         again = again and not (held and held.again)
     found = overview.overview(repo(), submission.id)
     location = {"Location": f"{blueprint.url_prefix}/{submission.id}"}

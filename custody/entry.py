@@ -122,6 +122,10 @@ REQUIRED: Mapping[Act, frozenset[str]] = {
     Act.HANDLING_CHANGE: frozenset({"handling", "case", "motive"}),
     Act.IDENTITY_REVEALED: frozenset({"motive"}),  # an exhibit's source, or a codename
     Act.UNSEALING: frozenset({"case", "motive"}),
+    Act.ASSOCIATION: frozenset({"case", "motive"}),
+    Act.CONSENT_RECORDED: frozenset({"case", "motive"}),
+    Act.CONSENT_WITHDRAWN: frozenset({"case", "motive"}),
+    Act.HOLD_PLACED: frozenset({"exhibit", "count", "motive"}),
     Act.APPROVAL_REQUESTED: frozenset({"attempted", "motive"}),
     Act.APPROVAL_GIVEN: frozenset({"attempted", "motive"}),
     Act.APPROVAL_REFUSED: frozenset({"attempted", "motive"}),

@@ -24,7 +24,7 @@ from ingest.errors import IngestError, ListDiffers, SubmissionCompleted
 from ingest.filelist import Digests, Listed, kept, read_again, read_list
 from ingest.settle import settle_earlier
 from repository import Repository
-from repository.access import Right
+from repository.access import Marking, Right
 from repository.authorise import Caller, on_case, on_own_submission, refuse
 from repository.errors import AlreadyExists, DiskFull, UnknownSubmission
 from repository.models import Announced, Case, Submission
@@ -52,10 +52,12 @@ def begin(
     *,
     named: str | None = None,
     manifest: Mapping[str, Any] | None = None,
+    marking: Marking | None = None,
 ) -> tuple[Submission, bool]:
     """Begin a submission, under an id of the caller's own drawing where one is named.
 
-    `manifest` tells the list that declared something of each file, for the entry.
+    `manifest` tells the list that declared something of each file, for the entry; `marking` is how
+    what comes is to be handled from the first.
 
     Returns:
         The submission, and whether the caller has begun it before.
@@ -80,7 +82,7 @@ def begin(
     try:
         return open_submission(
             repo, actor, case, declared, named=named, sources=[source], expires=True,
-            manifest=manifest,
+            manifest=manifest, marking=marking,
         )  # fmt: skip
     except IntegrityError:  # another request with this id was first; is it the caller's own?
         if named is None:

@@ -5,8 +5,9 @@ Whatever no rule allows is refused, with every reason. To know who may do what, 
    the grant ends; some roles of the house count on every case (`EVERYWHERE`).
 2. `_narrowed`: submitters see what they handed over, counsel and experts what was disclosed to
    their party, and nothing else. Whoever has a role of `ALONE` in the house acts in no other.
+   A role on a further case that an exhibit belongs to counts for `ASSOCIATED` acts.
 3. `_forbidden`: what the markings of the case, the submission and the exhibit forbid. Each is
-   applied in turn, so that the strictest decides.
+   applied in turn, so that the strictest decides. What an owner keeps leaves by its consent alone.
 4. `STEP_UP`: what needs a recent sign-in, where somebody is signed in with a browser.
 """
 
@@ -16,7 +17,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from repository.purpose import Purpose
+from repository.agreed import Consent
+from repository.purpose import RECIPIENT_OF, Purpose
 
 ROLES = (
     "investigator", "analyst", "prosecutor", "custodian", "auditor", "partner", "submitter",
@@ -31,6 +33,9 @@ HANDLING = ("H0", "H1", "H2", "H3")
 TLP = ("CLEAR", "GREEN", "AMBER", "AMBER+STRICT", "RED")
 EXCLUDED_USES = ("death-penalty", "trial-in-absentia", "immigration", "intelligence")
 IDENTIFYING = ("source",)  # fields that say who somebody protected is: shown by two persons alone
+INTERNAL = frozenset(
+    {"association", "annotation"}
+)  # entries whose values are not for parties or outside
 RECIPIENTS = ("court", "defence", "partners")  # whom a provider consents to
 
 
@@ -38,6 +43,7 @@ class Right(StrEnum):
     """What a person may ask to do."""
 
     OPEN_CASE = "open-case"
+    SITUATIONS = "situations"  # list those that one may know of
     LIST = "list"  # those exhibits of a case that one may consult
     CONSULT = "consult"  # what a case, a submission or an exhibit is
     HISTORY = "history"  # an exhibit's entries
@@ -52,9 +58,16 @@ class Right(StrEnum):
     RECEIVE = "receive"  # take custody over of what was released to one's institution
     ANSWER = "answer"  # refuse what was released to it
     TRANSFER = "transfer"  # see what was released, and take a release back
+    ASSOCIATE = "associate"  # have an exhibit belong to a further case
+    SHARE = "share"  # the same, with a case of another institution
+    REVIEW = "review"  # the disclosure register of a proceeding
+    ACKNOWLEDGE = "acknowledge"  # that one's party got what was disclosed to it
+    HOLD = "hold"  # keep from erasure, for a matter
     MARK = "mark"  # say how something is to be handled
     PROTECT = "protect"  # put identities into the vault, and see codenames
-    REQUEST = "request"  # ask for an act of two persons
+    REQUEST = "request"  # ask for an act of two persons, or for an owner's consent
+    CONSENT = "consent"  # see what the own institution is asked for; refuse and withdraw
+    AGREE = "agree"  # give its consent
     REVEAL = "reveal"  # who a source is, where two persons permitted it
     DISPOSE = "dispose"  # ask for the erasure of an exhibit
     GOVERN = "govern"  # people, grants, tokens, quarantine
@@ -65,9 +78,11 @@ class Right(StrEnum):
 
 
 _PARTICIPANTS = frozenset({"investigator", "analyst", "prosecutor", "custodian"})
+_ANSWERING = frozenset({"investigator", "prosecutor", "custodian", "submitter"})
 _LOOKING = frozenset(ROLES) - {"auditor", "administrator"}
 ALLOWED: Mapping[Right, frozenset[str]] = {
     Right.OPEN_CASE: frozenset({"investigator", "custodian"}),
+    Right.SITUATIONS: _PARTICIPANTS | {"auditor", "partner"},
     Right.LIST: _LOOKING,
     Right.CONSULT: _LOOKING,
     Right.HISTORY: _PARTICIPANTS | PARTIES | {"auditor"},
@@ -82,9 +97,16 @@ ALLOWED: Mapping[Right, frozenset[str]] = {
     Right.RECEIVE: _PARTICIPANTS | {"partner"},
     Right.ANSWER: _PARTICIPANTS | {"partner"},
     Right.TRANSFER: frozenset({"prosecutor", "custodian"}),
-    Right.MARK: frozenset({"investigator", "custodian"}),
+    Right.ASSOCIATE: frozenset({"investigator", "prosecutor", "custodian"}),
+    Right.SHARE: frozenset({"prosecutor", "custodian"}),
+    Right.REVIEW: frozenset({"prosecutor", "custodian"}),
+    Right.ACKNOWLEDGE: PARTIES,
+    Right.HOLD: frozenset({"investigator", "prosecutor", "custodian"}),
+    Right.MARK: frozenset({"investigator", "custodian", "submitter"}),
     Right.PROTECT: frozenset({"investigator", "prosecutor", "custodian"}),
     Right.REQUEST: _PARTICIPANTS,
+    Right.CONSENT: _ANSWERING,
+    Right.AGREE: _ANSWERING,
     Right.REVEAL: _LOOKING,
     Right.DISPOSE: frozenset({"custodian"}),
     Right.GOVERN: frozenset({"custodian"}),
@@ -98,20 +120,26 @@ SHOWING = frozenset(  # what a seal and a circle of readers stop
     {
         Right.LIST, Right.CONSULT, Right.HISTORY, Right.FACTS, Right.INGEST, Right.RETRIEVE,
         Right.EXTRACT, Right.EXPORT, Right.DISCLOSE, Right.PROTECT, Right.REVEAL, Right.RELEASE,
-        Right.RECEIVE, Right.IMPORT, Right.TRANSFER,
+        Right.RECEIVE, Right.IMPORT, Right.TRANSFER, Right.ASSOCIATE, Right.SHARE, Right.REVIEW,
+        Right.ACKNOWLEDGE,
     }
 )  # fmt: skip
-LEAVING = frozenset({Right.EXPORT, Right.DISCLOSE, Right.RELEASE, Right.RECEIVE})
+LEAVING = frozenset(
+    {Right.EXPORT, Right.DISCLOSE, Right.SHARE, Right.RELEASE, Right.RECEIVE}
+)  # fmt: skip
 TAKING = LEAVING | {Right.RETRIEVE}
 USING = TAKING | {Right.FACTS, Right.EXTRACT}
+ASSOCIATED = frozenset(  # what a grant on a further case allows on an exhibit
+    {
+        Right.LIST, Right.CONSULT, Right.HISTORY, Right.FACTS, Right.RETRIEVE, Right.EXPORT,
+        Right.DISCLOSE, Right.REVIEW, Right.ACKNOWLEDGE,
+    }
+)  # fmt: skip
 # What needs a recent sign-in: what lets something leave, and acts of two persons on either side.
-STEP_UP = LEAVING | {Right.REQUEST, Right.DISPOSE, Right.REVEAL, Right.DECIDE}
-STALE = "step-up-required"
-
-# A purpose -> for whom something leaves, as providers consent to it.
-RECIPIENT_OF = {
-    "court": "court", "prosecution": "court", "defence": "defence", "disclosure": "defence",
+STEP_UP = LEAVING | {
+    Right.REQUEST, Right.DISPOSE, Right.REVEAL, Right.DECIDE, Right.AGREE,
 }  # fmt: skip
+STALE = "step-up-required"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +157,7 @@ class Marking:
     authority_required: bool = False
     sealed: bool = False
     named: tuple[str, ...] = ()  # ids of the persons who may know of it while it is sealed
+    owner: str | None = None  # the institution whose consent sharing needs
 
     def to_json(self) -> dict[str, Any]:
         """Return what is kept; lists are sorted, so that equal markings are equal."""
@@ -155,7 +184,7 @@ class Marking:
         ]
         found += [
             name
-            for name in ("restriction", "conditions")
+            for name in ("restriction", "conditions", "owner")
             if getattr(self, name) and getattr(self, name) != getattr(new, name)
         ]
         if set(self.excluded_uses) - set(new.excluded_uses):
@@ -165,6 +194,16 @@ class Marking:
         if self.sealed and set(new.named) - set(self.named):
             found.append("named")
         return sorted(found)
+
+    def contradictions(self) -> list[str]:
+        """Return which conditions cannot both be meant: nothing leaves until a person decided."""
+        found = []
+        kept = self.handling in ("H2", "H3") or self.lead_only
+        if self.tlp in ("CLEAR", "GREEN") and kept:
+            found.append("open-by-tlp-and-kept-by-handling")
+        if self.tlp in ("AMBER+STRICT", "RED") and "partners" in self.consent:
+            found.append("closed-by-tlp-and-open-to-partners")
+        return found
 
 
 def _rank(value: str | None, scale: tuple[str, ...]) -> int:
@@ -198,14 +237,17 @@ class Who:
 class Thing:
     """What an act is about: the house, or a case, or a submission or exhibit in its case."""
 
-    kind: str = "house"  # house, case, submission, exhibit
+    kind: str = "house"  # house, case, submission, exhibit, consent
     exists: bool = True
     organisation: str | None = None  # whose case it is; None: the house's own
     submission: str | None = None
     submitter: str | None = None  # the person who handed it over
     disclosed_to: frozenset[str] = frozenset()
     released_to: str | None = None  # the institution that may answer a transfer of custody
+    by_association: tuple[Held, ...] = ()  # on its further cases; of parties, if disclosed to them
     markings: tuple[Marking, ...] = ()
+    consents: tuple[Consent, ...] = ()  # of owners of it, given once; in force or not
+    owner: str | None = None  # of a consent: the institution that answers
     permitted: Mapping[str, datetime] = field(default_factory=dict)  # by two persons, until when
 
 
@@ -257,12 +299,16 @@ def _role(person: Who, act: Right, thing: Thing, now: datetime) -> tuple[str, li
     allowed = ALLOWED.get(act, frozenset())
     held = [one for one in person.held if one.until is None or one.until > now]
     everywhere = person.role in EVERYWHERE and person.organisation in (None, thing.organisation)
-    if thing.kind == "house" or everywhere or (thing.released_to and _released(person, thing)):
+    given = thing.released_to and _released(person, thing)
+    if thing.kind in ("house", "consent") or everywhere or given:
         held.append(Held(person.role))
+    if act in ASSOCIATED:
+        held += [one for one in thing.by_association if one.until is None or one.until > now]
     if person.role in ALONE:
         held = [one for one in held if one.role == person.role]
     if not held:
-        expired = any(one.until is not None and one.until <= now for one in person.held)
+        known = (*person.held, *thing.by_association)
+        expired = any(one.until is not None and one.until <= now for one in known)
         return person.role, ["grant-expired" if expired else "no-grant"]
     fitting = sorted(
         (one for one in held if one.role in allowed),
@@ -279,6 +325,9 @@ def _role(person: Who, act: Right, thing: Thing, now: datetime) -> tuple[str, li
 
 def _narrowed(held: Held, person: Who, act: Right, thing: Thing) -> str | None:
     """Return why a role that allows the act does not reach this thing."""
+    if act in (Right.CONSENT, Right.AGREE):
+        mine = thing.owner is not None and person.organisation == thing.owner
+        return None if mine else "not-owner"
     if act is Right.LIST:  # lists are made of what may be consulted
         return None
     if act in (Right.RECEIVE, Right.ANSWER) and not _released(person, thing):
@@ -287,7 +336,8 @@ def _narrowed(held: Held, person: Who, act: Right, thing: Thing) -> str | None:
         begins = act is Right.INGEST and thing.kind == "case"
         return None if begins or thing.submitter == person.id else "not-own"
     if held.role in PARTIES:
-        return None if held.party in thing.disclosed_to else "not-disclosed"
+        disclosed = held.party in thing.disclosed_to or held in thing.by_association
+        return None if disclosed else "not-disclosed"
     return None
 
 
@@ -302,7 +352,7 @@ def _forbidden(
     """Return what one marking has against an act."""
     found = []
     unsealed = thing.permitted.get("unsealing")
-    outside = any(one.role == "partner" for one in person.held) or (
+    outside = any(one.role == "partner" for one in (*person.held, *thing.by_association)) or (
         None not in (person.organisation, thing.organisation)
         and person.organisation != thing.organisation
     )
@@ -312,8 +362,10 @@ def _forbidden(
             found.append("sealed")
         if marking.tlp in ("AMBER+STRICT", "RED") and outside and act is not Right.RECEIVE:
             found.append("tlp")  # of what is released, consent decides (`_kept`)
-    if act in USING and marking.withdrawn:
+    if act in USING and (marking.withdrawn or _lapsed(marking, person, thing, now)):
         found.append("consent-withdrawn")
+    if act in (Right.RETRIEVE, Right.FACTS) and outside and _unshared(marking, person, thing, now):
+        found.append("owner-consent")
     if act in USING and purpose is not None and _excluded(marking, act, purpose):
         found.append("excluded-use")
     if act in TAKING:
@@ -322,7 +374,7 @@ def _forbidden(
         if marking.handling == "H0" and purpose is not None and purpose.code == "other":
             found.append("handling-h0")
     if act in LEAVING:
-        found += _kept(marking, purpose)
+        found += _kept(marking, purpose, thing, now)
     return found
 
 
@@ -334,11 +386,52 @@ def _excluded(marking: Marking, act: Right, purpose: Purpose) -> bool:
     return hidden and bool(set(marking.excluded_uses) - set(purpose.assured))
 
 
-def _kept(marking: Marking, purpose: Purpose | None) -> list[str]:
+def _of_owner(marking: Marking, thing: Thing) -> list[Consent]:
+    return [one for one in thing.consents if one.owner == marking.owner]
+
+
+def _names(person: Who, thing: Thing) -> set[str]:
+    """Return as which recipient a person got something: the institution, and the parties."""
+    parties = {one.party for one in (*person.held, *thing.by_association) if one.party}
+    kinds = {"defence"} if parties else set()
+    return parties | kinds | ({person.organisation} if person.organisation else set())
+
+
+def _lapsed(marking: Marking, person: Who, thing: Thing, now: datetime) -> bool:
+    """Say whether what the owner had agreed to for this recipient holds no more."""
+    names = _names(person, thing)
+    mine = [one for one in _of_owner(marking, thing) if one.meets(names)]
+    return bool(mine) and not any(one.in_force(now) for one in mine)
+
+
+def _unshared(marking: Marking, person: Who, thing: Thing, now: datetime) -> bool:
+    """Say whether an owner has to agree before another institution reads it, and has not."""
+    if marking.owner is None or person.organisation == marking.owner:
+        return False
+    names = _names(person, thing) | {"partners"}
+    if "partners" in marking.consent:
+        return False
+    return not any(one.in_force(now) and one.meets(names) for one in _of_owner(marking, thing))
+
+
+def kept_by_provider(thing: Thing, purpose: Purpose, now: datetime) -> list[str]:
+    """Return what a provider's conditions have against letting something leave for a purpose."""
+    found = []
+    for marking in thing.markings:
+        found += _kept(marking, purpose, thing, now)
+        if marking.withdrawn:
+            found.append("consent-withdrawn")
+    return list(dict.fromkeys(found))
+
+
+def _kept(marking: Marking, purpose: Purpose | None, thing: Thing, now: datetime) -> list[str]:
     """Return what a marking has against letting something leave for a purpose."""
     found = []
     recipient = RECIPIENT_OF.get(purpose.code if purpose else "", "partners")
-    if recipient not in marking.consent:
+    agreed = any(one.covers(purpose, now) for one in _of_owner(marking, thing))
+    if marking.contradictions():
+        found.append("conditions-contradict")
+    if recipient not in marking.consent and not agreed:
         if marking.handling == "H1" and recipient in ("court", "defence"):
             found.append("handling-h1")
         if marking.handling in ("H2", "H3"):
@@ -349,6 +442,10 @@ def _kept(marking: Marking, purpose: Purpose | None) -> list[str]:
             found.append("provider-conditions")
         if marking.tlp in ("AMBER", "AMBER+STRICT", "RED"):
             found.append("tlp")
+        if marking.owner is not None:
+            found.append("owner-consent")
+    if not agreed and purpose and set(marking.excluded_uses) & set(purpose.practised):
+        found.append("excluded-use-recipient")
     assured = purpose.assured if purpose else ()
     if set(marking.excluded_uses) - set(assured):
         found.append("excluded-use")

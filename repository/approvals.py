@@ -16,15 +16,16 @@ from sqlalchemy.orm import Session
 from custody.entry import Act, Actor, Draft, uuid7
 from custody.keys import KeyState
 from custody.note import VerifierKey
-from repository import Repository, identities
+from repository import Repository, holds, identities
 from repository.access import Marking, Right
 from repository.authorise import Caller, governs, on_case, on_house, second_person
 from repository.errors import BadRequest, UnknownApproval
-from repository.marking import Subject, check_motive, checked, current, find_subject, put, tighten
+from repository.marking import Subject, checked, current, find_subject, put, tighten
 from repository.models import Case, Exhibit, Person
 from repository.naming import is_codename, shown
 from repository.rules import Approval, Identity
 from repository.rules import Marking as MarkingRow
+from repository.stated import stated_motive
 
 MAX_HOURS = 24 * 30
 _OF_IDENTITIES = (Act.IDENTITY_REVEALED, Act.ERASURE)
@@ -71,10 +72,12 @@ def request(
         actor, case, row = identities.find(repo, caller, Right.REQUEST, named, attempted=act)
         asked = {} if act is Act.ERASURE else {"hours": hours}
         subject = Subject(row.id, row.codename, case)
+        stated_motive(repo, caller, motive, act, case=case)
         return _ask(repo, actor, act, subject, asked, motive, drawn=drawn)
     actor, subject = find_subject(repo, caller, Right.REQUEST, named, attempted=act)
     if act is Act.IDENTITY_REVEALED and subject.exhibit is None:
         raise BadRequest("who a source is stands in the record of an exhibit; name that")
+    stated_motive(repo, caller, motive, act, case=subject.case, exhibit=subject.exhibit)
     return _ask(repo, actor, act, subject, {"hours": hours}, motive, drawn=drawn)
 
 
@@ -90,8 +93,9 @@ def mark(
         BadRequest: no motive, an unknown word, or tightening and loosening at once.
         UnknownCase, UnknownExhibit, UnknownSubmission, AccessDenied: recorded.
     """
-    check_motive(motive)
-    actor, subject = find_subject(repo, caller, Right.MARK, named, attempted=Act.HANDLING_CHANGE)
+    attempted = Act.HANDLING_CHANGE
+    actor, subject = find_subject(repo, caller, Right.MARK, named, attempted=attempted)
+    stated_motive(repo, caller, motive, attempted, case=subject.case, exhibit=subject.exhibit)
     new = checked(repo, new)
     with repo.database.reading() as session:
         row = session.get(MarkingRow, subject.id)
@@ -128,10 +132,27 @@ def request_compromise(
         BadRequest: no motive, or no key of this log.
     """
     actor = on_house(repo, caller, Right.GOVERN, attempted=Act.KEY_ROTATION)
+    stated_motive(repo, caller, motive, Act.KEY_ROTATION)
     if key not in {one.key for one in repo.ledger.key_history()}:
         raise BadRequest("this key was never one of this log; see: evidence ledger key list")
     asked = {"key": str(key), "size": repo.ledger.size() if since is None else since}
     return _ask(repo, actor, Act.KEY_ROTATION, None, asked, motive)
+
+
+def request_release(repo: Repository, caller: Caller, hold: str, *, motive: str) -> Approval:
+    """Ask that a hold be released; the exhibit stays held until another person says so too.
+
+    Raises:
+        UnknownHold: none that is on, or not for this caller; recorded.
+        BadRequest: no motive; recorded.
+    """
+    attempted = Act.HOLD_RELEASED
+    actor, case, exhibit, row = holds.find(repo, caller, hold, attempted=attempted)
+    stated_motive(repo, caller, motive, attempted, case=case, exhibit=exhibit)
+    asked = {"hold": row.id, "matter": row.matter}
+    return _ask(
+        repo, actor, attempted, Subject(exhibit.id, exhibit.number, case, exhibit), asked, motive
+    )
 
 
 def waiting(repo: Repository, caller: Caller) -> list[tuple[Approval, str, str]]:
@@ -182,6 +203,8 @@ def approve(repo: Repository, caller: Caller, approval: str, *, motive: str) -> 
         effect(_Approving(repo, session, actor, row, subject, motive))
     if row.act == Act.ERASURE:
         repo.database.overwrite_log()
+    if row.act == Act.HOLD_RELEASED:
+        holds.follow(repo, [row.subject])
     return row
 
 
@@ -210,7 +233,6 @@ def _ask(
     *,
     drawn: str | None = None,
 ) -> Approval:
-    check_motive(motive)
     at = repo.clock()
     row = Approval(
         id=f"APR-{drawn or uuid7(at, repo.random)}",
@@ -247,7 +269,7 @@ def _decider(
         actor = on_house(repo, caller, Right.DECIDE, attempted=decision)
     else:
         actor, _ = on_case(repo, caller, Right.DECIDE, case.code, attempted=decision)
-    check_motive(motive)
+    stated_motive(repo, caller, motive, decision, case=case, exhibit=exhibit)
     with repo.database.reading() as session:
         row = _waiting(session, approval)
     asked = row.requested_by, row.requested_at
@@ -340,6 +362,12 @@ def _identity_erased(job: _Approving) -> None:
     )
 
 
+def _released(job: _Approving) -> None:
+    assert job.subject is not None  # a hold is on an exhibit
+    hold = job.row.asked["hold"]
+    holds.release(job.repo, job.session, job.actor, hold, job.subject.case, motive=job.motive)
+
+
 def _compromised(job: _Approving) -> None:
     key = VerifierKey.parse(job.row.asked["key"])
     job.repo.ledger.change_key_within(
@@ -352,5 +380,6 @@ _EFFECTS: Mapping[Act, Callable[[_Approving], None]] = {
     Act.IDENTITY_REVEALED: _permitted,
     Act.ERASURE: _identity_erased,
     Act.HANDLING_CHANGE: _loosened,
+    Act.HOLD_RELEASED: _released,
     Act.KEY_ROTATION: _compromised,
 }

@@ -31,7 +31,7 @@ from repository.models import Case, Exhibit, Grant, Person, Submission
 from repository.naming import shown, submission_id
 from repository.people import actor_of
 from repository.purpose import Purpose
-from repository.web_sessions import ended, step_up
+from repository.web_sessions import step_up
 
 HOUSE = Thing()
 
@@ -116,13 +116,20 @@ def of_exhibits(
     ids = [one.id for one in exhibits]
     lines = facts.lines(session, ids)
     ancestors = list({one for line in lines.values() for one in line})
-    marked = facts.markings(session, [case.id, *submissions, *ids, *ancestors])
-    permitted = facts.permitted(session, [case.id, *submissions, *ids], caller.person.id)
+    further = facts.associated(session, ids, caller.person.id)
+    cases = [case.id, *{code for found in further.values() for code, _ in found}]
+    marked = facts.markings(session, [*cases, *submissions, *ids, *ancestors])
+    permitted = facts.permitted(session, [*cases, *submissions, *ids], caller.person.id)
+    owned = any(one.owner for one in marked.values())
+    consents = facts.consents(session, [*submissions, *ids, *ancestors]) if owned else {}
     submitters = facts.submitters(session, submissions)
     parties = facts.parties(session, ids)
     found = []
     for one in exhibits:
-        subjects = (case.id, one.submission_id, one.id, *lines[one.id])
+        granted = further.get(one.id, ())
+        disclosed = parties.get(one.id, set())
+        subjects = (case.id, *dict.fromkeys(id_ for id_, _ in granted), one.submission_id, one.id,
+                    *lines[one.id])  # fmt: skip
         effects: dict[str, datetime] = {}
         for subject in subjects:
             effects |= permitted.get(subject, {})
@@ -132,8 +139,14 @@ def of_exhibits(
                 organisation=case.organisation,
                 submission=one.submission_id,
                 submitter=submitters.get(one.submission_id),
-                disclosed_to=frozenset(parties.get(one.id, ())),
+                disclosed_to=frozenset(party for id_, party in disclosed if id_ == case.id),
+                by_association=tuple(
+                    held
+                    for id_, held in granted
+                    if held.party is None or (id_, held.party) in disclosed
+                ),
                 markings=tuple(marked[s] for s in subjects if s in marked),
+                consents=tuple(one for s in subjects for one in consents.get(s, ())),
                 permitted=effects,
             )
         )
@@ -208,6 +221,23 @@ def on_exhibit(
         UnknownExhibit: there is none, or the caller has no part in it; recorded.
         AccessDenied: a part in it, but not this right; recorded.
     """
+    return decided(repo, caller, right, number, attempted=attempted, purpose=purpose)[:3]
+
+
+def decided(
+    repo: Repository,
+    caller: Caller,
+    right: Right,
+    number: str,
+    *,
+    attempted: Act,
+    purpose: Purpose | None = None,
+) -> tuple[Actor, Case, Exhibit, Thing]:
+    """Return the same, and the exhibit as it was decided about.
+
+    Raises:
+        UnknownExhibit, AccessDenied: as `on_exhibit`.
+    """
     unknown = UnknownExhibit(f"there is no exhibit {shown(number)} that you may know of")
     with repo.database.reading() as session:
         found = facts.of_number(session, number, caller.person.id)
@@ -221,7 +251,7 @@ def on_exhibit(
         repo, caller, asking, right, thing, unknown,
         attempted=attempted, purpose=purpose, case=case, exhibit=exhibit,
     )  # fmt: skip
-    return caller.actor(role), case, exhibit
+    return caller.actor(role), case, exhibit, thing
 
 
 def on_submission(
@@ -312,24 +342,6 @@ def on_upload(
         reasons = dict.fromkeys(reason for one in decisions for reason in one.reasons)
         refuse(repo, caller, Act.SUBMISSION, list(reasons) or ["no-grant"], unknown)
     return caller.actor(allowed[0].role)
-
-
-def still_allowed(
-    repo: Repository,
-    caller: Caller,
-    right: Right,
-    case: Case,
-    exhibit: Exhibit,
-    purpose: Purpose | None,
-) -> bool:
-    """Say whether an act that has begun would be allowed now."""
-    with repo.database.reading() as session:
-        if ended(session, caller.session, caller.token):
-            return False
-        now = replace(caller, person=session.get_one(Person, caller.person.id))
-        asking = who(session, now, case)
-        [thing] = of_exhibits(session, now, case, [exhibit])
-    return decide(asking, right, thing, purpose, repo.clock()).allowed
 
 
 def second_person(

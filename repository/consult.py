@@ -11,7 +11,7 @@ from custody.canonical import dumps
 from custody.entry import Act, Actor, CustodyEntry, Draft, timestamp
 from custody.ledger import checked_values
 from repository import Repository
-from repository.access import EVERYWHERE, IDENTIFYING, PARTIES, Right, decide
+from repository.access import EVERYWHERE, IDENTIFYING, INTERNAL, PARTIES, Right, decide
 from repository.authorise import Caller, of_case, of_exhibits, on_case, on_exhibit, refuse, who
 from repository.cases import cases_of
 from repository.errors import AccessDenied
@@ -273,7 +273,9 @@ def show_custody(
     proofs = repo.ledger.proofs(indexes)
     openings = repo.ledger.openings(indexes)
     return exhibit, [
-        Custody(entry, str(proof), _shown(checked_values(entry, openings[entry.index])))
+        Custody(
+            entry, str(proof), _shown(entry, checked_values(entry, openings[entry.index]), actor)
+        )
         for entry, proof in zip(entries, proofs, strict=True)
     ]
 
@@ -293,7 +295,9 @@ def _listed(repo: Repository, session: Session, caller: Caller, case: Case) -> b
     return decide(asking, Right.LIST, thing, None, repo.clock()).allowed
 
 
-def _shown(values: dict[str, Any]) -> dict[str, Any]:
+def _shown(entry: CustodyEntry, values: dict[str, Any], actor: Actor) -> dict[str, Any]:
+    if actor.role in PARTIES and entry.fields["type"] in INTERNAL:
+        return {}
     return {name: value for name, value in values.items() if name not in IDENTIFYING}
 
 
@@ -320,10 +324,10 @@ def submission_of(repo: Repository, exhibit: Exhibit) -> Submission:
 
 
 def consulted(
-    repo: Repository, actor: Actor, listed: list[str], reason: str, case: Case | None = None
-) -> None:
-    """Store the list that is about to be shown, and record its digest and length."""
-    stored, digest = put_document(repo, dumps(listed))
+    repo: Repository, actor: Actor, listed: Sequence[Any], reason: str, case: Case | None = None
+) -> str:
+    """Store the list that is about to be shown, record its digest and length, return the digest."""
+    stored, digest = put_document(repo, dumps(list(listed)))
     repo.ledger.record(
         Draft(
             Act.CONSULTATION,
@@ -334,3 +338,4 @@ def consulted(
             subject=case.id if case else None,
         )
     )
+    return digest

@@ -13,14 +13,16 @@ from hashlib import sha256
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from custody.append import take_lock
 from custody.entry import Act, Actor, Draft, uuid7
-from repository import Repository, keys
+from repository import Repository, holds, keys
 from repository.access import Right
-from repository.authorise import Caller, governs, on_exhibit, on_house, second_person
+from repository.authorise import Caller, governs, on_exhibit, on_house, refuse, second_person
 from repository.errors import (
     BadRequest,
     Erased,
     NoSuchObject,
+    OnHold,
     StoreError,
     UnknownErasure,
 )
@@ -30,9 +32,9 @@ from repository.models import Case, DataKey, Erasure, Exhibit
 from repository.naming import shown
 from repository.people import SYSTEM
 from repository.retrieve import recorded_parts
+from repository.stated import stated_motive
 from repository.stores import Order, Stored
 
-MAX_MOTIVE = 2_000
 _DIGEST = re.compile("sha256:[0-9a-f]{64}")
 _OF_NOTHING = f"sha256:{sha256().hexdigest()}"
 
@@ -61,11 +63,12 @@ def request(
         StepUpRequired: once they have signed in again; recorded.
         BadRequest: no order, no motive, or an exhibit that is not encrypted.
         Erased: it is erased already.
+        OnHold: a matter keeps it; recorded.
     """
-    actor, _, exhibit = on_exhibit(
+    actor, case, exhibit = on_exhibit(
         repo, caller, Right.DISPOSE, number, attempted=Act.DELETION_REQUESTED
     )
-    _check(motive)
+    stated_motive(repo, caller, motive, Act.DELETION_REQUESTED, case=case, exhibit=exhibit)
     if not _DIGEST.fullmatch(order):
         raise BadRequest("the order is named by the digest of its document: sha256: and 64 digits")
     if order == _OF_NOTHING:
@@ -77,6 +80,11 @@ def request(
             return made
     if exhibit.erased_at is not None:
         raise Erased(f"{exhibit.number} is erased already")
+    try:
+        with repo.database.reading() as session:
+            holds.check_free(session, exhibit)
+    except OnHold as error:
+        refuse(repo, caller, Act.DELETION_REQUESTED, ["on-hold"], error, exhibit=exhibit)
     if not all(part.encryption for part in recorded_parts(repo, exhibit)):
         raise BadRequest(
             f"{exhibit.number} was taken in without encryption: it can only be destroyed when its "
@@ -148,12 +156,25 @@ def approve(repo: Repository, caller: Caller, erasure: str, *, motive: str) -> E
         AccessDenied: no custodian, or the one who asked; recorded.
         UnknownErasure: nothing waits under this id.
         BadRequest: no motive.
+        OnHold: a matter keeps it by now; recorded.
         StoreUnavailable: decided, but a store does not answer; the worker goes on.
     """
-    actor = _decider(repo, caller, erasure, motive)
+    actor, exhibit = _decider(repo, caller, erasure, motive)
+    try:
+        row = _approve(repo, actor, erasure, motive)
+    except OnHold as error:
+        refuse(repo, caller, Act.DELETION_APPROVED, ["on-hold"], error, exhibit=exhibit)
+    repo.database.overwrite_log()
+    finish(repo, row)
+    return row
+
+
+def _approve(repo: Repository, actor: Actor, erasure: str, motive: str) -> Erasure:
     with repo.database.writing() as session:
+        take_lock(session)  # a hold is placed before or after
         row = _waiting(session, erasure)
         exhibit = session.get_one(Exhibit, row.exhibit_id)
+        holds.check_free(session, exhibit)
         key = session.get(DataKey, exhibit.id)
         row.wrapped_sha256 = None if key is None else sha256(bytes(key.wrapped)).hexdigest()
         row.state, row.decided_by, row.decided_at = "approved", actor.id, repo.clock()
@@ -162,8 +183,6 @@ def approve(repo: Repository, caller: Caller, erasure: str, *, motive: str) -> E
         forget_erased(session, exhibit.id)
         session.flush()
         repo.ledger.append(session, [_decision(Act.DELETION_APPROVED, actor, row, exhibit, motive)])
-    repo.database.overwrite_log()
-    finish(repo, row)
     return row
 
 
@@ -173,10 +192,9 @@ def reject(repo: Repository, caller: Caller, erasure: str, *, motive: str) -> Er
     Raises:
         AccessDenied, UnknownErasure, BadRequest: as `approve`.
     """
-    actor = _decider(repo, caller, erasure, motive)
+    actor, exhibit = _decider(repo, caller, erasure, motive)
     with repo.database.writing() as session:
         row = _waiting(session, erasure)
-        exhibit = session.get_one(Exhibit, row.exhibit_id)
         row.state, row.decided_by, row.decided_at = "refused", actor.id, repo.clock()
         session.flush()
         repo.ledger.append(session, [_decision(Act.APPROVAL_REFUSED, actor, row, exhibit, motive)])
@@ -269,7 +287,7 @@ def _tombstones(
     ]
 
 
-def _decider(repo: Repository, caller: Caller, erasure: str, motive: str) -> Actor:
+def _decider(repo: Repository, caller: Caller, erasure: str, motive: str) -> tuple[Actor, Exhibit]:
     attempted = Act.DELETION_APPROVED
     with repo.database.reading() as session:
         row = session.get(Erasure, erasure)
@@ -278,12 +296,12 @@ def _decider(repo: Repository, caller: Caller, erasure: str, motive: str) -> Act
         on_house(repo, caller, Right.DECIDE, attempted=attempted)  # whoever may not is told no more
         raise _unknown(erasure)
     actor, case, exhibit = on_exhibit(repo, caller, Right.DECIDE, named, attempted=attempted)
-    _check(motive)
+    stated_motive(repo, caller, motive, attempted, case=case, exhibit=exhibit)
     with repo.database.reading() as session:
         row = _waiting(session, erasure)
     asked = row.requested_by, row.requested_at
     second_person(repo, caller, asked, attempted, case=case, exhibit=exhibit)
-    return actor
+    return actor, exhibit
 
 
 def _decision(act: Act, actor: Actor, row: Erasure, exhibit: Exhibit, motive: str) -> Draft:
@@ -306,8 +324,3 @@ def _waiting(session: Session, erasure: str) -> Erasure:
 
 def _unknown(erasure: str) -> UnknownErasure:
     return UnknownErasure(f"no erasure waits for a decision as {shown(erasure)}")
-
-
-def _check(motive: str) -> None:
-    if not motive.strip() or len(motive) > MAX_MOTIVE:
-        raise BadRequest(f"state a motive of 1 to {MAX_MOTIVE} characters")

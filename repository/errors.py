@@ -175,6 +175,24 @@ class TooManyQueries(RepositoryError):
         self.retry_after = retry_after
 
 
+class UnknownHold(WrongUse):
+    """No hold with this id is on, or you have no part in its case."""
+
+    code = "unknown-hold"
+
+
+class UnknownConsent(WrongUse):
+    """Your institution is asked for no consent with this id, or answered it."""
+
+    code = "unknown-consent"
+
+
+class OnHold(RepositoryError):
+    """A matter keeps the exhibit: nothing of it is erased before every hold is released."""
+
+    code = "on-hold"
+
+
 class UnknownApproval(WrongUse):
     """No act of two persons with this id waits for a decision."""
 
@@ -320,6 +338,12 @@ class UnknownExport(WrongUse):
     """There is no such export, or somebody else asked for it."""
 
     code = "unknown-export"
+
+
+class ReleaseEnded(ExportBlocked):
+    """Consent or access ended while the export was being made; nothing was handed out."""
+
+    code = "release-ended"
 
 
 class IdempotencyKeyReused(RepositoryError):

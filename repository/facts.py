@@ -13,9 +13,12 @@ from sqlalchemy import BindParameter, and_, bindparam, select
 from sqlalchemy.orm import Session
 
 from repository.access import Held, Marking
+from repository.agreed import Consent
 from repository.models import Case, ChildExhibit, Exhibit, Grant, Submission
 from repository.naming import split_number
-from repository.rules import Approval, Disclosed
+from repository.proceedings import Association
+from repository.rules import Approval, ConsentSubject, Disclosed
+from repository.rules import Consent as ConsentRow
 from repository.rules import Marking as MarkingRow
 
 Permitted = dict[str, dict[str, datetime]]  # subject -> act -> until when
@@ -50,7 +53,22 @@ PERMITTED = select(Approval.subject, Approval.act, Approval.until).where(
     Approval.subject.in_(_IDS), _EFFECT
 )
 SUBMITTERS = select(Submission.id, Submission.person_id).where(Submission.id.in_(_IDS))
-PARTIES = select(Disclosed.exhibit_id, Disclosed.party).where(Disclosed.exhibit_id.in_(_IDS))
+PARTIES = select(Disclosed.exhibit_id, Disclosed.case_id, Disclosed.party).where(
+    Disclosed.exhibit_id.in_(_IDS)
+)
+ASSOCIATED = (
+    select(Association.exhibit_id, Association.case_id, Grant.role, Grant.party, Grant.until)
+    .join(Grant, and_(Grant.case_id == Association.case_id, Grant.person_id == _PERSON))
+    .where(Association.exhibit_id.in_(_IDS))
+)
+CONSENTS = (
+    select(
+        ConsentSubject.subject, ConsentRow.owner, ConsentRow.recipient, ConsentRow.purpose,
+        ConsentRow.until, ConsentRow.state,
+    )
+    .join(ConsentRow, ConsentRow.id == ConsentSubject.consent_id)
+    .where(ConsentSubject.subject.in_(_IDS), ConsentRow.state.in_(("given", "withdrawn")))
+)  # fmt: skip
 PARENTS = select(ChildExhibit.exhibit_id, ChildExhibit.parent_id).where(
     ChildExhibit.exhibit_id.in_(_IDS)
 )
@@ -123,11 +141,31 @@ def submitters(session: Session, ids: Sequence[str]) -> dict[str, str]:
     return {row.id: row.person_id for row in session.execute(SUBMITTERS, {"ids": ids})}
 
 
-def parties(session: Session, ids: Sequence[str]) -> dict[str, set[str]]:
-    """Return to which parties exhibits were disclosed."""
-    found: dict[str, set[str]] = {}
-    for exhibit, party in session.execute(PARTIES, {"ids": ids}):
-        found.setdefault(exhibit, set()).add(party)
+def parties(session: Session, ids: Sequence[str]) -> dict[str, set[tuple[str, str]]]:
+    """Return in which case and to which of its parties exhibits were disclosed."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    for exhibit, case, party in session.execute(PARTIES, {"ids": ids}):
+        found.setdefault(exhibit, set()).add((case, party))
+    return found
+
+
+def associated(
+    session: Session, ids: Sequence[str], person: str
+) -> dict[str, list[tuple[str, Held]]]:
+    """Return what a person was granted on further cases that exhibits belong to."""
+    found: dict[str, list[tuple[str, Held]]] = {}
+    for row in session.execute(ASSOCIATED, {"ids": ids, "person": person}):
+        held = Held(row.role, row.party, row.until)
+        found.setdefault(row.exhibit_id, []).append((row.case_id, held))
+    return found
+
+
+def consents(session: Session, ids: Sequence[str]) -> dict[str, list[Consent]]:
+    """Return what owners agreed to about submissions and exhibits, in force or not."""
+    found: dict[str, list[Consent]] = {}
+    for row in session.execute(CONSENTS, {"ids": ids}):
+        one = Consent(row.owner, row.recipient, row.purpose, row.until, row.state == "withdrawn")
+        found.setdefault(row.subject, []).append(one)
     return found
 
 

@@ -32,19 +32,20 @@ def join(
     exhibit: Exhibit,
     *,
     part: int | None,
+    conditions: dict[str, Any],
     withheld: dict[str, Any],
     first: int,
     last: int,
 ) -> FlowRange:
     """Return the noted range in the flow it belongs to, whose opening entry is committed.
 
-    `part` is None for an exhibit of one.
+    `part` is None for an exhibit of one; `conditions` are those in force, for the entry.
 
     Raises:
         LedgerUnavailable: nothing could be recorded, so nothing may be given out.
     """
     at = repo.clock()
-    said = dumps([asdict(actor), exhibit.id, part, withheld])
+    said = dumps([asdict(actor), exhibit.id, part, conditions, withheld])
     fingerprint = sha256(said).hexdigest()
     query = (
         select(Flow)
@@ -80,7 +81,7 @@ def join(
                 reason=REASON,
                 exhibit=ref(exhibit),
                 request_id=flow.request_id,
-                plain=about_part(part),
+                plain={**about_part(part), **conditions},
                 withheld=withheld,
             )
             repo.ledger.append(session, [opening])

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from custody.canonical import dumps
 from custody.entry import Act, Actor, Draft, ExhibitRef
 from repository import Repository
 from repository.access import EXCLUDED_USES, HANDLING, RECIPIENTS, TLP, Marking, Right
@@ -22,8 +23,10 @@ from repository.models import Case, Exhibit, Person
 from repository.naming import shown, split_number
 from repository.rules import Marking as Row
 
-MAX_MOTIVE = 2_000
+MAX_WORDS = 2_000
 MAX_NAMED = 500
+MAX_OWNER = 500
+_OF_VERSION = frozenset({"version", "held"})  # follow from the rest; entries before had neither
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +115,16 @@ def carried(codes: Mapping[str, Any], detail: Mapping[str, Any]) -> Marking:
         BadRequest, TypeError, ValueError: it states what nobody here could keep.
     """
     told = detail.get("marking", detail.get("to"))
+    known = {name: value for name, value in codes.items() if name not in _OF_VERSION}
     if told is not None:
         new = Marking.from_json(told)
-        if _plain(new) != codes:
+        plain = {name: value for name, value in _plain(new).items() if name not in _OF_VERSION}
+        if plain != known:
             raise BadRequest("the codes of a marking are not those of its words")
     else:
         words = ("restriction", "conditions")
-        untold = {name: f"not told here; {codes[name]}" for name in words if name in codes}
-        new = Marking.from_json({**codes, **untold, "named": []})
+        untold = {name: f"not told here; {codes[name]}" for name in words if name in known}
+        new = Marking.from_json({**known, **untold, "named": []})
     new = replace(new, named=())
     for name in ("lead_only", "withdrawn", "authority_required", "sealed"):
         if not isinstance(getattr(new, name), bool):
@@ -139,8 +144,10 @@ def _check_words(new: Marking) -> None:
     if (new.handling == "H3") != (new.restriction is not None):
         raise BadRequest("H3 says in words what is restricted, and it alone")
     for text in (new.restriction, new.conditions):
-        if text is not None and not (text.strip() and len(text) <= MAX_MOTIVE):
-            raise BadRequest(f"conditions have 1 to {MAX_MOTIVE} characters")
+        if text is not None and not (text.strip() and len(text) <= MAX_WORDS):
+            raise BadRequest(f"conditions have 1 to {MAX_WORDS} characters")
+    if new.owner is not None and not (new.owner.strip() and len(new.owner) <= MAX_OWNER):
+        raise BadRequest(f"an owner has a name of 1 to {MAX_OWNER} characters")
 
 
 def check_motive(motive: str) -> None:
@@ -149,8 +156,8 @@ def check_motive(motive: str) -> None:
     Raises:
         BadRequest: none, or one that is too long.
     """
-    if not motive.strip() or len(motive) > MAX_MOTIVE:
-        raise BadRequest(f"state a motive of 1 to {MAX_MOTIVE} characters")
+    if not motive.strip() or len(motive) > MAX_WORDS:
+        raise BadRequest(f"state a motive of 1 to {MAX_WORDS} characters")
 
 
 def tighten(
@@ -217,6 +224,35 @@ def change_draft(
     )
 
 
+def version(marking: Marking) -> str:
+    """Return the digest that tells one version of conditions from any other."""
+    return f"sha256:{sha256(dumps(marking.to_json())).hexdigest()}"
+
+
+def together(markings: Sequence[Marking]) -> dict[str, Any]:
+    """Return what several markings come to, in codes, and which versions they are; for entries."""
+    if not markings:
+        return {}
+    found: dict[str, Any] = {"versions": list(dict.fromkeys(version(one) for one in markings))}
+    for name, scale in (("handling", HANDLING), ("tlp", TLP)):
+        values = [scale.index(value) for one in markings if (value := getattr(one, name))]
+        if values:
+            found[name] = scale[max(values)]
+    uses = {use for one in markings for use in one.excluded_uses}
+    if uses:
+        found["excluded_uses"] = sorted(uses)
+    for name in ("lead_only", "withdrawn", "authority_required", "sealed"):
+        if any(getattr(one, name) for one in markings):
+            found[name] = True
+    return found
+
+
+def handling(markings: Sequence[Marking]) -> dict[str, Any]:
+    """Return the field of entries that says under which conditions an act was done."""
+    found = together(markings)
+    return {"handling": found} if found else {}
+
+
 def act_of(old: Marking, new: Marking) -> Act:
     """Return the type of entry that a change of marking is."""
     if old.sealed != new.sealed:
@@ -257,12 +293,19 @@ def strictest(markings: Sequence[Marking]) -> Marking:
     values["excluded_uses"] = {use for one in markings for use in one.excluded_uses}
     values["consent"] = set.intersection(*agreed) if agreed else set()
     values["named"] = set.intersection(*named) if named else set()
+    # Of several owners each has a say: what nobody answers for all of them is kept.
+    values["owner"] = "; ".join(sorted({one.owner for one in markings if one.owner})) or None
     return Marking.from_json({k: sorted(v) if isinstance(v, set) else v for k, v in values.items()})
 
 
 def _plain(marking: Marking) -> dict[str, Any]:
     """Return the codes of a marking that restrict; words as their digest, persons as a number."""
     found = {name: value for name, value in marking.to_json().items() if value}
+    owner = found.pop("owner", None)  # an institution: it stands in `detail`
+    if found or owner:
+        found["version"] = version(marking)
+    if marking.contradictions():
+        found["held"] = marking.contradictions()
     if marking.named:
         found["named"] = len(marking.named)
     for name in ("restriction", "conditions"):

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from repository import bundle, credentials, handovers, rules  # noqa: F401  # tables beside these
+from repository import bundle, credentials, handovers, proceedings, rules  # noqa: F401  # tables
 from repository.columns import DIGEST, UUID, Model
 from repository.matching import tables  # noqa: F401
 

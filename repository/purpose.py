@@ -15,6 +15,11 @@ CODES = (
 )  # fmt: skip
 MAX_BYTES = 2_000
 
+# A purpose -> for whom something leaves, as providers consent to it.
+RECIPIENT_OF = {
+    "court": "court", "prosecution": "court", "defence": "defence", "disclosure": "defence",
+}  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Purpose:
@@ -28,6 +33,8 @@ class Purpose:
     text: str
     authority: str | None = None
     assured: tuple[str, ...] = ()
+    recipient: str | None = None  # for whom it leaves: an institution or a party
+    practised: tuple[str, ...] = ()  # excluded uses on record of the recipient's jurisdiction
 
     def to_json(self) -> dict[str, Any]:
         """Return the withheld value of an entry."""

@@ -17,17 +17,14 @@ from custody.entry import Act, Actor, CustodyEntry, Draft, uuid7
 from custody.errors import LedgerDamaged
 from repository import Repository, chunks
 from repository.access import Right
-from repository.authorise import Caller, on_exhibit, refuse, still_allowed
+from repository.authorise import Caller, decided, refuse
 from repository.envelope import plain_size
 from repository.errors import (
     AccessDenied,
-    BadRequest,
     Erased,
     IntegrityError,
     KeyUnavailable,
     PartRequired,
-    PurposeRequired,
-    PurposeTooLong,
     RangeNotSatisfiable,
     StoreError,
     UnknownPart,
@@ -35,9 +32,12 @@ from repository.errors import (
 from repository.exhibits import about_part, meant_part, parts_of, ref, repaired_objects
 from repository.flows import join, leave
 from repository.keys import Wrapped, unwrap, wrapped_key
+from repository.marking import handling
 from repository.models import Case, Exhibit, FlowRange
-from repository.purpose import Purpose, parse
+from repository.purpose import Purpose
 from repository.sealed import plain_reader
+from repository.stated import stated_purpose
+from repository.still import still_allowed
 from repository.stores import Stored
 
 _ASK_AGAIN = 16  # chunks
@@ -104,7 +104,8 @@ class Reading:
         """
         try:
             for count, block in enumerate(self._verified()):
-                if count and count % _ASK_AGAIN == 0 and not self.still():
+                # Before the first too: what ended since it was decided has an earlier entry.
+                if count % _ASK_AGAIN == 0 and not self.still():
                     self.close("aborted", "access-ended")
                     raise AccessDenied("the access ended while the bytes were being read")
                 yield block
@@ -159,26 +160,6 @@ class Reading:
         )
 
 
-def stated_purpose(
-    repo: Repository,
-    caller: Caller,
-    stated: str | None,
-    attempted: Act,
-    *,
-    authority: str | None = None,
-    assured: Sequence[str] = (),
-) -> Purpose:
-    """Return the purpose of an access and on what it rests, or record the refusal.
-
-    Raises:
-        PurposeRequired, PurposeTooLong, BadRequest: no usable purpose; recorded.
-    """
-    try:
-        return parse(stated, authority=authority, assured=assured)
-    except (PurposeRequired, PurposeTooLong, BadRequest) as error:
-        refuse(repo, caller, attempted, [error.code], error)
-
-
 def retrieve(
     repo: Repository,
     caller: Caller,
@@ -212,7 +193,7 @@ def retrieve(
     stated = stated_purpose(  # (1)
         repo, caller, purpose, Act.RETRIEVAL, authority=authority, assured=assured
     )
-    actor, case, exhibit = on_exhibit(  # (2)
+    actor, case, exhibit, thing = decided(  # (2)
         repo, caller, Right.RETRIEVE, number, attempted=Act.RETRIEVAL, purpose=stated
     )
     try:
@@ -224,11 +205,12 @@ def retrieve(
     withheld: dict[str, Any] = {"purpose": stated.to_json(), "case": case.code}
     if stated.authority:
         withheld["authority"] = stated.authority
-    noted = None
+    noted, conditions = None, handling(thing.markings)
     if span is not None:
         noted = join(  # (3)
-            repo, actor, exhibit, part=named, withheld=withheld, first=first, last=last
-        )
+            repo, actor, exhibit, part=named, conditions=conditions, withheld=withheld,
+            first=first, last=last,
+        )  # fmt: skip
         request_id = noted.request_id
     else:
         request_id = uuid7(repo.clock(), repo.random)
@@ -238,13 +220,13 @@ def retrieve(
             "started",
             exhibit=ref(exhibit),
             request_id=request_id,
-            plain=about_part(named),
+            plain={**about_part(named), **conditions},
             withheld=withheld,
         )
         repo.ledger.record(opening)  # (3)
     reading = Reading(
         repo, actor, case, exhibit, stated, request_id, _UNREAD, named, first, last, noted,
-        still=lambda: still_allowed(repo, caller, Right.RETRIEVE, case, exhibit, stated),
+        still=lambda: still_allowed(repo, caller, Right.RETRIEVE, exhibit, stated),
     )  # fmt: skip
     try:
         reading.recorded = recorded_parts(repo, exhibit)[row.part - 1]

@@ -1,4 +1,4 @@
-"""The mapped tables of the rules: Organisation, Marking, Disclosed, Identity, Approval."""
+"""The mapped tables of the rules: Organisation, Marking, Disclosed, Consent, Identity, Approval."""
 
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,9 @@ class Organisation(Model):
     kind: Mapped[str] = mapped_column(String(32))
     country: Mapped[str | None]
     created_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]  # it left: its people do nothing, its conditions stay
+    successor: Mapped[str | None]  # who answers what it was asked, once it left
+    uses: Mapped[list[Any] | None]  # of `access.EXCLUDED_USES`, on record of its jurisdiction
 
 
 class Marking(Model):
@@ -30,13 +33,49 @@ class Marking(Model):
 
 
 class Disclosed(Model):
-    """An exhibit was disclosed to a party of its case."""
+    """An exhibit was disclosed to a party of a case that it belongs to."""
 
     __tablename__ = "disclosed"
     exhibit_id: Mapped[str] = mapped_column(UUID, ForeignKey("exhibit.id"), primary_key=True)
+    case_id: Mapped[str] = mapped_column(UUID, ForeignKey("case_file.id"), primary_key=True)
     party: Mapped[str] = mapped_column(String(200), primary_key=True)
     at: Mapped[datetime]
+    form: Mapped[str | None]  # a copy, an inspection, a redacted version …
+    acknowledged_at: Mapped[datetime | None]  # by somebody of the party
     index: Mapped[int]  # of its `disclosure` entry
+
+
+class Consent(Model):
+    """What an owner is asked for, and what became of it; kept for good."""
+
+    __tablename__ = "consent"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    owner: Mapped[str]  # an organisation, as the markings name it
+    recipient: Mapped[str]  # an organisation, a party, or one of `access.RECIPIENTS`
+    purpose: Mapped[str | None] = mapped_column(String(32))  # its code; None: any
+    case_id: Mapped[str] = mapped_column(UUID, ForeignKey("case_file.id"))
+    requested_by: Mapped[str] = mapped_column(UUID)
+    requested_at: Mapped[datetime]
+    until: Mapped[datetime | None]
+    state: Mapped[str] = mapped_column(String(16))  # requested, given, refused, withdrawn
+    answered_by: Mapped[str | None] = mapped_column(UUID)
+    answered_at: Mapped[datetime | None]
+    withdrawn_at: Mapped[datetime | None]
+    index: Mapped[int]  # of the first entry that asked for it
+    __table_args__ = (
+        Index("consent_owner", "owner", "state"),
+        Index("consent_case", "case_id", "requested_at"),
+        Index("consent_recipient", "recipient"),
+    )
+
+
+class ConsentSubject(Model):
+    """An exhibit or a submission that a consent is about."""
+
+    __tablename__ = "consent_subject"
+    consent_id: Mapped[str] = mapped_column(String(40), ForeignKey("consent.id"), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(40), primary_key=True)
+    __table_args__ = (Index("consent_subject_of", "subject"),)
 
 
 class Identity(Model):

@@ -1,7 +1,7 @@
 """One act of handing over: its declarations, and how far it has come."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -12,7 +12,9 @@ from sqlalchemy.orm import Session
 from custody.canonical import dumps
 from custody.entry import Act, Actor, Draft, timestamp, uuid7
 from repository import Repository
+from repository.access import Marking
 from repository.errors import BadRequest, UnknownSubmission
+from repository.marking import Subject, checked, put
 from repository.models import Case, Exhibit, Quarantined, Submission
 from repository.naming import name_digest, submission_id
 from repository.purpose import Purpose
@@ -94,6 +96,7 @@ def open_submission(
     sources: list[bytes],
     expires: bool = False,
     manifest: Mapping[str, Any] | None = None,
+    marking: Marking | None = None,
 ) -> tuple[Submission, bool]:
     """Return the submission to work on, and whether it goes on where an earlier run stopped.
 
@@ -101,12 +104,15 @@ def open_submission(
     same person, case and sources is continued if it was interrupted; a completed one is not. One
     that `expires` is given up when nothing comes in for too long.
     `manifest` tells the list that declares something of each file, for the entry that begins it.
+    `marking` is how it is to be handled from the first; its owner, where none is named, is the
+    institution of whoever hands it over, if the case is another one's.
 
     Raises:
-        BadRequest: the id is malformed.
+        BadRequest: the id is malformed, or the marking says what there is not.
         UnknownSubmission: the id belongs to another case.
     """
     fingerprint = _fingerprint(actor, case, declared, sources)
+    conditions = None if marking is None else _conditions(repo, actor, case, marking)
     with repo.database.writing() as session:
         found = _existing(session, case, named, fingerprint)
         if found is not None:
@@ -138,7 +144,18 @@ def open_submission(
         }
         draft = Draft(Act.SUBMISSION, actor, "started", withheld=withheld, subject=case.id)
         repo.ledger.append(session, [draft])
+        if conditions is not None:
+            subject = Subject(submission.id, submission.id, case)
+            put(repo, session, actor, subject, Marking(), conditions, motive="as handed in")
     return submission, False
+
+
+def _conditions(repo: Repository, actor: Actor, case: Case, marking: Marking) -> Marking | None:
+    """Return the marking that a submission begins with; None where it restricts nothing."""
+    if marking == Marking():
+        return None
+    theirs = actor.organisation if actor.organisation != case.organisation else None
+    return checked(repo, replace(marking, owner=marking.owner or theirs))
 
 
 def interrupted(

@@ -39,7 +39,8 @@ from repository.models import Case, Exhibit
 from repository.naming import shown
 from repository.people import named_organisation
 from repository.purpose import Purpose
-from repository.retrieve import integrity_failure, recorded_parts, stated_purpose, verified_bytes
+from repository.retrieve import integrity_failure, recorded_parts, verified_bytes
+from repository.stated import stated_purpose
 
 MOST = 1_000  # exhibits of one transfer
 ANSWERS = ("receive", "refuse", "withdraw")
@@ -92,8 +93,9 @@ def release(
         IntegrityError: stored bytes differ; recorded, and nothing was released.
     """
     stated = stated_purpose(
-        repo, caller, purpose, Act.TRANSFER_RELEASED, authority=authority, assured=assured
-    )
+        repo, caller, purpose, Act.TRANSFER_RELEASED, authority=authority, assured=assured,
+        recipient=to,
+    )  # fmt: skip
     wanted = list(dict.fromkeys(numbers))
     if not 1 <= len(wanted) <= MOST:
         raise BadRequest(f"a transfer is of 1 to {MOST} exhibits")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from custody.errors import CustodyError
-from repository import Repository, once, setbacks
+from repository import Repository, holds, once, setbacks
 from repository.copies import replicate_ledger
 from repository.errors import RepositoryError
 from repository.fixity import ahead, check_exhibits
@@ -44,6 +44,7 @@ def chores(repo: Repository) -> list[Chore]:
     found = [
         Chore("publish", often, _publish, unpublished),
         Chore("flows", MINUTE, lambda repo, _: close_ended(repo)),
+        Chore("holds", MINUTE, _holds, lambda repo: bool(holds.unfollowed(repo))),
         Chore("trials", HOUR, _trials),
         Chore("fixity", HOUR, _fixity),
         Chore("reconcile", DAY, _reconcile),
@@ -72,6 +73,11 @@ def _publish(repo: Repository, say: Say) -> None:
     told = announce(repo)
     for problem in told.problems if told is not None else ():
         say(f"not yet: {problem}")
+
+
+def _holds(repo: Repository, say: Say) -> None:
+    for exhibit, problem in holds.follow(repo, holds.unfollowed(repo)).items():
+        say(f"not yet: the legal hold of {exhibit}: {problem}")
 
 
 def _trials(repo: Repository, _: Say) -> None:

@@ -53,6 +53,8 @@ EXIT_CODES: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
             errors.Erased,
             errors.ApprovalExpired,
             errors.TooManyQueries,
+            errors.OnHold,
+            errors.ReleaseEnded,
             ServiceRefused,
         ),
     ),

@@ -11,6 +11,7 @@ import click
 from api.commands import remote
 from api.commands.context import Context, exit_code, file_result, pass_context, worst
 from api.commands.gathering import THINGS, Offer, offered
+from api.commands.rules import condition_options, declared_conditions
 from api.commands.submission import give_receipt
 from custody.entry import Act, Draft
 from ingest import matchable
@@ -62,6 +63,7 @@ _AMONG = 500  # exhibits that are compared at once with what others hold
 @click.option("--family", type=click.Choice(FAMILIES), default="other", show_default=True)
 @click.option("--submission", "submission_name", metavar="ID", help="Begin or continue this one.")
 @click.option("--no-extract", is_flag=True, help="Leave identification and metadata to a worker.")
+@condition_options
 @remote.remote_options
 @pass_context
 def ingest(
@@ -84,6 +86,7 @@ def ingest(
     declared = declared_digests([*digests, *([f"sha256:{sha256}"] if sha256 else [])])
     _check_paths(paths, one=bool(declared))
     far = {name: claims.pop(name) for name in remote.NAMES}
+    marking = declared_conditions(claims)
     declaration = Declaration(purpose=parse(purpose), **claims)
     if declared and manifest is not None:
         raise BadRequest("give digests either with --digest, for one file, or in the list")
@@ -94,6 +97,8 @@ def ingest(
             manifest=manifest, root=root, take_near=near, things=things, joined_before=joined,
         )  # fmt: skip
 
+    if far["to"] and marking is not None:
+        raise BadRequest("of what is sent over a line say how to handle it there: evidence mark")
     if far["to"]:
         said = {"purpose": purpose, **claims}
         code_of_all = remote.send(
@@ -109,7 +114,7 @@ def ingest(
     offer = gather(joined_before(repo, before) if before else frozenset())
     submission, going_on = open_submission(
         repo, actor, case, declaration,
-        named=submission_name, sources=places, manifest=offer.manifest,
+        named=submission_name, sources=places, manifest=offer.manifest, marking=marking,
     )  # fmt: skip
     ctx.say(f"{'going on with' if going_on else 'submission'} {submission.id}")
     results = take_in(repo, actor, case, submission, offer.things)

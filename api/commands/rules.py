@@ -33,6 +33,7 @@ _NONE = "none"
               help="Uses its provider excludes.")  # fmt: skip
 @click.option("--consent", multiple=True, type=click.Choice([*RECIPIENTS, _NONE]),
               help="To whom its provider lets it go all the same.")  # fmt: skip
+@click.option("--owner", help='Whose consent sharing needs; "none" takes it away.')
 @click.option("--conditions", help='The provider\'s, in words; "none" takes them away.')
 @click.option("--lead-only/--no-lead-only", default=None, help="Rome Statute 54(3)(e).")
 @click.option("--authority-required/--no-authority-required", default=None)
@@ -61,10 +62,43 @@ def mark(ctx: Context, /, subject: str, motive: str | None, **options: Any) -> N
         ctx.say("this loosens: it waits for another custodian: evidence approval give ID")
 
 
+def condition_options(command: Any) -> Any:
+    """Add the options that say how what is handed in is to be handled from the first."""
+    for option in reversed(
+        (
+            click.option("--handling", type=click.Choice(HANDLING), help="Europol's code."),
+            click.option("--restriction", help="What H3 restricts, in words."),
+            click.option("--tlp", type=click.Choice(TLP), help="Traffic light."),
+            click.option("--exclude", multiple=True, type=click.Choice(EXCLUDED_USES),
+                         help="Uses its provider excludes."),
+            click.option("--consent", multiple=True, type=click.Choice(RECIPIENTS),
+                         help="To whom its provider lets it go all the same."),
+            click.option("--lead-only", is_flag=True, help="Rome Statute 54(3)(e)."),
+            click.option("--owner", help="Whose consent sharing needs."),
+        )
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def declared_conditions(options: dict[str, Any]) -> Marking | None:
+    """Take the values of `condition_options` out of a command's options."""
+    found = Marking(
+        handling=options.pop("handling"),
+        restriction=options.pop("restriction"),
+        tlp=options.pop("tlp"),
+        excluded_uses=options.pop("exclude"),
+        consent=options.pop("consent"),
+        lead_only=options.pop("lead_only"),
+        owner=options.pop("owner"),
+    )
+    return None if found == Marking() else found
+
+
 def _changed(ctx: Context, subject: str, options: dict[str, Any]) -> Marking:
     """Return the marking in force with what was named changed."""
     values = approvals.in_force(ctx.repo, ctx.caller, subject).to_json()
-    for name in ("handling", "tlp", "restriction", "conditions"):
+    for name in ("handling", "tlp", "restriction", "conditions", "owner"):
         if options[name] is not None:
             values[name] = None if options[name] == _NONE else options[name]
     for name in ("lead_only", "authority_required", "withdrawn", "sealed"):
@@ -189,6 +223,8 @@ def _decided(ctx: Context, row: Approval) -> None:
 
 @click.command()
 @click.argument("exhibit")
+@click.option("--case", "code", metavar="CODE", help="A further case, whose party it is.")
+@click.option("--form", help="A copy, an inspection, a redacted version.")
 @click.option("--to", "party", required=True, metavar="PARTY", help="As its counsel's grants say.")
 @click.option("--purpose", default="disclosure", show_default=True)
 @click.option("--authority", help="The order, article or request it rests on.")
@@ -198,6 +234,8 @@ def _decided(ctx: Context, row: Approval) -> None:
 def disclose(
     ctx: Context,
     exhibit: str,
+    code: str | None,
+    form: str | None,
     party: str,
     purpose: str,
     authority: str | None,
@@ -206,7 +244,7 @@ def disclose(
     """Disclose an exhibit to a party of its case: its counsel and experts may read it."""
     row = disclose_to(
         ctx.repo, ctx.caller, exhibit, party=party, purpose=purpose, authority=authority,
-        assured=assured,
+        assured=assured, code=code, form=form,
     )  # fmt: skip
     publish(ctx.repo)
     ctx.result(

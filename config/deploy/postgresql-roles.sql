@@ -24,15 +24,17 @@ GRANT SELECT, INSERT, DELETE ON piece TO evidence_service;
 -- Tokens of matching, and the keys they are made under: made anew, and gone with what they are of.
 GRANT SELECT, INSERT, DELETE ON match_token, match_item, match_key TO evidence_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON match_state TO evidence_service;
+GRANT SELECT, INSERT ON consent_subject TO evidence_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON machine, setback, request_key, case_grant, announced,
-    ceremony, identity_link TO evidence_service;
+    ceremony, identity_link, association TO evidence_service;
 
 -- How things are now: rows change, none is deleted.
 GRANT SELECT, INSERT, UPDATE ON
     person, token, case_file, submission, upload, intake, exhibit, part, quarantined,
     extraction_run, derived_object, object_copy, object_check, store_trial, chore, stray, fixity_run, flow, flow_range, erasure,
     child_exhibit, organisation, marking, approval, disclosed, identity,
-    web_session, passkey, person_invitation, bundle, transfer, counterpart, quoted, match_party, match_query, match_notice
+    web_session, passkey, person_invitation, bundle, transfer, counterpart, quoted, match_party, match_query, match_notice,
+    situation, case_situation, hold, review, consent
 TO evidence_service;
 
 GRANT SELECT ON alembic_version TO evidence_service;

@@ -13,29 +13,37 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 import custody
+from custody.append import take_lock
 from custody.checkpoint import SignedCheckpoint
 from custody.commitment import Opening
-from custody.entry import Act, Actor, CustodyEntry, timestamp, uuid7
+from custody.entry import Act, Actor, CustodyEntry, Draft, timestamp, uuid7
 from custody.errors import EvidenceError
 from custody.ledger import checked_values
 from repository import Repository, software
 from repository.access import Marking, Right
 from repository.authorise import Caller, on_case
-from repository.errors import ExportBlocked
+from repository.errors import ExportBlocked, ReleaseEnded
 from repository.exports.bag import Bag
-from repository.exports.job import Job, chosen, entries_about, released
+from repository.exports.chosen import check_still, chosen, marking_words, released
+from repository.exports.job import Job, entries_about
 from repository.exports.left_out import ALWAYS, SECTIONS_LEFT_OUT, closed, unsealed
 from repository.exports.verify_text import VERIFY_TEXT
 from repository.ledger_mirror import publish
 from repository.models import Case, Exhibit
 from repository.naming import file_name
 from repository.publication import Seals, announce, policy_text, seals_of, status, trust_file
-from repository.purpose import Purpose
+from repository.purpose import RECIPIENT_OF, Purpose
 from repository.quoted import quoted_document
-from repository.retrieve import Recorded, recorded_parts, stated_purpose, verified_bytes
+from repository.retrieve import Recorded, recorded_parts, verified_bytes
+from repository.stated import stated_purpose
 
 Progress = Callable[[str], None]
+
+Still = Callable[[Session, Sequence[Exhibit]], None]
+"""Raises `ReleaseEnded` if one of these may leave no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +97,22 @@ def export(
         IntegrityError: an exhibit's stored bytes differ; nothing was handed out.
     """
     stated = stated_purpose(  # (1)
-        repo, caller, purpose, Act.REPORT_GENERATED, authority=authority, assured=assured
-    )
+        repo, caller, purpose, Act.REPORT_GENERATED, authority=authority, assured=assured,
+        recipient=recipient,
+    )  # fmt: skip
     actor, case = on_case(
         repo, caller, Right.EXPORT, code, attempted=Act.REPORT_GENERATED, purpose=stated
     )
     picked = chosen(repo, caller, case, numbers)
-    markings = released(repo, caller, case, picked, stated)
+    markings = released(repo, caller, picked, stated)
+
+    def still(session: Session, exhibits: Sequence[Exhibit]) -> None:
+        check_still(repo, caller, session, exhibits, stated)
+
     return bundle_of(
         repo, actor, case, picked, markings, into,
-        purpose=stated, recipient=recipient, request_id=request_id, progress=progress,
+        purpose=stated, recipient=recipient, request_id=request_id, still=still,
+        progress=progress,
     )  # fmt: skip
 
 
@@ -113,6 +127,7 @@ def bundle_of(
     purpose: Purpose,
     recipient: str | None,
     request_id: str | None = None,
+    still: Still = lambda _session, _exhibits: None,
     progress: Progress = lambda _: None,
 ) -> Exported:
     """Write the bundle of exhibits; whether it may be made was decided before.
@@ -139,16 +154,18 @@ def bundle_of(
         markings=markings,
     )
     with into as bag:
-        entries = repo.ledger.record(*entries_about(job, "started"))  # (2)
+        drafts = entries_about(job, "started")
+        with repo.database.writing() as session:  # (2) not grouped: a head ends with them
+            entries = repo.ledger.append(session, drafts)
         try:
-            return _write(job, bag, entries[-1].index + 1, progress)
+            return _write(job, bag, entries[-1].index + 1, still, progress)
         except BaseException as error:
             reason = error.code if isinstance(error, EvidenceError) else "error"
             repo.ledger.record(*entries_about(job, "aborted", reason=reason))  # (8)
             raise
 
 
-def _write(job: Job, bag: Bag, size: int, progress: Progress) -> Exported:
+def _write(job: Job, bag: Bag, size: int, still: Still, progress: Progress) -> Exported:
     repo = job.repo
     signed = repo.ledger.checkpoint_at(size)
     progress("checkpoint: witnesses and time-stamps")
@@ -158,6 +175,8 @@ def _write(job: Job, bag: Bag, size: int, progress: Progress) -> Exported:
     listed = []
     for exhibit in job.exhibits:  # (4)
         progress(exhibit.number)
+        with repo.database.reading() as session:
+            still(session, [exhibit])
         parts = recorded_parts(repo, exhibit)
         files = [_file_name(exhibit, part, len(parts)) for part in parts]
         for name, part in zip(files, parts, strict=True):
@@ -165,7 +184,8 @@ def _write(job: Job, bag: Bag, size: int, progress: Progress) -> Exported:
         listed.append((exhibit, files))
     progress("entries")
     history, openings, last_seq = _entries(job, size)
-    left_out = [*ALWAYS, *closed(history, openings), *unsealed(repo, sealed, problems)]
+    reader = None if RECIPIENT_OF.get(job.purpose.code) == "defence" else job.case.code
+    left_out = [*ALWAYS, *closed(history, openings, reader), *unsealed(repo, sealed, problems)]
     left_out += [
         (number, "its key was destroyed by order; its bytes cannot be read by anyone")
         for number in job.erased
@@ -190,9 +210,27 @@ def _write(job: Job, bag: Bag, size: int, progress: Progress) -> Exported:
         ("External-Identifier", job.request_id),
     ]
     manifest = bag.finish(info=info)  # (7)
-    repo.ledger.record(*entries_about(job, "done", manifest=manifest, left_out=left_out))  # (8)
+    done = entries_about(job, "done", manifest=manifest, left_out=left_out)
+    _close(job, bag, still, done)  # (8)
     publish(repo)
     return Exported(job.request_id, size, manifest, listed, left_out)
+
+
+def _close(job: Job, bag: Bag, still: Still, drafts: Sequence[Draft]) -> None:
+    """Write the closing entries, unless something may leave no more: then the bag is taken back.
+
+    Raises:
+        ReleaseEnded: what was withdrawn has an earlier entry than this one would have.
+    """
+    repo = job.repo
+    try:
+        with repo.database.writing() as session:
+            take_lock(session)
+            still(session, job.exhibits)
+            repo.ledger.append(session, drafts)
+    except ReleaseEnded:
+        bag.take_back()
+        raise
 
 
 def _entries(
@@ -239,7 +277,7 @@ def _report(
         key_name=key.name,
         key_fingerprint=key.fingerprint,
         checkpoint=sealed.own,
-        marking=None,
+        marking=marking_words(list(job.markings.values()), job.purpose),
         witnesses=sealed.witnesses(status(job.repo)),
         time_stamps=sealed.dated(),
     )

@@ -40,6 +40,9 @@ class Bag(ABC):
     def _settle(self) -> None:
         """Make everything durable."""
 
+    def take_back(self) -> None:  # noqa: B027 - of a bag that nobody can reach there is nothing
+        """Undo `finish`: its closing entry may not be written, and nobody was given it."""
+
     def add(self, path: str, blocks: Iterable[bytes]) -> None:
         """Write one file of the bag; every name is ours, made of exhibit numbers."""
         digest, longer, size = sha256(), sha512(), 0
@@ -113,6 +116,10 @@ class FolderBag(Bag):
     def _settle(self) -> None:
         _sync(self._folder)
         self._folder.rename(self._place)
+
+    def take_back(self) -> None:
+        """Remove the folder from its place."""
+        shutil.rmtree(self._place)
 
 
 def _manifest(lines: Iterable[tuple[str, str]]) -> bytes:

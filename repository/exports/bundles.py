@@ -28,12 +28,13 @@ from repository.errors import (
 from repository.exhibits import find_exhibit
 from repository.exports import export
 from repository.exports.archive import SealedBag, draw_key, parts_of
-from repository.exports.job import Job, chosen, entries_about, released
+from repository.exports.chosen import chosen, released
+from repository.exports.job import Job, entries_about
 from repository.models import Case, Person
 from repository.naming import shown
 from repository.people import SYSTEM
 from repository.purpose import Purpose, parse
-from repository.retrieve import stated_purpose
+from repository.stated import for_recipient, stated_purpose
 from repository.stores import STAGING
 
 MAX_RECIPIENT = 500
@@ -69,10 +70,13 @@ def ask(
     if recipient is not None and not (recipient.strip() and len(recipient) <= MAX_RECIPIENT):
         raise BadRequest(f"a recipient has 1 to {MAX_RECIPIENT} characters")
     attempted = Act.REPORT_GENERATED
-    stated = stated_purpose(repo, caller, purpose, attempted, authority=authority, assured=assured)
+    stated = stated_purpose(
+        repo, caller, purpose, attempted, authority=authority, assured=assured,
+        recipient=recipient,
+    )  # fmt: skip
     actor, case = on_case(repo, caller, Right.EXPORT, code, attempted=attempted, purpose=stated)
     picked = chosen(repo, caller, case, numbers)
-    released(repo, caller, case, picked, stated)
+    released(repo, caller, picked, stated)
     if all(one.erased_at is not None for one in picked):
         raise ExportBlocked(f"case {code} has no exhibits that could be exported")
     at = repo.clock()
@@ -156,10 +160,11 @@ def view(row: Bundle, code: str) -> dict[str, Any]:
     }
 
 
-def purpose_of(row: Bundle) -> Purpose:
+def purpose_of(repo: Repository, row: Bundle) -> Purpose:
     """Return the purpose that was stated when an export was asked for."""
     asked = row.asked
-    return parse(asked["purpose"], authority=asked["authority"], assured=asked["assured"])
+    said = parse(asked["purpose"], authority=asked["authority"], assured=asked["assured"])
+    return for_recipient(repo, said, asked["recipient"])
 
 
 # --- what a worker does
@@ -258,7 +263,8 @@ def _interrupted(repo: Repository, row: Bundle, caller: Caller, case: Case, befo
     with repo.database.reading() as session:
         found = [find_exhibit(session, number) for number in row.asked["exhibits"]]
     job = Job(
-        repo, caller.actor(), case, [one for one in found if one is not None], purpose_of(row),
-        row.asked["recipient"], request_id=before, at=timestamp(repo.clock()), erased=[],
+        repo, caller.actor(), case, [one for one in found if one is not None],
+        purpose_of(repo, row), row.asked["recipient"], request_id=before,
+        at=timestamp(repo.clock()), erased=[],
     )  # fmt: skip
     repo.ledger.record(*entries_about(job, "aborted", reason="interrupted"))

@@ -11,7 +11,7 @@ from custody.entry import Act, Draft, timestamp, uuid7
 from custody.errors import EvidenceError, LedgerDamaged
 from repository import Repository
 from repository.access import Right
-from repository.authorise import Caller, on_case, refuse, still_allowed
+from repository.authorise import Caller, on_case, refuse
 from repository.bundle import Bundle
 from repository.errors import (
     AccessDenied,
@@ -25,9 +25,11 @@ from repository.errors import (
 from repository.exhibits import ref
 from repository.exports.archive import Part, parts_of, read_piece
 from repository.exports.bundles import find, purpose_of
-from repository.exports.job import Job, chosen, released
+from repository.exports.chosen import chosen, released
+from repository.exports.job import Job
 from repository.models import Exhibit
 from repository.retrieve import Span, integrity_failure, range_meant, recorded_parts, verified_bytes
+from repository.still import still_allowed
 
 _ASK_AGAIN = 16  # chunks
 
@@ -163,10 +165,10 @@ def hand_out(
     """
     attempted = Act.DISSEMINATION
     row, code = find(repo, caller, bundle_id, attempted)
-    purpose = purpose_of(row)
+    purpose = purpose_of(repo, row)
     actor, case = on_case(repo, caller, Right.EXPORT, code, attempted=attempted, purpose=purpose)
     exhibits = chosen(repo, caller, case, row.asked["exhibits"])
-    released(repo, caller, case, exhibits, purpose)
+    released(repo, caller, exhibits, purpose)
     _check_state(row)
     with repo.database.reading() as session:
         query = select(Bundle).where(Bundle.id == row.id).options(undefer(Bundle.layout))
@@ -191,7 +193,7 @@ def hand_out(
     late = replace(caller, recent_until=None)  # the sign-in was recent when it began
     found = HandingOut(
         job, row, parts, first, last,
-        still=lambda one: still_allowed(repo, late, Right.EXPORT, case, one, purpose),
+        still=lambda one: still_allowed(repo, late, Right.EXPORT, one, purpose),
     )  # fmt: skip
     if look:
         found.closed = True

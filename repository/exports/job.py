@@ -1,4 +1,4 @@
-"""What an export works on: who may have which exhibits, and the entries about each of its steps."""
+"""What an export works on, and the entries about each of its steps."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,15 +6,12 @@ from typing import Any
 
 from custody.entry import Act, Actor, Draft
 from repository import Repository
-from repository.access import Marking, Right, decide
-from repository.authorise import Caller, of_exhibits, on_exhibit, refuse, who
-from repository.consult import known_exhibits
-from repository.errors import UnknownExhibit
-from repository.exhibits import find_exhibit, ref
-from repository.marking import handling_of, strictest, told_with
+from repository.access import Marking
+from repository.exhibits import ref
+from repository.marking import handling, handling_of, told_with
 from repository.models import Case, Exhibit
-from repository.naming import shown
 from repository.purpose import Purpose
+from repository.register import summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,51 +36,6 @@ class Job:
         return Act.DISCLOSURE if self.purpose.code == "disclosure" else Act.DISSEMINATION
 
 
-def chosen(repo: Repository, caller: Caller, case: Case, numbers: Sequence[str]) -> list[Exhibit]:
-    """Return the exhibits of a case that are meant; none named: all that the caller knows of.
-
-    Raises:
-        UnknownExhibit: the case has none of this number; recorded.
-    """
-    with repo.database.reading() as session:
-        if not numbers:
-            return known_exhibits(repo, session, caller, case)
-        found = [find_exhibit(session, number) for number in dict.fromkeys(numbers)]
-    meant = []
-    for number, exhibit in zip(dict.fromkeys(numbers), found, strict=True):
-        if exhibit is None or exhibit.case_id != case.id:
-            unknown = UnknownExhibit(f"case {case.code} has no exhibit {shown(number)}")
-            refuse(
-                repo, caller, Act.REPORT_GENERATED, ["unknown-exhibit"], unknown,
-                asked=number, case=case,
-            )  # fmt: skip
-        meant.append(exhibit)
-    return sorted(meant, key=lambda exhibit: exhibit.serial)
-
-
-def released(
-    repo: Repository, caller: Caller, case: Case, exhibits: Sequence[Exhibit], purpose: Purpose
-) -> dict[str, Marking]:
-    """Refuse an export as a whole if the rules keep one of its exhibits; that one is named.
-
-    Return what restricts each of them all the same.
-
-    Raises:
-        UnknownExhibit, AccessDenied: one is not for this caller or purpose; recorded.
-    """
-    with repo.database.reading() as session:
-        asking, now = who(session, caller, case), repo.clock()
-        things = of_exhibits(session, caller, case, exhibits)
-    for exhibit, thing in zip(exhibits, things, strict=True):
-        if not decide(asking, Right.EXPORT, thing, purpose, now).allowed:
-            on_exhibit(
-                repo, caller, Right.EXPORT, exhibit.number,
-                attempted=Act.REPORT_GENERATED, purpose=purpose,
-            )  # fmt: skip
-    pairs = zip(exhibits, things, strict=True)
-    return {exhibit.id: strictest(thing.markings) for exhibit, thing in pairs}
-
-
 def entries_about(
     job: Job,
     outcome: str,
@@ -99,9 +51,13 @@ def entries_about(
     if job.purpose.authority:
         withheld["authority"] = job.purpose.authority
     house: dict[str, Any] = {**withheld}
+    if outcome == "started":
+        with job.repo.database.reading() as session:
+            house["detail"] = {"register": summary(session, job.case)}
     if left_out:
         house["detail"] = {"left_out": [what for what, _ in left_out]}
-    plain: dict[str, Any] = {"count": len(job.exhibits)}
+    every = [job.markings[one.id] for one in job.exhibits if one.id in job.markings]
+    plain: dict[str, Any] = {"count": len(job.exhibits), **handling(every)}
     if manifest is not None:
         plain["outputs"] = [manifest]
     drafts = [

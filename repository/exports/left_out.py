@@ -1,11 +1,11 @@
-"""What a bundle leaves out, and why: said in it, so that nothing is missing unseen."""
+"""What a bundle does not hold, and why: said in its report and in its entries."""
 
 from collections.abc import Sequence
 
 from custody.commitment import Opening
 from custody.entry import CustodyEntry
 from repository import Repository
-from repository.access import IDENTIFYING, PARTIES
+from repository.access import IDENTIFYING, INTERNAL, PARTIES
 from repository.publication import Seals
 
 ALWAYS = (
@@ -19,26 +19,33 @@ ALWAYS = (
     ),
 )
 SECTIONS_LEFT_OUT = (
-    "sections C, F, G, H, I and J of the custody report",
+    "sections C, F, G, I and J of the custody report",
     "this version of the program does not make them yet",
 )
 
 
 def closed(
-    history: Sequence[CustodyEntry], openings: dict[int, dict[str, Opening]]
+    history: Sequence[CustodyEntry], openings: dict[int, dict[str, Opening]], case: str | None
 ) -> list[tuple[str, str]]:
-    """Take out the openings that are not for the reader; say how many, and how many were erased."""
-    erased = parties = identifying = 0
+    """Take out the openings that are not for the reader; say how many, and how many were erased.
+
+    Reviews of `case` stay open; None: the reader is a party, and none does.
+    """
+    erased = parties = internal = identifying = 0
     for entry in history:
         opened = openings[entry.index]
         erased += len(set(entry.fields.get("_sd", {})) - set(opened))
         if entry.fields["actor"]["role"] in PARTIES:
             parties += len(opened)
             opened.clear()
+        if entry.fields["type"] in INTERNAL and not _of_case(opened, case):
+            internal += len(opened)
+            opened.clear()
         identifying += sum(opened.pop(name, None) is not None for name in IDENTIFYING)
     counted = (
         (erased, "withheld fields", "their openings were erased"),
         (parties, "fields of what parties read", "what a party looked at is told to no other"),
+        (internal, "fields about reviews and further cases", "they are not for this reader"),
         (identifying, "fields that name a source", "who it is takes two persons' permission"),
     )
     return [
@@ -46,6 +53,13 @@ def closed(
         for count, what, why in counted
         if count
     ]
+
+
+def _of_case(opened: dict[str, Opening], case: str | None) -> bool:
+    """Say whether an entry is about this proceeding, and no further case is named in it."""
+    detail = opened["detail"].value if "detail" in opened else {}
+    further = isinstance(detail, dict) and "case" in detail
+    return case is not None and not further and "case" in opened and opened["case"].value == case
 
 
 def unsealed(repo: Repository, sealed: Seals, problems: Sequence[str]) -> list[tuple[str, str]]:

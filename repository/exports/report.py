@@ -17,6 +17,7 @@ from typing import Any
 
 from repository.errors import WrongUse
 from repository.exports.report_continuity import continuity_facts
+from repository.exports.report_disclosure import disclosure
 from repository.exports.report_entries import (
     ExhibitFacts,
     Fact,
@@ -40,7 +41,7 @@ ROUTINE = (  # the acts that are counted, not printed, when there are more rows 
     ("consultation", "done"), ("fixity_check", "pass"), ("retrieval", "started"),
     ("retrieval", "done"),
 )  # fmt: skip
-SECTIONS_NOT_MADE = ("C", "F", "G", "H", "I", "J")
+SECTIONS_NOT_MADE = ("C", "F", "G", "I", "J")
 COMMANDS = {
     "bundle": ["python3 -I verify.py ."],
     "trust": ["python3 -I verify.py . --trust FILE"],
@@ -118,6 +119,7 @@ def compose(
             _section("B", identities(exhibits, rows)),
             _section("D", _custody(exhibits, rows, printed, counted)),
             _section("E", integrity(exhibits, rows)),
+            _section("H", disclosure(exhibits, rows)),
             _section("K", _verify(heading, rows, files)),
         ],
     }  # fmt: skip

@@ -68,7 +68,6 @@ WORDS: Mapping[str, str] = {
     "name.C": "C. Acquisition (the full form)",
     "name.F": "F. Access (persons, organisations, refusals)",
     "name.G": "G. Derivatives and copies",
-    "name.H": "H. Disclosure",
     "name.I": "I. Protection",
     "name.J": "J. Certification",
     "why.C": "not in this report; what was declared of it, if anything, stands under B",
@@ -175,6 +174,21 @@ WORDS: Mapping[str, str] = {
     "last": "Last",
     # E
     "E": "E. Integrity",
+    "H": "H. Disclosure",
+    "H.intro": (
+        "What the entries of this report say about the disclosure of the exhibits in this "
+        "proceeding. What was said of them in another proceeding is not in this report."
+    ),
+    "register.exhibits": "Exhibits registered in this proceeding",
+    "register.reviewed": "Reviewed",
+    "register.withheld": "Withheld",
+    "register.classification": "Classification",
+    "register.rule-why": "Rule",
+    "register.withheld-why": "Withheld, and why",
+    "register.reviewer": "Reviewed by, time",
+    "register.redactions": "Redactions: code and basis",
+    "register.given": "Disclosed to, form, time",
+    "register.acknowledged": "Acknowledged by, time",
     "E.intro": (
         "What the entries of this report say about the exhibits’ bytes. A check shows the state "
         "at its time, not the state since."

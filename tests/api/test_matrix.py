@@ -26,6 +26,7 @@ from repository.approvals import mark, request
 from repository.bundle import Bundle
 from repository.cases import find_case, open_case
 from repository.disclose import disclose
+from repository.holds import place as hold
 from repository.identities import Person
 from repository.models import Submission
 from repository.people import grant, new_person, new_token, revoke
@@ -58,6 +59,8 @@ HAND_IN = frozenset({"investigator", "custodian", "submitter"})
 PARTIES = frozenset({"counsel", "expert"})
 HISTORY = frozenset({"investigator", "analyst", "prosecutor", "custodian", "auditor"})
 PROTECT = frozenset({"investigator", "prosecutor", "custodian"})
+KEEP = frozenset({"investigator", "prosecutor", "custodian"})  # holds, further cases
+REVIEW = frozenset({"prosecutor", "custodian"})
 CUSTODIAN = frozenset({"custodian"})
 
 
@@ -80,7 +83,9 @@ MARK = {"motive": "m"}
 PUBLIC = Rule("public")
 MARKING = {
     "GET": Rule("exhibit", LOOK),
-    "PUT": Rule("exhibit", frozenset({"investigator", "custodian"}), shows=False, body=MARK),
+    "PUT": Rule(
+        "exhibit", frozenset({"investigator", "custodian", "submitter"}), shows=False, body=MARK
+    ),
 }
 UPLOAD = Rule("upload", HAND_IN)
 LIST = Rule("own submission", HAND_IN, body=b"")
@@ -162,7 +167,55 @@ RULES: dict[tuple[str, str], Rule] = {
     ),
     ("GET", "/api/v1/cases/<code>"): Rule("case", CASE),
     ("GET", "/api/v1/cases/<subject>/marking"): Rule("case", CASE),
-    ("PUT", "/api/v1/cases/<subject>/marking"): replace(MARKING["PUT"], about="case"),
+    ("PUT", "/api/v1/cases/<subject>/marking"): replace(
+        MARKING["PUT"], about="case", roles=frozenset({"investigator", "custodian"})
+    ),
+    ("GET", "/api/v1/consents"): Rule("house", KEEP | {"submitter"}),
+    ("POST", "/api/v1/consents"): Rule(  # nobody owns it
+        "exhibit", KEEP | {"analyst"}, shows=False,
+        body={"subjects": ["{subject}"], "recipient": "R", "motive": "m"},
+    ),
+    ("GET", "/api/v1/consents/received"): Rule("person"),
+    ("POST", "/api/v1/consents/<consent>/answer"): Rule(  # no institution here is asked
+        "house", frozenset(), body={"give": True, "motive": "m"}
+    ),
+    ("POST", "/api/v1/consents/<consent>/withdraw"): Rule(
+        "house", frozenset(), body={"motive": "m"}
+    ),
+    ("GET", "/api/v1/cases/<code>/consents"): Rule("case", KEEP, shows=False),
+    ("GET", "/api/v1/conditions/held"): Rule("house", CUSTODIAN),
+    ("POST", "/api/v1/organisations/end"): Rule(  # those here are of an institution
+        "house", frozenset(), body={"organisation": "NONE", "motive": "m"}
+    ),
+    ("GET", "/api/v1/situations"): Rule(
+        "house", CASE | {"auditor"}
+    ),
+    ("POST", "/api/v1/situations"): Rule(
+        "house", frozenset({"investigator", "custodian"}), body={"code": "{fresh}", "title": "t"}
+    ),
+    ("PUT", "/api/v1/cases/<code>/situation"): Rule(
+        "case", CUSTODIAN, shows=False, body={"situation": "NONE", "motive": "m"}
+    ),
+    ("GET", "/api/v1/cases/<code>/associations"): Rule("case", LOOK),
+    ("GET", "/api/v1/exhibits/<number>/associations"): Rule("exhibit", LOOK),
+    ("POST", "/api/v1/exhibits/<number>/associations"): Rule(
+        "exhibit", KEEP, body={"case": "{case}", "motive": "m"}
+    ),
+    ("POST", "/api/v1/exhibits/<number>/associations/<code>/end"): Rule(
+        "exhibit", KEEP, body={"motive": "m"}
+    ),
+    ("GET", "/api/v1/exhibits/<number>/holds"): Rule("exhibit", KEEP, shows=False),
+    ("POST", "/api/v1/exhibits/<number>/holds"): Rule(
+        "exhibit", KEEP, shows=False, body={"matter": "m", "motive": "m"}
+    ),
+    ("POST", "/api/v1/holds/<hold>/release"): Rule(
+        "exhibit", KEEP, shows=False, body={"motive": "m"}
+    ),
+    ("GET", "/api/v1/cases/<code>/register"): Rule("case", REVIEW),
+    ("PUT", "/api/v1/exhibits/<number>/register/<code>"): Rule(
+        "exhibit", REVIEW, body={"classification": "other", "motive": "m"}
+    ),
+    ("POST", "/api/v1/exhibits/<number>/acknowledgement"): Rule("exhibit", PARTIES, body={}),
     ("GET", "/api/v1/cases/<code>/identities"): Rule("case", PROTECT),
     ("POST", "/api/v1/cases/<code>/identities"): Rule(
         "case", PROTECT, body={"kind": "source", "name": "Somebody"}
@@ -435,6 +488,8 @@ def _ask(client, method, path, rule, role, place, relation, scene):
         "<approval>": place.approval,
         "<codename>": place.codename,
         "<transfer>": place.transfer,
+        "<hold>": _held(scene, place) if "<hold>" in path else "",
+        "<consent>": "CNS-none",
         "<index>": "0",
         "<name>": "front.css",
         "<erasure_id>": place.erasure,
@@ -479,6 +534,13 @@ def _ask(client, method, path, rule, role, place, relation, scene):
         headers |= {"Upload-Length": "1", "Upload-Metadata": f"case {code}"}
     query = rule.query.replace("{case}", place.case)
     return client.open(path + query, method=method, headers=headers, **more)
+
+
+def _held(scene: Scene, place: Place) -> str:
+    """Return a hold on the exhibit; there is none before: what is held is not erased."""
+    asking = scene.house.caller(scene.house.custodian.name or "")
+    words = {"matter": "M", "authority": None, "motive": "m"}
+    return hold(scene.house.repo, asking, place.number, **words).id
 
 
 def _same(rule: Rule, relation: str) -> dict[str, object]:

@@ -8,6 +8,7 @@ import pytest
 
 from repository.access import (
     ALLOWED,
+    ASSOCIATED,
     HANDLING,
     LEAVING,
     ROLES,
@@ -22,34 +23,39 @@ from repository.access import (
     Who,
     decide,
 )
+from repository.agreed import Consent
 from repository.purpose import Purpose
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
-HOUSE = {Right.OPEN_CASE, Right.GOVERN, Right.DECIDE, Right.AUDIT, Right.INSTALL,
-         Right.MATCH}  # fmt: skip
+HOUSE = {
+    Right.OPEN_CASE, Right.GOVERN, Right.DECIDE, Right.AUDIT, Right.INSTALL, Right.SITUATIONS,
+    Right.MATCH,
+}  # fmt: skip
 LOOKING = {Right.LIST, Right.CONSULT, Right.REVEAL}
 RECIPIENT = {Right.RECEIVE, Right.ANSWER}
-PARTY = {*LOOKING, Right.HISTORY, Right.FACTS, Right.RETRIEVE}
+ANSWERING = {Right.CONSENT, Right.AGREE}
+PARTY = {*LOOKING, Right.HISTORY, Right.FACTS, Right.RETRIEVE, Right.ACKNOWLEDGE}
 
 EXPECTED = {
     "investigator": {
         *LOOKING, Right.OPEN_CASE, Right.HISTORY, Right.FACTS, Right.INGEST, Right.EXTRACT,
-        Right.MARK, Right.REQUEST, Right.PROTECT, Right.IMPORT, Right.MATCH,
-        *RECIPIENT,
+        Right.MARK, Right.REQUEST, Right.PROTECT, Right.ASSOCIATE, Right.HOLD, Right.SITUATIONS,
+        *ANSWERING, Right.IMPORT, Right.MATCH, *RECIPIENT,
     },
     "analyst": {
         *LOOKING, Right.HISTORY, Right.FACTS, Right.RETRIEVE, Right.EXTRACT, Right.REQUEST,
-        Right.MATCH, *RECIPIENT,
+        Right.SITUATIONS, Right.MATCH, *RECIPIENT,
     },
     "prosecutor": {
         *LOOKING, Right.HISTORY, Right.FACTS, Right.EXPORT, Right.DISCLOSE, Right.REQUEST,
-        Right.PROTECT, Right.RELEASE, Right.TRANSFER, Right.MATCH, *RECIPIENT,
+        Right.PROTECT, Right.ASSOCIATE, Right.SHARE, Right.HOLD, Right.SITUATIONS, Right.REVIEW,
+        *ANSWERING, Right.RELEASE, Right.TRANSFER, Right.MATCH, *RECIPIENT,
     },
-    "custodian": set(Right),
-    "auditor": {Right.HISTORY, Right.AUDIT},
-    "partner": {*LOOKING, Right.FACTS, Right.RETRIEVE, Right.MATCH, *RECIPIENT},
-    "submitter": {*LOOKING, Right.INGEST},
+    "custodian": set(Right) - {Right.ACKNOWLEDGE},
+    "auditor": {Right.HISTORY, Right.AUDIT, Right.SITUATIONS},
+    "partner": {*LOOKING, Right.FACTS, Right.RETRIEVE, Right.SITUATIONS, Right.MATCH, *RECIPIENT},
+    "submitter": {*LOOKING, Right.INGEST, Right.MARK, *ANSWERING},
     "counsel": PARTY,
     "expert": PARTY,
     "administrator": {Right.INSTALL},
@@ -64,6 +70,11 @@ def holder(role: str, house: str | None = None) -> Who:
     return Who("p", house or role, held=(Held(role, party),))
 
 
+def able(right: Right) -> Who:
+    """Return a person whose role allows a right."""
+    return holder("counsel" if right is Right.ACKNOWLEDGE else "custodian")
+
+
 def marked(**values: object) -> Thing:
     return replace(EXHIBIT, markings=(Marking(**values),))
 
@@ -74,7 +85,10 @@ def reasons(person: Who, act: Right, thing: Thing, purpose: Purpose | None = PUR
 
 @pytest.mark.parametrize(("role", "right"), list(itertools.product(ROLES, Right)))
 def test_a_role_allows_its_acts_and_no_other(role, right):
-    if right in HOUSE:
+    if right in ANSWERING:
+        asked = Thing("consent", owner="Unit")
+        found = decide(Who("p", role, "Unit"), right, asked, None, NOW)
+    elif right in HOUSE:
         found = decide(Who("p", role), right, Thing(), None, NOW)
     else:
         found = decide(holder(role), right, EXHIBIT, PURPOSE, NOW)
@@ -82,7 +96,7 @@ def test_a_role_allows_its_acts_and_no_other(role, right):
 
 
 @pytest.mark.parametrize(
-    ("role", "right"), list(itertools.product(ROLES, sorted(set(Right) - HOUSE)))
+    ("role", "right"), list(itertools.product(ROLES, sorted(set(Right) - HOUSE - ANSWERING)))
 )
 def test_without_a_grant_only_roles_of_the_whole_house_reach_a_case(role, right):
     found = decide(Who("p", role), right, EXHIBIT, PURPOSE, NOW)
@@ -176,18 +190,18 @@ def test_all_reasons_are_told_not_only_the_first():
     assert found == {"no-grant", "sealed", "consent-withdrawn", "authority-required"}
 
 
-@pytest.mark.parametrize("right", sorted(set(Right) - HOUSE))
+@pytest.mark.parametrize("right", sorted(set(Right) - HOUSE - ANSWERING))
 def test_withdrawn_consent_stops_every_use_but_not_the_record(right):
-    found = reasons(holder("custodian"), right, marked(withdrawn=True))
+    found = reasons(able(right), right, marked(withdrawn=True))
     assert found == ({"consent-withdrawn"} if right in USING else set())
 
 
-@pytest.mark.parametrize("right", sorted(set(Right) - HOUSE))
+@pytest.mark.parametrize("right", sorted(set(Right) - HOUSE - ANSWERING))
 def test_an_authority_is_stated_where_one_is_required(right):
     thing = marked(authority_required=True)
-    without = reasons(holder("custodian"), right, thing, Purpose("analysis", ""))
+    without = reasons(able(right), right, thing, Purpose("analysis", ""))
     assert without == ({"authority-required"} if right in TAKING else set())
-    assert not reasons(holder("custodian"), right, thing)
+    assert not reasons(able(right), right, thing)
 
 
 @pytest.mark.parametrize(
@@ -271,9 +285,12 @@ def test_loosening_is_told_field_by_field_and_tightening_is_none():
 @pytest.mark.parametrize("right", Right)
 def test_what_needs_a_recent_sign_in_is_stopped_by_an_old_one_alone(right):
     thing = Thing() if right in HOUSE else EXHIBIT
-    old, new = (replace(holder("custodian"), recent_until=at) for at in (NOW, LATER))
+    thing = Thing("consent", owner="Unit") if right in ANSWERING else thing
+    asking = replace(able(right), organisation="Unit" if right in ANSWERING else None)
+    old, new = (replace(asking, recent_until=at) for at in (NOW, LATER))
     needs = right in {
-        Right.EXPORT, Right.DISCLOSE, Right.RELEASE, Right.RECEIVE, Right.DECIDE, Right.REVEAL,
+        Right.EXPORT, Right.DISCLOSE, Right.SHARE, Right.RELEASE, Right.RECEIVE, Right.DECIDE,
+        Right.REVEAL, Right.AGREE,
         Right.REQUEST, Right.DISPOSE,
     }  # fmt: skip
     assert reasons(old, right, thing) == ({"step-up-required"} if needs else set())
@@ -294,3 +311,122 @@ def test_custody_released_to_an_institution_is_for_its_people_alone_and_only_to_
     withdrawn = replace(released, markings=(Marking(withdrawn=True),))
     assert reasons(there, Right.RECEIVE, withdrawn) == {"consent-withdrawn"}
     assert decide(there, Right.ANSWER, withdrawn, PURPOSE, NOW).allowed  # refusing is always open
+
+
+@pytest.mark.parametrize("right", sorted(set(Right) - HOUSE - ANSWERING))
+def test_a_grant_on_a_further_case_allows_what_is_said_of_it_and_no_more(right):
+    role = "counsel" if right is Right.ACKNOWLEDGE else "custodian"
+    further = replace(EXHIBIT, by_association=(Held(role),))
+    found = decide(Who("p", "analyst"), right, further, PURPOSE, NOW)
+    assert found.allowed == (right in ASSOCIATED)
+    past = replace(EXHIBIT, by_association=(Held("custodian", until=NOW),))
+    assert not decide(Who("p", "analyst"), right, past, PURPOSE, NOW).allowed
+
+
+def test_a_party_of_a_further_case_reads_what_was_disclosed_to_it_there():
+    counsel = Who("p", "counsel")
+    there = replace(EXHIBIT, disclosed_to=frozenset(), by_association=(Held("counsel", "defence"),))
+    assert not reasons(counsel, Right.RETRIEVE, there)
+    assert reasons(counsel, Right.RETRIEVE, replace(there, by_association=())) == {"no-grant"}
+
+
+# --- the owner's consent
+
+AGREED = Consent("NCB", "Tribunal", "court")
+
+
+def leaving(thing: Thing, purpose: str = "court", recipient: str | None = "Tribunal") -> set[str]:
+    stated = Purpose(purpose, "", "warrant 7", recipient=recipient)
+    return reasons(holder("custodian"), Right.EXPORT, thing, stated)
+
+
+def owned(*consents: Consent, **values: object) -> Thing:
+    return replace(marked(owner="NCB", **values), consents=consents)
+
+
+def test_what_an_owner_keeps_leaves_by_its_consent_alone():
+    kept = {"handling": "H2", "tlp": "AMBER", "lead_only": True, "conditions": "ask us"}
+    assert leaving(owned()) == {"owner-consent"}
+    assert leaving(owned(AGREED)) == set()
+    assert leaving(owned(AGREED, **kept)) == set()
+    assert leaving(owned(**kept)) == {
+        "handling-h2", "tlp", "lead-only", "provider-conditions", "owner-consent",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(AGREED, owner="Other"),
+        replace(AGREED, recipient="Ministry"),
+        replace(AGREED, purpose="defence"),
+        replace(AGREED, until=NOW),
+        replace(AGREED, withdrawn=True),
+    ],
+)
+def test_a_consent_is_good_for_its_owner_recipient_purpose_and_time(other):
+    assert leaving(owned(other)) == {"owner-consent"}
+    assert leaving(owned(other, AGREED)) == set()
+
+
+def test_a_consent_for_a_kind_of_recipient_names_nobody():
+    kind = Consent("NCB", "defence")
+    assert leaving(owned(kind), "disclosure", "defence of A") == set()
+    assert leaving(owned(kind), "court", "defence of A") == {"owner-consent"}
+    assert leaving(owned(AGREED), "court", None) == {"owner-consent"}  # for nobody in particular
+
+
+def test_a_withdrawal_stops_whoever_had_it_by_the_consent_and_nobody_else():
+    withdrawn = owned(Consent("NCB", "defence", withdrawn=True))
+    assert reasons(holder("counsel"), Right.RETRIEVE, withdrawn) == {"consent-withdrawn"}
+    assert reasons(holder("analyst"), Right.RETRIEVE, withdrawn) == set()
+    again = owned(Consent("NCB", "defence", withdrawn=True), Consent("NCB", "defence"))
+    assert reasons(holder("counsel"), Right.RETRIEVE, again) == set()
+    lapsed = owned(Consent("NCB", "defence", until=NOW))
+    assert reasons(holder("expert"), Right.RETRIEVE, lapsed) == {"consent-withdrawn"}
+
+
+def test_another_institution_reads_with_the_owners_consent_alone():
+    thing = replace(owned(), organisation="Unit")
+    partner = replace(holder("partner"), organisation="Tribunal")
+    assert reasons(partner, Right.RETRIEVE, thing) == {"owner-consent"}
+    assert reasons(partner, Right.CONSULT, thing) == set()
+    assert reasons(replace(partner, organisation="NCB"), Right.RETRIEVE, thing) == set()
+    assert reasons(partner, Right.RETRIEVE, replace(thing, consents=(AGREED,))) == set()
+
+
+def test_excluded_uses_are_matched_with_what_is_on_record_of_the_recipient():
+    stated = Purpose(
+        "court", "", "w", ("death-penalty",), recipient="Tribunal", practised=("death-penalty",)
+    )
+    person, thing = holder("custodian"), marked(excluded_uses=("death-penalty",))
+    assert reasons(person, Right.EXPORT, thing, stated) == {"excluded-use-recipient"}
+    assert reasons(person, Right.EXPORT, thing, replace(stated, practised=())) == set()
+    agreed = replace(owned(AGREED, excluded_uses=("death-penalty",)))
+    assert reasons(person, Right.EXPORT, agreed, stated) == set()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"tlp": "CLEAR", "handling": "H2"},
+        {"tlp": "GREEN", "lead_only": True},
+        {"tlp": "RED", "consent": ("partners",)},
+    ],
+)
+def test_conditions_that_contradict_each_other_are_held(values):
+    assert "conditions-contradict" in leaving(marked(**values), "court")
+    assert "conditions-contradict" in leaving(marked(**values), "sharing")
+
+
+@pytest.mark.parametrize("right", sorted(ANSWERING))
+def test_nobody_answers_for_another_institution(right):
+    asked = Thing("consent", owner="NCB")
+    for person in (
+        Who("p", "custodian"),
+        Who("p", "custodian", "Unit"),
+        Who("p", "analyst", "NCB"),
+    ):
+        assert not decide(person, right, asked, None, NOW).allowed
+    assert not decide(Who("p", "submitter"), right, Thing("consent"), None, NOW).allowed
+    assert not decide(Who("p", "submitter", "NCB", ended_at=NOW), right, asked, None, NOW).allowed

@@ -193,7 +193,8 @@ def test_provider_conditions_stop_a_release_and_one_made_since_stops_the_receipt
     mark(house.repo, me, numbers[1], Marking(handling="H1", tlp="GREEN"), motive="m")
     out = let_go(house, numbers[1])[0]
     entry = house.repo.ledger.entry(out.row.index)
-    assert entry.fields["handling"] == {"handling": "H1", "tlp": "GREEN"}
+    told = entry.fields["handling"]
+    assert (told["handling"], told["tlp"], len(told)) == ("H1", "GREEN", 3)  # and its version
     assert house.repo.ledger.opened(entry)["detail"]["marking"]["handling"] == "H1"
     tighter = Marking(handling="H1", tlp="GREEN", withdrawn=True)
     mark(house.repo, me, numbers[1], tighter, motive="m")

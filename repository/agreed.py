@@ -1,0 +1,36 @@
+"""Consent: what an owner agreed to, for whom, for what and until when; pure, for `access`."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from repository.purpose import RECIPIENT_OF, Purpose
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What an owner agreed to: for whom, for what and until when; and whether that was withdrawn.
+
+    The recipient is an institution, a party, or one of `access.RECIPIENTS`: anybody of that kind.
+    """
+
+    owner: str
+    recipient: str
+    purpose: str | None = None
+    until: datetime | None = None
+    withdrawn: bool = False
+
+    def in_force(self, now: datetime) -> bool:
+        """Say whether it holds now."""
+        return not self.withdrawn and (self.until is None or self.until > now)
+
+    def covers(self, purpose: Purpose | None, now: datetime) -> bool:
+        """Say whether something may leave for a purpose by it."""
+        if purpose is None or not self.in_force(now):
+            return False
+        kind = RECIPIENT_OF.get(purpose.code, "partners")
+        return self.purpose in (None, purpose.code) and self.meets({kind, purpose.recipient or ""})
+
+    def meets(self, names: Collection[str]) -> bool:
+        """Say whether one of these is its recipient."""
+        return self.recipient.casefold() in {name.casefold() for name in names}

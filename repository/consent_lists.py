@@ -1,0 +1,213 @@
+"""What owners are asked, as it is shown: to them, to those who ask, and to recipients."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from custody.entry import Act, Actor, Draft, timestamp
+from repository import Repository
+from repository.access import Marking, Right, Thing, decide
+from repository.authorise import Caller, governs, of_exhibits, on_case, on_house, refuse, who
+from repository.errors import AccessDenied, UnknownConsent
+from repository.models import Case, Exhibit, Grant
+from repository.organisations import answering
+from repository.rules import Consent, ConsentSubject, Disclosed
+from repository.rules import Marking as MarkingRow
+from repository.web_sessions import step_up
+
+MAX_ROWS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A consent as it is shown: what it is about, and who answers."""
+
+    row: Consent
+    case: str
+    subjects: tuple[str, ...]  # numbers of exhibits, ids of submissions
+    answers: str | None  # the institution that answers now; None: held, nobody does
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as programs are told it."""
+        row = self.row
+        return {
+            "consent": row.id,
+            "state": row.state,
+            "owner": row.owner,
+            "answers": self.answers,
+            "recipient": row.recipient,
+            "purpose": row.purpose,
+            "until": timestamp(row.until) if row.until else None,
+            "case": self.case,
+            "subjects": list(self.subjects),
+            "requested_at": timestamp(row.requested_at),
+            "answered_at": timestamp(row.answered_at) if row.answered_at else None,
+            "withdrawn_at": timestamp(row.withdrawn_at) if row.withdrawn_at else None,
+        }
+
+
+def queue(repo: Repository, caller: Caller, *, state: str | None = None) -> list[Asked]:
+    """Return what the caller's institution is asked and was, the newest first; recorded.
+
+    Raises:
+        AccessDenied: of no institution, or of a role that answers nothing; recorded.
+    """
+    mine = caller.person.organisation
+    actor = for_institution(repo, caller, Right.CONSENT, mine, Act.CONSULTATION)
+    with repo.database.reading() as session:
+        owners = [name for name in _all_owners(session) if answering(session, name) == mine]
+        query = select(Consent).where(Consent.owner.in_(owners))
+        if state is not None:
+            query = query.where(Consent.state == state)
+        found = shown_rows(session, query)
+    _looked(repo, actor, len(found))
+    return found
+
+
+def of_case(repo: Repository, caller: Caller, code: str) -> list[Asked]:
+    """Return what owners were asked about a case, the newest first; recorded.
+
+    Raises:
+        UnknownCase, AccessDenied: not for this caller; recorded.
+    """
+    actor, case = on_case(repo, caller, Right.HOLD, code, attempted=Act.CONSULTATION)
+    with repo.database.reading() as session:
+        found = shown_rows(session, select(Consent).where(Consent.case_id == case.id))
+    _looked(repo, actor, len(found), case)
+    return found
+
+
+def received(repo: Repository, caller: Caller) -> tuple[list[Asked], list[str]]:
+    """Return the consents by which the caller's institution or party has things; recorded.
+
+    And the exhibits disclosed to the party that may be used no more, however that was said.
+
+    Raises:
+        AccessDenied: the token adds to one submission; recorded.
+    """
+    if caller.only is not None:
+        error = AccessDenied("this token adds to one submission and reads nothing")
+        refuse(repo, caller, Act.CONSULTATION, ["token-scope"], error)
+    person, now = caller.person, repo.clock()
+    with repo.database.reading() as session:
+        query = select(Grant, Case).join(Case, Case.id == Grant.case_id)
+        grants = list(session.execute(query.where(Grant.person_id == person.id)))
+        parties = {grant.party for grant, _ in grants if grant.party}
+        names = parties | ({person.organisation} if person.organisation else set())
+        names |= {"defence"} if parties else set()
+        wanted = select(Consent).where(Consent.state.in_(("given", "withdrawn")))
+        own = {grant.case_id for grant, _ in grants}
+        found_rows = shown_rows(session, wanted.where(Consent.recipient.in_(names)))
+        found = [
+            one
+            for one in found_rows
+            if one.row.recipient == person.organisation or one.row.case_id in own
+        ]
+        stopped = []
+        for grant, case in grants:
+            got = select(Exhibit).join(Disclosed, Disclosed.exhibit_id == Exhibit.id)
+            got = got.where(Disclosed.case_id == case.id, Disclosed.party == grant.party)
+            exhibits = [one for one in session.scalars(got) if one.case_id == case.id]
+            if not exhibits:
+                continue
+            asking = who(session, caller, case)
+            for exhibit, thing in zip(
+                exhibits, of_exhibits(session, caller, case, exhibits), strict=True
+            ):
+                reasons = decide(asking, Right.RETRIEVE, thing, None, now).reasons
+                if "consent-withdrawn" in reasons:
+                    stopped.append(exhibit.number)
+    _looked(repo, caller.actor(), len(found) + len(stopped))
+    return found, sorted(set(stopped))
+
+
+def contradicting(repo: Repository, caller: Caller) -> list[tuple[str, list[str]]]:
+    """Return whose conditions contradict each other: nothing of it leaves until a person decides.
+
+    Of cases that the caller governs.
+
+    Raises:
+        AccessDenied: no custodian; recorded.
+    """
+    actor = on_house(repo, caller, Right.GOVERN, attempted=Act.CONSULTATION)
+    found = []
+    with repo.database.reading() as session:
+        for row in session.scalars(select(MarkingRow)):
+            held = Marking.from_json(row.marking).contradictions()
+            case = session.get_one(Case, row.case_id)
+            if not held or not governs(session, caller, case, repo.clock()):
+                continue
+            exhibit = session.get(Exhibit, row.subject)
+            own = case.code if row.subject == case.id else row.subject
+            found.append((exhibit.number if exhibit else own, held))
+    _looked(repo, actor, len(found))
+    return sorted(found)
+
+
+def for_institution(
+    repo: Repository,
+    caller: Caller,
+    right: Right,
+    owner: str | None,
+    attempted: Act,
+    *,
+    unknown: UnknownConsent | None = None,
+    asked: str | None = None,
+    case: Case | None = None,
+) -> Actor:
+    """Return the actor of somebody who answers for an institution.
+
+    Raises:
+        AccessDenied: not of it, or of another role; `unknown` where one is given; recorded.
+    """
+    with repo.database.reading() as session:
+        asking = who(session, caller)
+    thing = Thing("consent", owner=owner)
+    decision = decide(asking, right, thing, None, repo.clock())
+    if not decision.allowed:
+        denied = AccessDenied("answering for an institution takes a part in it")
+        error = step_up(repo, decision.reasons) or unknown or denied
+        refuse(repo, caller, attempted, decision.reasons, error, asked=asked, case=case)
+    return caller.actor(decision.role)
+
+
+def _all_owners(session: Session) -> list[str]:
+    return list(session.scalars(select(Consent.owner).distinct()))
+
+
+def shown_rows(session: Session, query: Any) -> list[Asked]:
+    """Return the requests of a question, the newest first, as they are shown."""
+    rows = list(session.scalars(query.order_by(Consent.requested_at.desc()).limit(MAX_ROWS)))
+    named: dict[str, list[str]] = {}
+    subjects = (
+        select(ConsentSubject.consent_id, ConsentSubject.subject, Exhibit.number)
+        .outerjoin(Exhibit, Exhibit.id == ConsentSubject.subject)
+        .where(ConsentSubject.consent_id.in_([row.id for row in rows]))
+        .order_by(Exhibit.number, ConsentSubject.subject)
+    )
+    for consent, subject, number in session.execute(subjects):
+        named.setdefault(consent, []).append(number or subject)
+    return [
+        Asked(
+            row,
+            session.get_one(Case, row.case_id).code,
+            tuple(named.get(row.id, ())),
+            answering(session, row.owner),
+        )
+        for row in rows
+    ]
+
+
+def _looked(repo: Repository, actor: Actor, count: int, case: Case | None = None) -> None:
+    repo.ledger.record(
+        Draft(
+            Act.CONSULTATION,
+            actor,
+            reason="consent-list",
+            plain={"count": count},
+            withheld={"case": case.code} if case else {},
+            subject=case.id if case else None,
+        )
+    )

@@ -1,0 +1,135 @@
+"""Which exhibits an export is about, and whether the rules let all of them leave."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlalchemy.orm import Session
+
+from custody.entry import Act
+from repository import Repository
+from repository.access import Marking, Right, Thing, Who, decide
+from repository.associations import is_in, known_associated
+from repository.authorise import Caller, of_exhibits, on_exhibit, refuse, who
+from repository.consult import known_exhibits
+from repository.errors import ReleaseEnded, UnknownExhibit
+from repository.exhibits import find_exhibit
+from repository.marking import strictest, together
+from repository.models import Case, Exhibit, Person
+from repository.naming import shown
+from repository.purpose import Purpose
+from repository.web_sessions import ended
+
+
+def chosen(repo: Repository, caller: Caller, case: Case, numbers: Sequence[str]) -> list[Exhibit]:
+    """Return the exhibits that were named, or all of a case that the caller may know of.
+
+    Those of other cases that belong to it too come last.
+
+    Raises:
+        UnknownExhibit: one does not belong to the case; recorded.
+    """
+    with repo.database.reading() as session:
+        if not numbers:
+            own = known_exhibits(repo, session, caller, case)
+            return [*own, *known_associated(repo, session, caller, case)]
+        found = []
+        for number in dict.fromkeys(numbers):
+            exhibit = find_exhibit(session, number)
+            known = exhibit is not None and is_in(session, exhibit, case)
+            found.append((number, exhibit if known else None))
+    exhibits = []
+    for number, exhibit in found:
+        if exhibit is None:
+            unknown = UnknownExhibit(f"case {case.code} has no exhibit {shown(number)}")
+            refuse(
+                repo, caller, Act.REPORT_GENERATED, ["unknown-exhibit"], unknown,
+                asked=number, case=case,
+            )  # fmt: skip
+        exhibits.append(exhibit)
+    return sorted(exhibits, key=lambda one: (one.case_id != case.id, one.case_id, one.serial))
+
+
+def released(
+    repo: Repository, caller: Caller, exhibits: Sequence[Exhibit], purpose: Purpose
+) -> dict[str, Marking]:
+    """Refuse an export as a whole if the rules keep one of its exhibits; that one is named.
+
+    Returns:
+        What restricts each of them all the same, by its id.
+
+    Raises:
+        UnknownExhibit, AccessDenied: one is not for this caller or purpose; recorded.
+    """
+    with repo.database.reading() as session:
+        things = _things(session, caller, exhibits)
+        kept = _kept(repo, things, purpose)
+    for number in kept:
+        on_exhibit(
+            repo, caller, Right.EXPORT, number, attempted=Act.REPORT_GENERATED, purpose=purpose
+        )
+    return {exhibit.id: strictest(thing.markings) for exhibit, _, thing in things}
+
+
+def check_still(
+    repo: Repository, caller: Caller, session: Session, exhibits: Sequence[Exhibit],
+    purpose: Purpose,
+) -> None:  # fmt: skip
+    """Stop an export that has begun, if one of its exhibits may leave no more.
+
+    Raises:
+        ReleaseEnded: consent, grant, person or sign-in ended meanwhile.
+    """
+    person = session.get_one(Person, caller.person.id, populate_existing=True)
+    now = replace(caller, person=person, recent_until=None)  # it was recent when it began
+    kept = _kept(repo, _things(session, now, exhibits), purpose)
+    if kept or ended(session, caller.session, caller.token):
+        raise ReleaseEnded(
+            f"{', '.join(kept) or 'nothing of it'} may leave no more since the export began; "
+            "nothing was handed out"
+        )
+
+
+def marking_words(markings: Sequence[Marking], purpose: Purpose) -> str | None:
+    """Return what an export says of the handling of its exhibits; None: nothing is restricted."""
+    found = together(markings)
+    words = [found[name] for name in ("handling",) if name in found]
+    words += [f"TLP:{found['tlp']}"] if "tlp" in found else []
+    words += ["lead only"] if "lead_only" in found else []
+    words += ["sealed"] if "sealed" in found else []
+    if "excluded_uses" in found:
+        assured = (
+            f" (ruled out in writing: {', '.join(purpose.assured)})" if purpose.assured else ""
+        )
+        words.append(f"excluded uses: {', '.join(found['excluded_uses'])}{assured}")
+    owners = sorted({one.owner for one in markings if one.owner})
+    words += [f"owner: {', '.join(owners)}"] if owners else []
+    return "; ".join(words) or None
+
+
+def _kept(
+    repo: Repository,
+    things: Sequence[tuple[Exhibit, Who, Thing]],
+    purpose: Purpose,
+) -> list[str]:
+    """Return the numbers of those exhibits that the rules do not let leave now."""
+    now = repo.clock()
+    return [
+        exhibit.number
+        for exhibit, asking, thing in things
+        if not decide(asking, Right.EXPORT, thing, purpose, now).allowed
+    ]
+
+
+def _things(
+    session: Session, caller: Caller, exhibits: Sequence[Exhibit]
+) -> list[tuple[Exhibit, Who, Thing]]:
+    homes: dict[str, list[Exhibit]] = {}
+    for exhibit in exhibits:
+        homes.setdefault(exhibit.case_id, []).append(exhibit)
+    found = []
+    for case_id, some in homes.items():
+        case = session.get_one(Case, case_id)
+        asking = who(session, caller, case)
+        things = of_exhibits(session, caller, case, some)
+        found += [(one, asking, thing) for one, thing in zip(some, things, strict=True)]
+    return found
