@@ -124,9 +124,7 @@ SHOWING = frozenset(  # what a seal and a circle of readers stop
         Right.ACKNOWLEDGE,
     }
 )  # fmt: skip
-LEAVING = frozenset(
-    {Right.EXPORT, Right.DISCLOSE, Right.SHARE, Right.RELEASE, Right.RECEIVE}
-)  # fmt: skip
+LEAVING = frozenset({Right.EXPORT, Right.DISCLOSE, Right.SHARE, Right.RELEASE, Right.RECEIVE})
 TAKING = LEAVING | {Right.RETRIEVE}
 USING = TAKING | {Right.FACTS, Right.EXTRACT}
 ASSOCIATED = frozenset(  # what a grant on a further case allows on an exhibit
@@ -136,9 +134,7 @@ ASSOCIATED = frozenset(  # what a grant on a further case allows on an exhibit
     }
 )  # fmt: skip
 # What needs a recent sign-in: what lets something leave, and acts of two persons on either side.
-STEP_UP = LEAVING | {
-    Right.REQUEST, Right.DISPOSE, Right.REVEAL, Right.DECIDE, Right.AGREE,
-}  # fmt: skip
+STEP_UP = LEAVING | {Right.REQUEST, Right.DISPOSE, Right.REVEAL, Right.DECIDE, Right.AGREE}
 STALE = "step-up-required"
 
 

@@ -27,7 +27,7 @@ from repository.matching.parties import HOUSE, active, name_of
 from repository.matching.policy import Answer
 from repository.matching.tables import MatchParty, MatchQuery
 from repository.matching.values import Value
-from repository.retrieve import stated_purpose
+from repository.stated import stated_purpose
 
 
 @dataclass(frozen=True, slots=True)
