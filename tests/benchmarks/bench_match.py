@@ -120,7 +120,7 @@ def kinds() -> dict[str, Callable[[int], Value]]:
         "telephone, hit": lambda n: asked_for("telephone", number(n % NUMBERS)),
         "picture, no hit": lambda n: asked_for("picture", picture(n + PICTURES)),
         "picture, hit": lambda n: asked_for("picture", picture(n % PICTURES)),
-        "place, no hit": lambda n: asked_for("place", f"{n % 80} {n % 170}", at=at),
+        "place, no hit": lambda n: asked_for("place", f"{n % 80 + 1} {n % 170}", at=at),
     }
 
 
