@@ -366,6 +366,11 @@ def _quarantine(
 
 
 def _known_cases(session: Session, actor: Actor) -> list[str] | None:
-    if actor.role == "custodian":
+    """Return the ids of the cases the actor takes part in; None: all, for a house's custodian."""
+    granted = select(Grant.case_id).where(Grant.person_id == actor.id)
+    if actor.role != "custodian":
+        return list(session.scalars(granted))
+    if actor.organisation is None:
         return None
-    return list(session.scalars(select(Grant.case_id).where(Grant.person_id == actor.id)))
+    own = select(Case.id).where(Case.organisation == actor.organisation)
+    return list(session.scalars(granted.union(own)))

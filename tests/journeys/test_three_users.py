@@ -219,3 +219,17 @@ def test_a_receipt_in_someones_hand_exposes_a_rewritten_ledger(taken, house):
     checkpoint.write_text(re.sub(r"\n[0-9]+\n", "\n7\n", checkpoint.read_text(), count=1))
     said = house.evidence("verify", "--checkpoint", checkpoint)
     assert said.code == 1
+
+
+def test_a_custodian_of_an_institution_learns_nothing_of_another_ones_cases(taken, house, files):
+    for words in (
+        ["person", "new", "other-custodian", "--role", "custodian", "--organisation", "Elsewhere"],
+        ["case", "new", "ELSE", "--title", "Theirs", "--organisation", "Elsewhere"],
+    ):
+        said = house.evidence(*words)
+        assert said.code == 0, said.err
+    lines = [
+        house.evidence("ingest", files / "a.txt", "--case", "ELSE", person="other-custodian").lines
+        for _ in range(2)
+    ]
+    assert [one.get("known_as", []) for [one] in lines] == [[], ["ELSE-000001"]]
