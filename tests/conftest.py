@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests import kept_word
-from tests.house import House, copied_house
+from tests.house import House, copied_house, database_to_copy
 from tests.postgres import fresh_database, shared_server
 
 # Files that take minutes: begun first, so that none of them is left for the end by itself.
@@ -41,7 +41,8 @@ def database_of_the_run(
     only = request.node.get_closest_marker("sqlite_only")
     if only is not None:
         pytest.skip(f"about SQLite alone: {only.args[0]}")
-    with fresh_database(shared_server()) as url:
+    copied = "house" in request.fixturenames and not hasattr(request.module, "house")
+    with fresh_database(shared_server(), copy_of=database_to_copy() if copied else None) as url:
         monkeypatch.setenv("EVIDENCE_DATABASE_URL", url)
         yield
 

@@ -25,11 +25,10 @@ from repository.cases import find_case, open_case
 from repository.initialise import initialise
 from repository.models import Case
 from repository.people import find_person, grant, new_person
-from tests.postgres import copy_database, fresh_database, named_database, shared_server
+from tests.postgres import fresh_database, make_database, shared_server
 
 CODE = "KRN"
 ROLES = ("investigator", "analyst", "prosecutor")
-_DATABASE = f"house{os.getpid()}"  # PostgreSQL's, of the house that others are copied from
 
 
 @dataclass
@@ -147,23 +146,27 @@ def copied_house(folder: Path) -> House:
     """Return such a house with the usual settings, copied from one that this process made once.
 
     All of them have the same keys and the same beginning; `make_house` makes one unlike any other.
+    On PostgreSQL the database of the test is a copy of `database_to_copy()` already.
     """
-    shutil.copytree(_made_once(), folder / "data")
-    url = os.environ.get("EVIDENCE_DATABASE_URL")
-    if url is not None:
-        copy_database(url, _DATABASE)
+    shutil.copytree(_made_once()[0], folder / "data")
     return open_house(folder)
 
 
+def database_to_copy() -> str:
+    """Return the name of the PostgreSQL database of the house that is copied."""
+    return _made_once()[1]
+
+
 @cache
-def _made_once() -> Path:
+def _made_once() -> tuple[Path, str]:
     folder = Path(tempfile.mkdtemp(prefix="evidence-house-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    url = os.environ.get("EVIDENCE_DATABASE_URL")
-    settings = {} if url is None else {"database_url": named_database(url, _DATABASE)}
+    name, settings = f"house{os.getpid()}", {}
+    if os.environ.get("EVIDENCE_TEST_DATABASE") == "postgresql":
+        settings["database_url"] = make_database(shared_server(), name)
     made = make_house(folder, **settings)
     made.repo.close()
-    return made.data
+    return made.data, name
 
 
 def _settings(data: Path, **more: Any) -> Settings:

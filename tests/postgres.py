@@ -130,35 +130,26 @@ def shared_server() -> Server:
 
 
 @contextmanager
-def fresh_database(server: Server) -> Iterator[str]:
-    """Yield the URL of an empty database; it is dropped at the end."""
+def fresh_database(server: Server, *, copy_of: str | None = None) -> Iterator[str]:
+    """Yield the URL of an empty database, or of a copy of one; it is dropped at the end."""
     name = f"t{os.urandom(6).hex()}"
-    plain = server.url.replace("+psycopg", "")
-    with psycopg.connect(plain, autocommit=True) as admin:
-        admin.execute(f'CREATE DATABASE "{name}"')
-        try:
-            yield server.url.removesuffix("/postgres") + f"/{name}"
-        finally:
+    url = make_database(server, name, copy_of=copy_of)
+    try:
+        yield url
+    finally:
+        with _admin(server) as admin:
             admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
-def named_database(url: str, name: str) -> str:
-    """Return the URL of an empty database beside another, made now under a name."""
-    with psycopg.connect(_admin(url), autocommit=True) as admin:
-        admin.execute(f'CREATE DATABASE "{name}"')
-    return f"{url.rpartition('/')[0]}/{name}"
+def make_database(server: Server, name: str, *, copy_of: str | None = None) -> str:
+    """Make a database, empty or a copy of one to which nobody is connected; return its URL."""
+    with _admin(server) as admin:
+        admin.execute(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{copy_of}"' if copy_of else ""))
+    return server.url.removesuffix("/postgres") + f"/{name}"
 
 
-def copy_database(url: str, source: str) -> None:
-    """Put a copy of another database of its server, to which nobody is connected, in its place."""
-    own = url.rpartition("/")[2]
-    with psycopg.connect(_admin(url), autocommit=True) as admin:
-        admin.execute(f'DROP DATABASE "{own}" WITH (FORCE)')
-        admin.execute(f'CREATE DATABASE "{own}" TEMPLATE "{source}"')
-
-
-def _admin(url: str) -> str:
-    return f"{url.rpartition('/')[0]}/postgres".replace("+psycopg", "")
+def _admin(server: Server) -> psycopg.Connection:
+    return psycopg.connect(server.url.replace("+psycopg", ""), autocommit=True)
 
 
 def _free_port() -> int:

@@ -607,6 +607,7 @@ def test_hostile_names_come_back_to_the_byte(handing):
     assert [of_recorded(one["path"]) for one in handing.files("announced")] == found
 
 
+@pytest.mark.sqlite_only("it is about the form of a list")
 def test_every_hostile_text_of_json_is_taken_whole_or_refused(handing):
     """As a size, a path, claims, and a whole line; what is taken can be written out again."""
     house = handing.house
