@@ -73,18 +73,22 @@ class Kept:
         with theirs, os.fdopen(os.memfd_create("sample"), "w+b") as file:
             file.write(sample)
             file.seek(0)
-            self.process = subprocess.Popen(
-                [str(interpreter), "-e", script, "--", str(theirs.fileno()), str(place), *numbers,
-                 self._job.decode()],
-                stdin=file,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env=program.ENVIRONMENT,
-                cwd="/",
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-                preexec_fn=lambda: _lock(limits, place, bound),  # noqa: PLW1509  (one thread)
-            )  # fmt: skip
+            try:
+                self.process = subprocess.Popen(
+                    [str(interpreter), "-e", script, "--", str(theirs.fileno()), str(place),
+                     *numbers, self._job.decode()],
+                    stdin=file,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    env=program.ENVIRONMENT,
+                    cwd="/",
+                    pass_fds=[theirs.fileno()],
+                    start_new_session=True,
+                    preexec_fn=lambda: _lock(limits, place, bound),  # noqa: PLW1509  (one thread)
+                )  # fmt: skip
+            except (OSError, subprocess.SubprocessError):
+                self.channel.close()
+                raise
         if not self._heard(_READY_SECONDS):
             self.close()
             raise TimeoutError(f"{wanted.name} cannot be kept warm")
