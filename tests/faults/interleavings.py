@@ -132,6 +132,7 @@ def _round(house: House, place: Path, number: str, draw: random.Random, found: J
     for thread in threads:
         thread.join()
     _judge(acts, start, found)
+    _settled(acts, found)
     shutil.rmtree(place, ignore_errors=True)
 
 
@@ -149,6 +150,25 @@ def _export(acts: Acts) -> None:
         into=FolderBag(acts.place), purpose="court", recipient="Court",
     )  # fmt: skip
     acts.exported = True
+
+
+def _settled(acts: Acts, found: Judged) -> None:
+    """Try once more, with nothing beside it: what was taken away stays away."""
+    reader = acts.house.caller("reader").person
+    revoke(
+        acts.house.repo, acts.house.custodian, case=acts.house.case, person=reader, role="analyst"
+    )
+    for name, act, rule in (
+        ("read", _read, "unknown-exhibit"), ("export", _export, "access-denied"),
+    ):  # fmt: skip
+        try:
+            act(acts)
+            answer = "given"
+        except EvidenceError as error:
+            answer = error.code
+        found.counts[f"afterwards, {name}: {answer}"] += 1
+        if answer != rule:
+            found.broken.append(f"{name} after everything was over: {answer}, not {rule}")
 
 
 def _judge(acts: Acts, start: int, found: Judged) -> None:
