@@ -13,8 +13,8 @@ from werkzeug.exceptions import UnsupportedMediaType
 from api import strict_json
 from api.sign_in import caller_of
 from repository import Repository
-from repository.access import EXCLUDED_USES
 from repository.authorise import Caller
+from repository.conditions import EXCLUDED_USES
 from repository.errors import BadRequest
 from repository.naming import shown
 

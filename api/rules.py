@@ -18,8 +18,8 @@ from api.rules_schema import (
 )
 from custody.entry import Act, timestamp
 from repository import approvals, erasure
-from repository.access import Marking
 from repository.access_log import Wanted, access_log, as_csv
+from repository.conditions import Marking
 from repository.disclose import disclose, reveal
 from repository.errors import BadRequest
 from repository.marking import show_marking

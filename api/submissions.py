@@ -22,8 +22,9 @@ from ingest.announce import announce, begin
 from ingest.completion import complete, receipt_pages, spooled
 from ingest.errors import BadList
 from ingest.overview import Cursor, line_json
-from repository.access import Marking, Right
+from repository.access import Right
 from repository.authorise import on_own_submission, on_submission
+from repository.conditions import Marking
 from repository.errors import BadRequest
 from repository.purpose import parse
 from repository.submissions import CLAIMS, Declaration

@@ -24,8 +24,9 @@ from ingest.errors import IngestError, ListDiffers, SubmissionCompleted
 from ingest.filelist import Digests, Listed, kept, read_again, read_list
 from ingest.settle import settle_earlier
 from repository import Repository
-from repository.access import Marking, Right
+from repository.access import Right
 from repository.authorise import Caller, on_case, on_own_submission, refuse
+from repository.conditions import Marking
 from repository.errors import AlreadyExists, DiskFull, UnknownSubmission
 from repository.models import Announced, Case, Submission
 from repository.naming import name_digest, shown, submission_id

@@ -25,8 +25,9 @@ from ingest.quoted import Quoted, imported
 from ingest.register import Outcome, registered_before
 from ingest.sources import Source, Thing
 from repository import Repository
-from repository.access import IDENTIFYING, Marking, Right
+from repository.access import IDENTIFYING, Right
 from repository.authorise import Caller, on_case
+from repository.conditions import Marking
 from repository.counterparts import keys_of_ledger
 from repository.errors import BadRequest, TransferAnswered
 from repository.marking import carried, check_motive

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from custody.entry import Act, Actor, CustodyEntry, Draft
 from repository import Repository
-from repository.access import Marking
+from repository.conditions import Marking
 from repository.errors import TransferAnswered
 from repository.exhibits import ref
 from repository.handovers import Quoted as Row

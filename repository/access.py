@@ -12,12 +12,12 @@ Whatever no rule allows is refused, with every reason. To know who may do what, 
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from repository.agreed import Consent
+from repository.conditions import Marking
 from repository.purpose import RECIPIENT_OF, Purpose
 
 ROLES = (
@@ -29,14 +29,10 @@ ALONE = frozenset({"submitter", "counsel", "expert", "auditor", "administrator"}
 EVERYWHERE = frozenset({"custodian", "auditor"})
 GRANTABLE = tuple(role for role in ROLES if role != "administrator")  # on a case
 
-HANDLING = ("H0", "H1", "H2", "H3")
-TLP = ("CLEAR", "GREEN", "AMBER", "AMBER+STRICT", "RED")
-EXCLUDED_USES = ("death-penalty", "trial-in-absentia", "immigration", "intelligence")
 IDENTIFYING = ("source",)  # fields that say who somebody protected is: shown by two persons alone
 INTERNAL = frozenset(
     {"association", "annotation"}
 )  # entries whose values are not for parties or outside
-RECIPIENTS = ("court", "defence", "partners")  # whom a provider consents to
 
 
 class Right(StrEnum):
@@ -136,74 +132,6 @@ ASSOCIATED = frozenset(  # what a grant on a further case allows on an exhibit
 # What needs a recent sign-in: what lets something leave, and acts of two persons on either side.
 STEP_UP = LEAVING | {Right.REQUEST, Right.DISPOSE, Right.REVEAL, Right.DECIDE, Right.AGREE}
 STALE = "step-up-required"
-
-
-@dataclass(frozen=True, slots=True)
-class Marking:
-    """How a case, a submission or an exhibit is to be handled; the default restricts nothing."""
-
-    handling: str | None = None  # Europol: one of HANDLING
-    restriction: str | None = None  # H3 in words
-    tlp: str | None = None
-    excluded_uses: tuple[str, ...] = ()
-    lead_only: bool = False  # Rome Statute 54(3)(e)
-    conditions: str | None = None  # the provider's, in words: a human being decides
-    consent: tuple[str, ...] = ()  # RECIPIENTS to whom the provider lets it go all the same
-    withdrawn: bool = False  # the provider or source withdrew consent
-    authority_required: bool = False
-    sealed: bool = False
-    named: tuple[str, ...] = ()  # ids of the persons who may know of it while it is sealed
-    owner: str | None = None  # the institution whose consent sharing needs
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what is kept; lists are sorted, so that equal markings are equal."""
-        found = asdict(self)
-        return {k: sorted(v) if isinstance(v, tuple) else v for k, v in found.items()}
-
-    @classmethod
-    def from_json(cls, found: Mapping[str, Any]) -> "Marking":
-        """Return a marking that was kept."""
-        values: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in found.items()}
-        return cls(**values)
-
-    def loosened_by(self, new: "Marking") -> list[str]:
-        """Return in which fields a new marking allows more: that takes a second person."""
-        found = [
-            name
-            for name, scale in (("handling", HANDLING), ("tlp", TLP))
-            if _rank(getattr(new, name), scale) < _rank(getattr(self, name), scale)
-        ]
-        found += [
-            name
-            for name in ("lead_only", "withdrawn", "authority_required", "sealed")
-            if getattr(self, name) and not getattr(new, name)
-        ]
-        found += [
-            name
-            for name in ("restriction", "conditions", "owner")
-            if getattr(self, name) and getattr(self, name) != getattr(new, name)
-        ]
-        if set(self.excluded_uses) - set(new.excluded_uses):
-            found.append("excluded_uses")
-        if set(new.consent) - set(self.consent):
-            found.append("consent")
-        if self.sealed and set(new.named) - set(self.named):
-            found.append("named")
-        return sorted(found)
-
-    def contradictions(self) -> list[str]:
-        """Return which conditions cannot both be meant: nothing leaves until a person decided."""
-        found = []
-        kept = self.handling in ("H2", "H3") or self.lead_only
-        if self.tlp in ("CLEAR", "GREEN") and kept:
-            found.append("open-by-tlp-and-kept-by-handling")
-        if self.tlp in ("AMBER+STRICT", "RED") and "partners" in self.consent:
-            found.append("closed-by-tlp-and-open-to-partners")
-        return found
-
-
-def _rank(value: str | None, scale: tuple[str, ...]) -> int:
-    return scale.index(value) if value else -1
 
 
 @dataclass(frozen=True, slots=True)

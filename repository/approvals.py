@@ -17,8 +17,9 @@ from custody.entry import Act, Actor, Draft, uuid7
 from custody.keys import KeyState
 from custody.note import VerifierKey
 from repository import Repository, holds, identities
-from repository.access import Marking, Right
+from repository.access import Right
 from repository.authorise import Caller, governs, on_case, on_house, second_person
+from repository.conditions import Marking
 from repository.errors import BadRequest, UnknownApproval
 from repository.marking import Subject, checked, current, find_subject, put, tighten
 from repository.models import Case, Exhibit, Person

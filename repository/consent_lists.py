@@ -8,8 +8,9 @@ from sqlalchemy.orm import Session
 
 from custody.entry import Act, Actor, Draft, timestamp
 from repository import Repository
-from repository.access import Marking, Right, Thing, decide
+from repository.access import Right, Thing, decide
 from repository.authorise import Caller, governs, of_exhibits, on_case, on_house, refuse, who
+from repository.conditions import Marking
 from repository.errors import AccessDenied, UnknownConsent
 from repository.models import Case, Exhibit, Grant
 from repository.organisations import answering

@@ -1,6 +1,6 @@
 """Consent of owners: asked for, given or refused by the owner's own people, and withdrawn.
 
-Whose permission sharing needs stands in the conditions (`access.Marking.owner`). A request waits
+Whose permission sharing needs stands in the conditions (`conditions.Marking.owner`). A request waits
 in that institution's queue; once it left, in its successor's; without one nobody can answer, and
 what it keeps stays kept. A withdrawal counts with its commit, also for what is under way.
 """
@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 from custody.append import take_lock
 from custody.entry import Act, Actor, Draft, ExhibitRef, timestamp, uuid7
 from repository import Repository
-from repository.access import RECIPIENTS, Right
+from repository.access import Right
 from repository.authorise import Caller
+from repository.conditions import RECIPIENTS
 from repository.consent_lists import Asked, for_institution, shown_rows
 from repository.errors import BadRequest, UnknownConsent
 from repository.exhibits import ref
@@ -48,7 +49,7 @@ def ask(
         repo: the repository.
         caller: who asks.
         named: exhibits or submissions.
-        recipient: an institution, a party, or one of `access.RECIPIENTS`.
+        recipient: an institution, a party, or one of `conditions.RECIPIENTS`.
         purpose: a code; None: any.
         until: how long it is wanted.
         motive: why, in words.

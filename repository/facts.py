@@ -12,8 +12,9 @@ from typing import Any
 from sqlalchemy import BindParameter, and_, bindparam, select
 from sqlalchemy.orm import Session
 
-from repository.access import Held, Marking
+from repository.access import Held
 from repository.agreed import Consent
+from repository.conditions import Marking
 from repository.models import Case, ChildExhibit, Exhibit, Grant, Submission
 from repository.naming import split_number
 from repository.proceedings import Association

@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 from custody.canonical import dumps
 from custody.entry import Act, Actor, Draft, ExhibitRef
 from repository import Repository
-from repository.access import EXCLUDED_USES, HANDLING, RECIPIENTS, TLP, Marking, Right
+from repository.access import Right
 from repository.authorise import Caller, on_case, on_exhibit, on_submission
+from repository.conditions import EXCLUDED_USES, HANDLING, RECIPIENTS, TLP, Marking
 from repository.errors import BadRequest
 from repository.exhibits import ref
 from repository.facts import markings

@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 from custody.append import take_lock
 from custody.entry import Act, Actor, Draft
 from repository import Repository
-from repository.access import EXCLUDED_USES, Right
+from repository.access import Right
 from repository.authorise import Caller, on_house, refuse
+from repository.conditions import EXCLUDED_USES
 from repository.errors import AccessDenied, BadRequest
 from repository.models import Person
 from repository.naming import shown

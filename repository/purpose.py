@@ -6,7 +6,7 @@ from typing import Any
 
 from repository.errors import BadRequest, PurposeRequired, PurposeTooLong
 
-# The last four are uses that a provider may exclude (`access.EXCLUDED_USES`): whoever reads for one
+# The last four are uses that a provider may exclude (`conditions.EXCLUDED_USES`): whoever reads for one
 # of them says so, and is refused where it is excluded.
 CODES = (
     "investigation", "analysis", "prosecution", "defence", "court", "disclosure", "sharing",
@@ -26,7 +26,7 @@ class Purpose:
     """A code of the fixed list, and free words (may be empty); and on what it rests.
 
     `authority` is the warrant, request or article that an access states; `assured` are the uses
-    that a recipient has ruled out in writing (`access.EXCLUDED_USES`).
+    that a recipient has ruled out in writing (`conditions.EXCLUDED_USES`).
     """
 
     code: str

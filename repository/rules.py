@@ -19,11 +19,11 @@ class Organisation(Model):
     created_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]  # it left: its people do nothing, its conditions stay
     successor: Mapped[str | None]  # who answers what it was asked, once it left
-    uses: Mapped[list[Any] | None]  # of `access.EXCLUDED_USES`, on record of its jurisdiction
+    uses: Mapped[list[Any] | None]  # of `conditions.EXCLUDED_USES`, on record of its jurisdiction
 
 
 class Marking(Model):
-    """How a case, a submission or an exhibit is to be handled (`access.Marking`)."""
+    """How a case, a submission or an exhibit is to be handled (`conditions.Marking`)."""
 
     __tablename__ = "marking"
     subject: Mapped[str] = mapped_column(String(40), primary_key=True)  # the id of any of them
@@ -51,7 +51,7 @@ class Consent(Model):
     __tablename__ = "consent"
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     owner: Mapped[str]  # an organisation, as the markings name it
-    recipient: Mapped[str]  # an organisation, a party, or one of `access.RECIPIENTS`
+    recipient: Mapped[str]  # an organisation, a party, or one of `conditions.RECIPIENTS`
     purpose: Mapped[str | None] = mapped_column(String(32))  # its code; None: any
     case_id: Mapped[str] = mapped_column(UUID, ForeignKey("case_file.id"))
     requested_by: Mapped[str] = mapped_column(UUID)

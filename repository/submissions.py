@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from custody.canonical import dumps
 from custody.entry import Act, Actor, Draft, timestamp, uuid7
 from repository import Repository
-from repository.access import Marking
+from repository.conditions import Marking
 from repository.errors import BadRequest, UnknownSubmission
 from repository.marking import Subject, checked, put
 from repository.models import Case, Exhibit, Quarantined, Submission

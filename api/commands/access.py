@@ -18,7 +18,7 @@ from custody.errors import CustodyError
 from custody.note import VerifierKey
 from custody.quorum import parse as parse_policy
 from custody.receipt import AnyReceipt, Proof, Receipt, read_receipt
-from repository.access import EXCLUDED_USES
+from repository.conditions import EXCLUDED_USES
 from repository.consult import Custody, list_exhibits, make_receipt, show_custody, show_exhibit
 from repository.errors import BadRequest, DiskFull, Erased, RepositoryError
 from repository.exhibits import count_parts

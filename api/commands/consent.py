@@ -6,7 +6,7 @@ from api.commands.context import Context, pass_context
 from api.commands.house import expiry, organisation
 from api.commands.rules import MOTIVE
 from repository import consent_lists, consents
-from repository.access import EXCLUDED_USES
+from repository.conditions import EXCLUDED_USES
 from repository.consent_lists import Asked
 from repository.ledger_mirror import publish
 from repository.naming import shown

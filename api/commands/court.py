@@ -16,8 +16,9 @@ from custody.findings import Finding
 from custody.receipt import AnyReceipt, SubmissionReceipt, read_receipt
 from ingest.bundles import import_bundle, refuse_bundle
 from repository import Repository, deliveries
-from repository.access import EXCLUDED_USES, Right
+from repository.access import Right
 from repository.authorise import on_house
+from repository.conditions import EXCLUDED_USES
 from repository.copies import uncopied
 from repository.errors import BadRequest, StoreError
 from repository.exports import export as make_bundle

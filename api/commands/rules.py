@@ -8,8 +8,8 @@ from api.commands.context import Context, pass_context
 from api.commands.house import moment
 from custody.entry import Act, timestamp
 from repository import approvals
-from repository.access import EXCLUDED_USES, HANDLING, RECIPIENTS, TLP, Marking
 from repository.access_log import Wanted, access_log, as_csv
+from repository.conditions import EXCLUDED_USES, HANDLING, RECIPIENTS, TLP, Marking
 from repository.disclose import disclose as disclose_to
 from repository.disclose import reveal as reveal_source
 from repository.ledger_mirror import publish

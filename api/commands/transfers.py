@@ -14,7 +14,7 @@ from custody.entry import timestamp
 from custody.note import VerifierKey
 from custody.receipt import TransferReceipt
 from repository import deliveries, transfers
-from repository.access import EXCLUDED_USES
+from repository.conditions import EXCLUDED_USES
 from repository.continuity import Statement, case_continuity
 from repository.counterparts import counterparts, pin, unpin
 from repository.errors import BadRequest

@@ -23,8 +23,9 @@ from custody.entry import Act, Actor, CustodyEntry, Draft, timestamp, uuid7
 from custody.errors import EvidenceError
 from custody.ledger import checked_values
 from repository import Repository, software
-from repository.access import Marking, Right
+from repository.access import Right
 from repository.authorise import Caller, on_case
+from repository.conditions import Marking
 from repository.errors import ExportBlocked, ReleaseEnded
 from repository.exports.bag import Bag
 from repository.exports.chosen import check_still, chosen, marking_words, released

@@ -7,9 +7,10 @@ from sqlalchemy.orm import Session
 
 from custody.entry import Act
 from repository import Repository
-from repository.access import Marking, Right, Thing, Who, decide
+from repository.access import Right, Thing, Who, decide
 from repository.associations import is_in, known_associated
 from repository.authorise import Caller, of_exhibits, on_exhibit, refuse, who
+from repository.conditions import Marking
 from repository.consult import known_exhibits
 from repository.errors import ReleaseEnded, UnknownExhibit
 from repository.exhibits import find_exhibit

@@ -6,7 +6,7 @@ from typing import Any
 
 from custody.entry import Act, Actor, Draft
 from repository import Repository
-from repository.access import Marking
+from repository.conditions import Marking
 from repository.exhibits import ref
 from repository.marking import handling, handling_of, told_with
 from repository.models import Case, Exhibit

@@ -7,7 +7,7 @@ from sqlalchemy import delete, insert, or_, select
 from sqlalchemy.orm import Session
 
 from repository import Repository, facts
-from repository.access import Marking
+from repository.conditions import Marking
 from repository.matching.key import Key, current_id
 from repository.matching.parties import HOUSE, OWNED_BY, active, forget
 from repository.matching.tables import MatchItem, MatchKey, MatchState, MatchToken

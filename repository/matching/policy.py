@@ -7,7 +7,7 @@ marking wants (H0, H1, H2), and hidden where the mere fact was entrusted to few 
 from collections.abc import Iterable
 from enum import IntEnum
 
-from repository.access import Marking
+from repository.conditions import Marking
 
 BOTH, OWNER = "both", "owner"
 MODES = (BOTH, OWNER)  # how an institution takes part: its answers go to both, or to it alone

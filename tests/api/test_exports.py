@@ -13,9 +13,9 @@ import pytest
 
 from api.app import create_app
 from ingest.duties import duties
-from repository.access import Marking
 from repository.approvals import mark
 from repository.bundle import Bundle
+from repository.conditions import Marking
 from repository.errors import AccessDenied, IntegrityError, StoreUnavailable
 from repository.exports import bundles
 from repository.exports.archive import parts_of

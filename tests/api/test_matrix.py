@@ -21,10 +21,11 @@ from custody.entry import Act
 from ingest import uploads
 from ingest.uploads import Said
 from repository import erasure, identities
-from repository.access import ROLES, Marking
+from repository.access import ROLES
 from repository.approvals import mark, request
 from repository.bundle import Bundle
 from repository.cases import find_case, open_case
+from repository.conditions import Marking
 from repository.disclose import disclose
 from repository.holds import place as hold
 from repository.identities import Person

@@ -8,8 +8,8 @@ import pytest
 from api.app import create_app
 from api.commands.context import login
 from custody.entry import Act
-from repository.access import Marking
 from repository.approvals import mark, request
+from repository.conditions import Marking
 from repository.people import end_person, find_person, new_person, new_token
 from tests.authenticator import PRESENT, Authenticator
 

@@ -22,8 +22,8 @@ from sqlalchemy import select
 from api.app import create_app
 from api.commands.context import login
 from api.openapi import OPERATIONS
-from repository.access import Marking
 from repository.approvals import mark
+from repository.conditions import Marking
 from repository.disclose import MAX_PARTY
 from repository.people import find_person, new_person, new_token
 from repository.rules import Identity

@@ -14,8 +14,9 @@ from sqlalchemy import insert
 from api.commands.context import login
 from config.settings import load
 from repository import Repository
-from repository.access import ROLES, Held, Marking, Right, Thing, Who, decide
+from repository.access import ROLES, Held, Right, Thing, Who, decide
 from repository.authorise import Caller, named_case
+from repository.conditions import Marking
 from repository.initialise import initialise
 from repository.models import Case, Grant, Person
 from repository.purpose import Purpose

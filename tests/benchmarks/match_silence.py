@@ -25,9 +25,9 @@ from api.app import create_app
 from config.settings import load
 from ingest import matchable
 from repository import Repository, open_repository
-from repository.access import Marking
 from repository.approvals import mark
 from repository.authorise import Caller
+from repository.conditions import Marking
 from repository.matching import parties
 from repository.models import Person
 from repository.people import actor_of, find_person, new_person, new_token

@@ -20,8 +20,8 @@ from ingest.bundle_files import pack, unpack
 from ingest.bundles import import_bundle
 from ingest.errors import BadBundle, BundleHeld, SourceIncomplete
 from ingest.quarantine import release
-from repository.access import Marking
 from repository.approvals import mark
+from repository.conditions import Marking
 from repository.continuity import case_continuity
 from repository.counterparts import counterparts, pin, unpin
 from repository.errors import AccessDenied, AlreadyExists, BadRequest, UnknownCase

@@ -16,8 +16,8 @@ from api.app import create_app
 from custody import verify
 from custody.receipt import TransferReceipt
 from ingest.bundle_files import unpack
-from repository.access import Marking
 from repository.approvals import mark
+from repository.conditions import Marking
 from repository.continuity import case_continuity
 from repository.counterparts import pin
 from repository.deliveries import acknowledge, as_file, bundle

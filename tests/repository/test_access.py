@@ -9,21 +9,19 @@ import pytest
 from repository.access import (
     ALLOWED,
     ASSOCIATED,
-    HANDLING,
     LEAVING,
     ROLES,
     SHOWING,
     TAKING,
-    TLP,
     USING,
     Held,
-    Marking,
     Right,
     Thing,
     Who,
     decide,
 )
 from repository.agreed import Consent
+from repository.conditions import HANDLING, TLP, Marking
 from repository.purpose import Purpose
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from repository import exports
-from repository.access import Marking
 from repository.approvals import mark
+from repository.conditions import Marking
 from repository.errors import AccessDenied
 from repository.exports.bag import FolderBag
 from repository.exports.chosen import marking_words

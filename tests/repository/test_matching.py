@@ -19,10 +19,10 @@ from api.commands.context import login
 from ingest import matchable
 from ingest.matchable import asked_for, values_of
 from repository import Repository, erasure
-from repository.access import Marking
 from repository.approvals import mark
 from repository.authorise import Caller
 from repository.cases import open_case
+from repository.conditions import Marking
 from repository.errors import (
     AccessDenied,
     BadRequest,

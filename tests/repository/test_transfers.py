@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from repository.access import Marking
 from repository.approvals import mark
 from repository.authorise import Caller
+from repository.conditions import Marking
 from repository.consult import list_exhibits, show_custody
 from repository.continuity import GAPS, Told, case_continuity, statement
 from repository.disclose import disclose
