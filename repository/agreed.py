@@ -11,7 +11,7 @@ from repository.purpose import RECIPIENT_OF, Purpose
 class Consent:
     """What an owner agreed to: for whom, for what and until when; and whether that was withdrawn.
 
-    The recipient is an institution, a party, or one of `conditions.RECIPIENTS`: anybody of that kind.
+    The recipient is an institution, a party, or one of `conditions.RECIPIENTS`: any of that kind.
     """
 
     owner: str

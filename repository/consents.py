@@ -1,8 +1,8 @@
 """Consent of owners: asked for, given or refused by the owner's own people, and withdrawn.
 
-Whose permission sharing needs stands in the conditions (`conditions.Marking.owner`). A request waits
-in that institution's queue; once it left, in its successor's; without one nobody can answer, and
-what it keeps stays kept. A withdrawal counts with its commit, also for what is under way.
+Whose permission sharing needs stands in the conditions (`conditions.Marking.owner`). A request
+waits in that institution's queue; once it left, in its successor's; without one nobody can answer,
+and what it keeps stays kept. A withdrawal counts with its commit, also for what is under way.
 """
 
 from collections.abc import Sequence

@@ -6,8 +6,8 @@ from typing import Any
 
 from repository.errors import BadRequest, PurposeRequired, PurposeTooLong
 
-# The last four are uses that a provider may exclude (`conditions.EXCLUDED_USES`): whoever reads for one
-# of them says so, and is refused where it is excluded.
+# The last four are uses that a provider may exclude (`conditions.EXCLUDED_USES`): whoever reads for
+# one of them says so, and is refused where it is excluded.
 CODES = (
     "investigation", "analysis", "prosecution", "defence", "court", "disclosure", "sharing",
     "preservation", "audit", "victim-request", "other",
