@@ -9,6 +9,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from api import (
     cases,
+    citations,
     conditional,
     consents,
     custody_log,
@@ -70,6 +71,7 @@ def create_app(repo: Repository) -> Flask:
         exhibits,
         exports,
         members,
+        citations,
         submissions,
         uploads,
         rules,

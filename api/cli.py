@@ -11,6 +11,7 @@ import click
 
 from api.commands import (
     access,
+    citing,
     consent,
     court,
     extraction,
@@ -69,6 +70,7 @@ for group in (
     extraction,
     members,
     access,
+    citing,
     court,
     store,
     ledger,

@@ -172,7 +172,7 @@ def content(number: str) -> Response:
         house, who, number, purpose=purpose(), authority=authority(), assured=assured(),
         span=span, part=part,
     )  # fmt: skip
-    return _send(reading, partial=span is not None)
+    return send(reading, partial=span is not None)
 
 
 OCTETS = "application/octet-stream"
@@ -189,7 +189,8 @@ def _into(house: Repository, who: Caller, named: str | None) -> tuple[Actor, Cas
     return actor, case
 
 
-def _send(reading: Reading, *, partial: bool) -> Response:
+def send(reading: Reading, *, partial: bool) -> Response:
+    """Answer with the bytes of a reading, the first of which are checked before it begins."""
     blocks = iter(reading)
     try:
         # The first chunk is checked before the status line says that all is well.

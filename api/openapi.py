@@ -2,12 +2,12 @@
 
 from typing import Any
 
+from api import gathered
 from api.errors import TYPE_PREFIX
-from api.exports_schema import EXPORT_OPERATIONS
-from api.matches_schema import MATCH_OPERATIONS
+from api.gathered import Operation
 from api.place import SESSION
 from api.refusals import problems_of
-from api.rules_schema import ASSURED, ONCE, RULE_OPERATIONS
+from api.rules_schema import ASSURED, ONCE
 from api.schema import (
     CaseList,
     CaseView,
@@ -29,8 +29,7 @@ from api.schema import (
     SubmissionView,
     UploadView,
 )
-from api.session_schema import SESSION_OPERATIONS, SESSION_PUBLIC
-from api.transfers_schema import TRANSFER_OPERATIONS
+from api.session_schema import SESSION_PUBLIC
 from ingest.lines import STATES
 from repository import software
 
@@ -89,14 +88,8 @@ _ACKNOWLEDGED = {
 _AS_SEEN = {"name": "If-Match", "in": "header", "schema": {"type": "string"}}
 PDF = "application/pdf"
 
-# (method, path, summary, answers, parameters, request model or media type)
-Operation = tuple[str, str, str, dict[int, Any], list[dict[str, Any]], Any]
 OPERATIONS: tuple[Operation, ...] = (
-    *RULE_OPERATIONS,
-    *SESSION_OPERATIONS,
-    *EXPORT_OPERATIONS,
-    *TRANSFER_OPERATIONS,
-    *MATCH_OPERATIONS,
+    *gathered.OPERATIONS,
     ("get", "/api/v1/cases", "List your cases", {200: CaseList}, [*_PAGED], None),
     ("post", "/api/v1/cases", "Open a case", {201: CaseView}, [ONCE], NewCase),
     ("get", "/api/v1/cases/{code}", "Show a case", {200: CaseView}, [_CODE], None),

@@ -4,12 +4,8 @@ An operation's own are named here; what may befall any of them is added. Every a
 is compared with this (tests/kept_word.py).
 """
 
-from api.exports_schema import EXPORT_REFUSALS
-from api.matches_schema import MATCH_REFUSALS
+from api import gathered
 from api.problems import STATUSES
-from api.rules_schema import RULE_REFUSALS
-from api.session_schema import SESSION_REFUSALS
-from api.transfers_schema import TRANSFER_REFUSALS
 
 # What any request may meet.
 ANY = ("bad-request", "too-many-requests", "internal", "ledger-unavailable", "request-timeout")
@@ -47,11 +43,7 @@ OF_HTTP: dict[str, int] = {
 
 _V1 = "/api/v1"
 REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
-    **RULE_REFUSALS,
-    **SESSION_REFUSALS,
-    **EXPORT_REFUSALS,
-    **TRANSFER_REFUSALS,
-    **MATCH_REFUSALS,
+    **gathered.REFUSALS,
     ("get", f"{_V1}/cases"): ("access-denied",),
     ("post", f"{_V1}/cases"): ("access-denied", "already-exists", *JSON, *ONCE),
     ("get", f"{_V1}/cases/{{code}}"): ("not-found", *CASE),

@@ -104,6 +104,7 @@ class MemberView(BaseModel):
     sha256: str | None
     flags: list[str]
     exhibit: str | None
+    locator: str
 
 
 class MemberList(BaseModel):

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Check a court bundle or a receipt offline, with Python's standard library alone.
 
-    python verify.py PATH [--trust FILE]
+    python verify.py PATH [--trust FILE] [--cite 'KRN-000042#bytes=0-99&sha256=…']
 
-PATH is a bundle's folder or a receipt; FILE a trust file that you got another way than PATH.
+PATH is a bundle's folder or a receipt; FILE a trust file that you got another way than PATH; what
+is cited (docs/format.md 13) is compared with the bytes in the bundle.
 One line per claim: `pass`, `fail`, or `not-done` for a check that could not be made. Exit: 0
 nothing failed and every required claim was made; 1 a claim failed; 3 a required claim was not made;
 2 wrong use. Written from the description of the formats alone (docs/format.md), sharing no code
@@ -26,12 +27,14 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
+from urllib.parse import unquote_to_bytes
+from zipfile import ZipFile, is_zipfile
 
-REQUIRED = ("bag", "digests", "log-signature", "inclusion", "exhibit.seq")
+REQUIRED = ("bag", "digests", "log-signature", "inclusion", "exhibit.seq", "citation")
 CHUNK = 1_048_576
 MOST = 2**30  # bytes of a text that is read whole
 ALGORITHMS = {"sha256": 64, "sha512": 128, "md5": 32, "sha1": 40}  # hex digits of their digests
@@ -58,6 +61,14 @@ ANSWERS = {"type": "transfer_(received|refused)|receipt_acknowledged", "outcome"
 SUBMISSION = {"stage": "announced|complete", "submission": SUB, "sha256": DIGEST, "count": int}
 STATUS = "registered|quarantined|incomplete|not-arrived"
 LIST = b',"list":{"files":[\n'  # ends the first line of a submission's receipt
+NUMBER = "[1-9][0-9]{0,8}"
+SECONDS = r"(0|[1-9][0-9]{0,8})(\.[0-9]{0,8}[1-9])?"
+NAME = r"([A-Za-z0-9._~/!-]|%[0-9A-F]{2})+"
+POINTERS: dict[str, str] = {
+    "part": NUMBER, "member": NAME, "page": NUMBER, "t": f"{SECONDS}(,{SECONDS})?",
+    "message": NAME, "run": NUMBER, "fact": NUMBER, "bytes": f"({DECIMAL})-({DECIMAL})",
+    "sha256": "[0-9a-f]{64}",
+}  # fmt: skip
 CHECKABLE = {"key": str, "proof": str, "witnessed_by": list}
 TRUST = {"v": 1, "kind": "evidence-trust", "origin": str, "keys": list, "tsa_roots": list}
 TYPES = """collection submission receipt quarantine virus_check message_digest_calculation
@@ -133,9 +144,9 @@ class Trust(NamedTuple):
     policy: Policy | None
 
 
-def verify_path(path: Path, trust: Path | None) -> list[Finding]:
+def verify_path(path: Path, trust: Path | None, cited: tuple[str, ...] = ()) -> list[Finding]:
     """Give one finding per claim; raise WrongUse where there is nothing to check."""
-    return Examination(path, trust).findings
+    return Examination(path, trust, cited).findings
 
 
 def exit_code(findings: list[Finding]) -> int:
@@ -151,9 +162,10 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="verify.py", description="Check a bundle or a receipt.")
     parser.add_argument("path", type=Path, help="a bundle's folder, or a receipt")
     parser.add_argument("--trust", type=Path, help="a trust file that you got another way")
+    parser.add_argument("--cite", action="append", default=[], help="a locator; may be repeated")
     arguments = parser.parse_args(argv)
     try:
-        findings = verify_path(arguments.path, arguments.trust)
+        findings = verify_path(arguments.path, arguments.trust, tuple(arguments.cite))
     except (WrongUse, OSError) as error:
         parser.error(_shown(f"{error}"))  # leaves with 2
     for found in findings:
@@ -166,7 +178,7 @@ def main(argv: list[str]) -> int:
 class Examination:
     """One bundle or receipt: a method makes each claim, and keeps what later ones need."""
 
-    def __init__(self, path: Path, trust: Path | None) -> None:
+    def __init__(self, path: Path, trust: Path | None, cited: tuple[str, ...] = ()) -> None:
         self.path, self.trust_file = path, trust
         self.bundle = any((path / mark).exists() for mark in ("bagit.txt", "custody.json", TAGS))
         if not self.bundle and not (path.is_file() and _read(path, 64).lstrip()[:1] == b"{"):
@@ -200,6 +212,8 @@ class Examination:
         self._claim("key-trusted", self._key_trusted, "log-signature")
         self._claim("witnesses", self._witnesses)
         self._claim("time-stamps", self._time_stamps, "log-signature")
+        for locator in cited:
+            self._claim("citation", partial(self._citation, locator), "registration")
 
     def _claim(self, claim: str, check: Callable[[], str], needs: str = "") -> None:
         try:
@@ -479,6 +493,48 @@ class Examination:
             raise ParseError(f"{name}: of other bytes than the exhibit, or not its whole history")
         return note, len(entries)
 
+    def _citation(self, text: str) -> str:
+        """The bytes that a locator names have the digest it gives; what stands there is read."""
+        number, place = parse_locator(text)
+        told, member = place.get("sha256"), place.get("member")
+        items = members(self.document, {"exhibits": list})[0] if self.bundle else []
+        item = next((one for one in items if one["number"] == number), None)
+        if item is None or told is None:
+            raise NotDone(f"{text}: " + ("no such exhibit here" if item is None else "no digest"))
+        names, part = item["files"], int(place.get("part", 1))
+        if part > len(names):
+            raise ParseError(f"{text}: {number} has {len(names)} parts")
+        file, span = self.files[names[part - 1]], place.get("bytes")
+        how, more = "of the bytes registered", place.keys() - {"part", "member", "bytes", "sha256"}
+        if member is None and span is None:
+            whole = self.measured[names[part - 1]]["digests"]["sha256"]
+            found = whole if "part" in place else item["sha256"]
+        elif span is None and (entry := self._taken(number, member, f"sha256:{told}")):
+            found, how = f"sha256:{told}", f"of the member, as entry {entry} recorded it"
+        elif member is not None:
+            found, how = digest_within(file, member, span), "of the member, read here"
+        elif len(names) > 1 and "part" not in place:
+            raise ParseError(f"{text}: {number} has {len(names)} parts; none is named")
+        else:
+            with file.open("rb") as source:
+                found = digest_between(source, span)
+        if found != f"sha256:{told}":
+            raise ParseError(f"{text}: {found} {how}, not what was cited")
+        said = f"; what stands at {', '.join(sorted(more))} is not checked" if more else ""
+        return f"{text}: the digest {how}{said}"
+
+    def _taken(self, number: str, member: str | None, told: str) -> int | None:
+        """Give the entry in a container's history that a member of this digest was taken out."""
+        for entry in self.entries:
+            fields, opened = entry["fields"], entry["openings"].get("path", {}).get("value")
+            said = [fields["type"], fields.get("reason"), fields.get("outcome"), opened]
+            of = fields.get("exhibit", {}).get("number") == number
+            made = [*said, told in fields.get("outputs", ())]
+            if of and made == ["derivative_creation", "member", "done", member, True]:
+                _opened(entry, fields)  # the name too is what was committed to
+                return int(entry["index"])
+        return None
+
     def _openings(self) -> str:
         count = sum(_opened(entry, entry["fields"]) for entry in self.entries)
         if not count:
@@ -531,6 +587,48 @@ class Examination:
         line = f"\n\u2014 {key.name} {base64.b64encode(own).decode()}\n"
         times = [stamped(token, self.note.body + line.encode(), roots) for token in tokens]
         return f"{len(times)} tokens, of {', '.join(times)} UTC, by the roots {whose}"
+
+
+def parse_locator(text: str) -> tuple[str, dict[str, Any]]:
+    """Give exhibit number and pointers of a locator, its names decoded."""
+    number, _, rest = text.partition("#")
+    pairs = [one.partition("=")[::2] for one in rest.split("&")] if rest else []
+    order = [name for name in POINTERS if name in dict(pairs)]
+    good = all(re.fullmatch(POINTERS.get(name, "(?!)"), value) for name, value in pairs)
+    good = good and order == [name for name, _ in pairs]
+    if not good or not re.fullmatch("[A-Z0-9]{2,12}-[0-9]{6,15}", number):
+        raise ParseError(f"{text}: no locator, or written otherwise than format 13 says")
+    place: dict[str, Any] = dict(pairs)
+    for name in {"member", "message"} & place.keys():
+        place[name] = unquote_to_bytes(place[name]).decode()
+    return number, place
+
+
+def digest_between(source: IO[bytes], span: str | None) -> str:
+    """Give the digest of a stream, or of the bytes from A to B of it."""
+    first, last = (int(one) for one in span.split("-")) if span else (0, 2**63)
+    hashed, place = hashlib.sha256(), 0
+    while place <= last and (block := source.read(CHUNK)):
+        hashed.update(block[max(0, first - place) : last + 1 - place])
+        place += len(block)
+    if span and (place <= last or first > last):
+        raise ParseError(f"there are no bytes {span}; the end is before {place}")
+    return f"sha256:{hashed.hexdigest()}"
+
+
+def digest_within(file: Path, member: str, span: str | None) -> str:
+    """Give the digest of a member of a ZIP, or of bytes of it; this reader opens no other kind."""
+    if not is_zipfile(file):
+        raise NotDone(f"{member}: no entry of this bundle has its digest, and it is in no ZIP")
+    with ZipFile(file) as archive:
+        found = [one for one in archive.infolist() if one.filename == member]
+        if len(found) != 1 or found[0].flag_bits & 1:
+            raise NotDone(f"{member}: {len(found)} members of that name that could be read here")
+        try:
+            with archive.open(found[0]) as source:
+                return digest_between(source, span)
+        except NotImplementedError as error:
+            raise NotDone(f"{member}: {error}") from None
 
 
 def _opened(entry: dict[str, Any], fields: dict[str, Any]) -> int:

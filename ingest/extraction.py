@@ -87,6 +87,7 @@ class Fact(_Plain):
     tz: str | None = None
     suspect: str | None = None
     kind: str | None = None  # one of KINDS
+    locator: str | None = None  # where it stands in the file: "message=row 17", "page=3"
 
     def __post_init__(self) -> None:
         if not _TAG.fullmatch(self.name):

@@ -26,6 +26,7 @@ from ingest.working_copy import MEMORY_COPY, ends_of, served, working_copy
 from repository import Repository
 from repository.access import Right
 from repository.authorise import Caller, on_exhibit
+from repository.citations import of_member
 from repository.errors import BadRequest, Erased, IntegrityError
 from repository.exhibits import latest_run, ref
 from repository.extractions import record_of, show_record
@@ -88,6 +89,7 @@ def list_members(repo: Repository, caller: Caller, number: str) -> Iterator[dict
             "sha256": one["sha256"],
             "flags": one["flags"],
             "exhibit": child.number if child else None,
+            "locator": of_member(number, one["path"], child.sha256 if child else one["sha256"]),
         }
 
 

@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO, Self
 
 from repository.chunks import ChunkDigests
+from repository.errors import CitedDigestDiffers
 from repository.stores import Block
 
 Update = Callable[[memoryview], None]
@@ -19,6 +20,27 @@ Update = Callable[[memoryview], None]
 BLOCK = 4 << 20
 _BUFFERS = 4
 _SMALL = 1 << 20  # a stream that ends below this is digested without threads
+
+
+def compared(blocks: Iterable[bytes], cited: str | None) -> Iterator[bytes]:
+    """Yield blocks; where a digest was cited, the last one only if all together have it.
+
+    Raises:
+        CitedDigestDiffers: they have not.
+    """
+    if cited is None:
+        yield from blocks
+        return
+    digest, held = hashlib.sha256(), b""
+    for block in blocks:
+        digest.update(block)
+        if held:
+            yield held
+        held = block
+    if f"sha256:{digest.hexdigest()}" != cited:
+        raise CitedDigestDiffers(f"what was cited, {cited}, is sha256:{digest.hexdigest()} here")
+    if held:
+        yield held
 
 
 class Measure:

@@ -293,6 +293,30 @@ class UnknownPart(RepositoryError):
     code = "unknown-part"
 
 
+class BadLocator(BadRequest):
+    """This is no locator, or it is written otherwise than a locator is printed."""
+
+    code = "bad-locator"
+
+
+class UnknownPlace(WrongUse):
+    """The exhibit has no such place: it lies beyond its end, or nothing of it is known."""
+
+    code = "unknown-place"
+
+
+class CitedDigestDiffers(RepositoryError):
+    """What stands at the place has another digest than was cited."""
+
+    code = "cited-digest-differs"
+
+
+class MemberNotTakenOut(RepositoryError):
+    """The member of a container has to be made an exhibit before more of it can be opened."""
+
+    code = "member-not-taken-out"
+
+
 class AccessDenied(RepositoryError):
     """The rules do not allow this act; the refusal was recorded."""
 

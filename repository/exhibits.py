@@ -21,7 +21,7 @@ from repository.models import (
     ObjectCopy,
     Part,
 )
-from repository.naming import split_number
+from repository.naming import name_digest, split_number
 from repository.stores import Stored
 
 T = TypeVar("T")
@@ -144,6 +144,15 @@ def children_of(session: Session, exhibit_id: str) -> list[Exhibit]:
     query = select(Exhibit).join(ChildExhibit, ChildExhibit.exhibit_id == Exhibit.id)
     query = query.where(ChildExhibit.parent_id == exhibit_id).order_by(Exhibit.serial)
     return list(session.scalars(query))
+
+
+def child_of(session: Session, exhibit_id: str, member: str) -> Exhibit | None:
+    """Return the exhibit that was made of a member of this one, if it was."""
+    query = select(Exhibit).join(ChildExhibit, ChildExhibit.exhibit_id == Exhibit.id)
+    digest = name_digest(member.encode("utf-8", "backslashreplace"))
+    return session.scalar(
+        query.where(ChildExhibit.parent_id == exhibit_id, ChildExhibit.member_sha256 == digest)
+    )
 
 
 def latest_run(session: Session, exhibit_id: str) -> ExtractionRun | None:

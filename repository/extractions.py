@@ -28,8 +28,19 @@ def show_record(repo: Repository, caller: Caller, number: str) -> dict[str, Any]
         Erased: it was erased, and its records with it.
         IntegrityError: the stored record is not the one that its entry names.
     """
-    exhibit, run = _newest(repo, caller, number, "extraction-record")
-    return record_of(repo, exhibit, run)
+    return record_at(repo, caller, number)[2]
+
+
+def record_at(
+    repo: Repository, caller: Caller, number: str, run: int | None = None
+) -> tuple[Exhibit, ExtractionRun, dict[str, Any]]:
+    """Return an exhibit, one of its runs (None: the newest) and the record; recorded as above.
+
+    Raises:
+        UnknownExhibit, NotExtracted, Erased, IntegrityError: as `show_record`.
+    """
+    exhibit, found = _seen(repo, caller, number, "extraction-record", run)
+    return exhibit, found, record_of(repo, exhibit, found)
 
 
 def read_derivative(
@@ -49,7 +60,7 @@ def read_derivative(
         NotExtracted: there is no such derivative.
         IntegrityError: it is not the one that the record names.
     """
-    exhibit, run = _newest(repo, caller, number, "derivative")
+    exhibit, run = _seen(repo, caller, number, "derivative")
     made = record_of(repo, exhibit, run)["derivatives"]
     asked = (kind, locator)
     places = [n for n, one in enumerate(made, 1) if (one["kind"], one["locator"]) == asked]
@@ -69,16 +80,23 @@ def read_derivative(
     return str(one["mime"]), data
 
 
-def _newest(
-    repo: Repository, caller: Caller, number: str, reason: str
+def _seen(
+    repo: Repository, caller: Caller, number: str, reason: str, wanted: int | None = None
 ) -> tuple[Exhibit, ExtractionRun]:
+    """Return an exhibit and one of its runs, None being the newest, once that look is recorded."""
     actor, case, exhibit = on_exhibit(repo, caller, Right.FACTS, number, attempted=Act.CONSULTATION)
     with repo.database.reading() as session:
         run = latest_run(session, exhibit.id)
+        if wanted is not None and run is not None:
+            run = session.get(ExtractionRun, (exhibit.id, wanted))
     if exhibit.erased_at is not None:
         raise Erased(f"{exhibit.number} was erased, and with it what was read out of it")
     if run is None:
-        raise NotExtracted(f"{exhibit.number} has not been looked at yet; a worker will")
+        raise NotExtracted(
+            f"{exhibit.number} has not been looked at yet; a worker will"
+            if wanted is None
+            else f"{exhibit.number} has no run {wanted}"
+        )
     repo.ledger.record(
         Draft(
             Act.CONSULTATION,

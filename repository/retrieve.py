@@ -18,9 +18,11 @@ from custody.errors import LedgerDamaged
 from repository import Repository, chunks
 from repository.access import Right
 from repository.authorise import Caller, decided, refuse
+from repository.digests import compared
 from repository.envelope import plain_size
 from repository.errors import (
     AccessDenied,
+    CitedDigestDiffers,
     Erased,
     IntegrityError,
     KeyUnavailable,
@@ -86,6 +88,7 @@ class Reading:
     last: int  # inclusive; -1 for an empty part
     noted: FlowRange | None = None  # a range has its entries in common with others of its flow
     still: Callable[[], bool] = lambda: True  # asked again while it lasts
+    cited: str | None = None  # the digest that all of it must have before its last bytes are given
     sent: int = 0
     closed: bool = field(default=False)
 
@@ -101,9 +104,10 @@ class Reading:
             IntegrityError: a stored byte differs; recorded, and the chunk is not given out.
             StoreUnavailable: the store stopped answering; recorded.
             AccessDenied: the person, the grant or the permission ended meanwhile; recorded.
+            CitedDigestDiffers: it is not what was cited; recorded.
         """
         try:
-            for count, block in enumerate(self._verified()):
+            for count, block in enumerate(compared(self._verified(), self.cited)):
                 # Before the first too: what ended since it was decided has an earlier entry.
                 if count % _ASK_AGAIN == 0 and not self.still():
                     self.close("aborted", "access-ended")
@@ -117,6 +121,9 @@ class Reading:
         except (StoreError, KeyUnavailable, Erased) as error:
             reason = "store-unavailable" if isinstance(error, StoreError) else error.code
             self.close("aborted", reason)
+            raise
+        except CitedDigestDiffers as error:
+            self.close("aborted", error.code)
             raise
         finally:
             self.close("aborted", "connection-closed")

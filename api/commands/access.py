@@ -18,11 +18,12 @@ from custody.errors import CustodyError
 from custody.note import VerifierKey
 from custody.quorum import parse as parse_policy
 from custody.receipt import AnyReceipt, Proof, Receipt, read_receipt
+from repository.citations import with_locators
 from repository.conditions import EXCLUDED_USES
 from repository.consult import Custody, list_exhibits, make_receipt, show_custody, show_exhibit
 from repository.errors import BadRequest, DiskFull, Erased, RepositoryError
 from repository.exhibits import count_parts
-from repository.extractions import show_record
+from repository.extractions import record_at
 from repository.naming import file_name, shown
 from repository.quoted import show_quoted
 from repository.retrieve import Reading, Span
@@ -55,7 +56,8 @@ def list_(ctx: Context, code: str) -> None:
 def show(ctx: Context, exhibit: str, history: bool, facts: bool) -> None:
     """Show an exhibit, with --custody its whole history, with --facts what is in it."""
     if facts:
-        record = show_record(ctx.repo, ctx.caller, exhibit)
+        about, run, record = record_at(ctx.repo, ctx.caller, exhibit)
+        record["facts"] = with_locators(about, run, record)
         ctx.result(record, "\n".join(_record_lines(record)))
         return
     if not history:
@@ -180,7 +182,7 @@ def retrieve(
 
     Of an exhibit of several parts each part is a file, NUMBER.1.bin, NUMBER.2.bin and so on.
     """
-    wanted = _span(span)
+    wanted = of_range(span)
     why: dict[str, Any] = {"purpose": purpose, "authority": authority, "assured": assured}
     target = None if out == "-" else Path(out)
     with ctx.repo.database.reading() as session:
@@ -191,7 +193,7 @@ def retrieve(
     if target is not None and target.exists():
         raise BadRequest(f"{target} exists; nothing is overwritten, name another file")
     reading = open_reading(ctx.repo, ctx.caller, exhibit, **why, span=wanted, part=part)
-    _deliver(ctx, reading, target)
+    deliver(ctx, reading, target)
 
 
 def _retrieve_all(
@@ -207,7 +209,7 @@ def _retrieve_all(
     for n, file in enumerate(files, 1):
         reading = open_reading(ctx.repo, ctx.caller, exhibit, **why, part=n)
         _make_folder(reading, folder)
-        _deliver(ctx, reading, file)
+        deliver(ctx, reading, file)
 
 
 def _make_folder(reading: Reading, folder: Path) -> None:
@@ -218,7 +220,8 @@ def _make_folder(reading: Reading, folder: Path) -> None:
         raise RepositoryError(f"{folder} cannot be made: {error.strerror}") from error
 
 
-def _deliver(ctx: Context, reading: Reading, target: Path | None) -> None:
+def deliver(ctx: Context, reading: Reading, target: Path | None) -> None:
+    """Write what is read to a file or standard output, and say so."""
     if target is None:
         _copy(ctx, reading, sys.stdout.buffer)
     else:
@@ -271,7 +274,8 @@ def _copy(ctx: Context, reading: Reading, file: BinaryIO) -> None:
             file.write(block)
 
 
-def _span(text: str | None) -> Span | None:
+def of_range(text: str | None) -> Span | None:
+    """Return a range as people write it; BadRequest: it is none."""
     if text is None:
         return None
     match = re.fullmatch(r"([0-9]{1,15})-([0-9]{1,15})?", text)

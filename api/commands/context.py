@@ -88,6 +88,7 @@ EXIT_CODES: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
         1,
         (
             errors.IntegrityError,
+            errors.CitedDigestDiffers,
             errors.AnswerRefused,
             ReceiptRefused,
             ingest_errors.BadBundle,

@@ -19,7 +19,7 @@ from ingest.readers.streams import read_blocks
 from ingest.readers.whatsapp_lines import CHAT_NAME
 
 NAME = "message_texts"
-VERSION = "message text reader 1"
+VERSION = "message text reader 2"
 ASKED = True
 LIMITS: Limits = replace(databases.LIMITS, output_bytes=16 << 20)
 FORMATS = frozenset(
@@ -105,7 +105,8 @@ def _within(
 def _fact(one: Said) -> Fact:
     when = one.when.value if one.when else one.moment
     source = f"{VERSION} {one.application} {one.place}, {when}, {one.sender}"
-    return Fact("Message:Text", one.text, one.text, source[:500])
+    where = f"message={one.place}"
+    return Fact("Message:Text", one.text, one.text, source[:500], locator=where)
 
 
 def _line(one: Said) -> bytes:

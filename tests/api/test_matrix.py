@@ -235,6 +235,12 @@ RULES: dict[tuple[str, str], Rule] = {
         "exhibit", PARTIES | {"analyst", "custodian", "partner"}, uses=True, states=True
     ),
     ("GET", "/api/v1/exhibits/<number>/members"): Rule("exhibit", FACTS, uses=True),
+    ("GET", "/api/v1/exhibits/<number>/facts"): Rule("exhibit", FACTS, uses=True),
+    ("GET", "/api/v1/citations"): Rule("exhibit", LOOK, query="?locator={subject}"),
+    ("GET", "/api/v1/citations/content"): Rule(
+        "exhibit", PARTIES | {"analyst", "custodian", "partner"}, uses=True, states=True,
+        query="?locator={subject}",
+    ),
     ("POST", "/api/v1/exhibits/<number>/members"): Rule(
         "exhibit", frozenset({"investigator", "analyst", "custodian"}), uses=True,
         states=True, body={"members": ["none"]},
@@ -533,7 +539,7 @@ def _ask(client, method, path, rule, role, place, relation, scene):
     elif path == "/api/v1/uploads":
         code = base64.b64encode(place.case.encode()).decode()
         headers |= {"Upload-Length": "1", "Upload-Metadata": f"case {code}"}
-    query = rule.query.replace("{case}", place.case)
+    query = rule.query.replace("{case}", place.case).replace("{subject}", place.number)
     return client.open(path + query, method=method, headers=headers, **more)
 
 

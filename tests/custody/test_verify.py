@@ -1,10 +1,12 @@
 """The stand-alone verifier says what holds, and never more."""
 
 import ast
+import io
 import json
 import os
 import subprocess
 import sys
+import zipfile
 from base64 import b64decode, b64encode
 from contextlib import suppress
 from copy import deepcopy
@@ -1679,3 +1681,100 @@ def test_no_other_sign_ends_a_line_of_a_proof(sign):
     assert verify.parse_proof(proof)[0] == 1
     with pytest.raises((verify.ParseError, ValueError)):  # a claim fails on either
         verify.parse_proof(proof.replace("=\nA", f"={sign}A"))
+
+
+# --- Citations ---------------------------------------------------------------------------------
+
+
+def cited(bag, *locators):
+    """Return outcome of each citation, and the exit code."""
+    found = verify.verify_path(bag, None, locators)
+    said = [(one.outcome, one.detail) for one in found if one.claim == "citation"]
+    return [outcome for outcome, _ in said], verify.exit_code(found), said
+
+
+def hexed(data):
+    return sha256(data).hexdigest()
+
+
+def zipped(**files):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def test_a_cited_range_member_or_exhibit_passes_with_its_digest_alone(tmp_path):
+    inside = b"one two three" * 100_000
+    box = zipped(**{"a/\u0444.txt": inside, "b.txt": "b"})
+    bag = World([[b"evidence"], [box], [b"first", b"second"]]).write(tmp_path / "bag")
+    member = "KRN-000002#member=a/%D1%84.txt"
+    good = [
+        f"KRN-000001#sha256={hexed(b'evidence')}",
+        f"KRN-000001#bytes=2-4&sha256={hexed(b'ide')}",
+        f"KRN-000001#bytes=0-7&sha256={hexed(b'evidence')}",
+        f"{member}&sha256={hexed(inside)}",
+        f"{member}&bytes=1200000-1200005&sha256={hexed(inside[1200000:1200006])}",
+        f"KRN-000003#part=2&sha256={hexed(b'second')}",
+        f"KRN-000003#part=2&bytes=0-2&sha256={hexed(b'sec')}",
+        f"KRN-000001#page=3&sha256={hexed(b'evidence')}",
+    ]
+    outcomes, code, said = cited(bag, *good)
+    assert (outcomes, code) == (["pass"] * len(good), 0), said
+    assert "page is not checked" in said[-1][1]
+    for locator in good:  # one digit of the digest
+        wrong = locator[:-1] + ("0" if locator[-1] != "0" else "1")
+        assert cited(bag, wrong)[:2] == (["fail"], 1), wrong
+
+
+@pytest.mark.parametrize(
+    ("locator", "outcome"),
+    [
+        ("KRN-000001#bytes=2-8&sha256=" + "0" * 64, "fail"),  # beyond the end
+        ("KRN-000001#bytes=4-2&sha256=" + "0" * 64, "fail"),
+        ("KRN-000001#part=2&sha256=" + "0" * 64, "fail"),
+        ("KRN-000001#page=1&page=2&sha256=" + "0" * 64, "fail"),
+        ("KRN-000001#sha256=" + "0" * 64 + "&page=1", "fail"),
+        ("KRN-000001#member=%ff&sha256=" + "0" * 64, "fail"),
+        ("KRN-000001#member=%FF&sha256=" + "0" * 64, "fail"),
+        ("KRN-000001#folder=x", "fail"),
+        ("nonsense", "fail"),
+        ("", "fail"),
+        ("KRN-000001#bytes=0-1", "not-done"),
+        ("KRN-000009#sha256=" + "0" * 64, "not-done"),
+        ("KRN-000001#member=a&sha256=" + "0" * 64, "not-done"),
+    ],
+)
+def test_what_cannot_be_cited_or_compared_is_no_pass(bag, locator, outcome):
+    found, code, _ = cited(bag, locator)
+    assert (found, code) == ([outcome], 1 if outcome == "fail" else 3)
+
+
+def test_a_member_passes_as_the_ledger_recorded_it(tmp_path):
+    told = "sha256:" + hexed(b"member")
+
+    def taken(index, fields):
+        if fields["type"] == "consultation":
+            fields.update(type="derivative_creation", reason="member", outputs=[told])
+            fields["_sd"] = {"path": fields["_sd"]["note"]}
+
+    world = World(change_body=taken)
+    bag = world.write(tmp_path / "bag")
+    locator = f"KRN-000001#member=a%20note&sha256={told[7:]}"
+    assert cited(bag, locator)[:2] == (["not-done"], 3)  # its path is not opened
+    custody = world.custody()
+    own = [one for one in custody["entries"] if "derivative_creation" in one["body"]]
+    for value, outcome in (("a note", "pass"), ("another", "not-done")):
+        for entry in own:
+            entry["openings"] = {"path": {"salt": builder.SALT, "value": value}}
+        bag = world.write(tmp_path / value, custody)
+        assert cited(bag, locator)[0] == [outcome]
+    false = locator.replace("a%20note", "another")
+    assert cited(bag, false)[:2] == (["fail"], 1)  # another name than was committed to
+
+
+def test_a_receipt_cites_nothing_and_a_broken_bundle_cites_nothing(world, tmp_path):
+    bag = world.write(tmp_path / "bag")
+    (bag / "data" / "KRN-000001.bin").write_bytes(b"evidencE")
+    assert cited(bag, f"KRN-000001#sha256={hexed(b'evidencE')}")[0] == ["not-done"]

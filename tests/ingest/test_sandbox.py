@@ -181,16 +181,16 @@ def test_a_process_that_cannot_be_locked_does_not_look(tmp_path):
     "line",
     [
         "no json", "[]", "{}", '{"fact":null}', '{"fact":{"name":"IFD0:Make"}}', '{"end":1}',
-        '{"fact":{"name":"x","value":"","raw":"","source":"","tz":null,"suspect":null,"kind":null}}',
-        '{"fact":{"name":"A:B","value":1,"raw":"","source":"","tz":null,"suspect":null,"kind":null}}',
-        '{"fact":{"name":"A:B","value":0.5,"raw":"","source":"","tz":null,"suspect":null,"kind":null}}',
+        '{"fact":{"name":"x","value":"","raw":"","source":"","tz":null,"suspect":null,"kind":null,"locator":null}}',
+        '{"fact":{"name":"A:B","value":1,"raw":"","source":"","tz":null,"suspect":null,"kind":null,"locator":null}}',
+        '{"fact":{"name":"A:B","value":0.5,"raw":"","source":"","tz":null,"suspect":null,"kind":null,"locator":null}}',
         '{"extractor":[]}', '{"extractor":{"a":1}}', '{"fact":[1]}', '{"format":{"mime":[]}}',
         '{"isolation":"landlock+seccomp"}', '{"refused":"no"}', '{"extractor":"authentic"}',
         '{"format":{"mime":"<b>"}}', '{"seal":{"kind":"E01","verdict":"good","detail":""}}',
         '{"end":true}\n{"problem":{"reason":"","incomplete":false}}', "[" * 100_000,
         '{"member":{"path":"a","size":-1,"modified_at":null,"sha256":null,"flags":[]}}',
         '{"member":{"path":"a","size":9007199254740992,"modified_at":null,"sha256":null,"flags":[]}}',
-        '{"fact":{"name":"A:B","value":"","raw":"","source":"","tz":null,"suspect":"","kind":"x"}}',
+        '{"fact":{"name":"A:B","value":"","raw":"","source":"","tz":null,"suspect":"","kind":"x","locator":null}}',
         '{"inhibitor":{"kind":"lazy"}}', '{"raw":{}}', '{"derivative":{"kind":"text"}}',
         '{"derivative":{"kind":"text","mime":"a/b","locator":"","size":9,"sha256":"","offset":0}}',
         '{"end":true,"fact":true}', '{"fact":{"name":"A:B","value":NaN}}', "9" * 5000,
@@ -225,7 +225,7 @@ def test_any_output_is_read_or_refused(lines):
 
 def test_a_lie_within_the_form_is_kept_within_the_limits(faulty):
     long = "x" * 5000
-    line = json.dumps({"fact": dict.fromkeys(("tz", "suspect", "kind"), None) | {
+    line = json.dumps({"fact": dict.fromkeys(("tz", "suspect", "kind", "locator"), None) | {
         "name": "A:B", "value": long, "raw": "", "source": ""}})  # fmt: skip
     record = look(faulty, f"lie {line}")
     assert (record.outcome, len(record.facts)) == ("partial", 1)
