@@ -4,9 +4,11 @@ import base64
 import hashlib
 import socket
 import struct
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 OCTETS = "application/offset+octet-stream"
 UPLOADS = "/api/v1/uploads"
@@ -161,6 +163,25 @@ class Tus:
         told = self.headers(*_patching(offset), ("Content-Length", str(length)), *more)
         line.sendall(head_of("PATCH", location, told) + data)
         return line
+
+
+def all_read(line: socket.socket) -> None:
+    """Wait until the other side, on this machine, has read all that was sent over a line.
+
+    A reset drops what its kernel still holds. Both ends stand in /proc/net/tcp (proc(5)): local
+    and remote address, state, and `tx_queue:rx_queue`.
+    """
+    mine, there = (f"{one[1]:04X}" for one in (line.getsockname(), line.getpeername()))
+    ends = {(mine, there), (there, mine)}
+    until = time.monotonic() + 60
+    while True:
+        rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        queues = [row[4] for row in rows if tuple(at[-4:] for at in row[1:3]) in ends]
+        if queues and set(queues) == {"00000000:00000000"}:
+            break
+        assert time.monotonic() < until, f"not read by the other side: {queues}"
+        time.sleep(0.01)
+    time.sleep(0.1)  # from its kernel into its hands
 
 
 def _patching(offset: int) -> list[tuple[str, str]]:

@@ -65,8 +65,9 @@ def test_a_folder_that_cannot_be_read_is_a_failure_among_successes(house, files,
             raise PermissionError(13, "Permission denied", folder)
         return real(folder)
 
-    monkeypatch.setattr("ingest.sources.os.scandir", scandir)
-    said = house.evidence("ingest", files, "--case", CODE)
+    with monkeypatch.context() as patch:
+        patch.setattr("ingest.sources.os.scandir", scandir)
+        said = house.evidence("ingest", files, "--case", CODE)
     assert said.code == 2
     failed = [line for line in said.lines if line["status"] == "failed"]
     assert [line["path"] for line in failed] == ["in/sub"]

@@ -15,7 +15,7 @@ import pytest
 from api.body import Arriving
 from tests.certificates import certificate
 from tests.service import Running, free_port
-from tests.wire import finish, reset
+from tests.wire import all_read, finish, reset
 
 APP = """
 import json, ssl, sys, time
@@ -152,7 +152,7 @@ def test_what_came_before_the_end_of_a_connection_is_given_out_to_the_last_byte(
 def test_a_reset_loses_nothing_that_had_been_read(lines, cut, chunked):
     name = f"rst-{cut}-{chunked}"
     line = lines.post(name, DATA[:cut], chunked=chunked)
-    time.sleep(0.2)  # a reset drops what the kernel holds: let it be read first
+    all_read(line)
     reset(line)
     said = lines.given(name)
     assert (said["received"], said["sha256"]) == (cut, digest(DATA[:cut]))
@@ -162,8 +162,8 @@ def test_a_reset_loses_nothing_that_had_been_read(lines, cut, chunked):
 @pytest.mark.parametrize("cut", [1, 3_000_001])
 def test_a_body_that_hangs_gives_way_and_keeps_what_came(lines, cut):
     name = f"hang-{cut}"
-    with lines.post(name, DATA[:cut]):
-        time.sleep(0.3)
+    with lines.post(name, DATA[:cut]) as line:
+        all_read(line)
         assert not (lines.folder / name).exists()
         (lines.folder / f"{name}.give").touch()
         said = lines.given(name)
@@ -232,8 +232,8 @@ def test_clients_that_never_close_keep_nobody_waiting(lines):
 
 def test_a_stopping_service_keeps_what_came(tmp_path):
     with application(tmp_path) as lines:
-        with lines.post("stopped", DATA[:3_000_001]):
-            time.sleep(0.3)
+        with lines.post("stopped", DATA[:3_000_001]) as line:
+            all_read(line)
             start = time.monotonic()
             assert lines.process.stop() == 0
             assert (
