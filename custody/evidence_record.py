@@ -149,7 +149,7 @@ def _sequence(chains: Sequence[Sequence[ArchiveTimeStamp]]) -> _Chains:
 def _asn1(stamp: ArchiveTimeStamp) -> _Stamp:
     fields = {
         "digest_algorithm": _algorithm(stamp.algorithm),
-        "time_stamp": core.Any.load(stamp.token),  # its bytes as they are: signed, and never re-encoded
+        "time_stamp": core.Any.load(stamp.token),  # its bytes as they are: never re-encoded
     }
     if stamp.tree:
         fields["reduced_hashtree"] = _Tree([_Hashes(list(one)) for one in stamp.tree])

@@ -172,14 +172,14 @@ def all_read(line: socket.socket) -> None:
     and remote address, state, and `tx_queue:rx_queue`.
     """
     mine, there = (f"{one[1]:04X}" for one in (line.getsockname(), line.getpeername()))
-    ends = {(mine, there), (there, mine)}
     until = time.monotonic() + 60
-    while True:
+    waiting = None
+    while waiting != (0, 0):
+        assert time.monotonic() < until, f"not sent and not read by the other side: {waiting}"
         rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-        queues = [row[4] for row in rows if tuple(at[-4:] for at in row[1:3]) in ends]
-        if queues and set(queues) == {"00000000:00000000"}:
-            break
-        assert time.monotonic() < until, f"not read by the other side: {queues}"
+        queues = {(row[1][-4:], row[2][-4:]): row[4].split(":") for row in rows}
+        with suppress(KeyError):  # a row may be missing while the table changes
+            waiting = int(queues[mine, there][0], 16), int(queues[there, mine][1], 16)
         time.sleep(0.01)
     time.sleep(0.1)  # from its kernel into its hands
 

@@ -104,9 +104,11 @@ def test_every_group_is_proved_by_its_own_record_and_survives_both_renewals(grou
     ders = [
         renew_timestamp(der, stamp=stamping(AUTHORITY, NOW + timedelta(days=1))) for der in ders
     ]
+    before = [stamp.token for stamp in parse(ders[0]).chains[0]]
     ders = renew_hash_tree(
         ders, groups, algorithm="sha3_512", stamp=stamping(AUTHORITY, NOW + timedelta(days=2))
     )
+    assert all(token in ders[0] for token in before)  # byte for byte: what is signed
     for der, group in zip(ders, groups, strict=True):
         for one in group:
             checked = verify(der, [one], now=NOW + timedelta(days=3), check_token=None)
