@@ -26,6 +26,7 @@ from repository.matching import index
 from repository.models import Exhibit, Upload
 from repository.naming import recorded_name
 from repository.people import SYSTEM
+from repository.search import index as search_index
 from repository.upkeep import HOUR, MINUTE, Chore, Say
 
 # Nothing of a duty can be done while one of these lasts; everything else is about one thing.
@@ -111,6 +112,15 @@ def duties(repo: Repository, processors: Processors, say: Say) -> list[Duty]:
             lambda ids: matchable.make(repo, ids),
             together=matchable.TOGETHER,
             said="made tokens of exhibits:",
+        ),
+        Duty(
+            "index",
+            "keep",
+            lambda limit: _plain(search_index.waiting(repo, limit=limit)),
+            lambda ids: search_index.make(repo, ids),
+            together=search_index.TOGETHER,
+            said="indexed exhibits:",
+            haste=True,
         ),
         Duty(
             "copy",

@@ -21,6 +21,7 @@ from repository.models import DerivedObject, Exhibit, ExtractionRun
 from repository.people import SYSTEM
 from repository.retrieve import Recorded, integrity_failure, part_key, recorded
 from repository.sealed import put_document
+from repository.search import index as search_index
 from repository.stores import Stored
 
 # An extraction's own word, and the outcome of its entry (01-domain, section 1).
@@ -78,6 +79,7 @@ def extract(
         for one in looked:
             one.run = _keep(repo, session, one, waiting[one.exhibit.id])
         expect(session, [one.exhibit.id for one in looked])
+        search_index.expect(session, [one.exhibit.id for one in looked])
         session.flush()
         drafts = [(one, draft) for one in looked for draft in _entries(one, wish.actor)]
         entries = repo.ledger.append(session, [draft for _, draft in drafts])

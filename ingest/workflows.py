@@ -17,6 +17,7 @@ from repository.exhibits import ref
 from repository.matching.index import expect
 from repository.models import Exhibit, ExtractionRun
 from repository.people import SYSTEM
+from repository.search import index as search_index
 
 # Beyond eight it is this process's own Python that is waited for: start further workers.
 THREADS = min(8, max(2, os.cpu_count() or 1))
@@ -76,6 +77,7 @@ def give_up(repo: Repository, session: Session, exhibit_id: str, reason: str) ->
         )
     ]
     expect(session, [exhibit_id])  # its digests can be matched all the same
+    search_index.expect(session, [exhibit_id])  # and its name found
     session.flush()
     repo.ledger.append(session, drafts)
 

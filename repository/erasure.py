@@ -32,6 +32,7 @@ from repository.models import Case, DataKey, Erasure, Exhibit
 from repository.naming import shown
 from repository.people import SYSTEM
 from repository.retrieve import recorded_parts
+from repository.search import index as search_index
 from repository.stated import stated_motive
 from repository.stores import Order, Stored
 
@@ -181,6 +182,7 @@ def _approve(repo: Repository, actor: Actor, erasure: str, motive: str) -> Erasu
         exhibit.erased_at = exhibit.processed_at = repo.clock()
         keys.destroy(session, exhibit.id)
         forget_erased(session, exhibit.id)
+        search_index.forget(session, exhibit.id)
         session.flush()
         repo.ledger.append(session, [_decision(Act.DELETION_APPROVED, actor, row, exhibit, motive)])
     return row

@@ -1,6 +1,7 @@
 """Look at what was read out of exhibits and made of them: every look is an entry first."""
 
 import json
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -74,10 +75,21 @@ def read_derivative(
     )
     with repo.database.reading() as session:
         row = session.scalars(query).one()
+    return str(one["mime"]), derived_bytes(repo, exhibit, row, one)
+
+
+def derived_bytes(
+    repo: Repository, exhibit: Exhibit, row: DerivedObject, said: Mapping[str, Any]
+) -> bytes:
+    """Return something made of an exhibit, for the program's own use; showing it is an entry.
+
+    Raises:
+        IntegrityError: it is not the one that the record, which said so, names.
+    """
     data = _read(repo, exhibit, row.stored)
-    if f"sha256:{sha256(data).hexdigest()}" != one["sha256"]:
-        raise IntegrityError(f"{exhibit.number}: its {kind} is not the one that was made")
-    return str(one["mime"]), data
+    if f"sha256:{sha256(data).hexdigest()}" != said["sha256"]:
+        raise IntegrityError(f"{exhibit.number}: its {row.kind} is not the one that was made")
+    return data
 
 
 def _seen(

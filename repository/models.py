@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from repository import bundle, credentials, handovers, proceedings, rules  # noqa: F401  # tables
 from repository.columns import DIGEST, UUID, Model
 from repository.matching import tables  # noqa: F401
+from repository.search import tables as search_tables  # noqa: F401
 
 
 class Person(Model):

@@ -35,6 +35,8 @@ ONE_HOME = {  # a heavy or dangerous dependency is imported in one place
     "authlib": ("api/oidc.py",),
     "webauthn": ("api/authenticators.py",),
     "joserfc": ("api/oidc.py",),
+    "anyascii": ("repository/search/sounds.py",),
+    "snowballstemmer": ("repository/search/sounds.py",),
 }
 ISOLATED = {  # runs away from the system: beside a bag in court, or locked in the sandbox
     "custody/verify.py": set(),

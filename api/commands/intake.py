@@ -30,6 +30,7 @@ from repository.ledger_mirror import publish
 from repository.models import Submission
 from repository.naming import recorded_name, shown
 from repository.purpose import parse
+from repository.search import index as search_index
 from repository.submissions import FAMILIES, Declaration, interrupted, open_submission
 
 _AMONG = 500  # exhibits that are compared at once with what others hold
@@ -231,6 +232,7 @@ class Background:
                 for run in group.result():
                     outcomes[run.outcome if run else "done before, or damaged"] += 1
         self._match()
+        self._index()
         publish(self._ctx.repo)
         said = ", ".join(f"{count} {word}" for word, count in sorted(outcomes.items()))
         self._ctx.say(f"identification and metadata: {said}")
@@ -242,6 +244,14 @@ class Background:
                 matchable.make_all(self._ctx.repo, self._exhibits[start : start + _AMONG])
         except KeyUnavailable as error:
             self._ctx.say(f"not compared with what others hold, a worker will: {error}")
+
+    def _index(self) -> None:
+        """Have what was taken in found by search; a worker does what fails here."""
+        try:
+            for start in range(0, len(self._exhibits), _AMONG):
+                search_index.make_all(self._ctx.repo, self._exhibits[start : start + _AMONG])
+        except KeyUnavailable as error:
+            self._ctx.say(f"not indexed for search, a worker will: {error}")
 
 
 @click.group()

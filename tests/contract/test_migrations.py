@@ -39,6 +39,8 @@ def value(column: Any) -> Any:
     if column.name == "at" or column.name.endswith("_at"):
         return "2026-01-02T03:04:05.678Z"
     kind = column.type
+    if isinstance(kind, types.ARRAY):
+        return [1]
     if isinstance(kind, types.JSON):
         return {"a": 1}
     if isinstance(kind, types.LargeBinary):
@@ -54,7 +56,9 @@ def tables(database: Database) -> list[Table]:
     metadata = MetaData()
     with database.reading() as session:
         metadata.reflect(session.connection())
-    return [one for one in metadata.sorted_tables if one.name != "alembic_version"]
+    # FTS5's tables are its own: what stands in them is made of `search_exhibit`.
+    others = ("alembic_version", "search_fts")
+    return [one for one in metadata.sorted_tables if not one.name.startswith(others)]
 
 
 def fill(database: Database) -> dict[str, dict[str, Any]]:
@@ -73,7 +77,9 @@ def check(database: Database) -> None:
     with database.reading() as session:
         context = MigrationContext.configure(session.connection(), opts={"compare_type": True})
         changes = [c for c in compare_metadata(context, Model.metadata) if c[0] != "modify_type"]
-    assert [c for c in changes if "alembic_version" not in str(c)] == []
+    # What finds rows by tokens is another thing on each database, so no model names it.
+    own = ("alembic_version", "search_fts", "search_exhibit_tokens")
+    assert [c for c in changes if not any(name in str(c) for name in own)] == []
 
 
 def test_from_nothing(database):

@@ -1,0 +1,6 @@
+"""Search: words of exhibits in every script, found only by whoever may know of them.
+
+1. `sources` says where words come from; each is one entry there. 2. `words` and `sounds` make them
+regular, pure. 3. `tokens` keys them. 4. `index` keeps them by exhibit; whoever changes what a
+source reads calls `index.expect` in the same transaction, and a worker does the rest.
+"""

@@ -1,0 +1,147 @@
+"""Where the words of an exhibit come from: adding a source is one entry of `SOURCES`.
+
+A source gets an `About` and yields texts, each with its level: OPEN for what whoever may know of
+an exhibit is shown, FACTS for what only whoever may see its facts is. A text with a `field` is
+also found by that field alone (`device:…`). It asks the database through `about.session`, stored
+documents through `about.repo`, and changes nothing; whoever changes what a source reads calls
+`index.expect` in the same transaction.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from repository import Repository
+from repository.exhibits import latest_run, part_names
+from repository.extractions import derived_bytes, record_of
+from repository.models import Case, DerivedObject, Exhibit, ExtractionRun
+from repository.search.tokens import FACTS, OPEN
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Some text of an exhibit: who may find it, in which field, and what it is cited by."""
+
+    level: str  # OPEN or FACTS
+    text: str
+    field: str | None = None  # by which it is found too: name, device, place, note …
+    locator: str = ""  # of which part of the exhibit: "", "page=2", "member=…"
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """An exhibit whose words are wanted, and what several sources read of it."""
+
+    repo: Repository
+    session: Session
+    exhibit: Exhibit
+    case: Case
+    run: ExtractionRun | None
+    record: Mapping[str, Any] | None  # of that run, opened
+
+
+Source = Callable[[About], Iterator[Text]]
+
+_PLACES = ("city", "country", "location", "state", "region", "district", "place", "address")
+_FIELD_OF_KIND = {
+    "device": "device", "account": "account", "telephone": "account", "mail": "account",
+    "place": "place", "person": "account",
+}  # fmt: skip
+_READ = ("text", "ocr")  # kinds of derivatives that are text
+
+
+def names(about: About) -> Iterator[Text]:
+    """Yield its number, its original names, its case, family and type."""
+    exhibit = about.exhibit
+    yield Text(OPEN, exhibit.number)
+    for path in {bytes(exhibit.path), *part_names(about.session, exhibit.id).values()}:
+        yield Text(OPEN, path.decode("utf-8", "replace"), "name")
+    yield Text(OPEN, about.case.code, "case")
+    yield Text(OPEN, exhibit.family, "family")
+    if about.run is not None and about.run.mime:
+        yield Text(OPEN, about.run.mime, "type")
+
+
+def facts(about: About) -> Iterator[Text]:
+    """Yield what was read out of it: the value of each fact, doubted or not."""
+    for fact in (about.record or {}).get("facts", ()):
+        field = _FIELD_OF_KIND.get(fact["kind"] or "")
+        if fact["kind"] is None and any(one in fact["name"].casefold() for one in _PLACES):
+            field = "place"
+        yield Text(FACTS, fact["value"], field)
+        if fact["raw"] != fact["value"] and fact["kind"] is not None:
+            yield Text(FACTS, fact["raw"], field)
+
+
+def members(about: About) -> Iterator[Text]:
+    """Yield the names of what a container holds."""
+    for member in (about.record or {}).get("members", ()):
+        yield Text(FACTS, member["path"], locator=f"member={member['path']}")
+
+
+def texts(about: About) -> Iterator[Text]:
+    """Yield extracted and recognised text."""
+    made = (about.record or {}).get("derivatives", ())
+    wanted = [n for n, one in enumerate(made, 1) if one["kind"] in _READ]
+    if not wanted or about.run is None:
+        return
+    query = (
+        select(DerivedObject)
+        .where(
+            DerivedObject.exhibit_id == about.exhibit.id,
+            DerivedObject.run == about.run.run,
+            DerivedObject.number.in_(wanted),
+        )
+        .order_by(DerivedObject.number)
+    )
+    for row in about.session.scalars(query).all():
+        one = made[row.number - 1]
+        data = derived_bytes(about.repo, about.exhibit, row, one)
+        said = data.decode("utf-8", "replace")
+        if one["mime"] == "application/x-ndjson":
+            said = "\n".join(_strings(said))
+        yield Text(FACTS, said, locator=one["locator"])
+
+
+def _strings(lines: str) -> Iterator[str]:
+    """Yield the texts in JSON lines: there letters stand as escapes, and names beside values."""
+    for line in lines.splitlines():
+        waiting: list[Any] = [json.loads(line)] if line else []
+        while waiting:
+            one = waiting.pop()
+            if isinstance(one, str):
+                yield one
+            elif isinstance(one, dict | list):
+                waiting += one.values() if isinstance(one, dict) else one
+
+
+SOURCES: tuple[Source, ...] = (names, facts, members, texts)
+
+
+def about(repo: Repository, session: Session, exhibit: Exhibit) -> About:
+    """Return an exhibit with what sources read of it.
+
+    Raises:
+        IntegrityError: its record is not the one that its entry names.
+        Erased: its key was destroyed meanwhile.
+    """
+    run = latest_run(session, exhibit.id)
+    record = None
+    if run is not None and exhibit.erased_at is None:
+        record = record_of(repo, exhibit, run)
+    return About(repo, session, exhibit, session.get_one(Case, exhibit.case_id), run, record)
+
+
+def texts_of(about: About) -> Iterator[Text]:
+    """Yield all texts of an exhibit, from all sources; of an erased one only what it was."""
+    if about.exhibit.erased_at is not None:
+        yield Text(OPEN, about.exhibit.number)
+        yield Text(OPEN, about.case.code, "case")
+        yield Text(OPEN, about.exhibit.family, "family")
+        return
+    for source in SOURCES:
+        yield from source(about)
