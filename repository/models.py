@@ -121,8 +121,7 @@ class Announced(Model):
     )
 
 
-# States of an upload that is not over: bytes are missing; the last came, and a worker finishes it;
-# or a request does, that has stored it (closing) or holds it in memory (finishing).
+# Not over: bytes are missing; a worker finishes it; a request does (stored already; in memory).
 COMING = ("open", "arrived", "closing", "finishing")
 
 

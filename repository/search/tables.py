@@ -6,6 +6,7 @@ ways to find rows by tokens that were made before (`index`).
 
 import struct
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import BigInteger, Dialect, ForeignKey, Index, LargeBinary, TypeDecorator, text
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -21,9 +22,9 @@ class Tokens(TypeDecorator[tuple[int, ...]]):
     impl = LargeBinary
     cache_ok = True
 
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[object]:
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """Return the type of the database."""
-        found: TypeEngine[object] = LargeBinary()
+        found: TypeEngine[Any] = LargeBinary()
         if dialect.name == "postgresql":
             found = ARRAY(BigInteger)
         return dialect.type_descriptor(found)
