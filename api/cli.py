@@ -28,6 +28,7 @@ COMMANDS = {
         "members": ("members", "derive"),
         "access": ("list", "show", "retrieve", "receipt"),
         "citing": ("cite", "open"),
+        "copies": ("copies", "own-marking"),
         "court": ("verify", "export", "import"),
         "store": ("store", "erase"),
         "ledger": ("ledger",),

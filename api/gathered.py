@@ -3,6 +3,7 @@
 from typing import Any
 
 from api.citations_schema import CITATION_OPERATIONS, CITATION_REFUSALS
+from api.derivatives_schema import DERIVATIVE_OPERATIONS, DERIVATIVE_REFUSALS
 from api.exports_schema import EXPORT_OPERATIONS, EXPORT_REFUSALS
 from api.matches_schema import MATCH_OPERATIONS, MATCH_REFUSALS
 from api.rules_schema import RULE_OPERATIONS, RULE_REFUSALS
@@ -19,6 +20,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *TRANSFER_OPERATIONS,
     *MATCH_OPERATIONS,
     *CITATION_OPERATIONS,
+    *DERIVATIVE_OPERATIONS,
 )
 
 REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
@@ -28,4 +30,5 @@ REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
     **TRANSFER_REFUSALS,
     **MATCH_REFUSALS,
     **CITATION_REFUSALS,
+    **DERIVATIVE_REFUSALS,
 }

@@ -73,6 +73,7 @@ STATUSES: dict[str, int] = {
     "unknown-notice": 404,
     "too-many-queries": 429,
     "unknown-hold": 404,
+    "unknown-working-copy": 404,
     "unknown-consent": 404,
     "on-hold": 409,
     "approval-expired": 410,

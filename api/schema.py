@@ -50,17 +50,24 @@ class PartView(BaseModel):
 
 
 class ParentView(BaseModel):
-    """The container that an exhibit was taken out of, and which member it was there."""
+    """The exhibit at the other end: with `member` it was taken out, with `kind` people made it.
+
+    `own`: two persons agreed that its own marking is enough; it inherits none.
+    """
 
     exhibit: str
-    member: str | Encoded
     sha256: str
+    member: str | Encoded | None = None
+    kind: str | None = None
+    language: str | None = None
+    own: bool | None = None
 
 
 class ExhibitView(BaseModel):
     """An exhibit; what has a default is given where there is such a thing, and it alone is shown.
 
-    `parts` where it has several; `derived_from` and `children` where members were taken out.
+    `parts` where it has several; `derived_from` and `children` where members were taken out, or
+    people made something of it; `copies_out`: working copies that are out.
     """
 
     exhibit: str
@@ -79,6 +86,7 @@ class ExhibitView(BaseModel):
     parts: list[PartView] | None = None
     derived_from: ParentView | None = None
     children: list[ParentView] | None = None
+    copies_out: int | None = None
 
 
 class ExhibitList(BaseModel):

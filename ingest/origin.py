@@ -1,13 +1,14 @@
-"""Where a child exhibit comes from: a member of a container that is itself an exhibit."""
+"""Where a child exhibit comes from: a member of a container, or what people made of an exhibit."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from custody.entry import Act, Actor, Draft, ExhibitRef
+from repository.derivations import Derivation
 from repository.errors import Erased
 from repository.exhibits import ref
 from repository.models import Case, ChildExhibit, Exhibit
@@ -17,12 +18,18 @@ from repository.purpose import Purpose
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The parent as entries name it, the member, what took it out, and in which request."""
+    """The parent as entries name it, the member, what took it out, and in which request.
+
+    Of what people made (`kind`) there is no member: its reason, and what else is told of it.
+    """
 
     parent: ExhibitRef
     member: str  # as the parent's listing names it
     instrument: Mapping[str, Any]
     request_id: str
+    kind: str = "member"
+    reason: str = ""
+    told: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain values, as tables keep it."""
@@ -33,13 +40,22 @@ class Origin:
         """Read what `to_json` wrote."""
         return cls(**{**found, "parent": ExhibitRef(**found["parent"])})
 
-    def row(self, child: str) -> ChildExhibit:
-        """Return the row that says of a child whose it is."""
-        return ChildExhibit(
-            exhibit_id=child,
-            parent_id=self.parent.id,
-            member_sha256=name_digest(self.member.encode()),
-        )
+    @property
+    def made(self) -> bool:
+        """Say whether people made it."""
+        return self.kind != "member"
+
+    def rows(self, child: str) -> list[Any]:
+        """Return the rows that say of a child whose it is, and what it is."""
+        # An exhibit's id is no digest: what people made is never taken for a member.
+        name = child if self.made else name_digest(self.member.encode())
+        found: list[Any] = [
+            ChildExhibit(exhibit_id=child, parent_id=self.parent.id, member_sha256=name)
+        ]
+        if self.made:
+            language = self.told.get("language")
+            found.append(Derivation(exhibit_id=child, kind=self.kind, language=language, own=False))
+        return found
 
     def entries(
         self, actor: Actor, case: Case, purpose: Purpose, child: Exhibit, digests: Sequence[str]
@@ -49,6 +65,7 @@ class Origin:
         Each names the other exhibit, the member and the digests of both (docs/format.md 2.3).
         """
         drafts = []
+        said: dict[str, Any] = {"motive": self.reason} if self.made else {"path": self.member}
         for about, other, detail in (
             (ref(child), "parent", self.parent),
             (self.parent, "child", ref(child)),
@@ -57,7 +74,7 @@ class Origin:
                 Draft(
                     Act.DERIVATIVE_CREATION,
                     actor,
-                    reason="member",
+                    reason=self.kind,
                     exhibit=about,
                     request_id=self.request_id,
                     plain={
@@ -68,8 +85,11 @@ class Origin:
                     withheld={
                         "case": case.code,
                         "purpose": purpose.to_json(),
-                        "path": self.member,
-                        "detail": {other: {"exhibit": detail.number, "id": detail.id}},
+                        **said,
+                        "detail": {
+                            other: {"exhibit": detail.number, "id": detail.id},
+                            **self.told,
+                        },
                     },
                 )
             )
@@ -110,6 +130,8 @@ def taken_before(session: Session, origins: Mapping[str, Origin]) -> dict[str, E
     for name, origin in origins.items():
         if session.get_one(Exhibit, origin.parent.id).erased_at is not None:
             raise Erased(f"{shown(origin.parent.number)} was erased; nothing is taken out of it")
+        if origin.made:
+            continue
         child = known_children(session, origin.parent.id, [origin.member]).get(origin.member)
         if child is not None and child.id != name:
             found[name] = child

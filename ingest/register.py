@@ -153,7 +153,7 @@ def _along(
     """
     if received.origin is not None:
         session.flush()  # the exhibit's row before one that names it
-        session.add(received.origin.row(exhibit.id))
+        session.add_all(received.origin.rows(exhibit.id))
         digests = sorted(received.parts[0].digests.values())
         return received.origin.entries(actor, case, declaration.purpose, exhibit, digests), []
     if received.quoted is not None:

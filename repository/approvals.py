@@ -20,6 +20,7 @@ from repository import Repository, holds, identities
 from repository.access import Right
 from repository.authorise import Caller, governs, on_case, on_house, second_person
 from repository.conditions import Marking
+from repository.derivations import Derivation
 from repository.errors import BadRequest, UnknownApproval
 from repository.marking import Subject, checked, current, find_subject, put, tighten
 from repository.models import Case, Exhibit, Person
@@ -121,6 +122,26 @@ def in_force(repo: Repository, caller: Caller, named: str) -> Marking:
     """
     _, subject = find_subject(repo, caller, Right.MARK, named, attempted=Act.HANDLING_CHANGE)
     return current(repo, subject.id)
+
+
+def request_own(repo: Repository, caller: Caller, number: str, *, motive: str) -> Approval:
+    """Ask that a derivative be handled on its own marking, and inherit its parent's no more.
+
+    Raises:
+        UnknownExhibit, AccessDenied: not for this caller; recorded.
+        BadRequest: no motive (recorded), or people did not make it, or it was agreed before.
+    """
+    attempted = Act.HANDLING_CHANGE
+    actor, subject = find_subject(repo, caller, Right.REQUEST, number, attempted=attempted)
+    stated_motive(repo, caller, motive, attempted, case=subject.case, exhibit=subject.exhibit)
+    with repo.database.reading() as session:
+        row = session.get(Derivation, subject.id)
+    if row is None or row.own:
+        why = "was agreed before" if row else "is for what people made: redactions, clips and such"
+        raise BadRequest(f"its own marking alone {why}")
+    now = current(repo, subject.id).to_json()
+    asked = {"from": now, "to": now, "own": True}
+    return _ask(repo, actor, attempted, subject, asked, motive)
 
 
 def request_compromise(
@@ -353,6 +374,8 @@ def _loosened(job: _Approving) -> None:
     if old != Marking.from_json(job.row.asked["from"]):
         raise BadRequest("the marking was changed since this was asked; it has to be asked anew")
     new = Marking.from_json(job.row.asked["to"])
+    if job.row.asked.get("own"):
+        job.session.get_one(Derivation, job.subject.id).own = True
     put(job.repo, job.session, job.actor, job.subject, old, new, motive=job.motive)
 
 

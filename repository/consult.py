@@ -14,6 +14,7 @@ from repository import Repository
 from repository.access import EVERYWHERE, IDENTIFYING, INTERNAL, PARTIES, Right, decide
 from repository.authorise import Caller, of_case, of_exhibits, on_case, on_exhibit, refuse, who
 from repository.cases import cases_of
+from repository.derivations import Derivation, kinds_of, out_of
 from repository.errors import AccessDenied
 from repository.exhibits import (
     children_of,
@@ -44,7 +45,9 @@ class Described:
     parts: Sequence[Part] = ()  # looked up for a single exhibit
     names: Mapping[int, bytes] = field(default_factory=dict)  # original paths by part
     parent: Exhibit | None = None  # the container it was taken out of
-    children: Sequence[Exhibit] = ()  # what was taken out of it
+    children: Sequence[Exhibit] = ()  # what was taken out of it, or made of it
+    made: Mapping[str, Derivation] = field(default_factory=dict)  # those that people made, by id
+    copies_out: int = 0  # working copies that were neither returned nor destroyed
 
     def part(self, number: int | None) -> tuple[Part, int | None]:
         """Return the part that is meant, and its number where the exhibit has several.
@@ -81,18 +84,22 @@ class Described:
                 for one in self.parts
             ]
         if self.parent is not None:
-            found["derived_from"] = _derived(self.parent, self.exhibit)
+            found["derived_from"] = self._derived(self.parent, self.exhibit)
         if self.children:
-            found["children"] = [_derived(one, one) for one in self.children]
+            found["children"] = [self._derived(one, one) for one in self.children]
+        if self.copies_out:
+            found["copies_out"] = self.copies_out
         if self.exhibit.erased_at is not None:
             found["erased_at"] = timestamp(self.exhibit.erased_at)
         return found
 
-
-def _derived(other: Exhibit, child: Exhibit) -> dict[str, Any]:
-    """Return the exhibit at the other end of a derivation, and the member that the child was."""
-    member = recorded_name(child.path)
-    return {"exhibit": other.number, "member": member, "sha256": other.sha256}
+    def _derived(self, other: Exhibit, child: Exhibit) -> dict[str, Any]:
+        """Return the exhibit at the other end of a derivation, and what the child is of it."""
+        found: dict[str, Any] = {"exhibit": other.number, "sha256": other.sha256}
+        made = self.made.get(child.id)
+        if made is None:
+            return {**found, "member": recorded_name(child.path)}
+        return {**found, "kind": made.kind, "language": made.language, "own": made.own}
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,8 +227,10 @@ def show_exhibit(
         above = [one for one in [parent_of(session, exhibit.id)] if one is not None]
         parent = known(repo, session, caller, case, above)
         children = known(repo, session, caller, case, children_of(session, exhibit.id))
+        made = kinds_of(session, [exhibit.id, *(one.id for one in children)])
+        copies = out_of(session, exhibit.id) if actor.role not in PARTIES else 0
     above_it = parent[0] if parent else None
-    return Described(exhibit, case.code, run, parts, names, above_it, children), actor
+    return Described(exhibit, case.code, run, parts, names, above_it, children, made, copies), actor
 
 
 def show_custody(

@@ -187,6 +187,12 @@ class UnknownConsent(WrongUse):
     code = "unknown-consent"
 
 
+class UnknownWorkingCopy(WrongUse):
+    """There are no working copies of this name, or somebody else made them."""
+
+    code = "unknown-working-copy"
+
+
 class OnHold(RepositoryError):
     """A matter keeps the exhibit: nothing of it is erased before every hold is released."""
 

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from custody.canonical import dumps
 from custody.entry import ExhibitRef
+from repository.derivations import Derivation
 from repository.errors import PartRequired, UnknownPart
 from repository.handovers import Quoted
 from repository.models import (
@@ -153,6 +154,22 @@ def child_of(session: Session, exhibit_id: str, member: str) -> Exhibit | None:
     return session.scalar(
         query.where(ChildExhibit.parent_id == exhibit_id, ChildExhibit.member_sha256 == digest)
     )
+
+
+def derived_of(session: Session, parent_ids: Sequence[str]) -> dict[str, list[tuple[Exhibit, str]]]:
+    """Return what people made of exhibits, each with its kind, by the id of the parent."""
+    query = (
+        select(ChildExhibit.parent_id, Exhibit, Derivation.kind)
+        .join(Derivation, Derivation.exhibit_id == ChildExhibit.exhibit_id)
+        .join(Exhibit, Exhibit.id == ChildExhibit.exhibit_id)
+        .order_by(Exhibit.serial)
+    )
+    found: dict[str, list[tuple[Exhibit, str]]] = {}
+    for start in range(0, len(parent_ids), 500):
+        some = query.where(ChildExhibit.parent_id.in_(parent_ids[start : start + 500]))
+        for parent, exhibit, kind in session.execute(some):
+            found.setdefault(parent, []).append((exhibit, kind))
+    return found
 
 
 def latest_run(session: Session, exhibit_id: str) -> ExtractionRun | None:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from repository.access import Held
 from repository.agreed import Consent
 from repository.conditions import Marking
+from repository.derivations import Derivation
 from repository.models import Case, ChildExhibit, Exhibit, Grant, Submission
 from repository.naming import split_number
 from repository.proceedings import Association
@@ -70,8 +71,10 @@ CONSENTS = (
     .join(ConsentRow, ConsentRow.id == ConsentSubject.consent_id)
     .where(ConsentSubject.subject.in_(_IDS), ConsentRow.state.in_(("given", "withdrawn")))
 )  # fmt: skip
-PARENTS = select(ChildExhibit.exhibit_id, ChildExhibit.parent_id).where(
-    ChildExhibit.exhibit_id.in_(_IDS)
+PARENTS = (
+    select(ChildExhibit.exhibit_id, ChildExhibit.parent_id)
+    .outerjoin(Derivation, Derivation.exhibit_id == ChildExhibit.exhibit_id)
+    .where(ChildExhibit.exhibit_id.in_(_IDS), Derivation.own.is_not(True))
 )
 
 
@@ -171,7 +174,10 @@ def consents(session: Session, ids: Sequence[str]) -> dict[str, list[Consent]]:
 
 
 def lines(session: Session, ids: Sequence[str]) -> dict[str, list[str]]:
-    """Return what exhibits were taken out of, up to the root: they inherit its markings."""
+    """Return what exhibits were taken out or made of, up to the root: they inherit its markings.
+
+    What was agreed to be handled on its own marking inherits none.
+    """
     parents: dict[str, str] = {}
     wanted = set(ids)
     while wanted:

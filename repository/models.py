@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from repository import bundle, credentials, handovers, proceedings, rules  # noqa: F401  # tables
+from repository import bundle, credentials, derivations, handovers, proceedings, rules  # noqa: F401
 from repository.columns import DIGEST, UUID, Model
 from repository.matching import tables  # noqa: F401
 from repository.search import tables as search_tables  # noqa: F401
@@ -269,7 +269,7 @@ class ChildExhibit(Model):
     __tablename__ = "child_exhibit"
     exhibit_id: Mapped[str] = mapped_column(UUID, ForeignKey("exhibit.id"), primary_key=True)
     parent_id: Mapped[str] = mapped_column(UUID, ForeignKey("exhibit.id"))
-    member_sha256: Mapped[str] = mapped_column(String(64))  # of the path, as `Exhibit.path_sha256`
+    member_sha256: Mapped[str] = mapped_column(String(64))  # of the path; of a derivative its id
     __table_args__ = (UniqueConstraint("parent_id", "member_sha256"),)
 
 

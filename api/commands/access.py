@@ -69,11 +69,10 @@ def show(ctx: Context, exhibit: str, history: bool, facts: bool) -> None:
             said = f"{shown(part['path'])}  {part['size']} bytes  {part['sha256']}"
             rows.append((f"part {part['part']}", said))
         if "derived_from" in found:
-            rows.append(
-                ("taken out of", f"{found['derived_from']['exhibit']}, where it is a member")
-            )
+            of = found["derived_from"]
+            rows.append(("derived from", f"{of['exhibit']}, as {of.get('kind') or 'a member'}"))
         rows += [
-            ("taken from it", f"{one['exhibit']}  {shown(one['member'])}")
+            ("derived", f"{one['exhibit']}  {one.get('kind') or shown(one['member'])}")
             for one in found.get("children", ())
         ]
         ctx.result(found, "\n".join(f"{name:14} {text}" for name, text in rows))

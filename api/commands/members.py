@@ -1,13 +1,20 @@
-"""members, derive: what a container holds, and chosen members of it as exhibits of their own."""
+"""members, derive: what a container holds; members and what people made as exhibits."""
 
 import fnmatch
+import os
+from pathlib import Path
+from typing import Any
 
 import click
 
 from api.commands.context import Context, pass_context, worst
+from ingest.derive import derive as derive_from
 from ingest.members import Member, list_members, take_out
+from ingest.receive import declared_digests
 from ingest.sandbox import Sandbox
 from ingest.workflows import process_all
+from repository.derivations import KINDS, Making
+from repository.errors import BadRequest
 from repository.ledger_mirror import publish
 from repository.naming import shown
 
@@ -33,11 +40,21 @@ def members(ctx: Context, exhibit: str, like: str | None) -> None:
 
 @click.command()
 @click.argument("exhibit")
+@click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option(
-    "--member", "paths", multiple=True, required=True, metavar="PATH",
+    "--member", "paths", multiple=True, metavar="PATH",
     help="As `evidence members` shows it; again for each further one.",
 )  # fmt: skip
-@click.option("--purpose", help="Why; a code, or 'code: your words'.  [default: investigation]")
+@click.option("--kind", type=click.Choice(KINDS), help="What FILE is of the exhibit.")
+@click.option("--author", help="Who made it.")
+@click.option("--tool", help="With what it was made.")
+@click.option("--tool-version", help="Its version.")
+@click.option("--language", metavar="TAG", help="Of a transcript or translation: uk, sr-Cyrl.")
+@click.option("--reason", help="Why it was made, in words.")
+@click.option("--code", "codes", multiple=True, metavar="CODE: BASIS",
+              help="What is withheld in a redaction; again for each further one.")  # fmt: skip
+@click.option("--digest", "digests", multiple=True, metavar="ALG:HEX", help="Of FILE, compared.")
+@click.option("--purpose", help="Why; a code, or 'code: your words'.")
 @click.option(
     "--odd-names", is_flag=True,
     help="Take members too whose names are absolute, lead elsewhere or hide something.",
@@ -46,16 +63,26 @@ def members(ctx: Context, exhibit: str, like: str | None) -> None:
 @pass_context
 def derive(
     ctx: Context,
+    /,
     exhibit: str,
+    file: Path | None,
     paths: tuple[str, ...],
-    purpose: str | None,
     odd_names: bool,
     no_extract: bool,
+    purpose: str | None,
+    digests: tuple[str, ...],
+    **said: Any,
 ) -> None:
-    """Make members of a container exhibits of their own, linked to it by entries of both.
+    """Make members of EXHIBIT exhibits of their own, or register FILE, which people made of it.
 
     The same member again gives the same exhibit. What is not taken out is recorded, with why.
+    FILE becomes an exhibit that names EXHIBIT and inherits how that is to be handled.
     """
+    if (file is None) == (not paths):
+        raise BadRequest("name members with --member, or a FILE that was made with --kind")
+    if file is not None:
+        _made(ctx, exhibit, file, digests, purpose, said, no_extract=no_extract)
+        return
     repo = ctx.repo
     with Sandbox(clock=repo.clock) as sandbox:
         found = take_out(
@@ -68,6 +95,48 @@ def derive(
         ctx.result(one.to_json(), _line(one))
     publish(repo)
     raise click.exceptions.Exit(worst(map(_code, found)))
+
+
+def _made(
+    ctx: Context,
+    exhibit: str,
+    file: Path,
+    digests: tuple[str, ...],
+    purpose: str | None,
+    said: dict[str, Any],
+    *,
+    no_extract: bool,
+) -> None:
+    """Register what people made of an exhibit."""
+    making = Making(
+        said["kind"] or "", said["author"] or "", said["tool"] or "", said["reason"] or "",
+        said["tool_version"], said["language"], said["codes"],
+    )  # fmt: skip
+    if not file.is_file():
+        raise BadRequest(f"there is no file {shown(file)}")
+    repo, declared = ctx.repo, declared_digests(digests)
+    with file.open("rb") as source:
+        size = os.fstat(source.fileno()).st_size
+        path = os.fsencode(file.name)
+        outcome = derive_from(
+            repo, ctx.caller, exhibit, source, making, path=path, size=size, declared=declared,
+            purpose=purpose,
+        )  # fmt: skip
+    if outcome.status == "registered" and not no_extract:
+        with Sandbox(clock=repo.clock) as sandbox:
+            process_all(repo, sandbox, [outcome.exhibit_id])
+    publish(repo)
+    ctx.result(
+        {
+            "exhibit": outcome.number, "status": outcome.status, "parent": exhibit,
+            "kind": making.kind, "sha256": outcome.sha256, "size": outcome.size,
+            "entry": outcome.index, "quarantine": outcome.quarantine,
+        },
+        f"{outcome.number or outcome.quarantine}  {outcome.status}  {making.kind} of {exhibit}  "
+        f"{outcome.sha256}",
+    )  # fmt: skip
+    if outcome.status != "registered":
+        raise click.exceptions.Exit(1)
 
 
 def _line(one: Member) -> str:

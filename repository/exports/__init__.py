@@ -28,7 +28,7 @@ from repository.authorise import Caller, on_case
 from repository.conditions import Marking
 from repository.errors import ExportBlocked, ReleaseEnded
 from repository.exports.bag import Bag
-from repository.exports.chosen import check_still, chosen, marking_words, released
+from repository.exports.chosen import check_still, marking_words, picked
 from repository.exports.job import Job, entries_about
 from repository.exports.left_out import ALWAYS, SECTIONS_LEFT_OUT, closed, unsealed
 from repository.exports.verify_text import VERIFY_TEXT
@@ -104,16 +104,15 @@ def export(
     actor, case = on_case(
         repo, caller, Right.EXPORT, code, attempted=Act.REPORT_GENERATED, purpose=stated
     )
-    picked = chosen(repo, caller, case, numbers)
-    markings = released(repo, caller, picked, stated)
+    found = picked(repo, caller, case, numbers, stated)
 
     def still(session: Session, exhibits: Sequence[Exhibit]) -> None:
         check_still(repo, caller, session, exhibits, stated)
 
     return bundle_of(
-        repo, actor, case, picked, markings, into,
+        repo, actor, case, found.exhibits, found.markings, into,
         purpose=stated, recipient=recipient, request_id=request_id, still=still,
-        progress=progress,
+        instead=found.instead, progress=progress,
     )  # fmt: skip
 
 
@@ -121,7 +120,7 @@ def bundle_of(
     repo: Repository,
     actor: Actor,
     case: Case,
-    picked: Sequence[Exhibit],
+    chosen: Sequence[Exhibit],
     markings: Mapping[str, Marking],
     into: Bag,
     *,
@@ -129,6 +128,7 @@ def bundle_of(
     recipient: str | None,
     request_id: str | None = None,
     still: Still = lambda _session, _exhibits: None,
+    instead: Sequence[tuple[str, str]] = (),
     progress: Progress = lambda _: None,
 ) -> Exported:
     """Write the bundle of exhibits; whether it may be made was decided before.
@@ -136,8 +136,8 @@ def bundle_of(
     Raises:
         ExportBlocked, IntegrityError: as `export`.
     """
-    exhibits = [exhibit for exhibit in picked if exhibit.erased_at is None]
-    erased = [exhibit.number for exhibit in picked if exhibit.erased_at is not None]
+    exhibits = [exhibit for exhibit in chosen if exhibit.erased_at is None]
+    erased = [exhibit.number for exhibit in chosen if exhibit.erased_at is not None]
     if not exhibits:
         why = f"only erased exhibits: {', '.join(erased)}" if erased else "no exhibits yet"
         raise ExportBlocked(f"case {case.code} has {why}; nothing was exported")
@@ -153,6 +153,7 @@ def bundle_of(
         at=timestamp(at),
         erased=erased,
         markings=markings,
+        instead=instead,
     )
     with into as bag:
         drafts = entries_about(job, "started")
@@ -191,6 +192,7 @@ def _write(job: Job, bag: Bag, size: int, still: Still, progress: Progress) -> E
         (number, "its key was destroyed by order; its bytes cannot be read by anyone")
         for number in job.erased
     ]
+    left_out += job.instead
     rows = [(entry, checked_values(entry, openings[entry.index])) for entry in history]
     progress("report")
     left_out.append(SECTIONS_LEFT_OUT)

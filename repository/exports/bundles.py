@@ -28,7 +28,7 @@ from repository.errors import (
 from repository.exhibits import find_exhibit
 from repository.exports import export
 from repository.exports.archive import SealedBag, draw_key, parts_of
-from repository.exports.chosen import chosen, released
+from repository.exports.chosen import picked
 from repository.exports.job import Job, entries_about
 from repository.models import Case, Person
 from repository.naming import shown
@@ -75,9 +75,8 @@ def ask(
         recipient=recipient,
     )  # fmt: skip
     actor, case = on_case(repo, caller, Right.EXPORT, code, attempted=attempted, purpose=stated)
-    picked = chosen(repo, caller, case, numbers)
-    released(repo, caller, picked, stated)
-    if all(one.erased_at is not None for one in picked):
+    found = picked(repo, caller, case, numbers, stated)
+    if all(one.erased_at is not None for one in found.exhibits):
         raise ExportBlocked(f"case {code} has no exhibits that could be exported")
     at = repo.clock()
     row = Bundle(
@@ -86,7 +85,7 @@ def ask(
         person_id=actor.id,
         assurance=actor.assurance,
         asked={
-            "exhibits": [one.number for one in picked],
+            "exhibits": found.asked,
             "purpose": purpose,
             "authority": authority,
             "assured": list(assured),
@@ -102,7 +101,7 @@ def ask(
         Act.CONSULTATION,
         actor,
         reason="export-asked",
-        plain={"count": len(picked)},
+        plain={"count": len(found.exhibits)},
         withheld={**withheld, "detail": {"export": row.id}},
         subject=case.id,
     )
@@ -215,7 +214,8 @@ def make(repo: Repository, bundle_id: str) -> None:
     layout = bag.layout(made.listed)
     end = parts_of(layout)[-1]
     _put(
-        repo, row, state="ready", layout=layout, size=end.start + end.length,
+        repo, row, state="ready", layout=layout, asked={**asked, "exhibits": made.exhibits},
+        size=end.start + end.length,
         manifest=made.manifest, tree_size=made.tree_size,
         left_out=[list(one) for one in made.left_out],
         until=repo.clock() + timedelta(days=repo.settings.export_days),

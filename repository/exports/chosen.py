@@ -1,7 +1,11 @@
-"""Which exhibits an export is about, and whether the rules let all of them leave."""
+"""Which exhibits an export is about, and whether the rules let all of them leave.
 
-from collections.abc import Sequence
-from dataclasses import replace
+What people made of an exhibit goes in its place where the rules keep that; a redaction never goes
+beside what it is of.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
 
@@ -13,7 +17,7 @@ from repository.authorise import Caller, of_exhibits, on_exhibit, refuse, who
 from repository.conditions import Marking
 from repository.consult import known_exhibits
 from repository.errors import ReleaseEnded, UnknownExhibit
-from repository.exhibits import find_exhibit
+from repository.exhibits import derived_of, find_exhibit
 from repository.marking import strictest, together
 from repository.models import Case, Exhibit, Person
 from repository.naming import shown
@@ -47,7 +51,70 @@ def chosen(repo: Repository, caller: Caller, case: Case, numbers: Sequence[str])
                 asked=number, case=case,
             )  # fmt: skip
         exhibits.append(exhibit)
+    return _in_order(exhibits, case)
+
+
+def _in_order(exhibits: Iterable[Exhibit], case: Case) -> list[Exhibit]:
+    """Return exhibits by their numbers, those of other cases last."""
     return sorted(exhibits, key=lambda one: (one.case_id != case.id, one.case_id, one.serial))
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """What leaves: exhibits, what restricts each all the same, and what is left out for another."""
+
+    asked: list[str]  # numbers, before anything stood in for another
+    exhibits: list[Exhibit]
+    markings: dict[str, Marking]
+    instead: list[tuple[str, str]]  # as a bundle says what it lacks, and why
+
+
+def picked(
+    repo: Repository, caller: Caller, case: Case, numbers: Sequence[str], purpose: Purpose
+) -> Picked:
+    """Return what an export of these numbers (all of the case, if there are none) is of.
+
+    Raises:
+        UnknownExhibit, AccessDenied: one is not for this caller or purpose, and nothing stands in
+            for it; recorded.
+    """
+    found = chosen(repo, caller, case, numbers)
+    with repo.database.reading() as session:
+        exhibits, instead = _stand_ins(repo, session, caller, case, found, purpose)
+    markings = released(repo, caller, exhibits, purpose)
+    return Picked([one.number for one in found], exhibits, markings, instead)
+
+
+def _stand_ins(
+    repo: Repository,
+    session: Session,
+    caller: Caller,
+    case: Case,
+    exhibits: Sequence[Exhibit],
+    purpose: Purpose,
+) -> tuple[list[Exhibit], list[tuple[str, str]]]:
+    """Return what goes when derivatives stand in for what is kept, and what is said of that."""
+    kept = set(_kept(repo, _things(session, caller, exhibits), purpose))
+    made = derived_of(session, [one.id for one in exhibits])
+    candidates = [one for pairs in made.values() for one, _ in pairs if is_in(session, one, case)]
+    things = _things(session, caller, [one for one in candidates if one.erased_at is None])
+    barred = set(_kept(repo, things, purpose))
+    free = {one.id for one, _, _ in things if one.number not in barred}
+    now, going, instead = repo.clock(), {one.id: one for one in exhibits}, []
+    for exhibit, asking, thing in _things(session, caller, exhibits):
+        pairs = [(one, kind) for one, kind in made.get(exhibit.id, ()) if one.id in free]
+        if exhibit.number not in kept:
+            for one, kind in pairs:
+                if kind == "redaction" and going.pop(one.id, None) is not None:
+                    why = f"a redaction of {exhibit.number}, which is given itself"
+                    instead.append((one.number, why))
+        elif pairs and decide(asking, Right.CONSULT, thing, None, now).allowed:
+            del going[exhibit.id]
+            going |= {one.id: one for one, _ in pairs}
+            given = ", ".join(f"{one.number} ({kind})" for one, kind in pairs)
+            why = f"the rules keep it from this recipient; in its place: {given}"
+            instead.append((exhibit.number, why))
+    return _in_order(going.values(), case), instead
 
 
 def released(

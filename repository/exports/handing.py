@@ -25,7 +25,7 @@ from repository.errors import (
 from repository.exhibits import ref
 from repository.exports.archive import Part, parts_of, read_piece
 from repository.exports.bundles import find, purpose_of
-from repository.exports.chosen import chosen, released
+from repository.exports.chosen import chosen, picked, released
 from repository.exports.job import Job
 from repository.models import Exhibit
 from repository.retrieve import Span, integrity_failure, range_meant, recorded_parts, verified_bytes
@@ -167,9 +167,11 @@ def hand_out(
     row, code = find(repo, caller, bundle_id, attempted)
     purpose = purpose_of(repo, row)
     actor, case = on_case(repo, caller, Right.EXPORT, code, attempted=attempted, purpose=purpose)
-    exhibits = chosen(repo, caller, case, row.asked["exhibits"])
-    released(repo, caller, exhibits, purpose)
+    if row.state != "ready":
+        picked(repo, caller, case, row.asked["exhibits"], purpose)
     _check_state(row)
+    exhibits = chosen(repo, caller, case, row.asked["exhibits"])  # those in it, and no other
+    released(repo, caller, exhibits, purpose)
     with repo.database.reading() as session:
         query = select(Bundle).where(Bundle.id == row.id).options(undefer(Bundle.layout))
         row = session.scalars(query).one()

@@ -29,6 +29,7 @@ class Job:
     erased: list[str]
     # By exhibit: what restricts it, all that applies together; on the entries of its making.
     markings: Mapping[str, Marking] = field(default_factory=dict)
+    instead: Sequence[tuple[str, str]] = ()  # what is left out for what stands in its place
 
     @property
     def act(self) -> Act:

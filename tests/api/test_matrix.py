@@ -60,6 +60,7 @@ HAND_IN = frozenset({"investigator", "custodian", "submitter"})
 PARTIES = frozenset({"counsel", "expert"})
 HISTORY = frozenset({"investigator", "analyst", "prosecutor", "custodian", "auditor"})
 PROTECT = frozenset({"investigator", "prosecutor", "custodian"})
+READ = PARTIES | {"analyst", "custodian", "partner"}
 KEEP = frozenset({"investigator", "prosecutor", "custodian"})  # holds, further cases
 REVIEW = frozenset({"prosecutor", "custodian"})
 CUSTODIAN = frozenset({"custodian"})
@@ -235,6 +236,20 @@ RULES: dict[tuple[str, str], Rule] = {
         "exhibit", PARTIES | {"analyst", "custodian", "partner"}, uses=True, states=True
     ),
     ("GET", "/api/v1/exhibits/<number>/members"): Rule("exhibit", FACTS, uses=True),
+    ("POST", "/api/v1/exhibits/<number>/derivatives"): Rule(
+        "exhibit", frozenset({"investigator", "analyst", "custodian"}), uses=True, states=True,
+        query="?kind=clip&author=a&tool=t&reason=r", body=b"bytes",
+    ),
+    ("POST", "/api/v1/exhibits/<number>/own-marking"): Rule(  # people did not make it
+        "exhibit", CASE - {"partner"}, shows=False, body={"motive": "m"}
+    ),
+    ("GET", "/api/v1/exhibits/<number>/copies"): Rule("exhibit", READ, uses=True),
+    ("POST", "/api/v1/exhibits/<number>/copies"): Rule(
+        "exhibit", READ, uses=True, states=True, body={"holder": "h"}
+    ),
+    ("POST", "/api/v1/copies/<copies>/end"): Rule(  # there are none
+        "house", frozenset(), body={"how": "returned", "motive": "m"}
+    ),
     ("GET", "/api/v1/exhibits/<number>/facts"): Rule("exhibit", FACTS, uses=True),
     ("GET", "/api/v1/citations"): Rule("exhibit", LOOK, query="?locator={subject}"),
     ("GET", "/api/v1/citations/content"): Rule(

@@ -28,7 +28,8 @@ def test_the_first_migration_makes_exactly_the_models(database):
     with database.reading() as session:
         context = MigrationContext.configure(session.connection(), opts={"compare_type": True})
         changes = [c for c in compare_metadata(context, Model.metadata) if c[0] != "modify_type"]
-    assert [c for c in changes if "alembic_version" not in str(c)] == []
+    own = ("alembic_version", "search_fts")  # what FTS5 makes has no model
+    assert [c for c in changes if not any(name in str(c) for name in own)] == []
 
 
 def test_migrating_again_changes_nothing(database):
