@@ -134,8 +134,8 @@ def test_the_json_test_suite_through_every_body(house, client, hands_in):
     files = sorted(shared("hostile", "json").glob("*.json"))
     assert len(files) == 318
     kinds: dict[str, set[str]] = {}
-    for method, path, kind in bodies:
-        for file in files:
+    for n, (method, path, kind) in enumerate(bodies):
+        for file in files[n :: len(bodies)]:  # each text once; all of them: attacks/hostile_fields
             if path.endswith("complete") and file.name == "y_object_empty.json":
                 continue  # this is what ends a submission
             headers = {**hands_in, "Content-Type": kind}
@@ -202,7 +202,7 @@ def test_naughty_strings_as_anything_else_are_answered_and_never_a_5xx(house, cl
             ("PUT", f"{begun['Location']}/list", line.encode(),
              {**hands_in, "Content-Type": "application/x-ndjson"}),
         )  # fmt: skip
-        for method, path, body, headers in asked[n % 2 :: 2]:
+        for method, path, body, headers in asked[n % 6 :: 6]:
             answer = client.open(path, method=method, data=body, headers=headers)
             assert answer.status_code < 500, (path, text, answer.text)
             if path == "/api/v1/uploads" and answer.status_code == 201:

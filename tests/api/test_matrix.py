@@ -2,6 +2,9 @@
 
 `RULES` says of each route who may use it; a route without a rule fails the first test. The
 expectation is written here from the rules of the house, not taken from `decide`.
+
+All of the caller's own, and of the other relations a third of the cells, always the same;
+`EVIDENCE_MATRIX=whole pytest tests/api/test_matrix.py` asks all of them.
 """
 
 import base64
@@ -13,6 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from zlib import crc32
 
 import pytest
 
@@ -37,6 +41,7 @@ from repository.transfers import release
 from tests.house import House, make_house
 from tests.postgres import fresh_database, shared_server
 
+WHOLE = os.environ.get("EVIDENCE_MATRIX") == "whole"
 RELATIONS = (
     "own", "other", "institution", "revoked", "ended", "sealed case", "sealed exhibit",
     "withdrawn case", "withdrawn exhibit", "other party", "excluded use", "excluded use stated",
@@ -476,6 +481,9 @@ def test_no_cell_succeeds_that_should_not_and_every_refusal_is_recorded(
         if relation != "own" and rule.about in ("public", "person", "house"):
             continue  # no relation changes them
         for role in (*ROLES, TOKEN):
+            cell = f"{method} {path} {role} {relation}"
+            if relation != "own" and not WHOLE and crc32(cell.encode()) % 3:
+                continue
             cells += 1
             if rule.about == "upload":
                 place.upload = _begin(house, place, role)
@@ -496,7 +504,7 @@ def test_no_cell_succeeds_that_should_not_and_every_refusal_is_recorded(
             if not allowed and not (refusals and all(e["reasons"] for e in refusals)):
                 wrong.append(("not recorded", *cell))
     assert wrong == [], "\n".join(str(one) for one in wrong)
-    assert cells >= 350
+    assert cells >= (350 if WHOLE else 100)
 
 
 def _ask(client, method, path, rule, role, place, relation, scene):

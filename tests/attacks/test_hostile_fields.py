@@ -15,13 +15,13 @@ def scene(tmp_path_factory):
 
 
 def test_hostile_json_is_refused_by_every_body_and_never_a_5xx(scene):
-    statuses, wrong = bodies(scene, step=12)
+    statuses, wrong = bodies(scene, step=24)
     assert wrong == []
     assert len(BODIES) >= 16
-    assert statuses.total() > 400
+    assert statuses.total() > 200
 
 
 def test_naughty_strings_stand_in_the_record_as_they_were_sent_in_every_field(scene):
-    statuses, wrong = strings(scene, step=25)
+    statuses, wrong = strings(scene, step=50)
     assert wrong == []
-    assert statuses.total() > 400
+    assert statuses.total() > 200

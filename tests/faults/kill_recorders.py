@@ -87,13 +87,13 @@ class Checker:
 
     def __init__(self, kept: Kept, acknowledged: Path, counted: Counted) -> None:
         self._kept, self._file, self._counted = kept, acknowledged, counted
-        self._read = 0
+        self.read = 0
         self._frontier = Frontier()
 
     def check(self) -> None:
-        data = self._file.read_bytes()[self._read :] if self._file.exists() else b""
+        data = self._file.read_bytes()[self.read :] if self._file.exists() else b""
         whole = len(data) - len(data) % _LINE
-        self._read += whole
+        self.read += whole
         with self._kept.database.reading() as session:
             head = last_head(session)
             rows = session.execute(
@@ -122,6 +122,8 @@ def run_sqlite(kills: int, seed: int) -> Counted:
         checker = Checker(kept, acknowledged, counted)
         for _ in range(kills):
             with recording(kept, acknowledged) as child:
+                if draw.random() < 0.8:  # at work; else it may be killed before
+                    _more(acknowledged, than=checker.read)
                 time.sleep(draw.uniform(0.02, 0.12))
                 assert child.pid is not None
                 os.kill(child.pid, signal.SIGKILL)
@@ -144,6 +146,7 @@ def run_postgres(kills: int, seed: int) -> Counted:
             checker = Checker(kept, acknowledged, counted)
             with recording(kept, acknowledged):
                 for _ in range(kills):
+                    _more(acknowledged, than=_size(acknowledged))
                     time.sleep(draw.uniform(0.1, 0.5))
                     server.kill()
                     counted.kills += 1
@@ -153,6 +156,18 @@ def run_postgres(kills: int, seed: int) -> Counted:
         finally:
             server.stop()
     return counted
+
+
+def _more(acknowledged: Path, than: int) -> None:
+    """Wait until something was acknowledged since a size of the file."""
+    until = time.monotonic() + 60
+    while _size(acknowledged) <= than:
+        assert time.monotonic() < until, "nothing is acknowledged any more"
+        time.sleep(0.005)
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
 
 
 def _audit(kept: Kept, counted: Counted) -> None:
