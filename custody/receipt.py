@@ -227,7 +227,7 @@ class SubmissionReceipt(_Vouched):
             **self._vouchers(),
         }
         text = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
-        return text[:-1].encode() + _LIST + b"\n"
+        return text[:-1].encode() + LIST + b"\n"
 
     def lines(self, files: Iterable[bytes]) -> Iterator[bytes]:
         """Yield the receipt as a file's lines; `files` are the canonical texts of the list.
@@ -256,7 +256,7 @@ class SubmissionReceipt(_Vouched):
             MalformedEntry: not a submission receipt.
             BadOpening: an opening has another shape.
         """
-        if len(line) > MAX_HEAD or not line.endswith(_LIST + b"\n"):
+        if len(line) > MAX_HEAD or not line.endswith(LIST + b"\n"):
             raise MalformedEntry(
                 "the first line of a submission receipt ends where its list begins"
             )
@@ -370,19 +370,7 @@ class TransferReceipt(_Vouched):
 
 
 _ANSWERS = ("transfer_received", "transfer_refused", "receipt_acknowledged")
-AnyReceipt = Receipt | SubmissionReceipt
-
-
-def read_receipt(file: BinaryIO) -> AnyReceipt:
-    """Read the receipt in a file of either kind; of a submission's, the list is left to be read.
-
-    Raises:
-        NotCanonical, MalformedEntry, BadOpening: not a receipt.
-    """
-    first = file.readline(MAX_HEAD)
-    if first.endswith(_LIST + b"\n"):
-        return SubmissionReceipt.parse(first)
-    return Receipt.parse(first + file.read(MAX_HEAD))
+AnyReceipt = Receipt | SubmissionReceipt | TransferReceipt
 
 
 def _receipt(data: bytes, kind: str, shape: Mapping[str, type]) -> dict[str, Any]:
@@ -440,7 +428,7 @@ _SHAPE: Mapping[str, type] = {
     "witnessed_by": list,
 }
 
-_LIST = b',"list":{"files":['
+LIST = b',"list":{"files":['
 # stage -> outcome of its entry, and the member of the entry that holds the digest of the list
 _STAGES: Mapping[str, tuple[str, str]] = {
     "announced": ("started", "inputs"),

@@ -184,6 +184,39 @@ def acknowledge(repo: Repository, caller: Caller, data: bytes) -> TransferReceip
     return None if back or refusal else _receipt(repo, entry.index)
 
 
+def fits(repo: Repository, receipt: TransferReceipt) -> bool:
+    """Say whether another installation's receipt answers an entry of this ledger; nothing changes.
+
+    False: no transfer of its name is known here.
+
+    Raises:
+        AnswerRefused: one is, and the receipt answers none of its entries, or is of other bytes.
+    """
+    released = (
+        select(Transfer.index, Exhibit.sha256)
+        .join(Exhibit, Exhibit.id == Transfer.exhibit_id)
+        .where(Transfer.id == receipt.submission)
+    )
+    received = (
+        select(Quoted.received, Exhibit.sha256)
+        .join(Exhibit, Exhibit.id == Quoted.exhibit_id)
+        .where(Quoted.transfer == receipt.submission, Quoted.received.is_not(None))
+    )
+    with repo.database.reading() as session:
+        known = [*session.execute(released), *session.execute(received)]
+    for index, digest in known:
+        if digest_of_entry(repo, index) == receipt.answers:
+            if digest != receipt.sha256:
+                raise AnswerRefused(f"{receipt.submission}: the receipt is of other bytes")
+            return True
+    if known:
+        raise AnswerRefused(
+            f"{receipt.submission} is known here, and the receipt answers none of its entries: "
+            "it was made for another release"
+        )
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class _Answered:
     """The row that a receipt answers, and what it has to fit."""

@@ -1,10 +1,9 @@
-"""list, show, retrieve, receipt: how evidence is looked at and leaves."""
+"""list, show, retrieve: how evidence is looked at and leaves."""
 
 import json
 import os
 import re
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,14 +12,9 @@ from typing import Any, BinaryIO
 import click
 
 from api.commands.context import Context, pass_context
-from custody.cosignature import cosignatures
-from custody.errors import CustodyError
-from custody.note import VerifierKey
-from custody.quorum import parse as parse_policy
-from custody.receipt import AnyReceipt, Proof, Receipt, read_receipt
 from repository.citations import with_locators
 from repository.conditions import EXCLUDED_USES
-from repository.consult import Custody, list_exhibits, make_receipt, show_custody, show_exhibit
+from repository.consult import Custody, list_exhibits, show_custody, show_exhibit
 from repository.errors import BadRequest, DiskFull, Erased, RepositoryError
 from repository.exhibits import count_parts
 from repository.extractions import record_at
@@ -283,107 +277,4 @@ def of_range(text: str | None) -> Span | None:
     return int(match[1]), int(match[2]) if match[2] else None
 
 
-@click.group()
-def receipt() -> None:
-    """Check receipts, offline."""
-
-
-@receipt.command("check")
-@click.argument("file", type=click.Path(path_type=Path))
-@pass_context
-def receipt_check(ctx: Context, file: Path) -> None:
-    """Check a receipt without the ledger, the database or a network.
-
-    `python verify.py FILE --trust KEYS` does the same without this program.
-    """
-    if not file.is_file():
-        raise BadRequest(f"there is no file {shown(file)}")
-    with file.open("rb") as opened:
-        found = read_receipt(opened)
-        key = VerifierKey.parse(found.key)
-        signed = found.verify([key])
-        if isinstance(found, Receipt):
-            subject, said = found.exhibit, f"{found.size} bytes"
-        else:
-            states = Counter(one.get("status", found.stage) for one in found.check_list(opened))
-            subject = found.submission
-            said = f"{found.stage}: {', '.join(f'{n} {state}' for state, n in states.items())}"
-    trusted = _trusted(ctx, key)
-    witnesses, detail = _witnesses(found)
-    line: dict[str, Any] = {
-        "check": "receipt",
-        "subject": subject,
-        "outcome": "pass",
-        "sha256": found.sha256,
-        "index": found.index,
-        "tree_size": signed.checkpoint.size,
-        "key_trusted": trusted,
-        "witnesses": witnesses,
-        "unwitnessed_since": found.unwitnessed_since,
-        "tokens": len(found.tokens),
-        "fingerprint": key.fingerprint,
-    }
-    if not isinstance(found, Receipt):
-        line |= {"stage": found.stage, "files": found.count}
-    ctx.result(
-        line,
-        f"pass      {subject}  {found.sha256}  {said}\n"
-        f"pass      entry {found.index} of {signed.checkpoint.size} in {signed.checkpoint.origin}\n"
-        f"{witnesses:8}  witnesses: {detail}\n"
-        f"{trusted:8}  key-trusted: fingerprint {key.fingerprint}"
-        + ("" if trusted == "pass" else "; compare it with one you got another way"),
-    )
-
-
-@receipt.command("show")
-@click.argument("exhibit")
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write it there.")
-@click.option("--pdf", is_flag=True, help="As one page for people; needs --out.")
-@pass_context
-def receipt_show(ctx: Context, exhibit: str, out: Path | None, pdf: bool) -> None:
-    """Make the receipt of an exhibit anew, with the witnesses and time-stamps it has by now."""
-    described, _ = show_exhibit(ctx.repo, ctx.caller, exhibit, reason="receipt")
-    text = make_receipt(ctx.repo, described.exhibit)
-    if out is None and not pdf:
-        click.echo(text, nl=False)
-        return
-    if out is None:
-        raise BadRequest("a PDF goes into a file: --out FILE")
-    if out.exists():
-        raise BadRequest(f"{shown(out)} is there already; nothing was written")
-    if pdf:
-        from repository.exports.receipt_pdf import receipt_pdf
-
-        data = receipt_pdf(Receipt.parse(text.encode()), generated_at=ctx.repo.clock())
-    else:
-        data = text.encode()
-    out.write_bytes(data)
-    ctx.result({"exhibit": exhibit, "receipt": str(out)}, f"receipt   {out}")
-
-
-def _witnesses(found: AnyReceipt) -> tuple[str, str]:
-    """Say whether the quorum of the receipt's own policy cosigned its checkpoint.
-
-    Raises:
-        MalformedPolicy, BadSignature: the policy or a cosignature is not what it claims to be.
-    """
-    policy = parse_policy(found.policy) if found.policy else None
-    if policy is None or not policy.witnesses:
-        return "not-done", f"unwitnessed since {found.unwitnessed_since}"
-    cosigners = cosignatures(Proof.parse(found.proof).note, policy.keys)
-    names = ", ".join(sorted(key.name for key in cosigners)) or "nobody"
-    if policy.satisfied(cosigners):
-        return "pass", f"{names} cosigned: the quorum of the policy in the receipt"
-    return "not-done", f"{names} cosigned, no quorum; unwitnessed since {found.unwitnessed_since}"
-
-
-def _trusted(ctx: Context, key: VerifierKey) -> str:
-    """Say whether the key is this repository's own; elsewhere only a person can compare it."""
-    try:
-        own = [known.key for known in ctx.repo.ledger.key_history()]
-    except (CustodyError, RepositoryError):
-        return "not-done"  # no repository here: that is what receipts are for
-    return "pass" if key in own else "not-done"
-
-
-COMMANDS = (list_, show, retrieve, receipt)
+COMMANDS = (list_, show, retrieve)

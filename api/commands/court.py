@@ -13,7 +13,8 @@ from custody.checkpoint import SignedCheckpoint
 from custody.entry import Act, Actor
 from custody.errors import CustodyError
 from custody.findings import Finding
-from custody.receipt import AnyReceipt, SubmissionReceipt, read_receipt
+from custody.receipt import AnyReceipt, SubmissionReceipt
+from custody.receipts import read_receipts
 from ingest.bundles import import_bundle, refuse_bundle
 from repository import Repository, deliveries
 from repository.access import Right
@@ -150,7 +151,7 @@ def _ledger(ctx: Context, checkpoints: Sequence[Path], receipts: Sequence[Path])
     held: list[AnyReceipt] = []
     for file in receipts:
         try:
-            held.append(_receipt(repo, file))
+            held += _receipts(repo, file)
         except CustodyError as error:
             findings.append(Finding("receipt", str(file), "fail", str(error)))
     with ctx.meter("reading the ledger", repo.ledger.size()) as meter:
@@ -169,17 +170,18 @@ def _ledger(ctx: Context, checkpoints: Sequence[Path], receipts: Sequence[Path])
     return findings
 
 
-def _receipt(repo: Repository, file: Path) -> AnyReceipt:
+def _receipts(repo: Repository, file: Path) -> list[AnyReceipt]:
     try:
         with file.open("rb") as opened:
-            receipt = read_receipt(opened)
-            repo.ledger.check_receipt(receipt)
-            if isinstance(receipt, SubmissionReceipt):
-                for _ in receipt.check_list(opened):
-                    continue
+            found = read_receipts(opened)
+            for receipt in found:
+                repo.ledger.check_receipt(receipt)
+                if isinstance(receipt, SubmissionReceipt):
+                    for _ in receipt.check_list(opened):
+                        continue
     except OSError as error:
         raise BadRequest(f"{shown(file)} cannot be read: {error.strerror}") from error
-    return receipt
+    return found
 
 
 def _read(file: Path) -> bytes:

@@ -13,6 +13,7 @@ from api.commands.rules import MOTIVE
 from custody.entry import timestamp
 from custody.note import VerifierKey
 from custody.receipt import TransferReceipt
+from custody.receipts import MAX_SEVERAL
 from repository import deliveries, transfers
 from repository.conditions import EXCLUDED_USES
 from repository.continuity import Statement, case_continuity
@@ -24,7 +25,6 @@ from repository.naming import shown
 from repository.transfers import Released
 
 _AT_ONCE = 500
-_MOST = 64 << 20  # bytes of a file of receipts
 _SAID = {
     "released": "waits for an answer; nothing was provided yet",
     "provided": "accepted, and not acknowledged so far",
@@ -147,10 +147,10 @@ def read_receipts(file: Path) -> list[bytes]:
     """
     try:
         with file.open("rb") as opened:
-            data = opened.read(_MOST + 1)
+            data = opened.read(MAX_SEVERAL + 1)
     except OSError as error:
         raise BadRequest(f"{shown(str(file))} cannot be read: {error.strerror}") from error
-    found: Any = strict_json.read(data) if len(data) <= _MOST else None
+    found: Any = strict_json.read(data) if len(data) <= MAX_SEVERAL else None
     items = found.get("items") if isinstance(found, dict) else None
     if not isinstance(items, list) or not all(isinstance(one, dict) for one in items):
         raise BadRequest(f"{shown(str(file))} holds no receipts of transfers")

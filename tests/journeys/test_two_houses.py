@@ -8,7 +8,7 @@ import io
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -20,11 +20,11 @@ from repository.approvals import mark
 from repository.conditions import Marking
 from repository.continuity import case_continuity
 from repository.counterparts import pin
-from repository.deliveries import acknowledge, as_file, bundle
+from repository.deliveries import acknowledge, as_file, bundle, fits
 from repository.errors import AccessDenied, AnswerRefused, BadRequest, UnknownTransfer
 from repository.people import new_person, new_token
 from repository.transfers import receive, release, released, withdraw
-from tests.house import CODE, House, own_house
+from tests.house import CODE, House, own_house, run
 
 OURS = {"Origin": "http://localhost", "Content-Type": "application/json"}
 PURPOSE = {"Evidence-Purpose": "sharing", "Evidence-Assured": "death-penalty"}
@@ -281,6 +281,56 @@ def test_receipts_that_are_forged_replayed_or_of_other_bytes_are_refused_and_rec
         with pytest.raises(AnswerRefused):
             acknowledge(unit.repo, me(unit), nothing)
         assert houses.unit.last("access_denied")["reasons"] == ["receipt-malformed"]
+
+
+def test_receipts_of_transfers_are_checked_offline_and_refused_in_one_line(
+    houses, numbers, tmp_path
+):
+    name, _, [good] = carried_over(houses, tmp_path, numbers[0])
+    file, both = tmp_path / "one.json", tmp_path / "receipts.json"
+    file.write_bytes(good)
+    for said in (
+        houses.unit.evidence("receipt", "check", file),  # where it was released: key pinned
+        houses.unit.evidence("receipt", "check", both),  # as `import --receipts` wrote it
+    ):
+        [line] = said.lines
+        assert (said.code, line["subject"], line["act"]) == (0, name, "transfer_received")
+        assert (line["key_trusted"], line["answers_ours"]) == ("pass", "pass")
+    [line] = houses.tribunal.evidence("receipt", "check", file).lines  # its own word, of no entry
+    assert (line["key_trusted"], line["answers_ours"]) == ("pass", "not-done")
+    away = run("--data", tmp_path / "elsewhere", "--json", "receipt", "check", both)
+    assert (away.code, away.lines[0]["key_trusted"]) == (0, "not-done")  # no house, no network
+
+    value = json.loads(good)
+    folder = tmp_path / "again"
+    folder.mkdir()
+    withdraw(houses.unit.repo, me(houses.unit), name, motive="too slow")
+    second, _, [other] = carried_over(houses, folder, numbers[0])
+    replayed = {**json.loads(other), "answers": value["answers"]}
+    nothing = "sha256:" + "0" * 64
+    wrong = {
+        "forged": {**value, "body": value["body"].replace("custodian", "prosecutor", 1)},
+        "signed by nobody": {**value, "key": str(houses.unit.repo.ledger.key)},
+        "replayed": {**value, "submission": second},
+        "the other's answer": replayed,
+        "other bytes": {**value, "sha256": nothing},
+    }
+    for why, changed in wrong.items():
+        file.write_bytes(as_file(changed))
+        for said in (
+            houses.unit.evidence("receipt", "check", file),
+            run("--data", tmp_path / "elsewhere", "receipt", "check", file),
+        ):
+            assert (said.code, said.out, said.err.count("\n")) == (1, "", 1), (why, said)
+    # well signed, of the name of a transfer that is known, and made for another release of it
+    with pytest.raises(AnswerRefused, match="another release"):
+        fits(houses.unit.repo, replace(TransferReceipt.parse(good), answers=nothing))
+    with pytest.raises(AnswerRefused, match="other bytes"):
+        fits(houses.unit.repo, replace(TransferReceipt.parse(good), sha256=nothing))
+    assert fits(houses.unit.repo, replace(TransferReceipt.parse(good), submission="TRF-x")) is False
+    for nothing_at_all in (b'{"items":[]}', b'{"items":[7]}', b'{"items":7}'):
+        file.write_bytes(nothing_at_all)
+        assert houses.unit.evidence("receipt", "check", file).code == 1
 
 
 def test_a_receipt_for_another_exhibit_of_the_transfer_does_not_answer_for_it(

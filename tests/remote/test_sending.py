@@ -7,7 +7,8 @@ from hashlib import sha256
 
 import pytest
 
-from custody.receipt import Receipt, read_receipt
+from custody.receipt import Receipt
+from custody.receipts import read_receipts
 from tests.house import CODE, run
 from tests.remote.sending import invited
 from tests.service import serving
@@ -62,7 +63,7 @@ def test_everything_arrives_once_with_its_name_and_comes_back_as_receipts(house,
     [folder] = far.submissions
     for name, stage in (("announced.json", "announced"), ("json", "complete")):
         with (folder / "receipts" / f"{folder.name}.{name}").open("rb") as file:
-            whole = read_receipt(file)
+            [whole] = read_receipts(file)
             whole.verify([log])
             assert whole.stage == stage
             assert len(list(whole.check_list(file))) == len(rows)
