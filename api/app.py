@@ -22,6 +22,7 @@ from api import (
     matches,
     members,
     pages,
+    participants,
     passkeys,
     problems,
     proceedings,
@@ -69,6 +70,7 @@ def create_app(repo: Repository) -> Flask:
     app.json.ensure_ascii = False  # type: ignore[attr-defined]  # Flask's default provider
     for module in (
         cases,
+        participants,
         exhibits,
         exports,
         members,

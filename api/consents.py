@@ -2,13 +2,22 @@
 
 from flask import Blueprint, Response, jsonify, request
 
-from api.consents_schema import STATES, ConsentAnswer, ConsentEnd, NewConsent, OrganisationEnd
+from api import paging
+from api.consents_schema import (
+    STATES,
+    ConsentAnswer,
+    ConsentEnd,
+    NewConsent,
+    NewUses,
+    OrganisationEnd,
+)
 from api.request import caller, json_body, repo
 from custody.entry import timestamp
 from repository import consent_lists, consents
+from repository.consent_lists import Asked
 from repository.errors import BadRequest
 from repository.naming import instant, shown
-from repository.organisations import end_organisation
+from repository.organisations import end_organisation, record_uses
 
 blueprint = Blueprint("consents", __name__, url_prefix="/api/v1")
 
@@ -19,8 +28,9 @@ def queue() -> Response:
     who, state = caller(), request.args.get("state")
     if state is not None and state not in STATES:
         raise BadRequest(f"there is no state {shown(state)}: {', '.join(STATES)}")
-    found = consent_lists.queue(repo(), who, state=state)
-    return jsonify(items=[one.to_json() for one in found])
+    limit, [before] = paging.limit(), paging.after("")
+    found = consent_lists.queue(repo(), who, state=state, before=before, limit=limit + 1)
+    return jsonify(_page(found, limit))
 
 
 @blueprint.post("/consents")
@@ -38,8 +48,10 @@ def ask() -> tuple[Response, int]:
 @blueprint.get("/consents/received")
 def received() -> Response:
     """List by which consents the caller has things, and what was withdrawn."""
-    found, withdrawn = consent_lists.received(repo(), caller())
-    return jsonify(items=[one.to_json() for one in found], withdrawn=withdrawn)
+    who = caller()
+    limit, [before] = paging.limit(), paging.after("")
+    found, withdrawn = consent_lists.received(repo(), who, before=before, limit=limit + 1)
+    return jsonify({**_page(found, limit), "withdrawn": withdrawn})
 
 
 @blueprint.post("/consents/<consent>/answer")
@@ -66,8 +78,10 @@ def withdraw(consent: str) -> Response:
 @blueprint.get("/cases/<code>/consents")
 def of_case(code: str) -> Response:
     """List what owners were asked about a case."""
-    found = consent_lists.of_case(repo(), caller(), code)
-    return jsonify(items=[one.to_json() for one in found])
+    who = caller()
+    limit, [before] = paging.limit(), paging.after("")
+    found = consent_lists.of_case(repo(), who, code, before=before, limit=limit + 1)
+    return jsonify(_page(found, limit))
 
 
 @blueprint.get("/conditions/held")
@@ -87,3 +101,18 @@ def end() -> Response:
     )
     ended = timestamp(row.ended_at) if row.ended_at else None
     return jsonify(organisation=row.name, successor=row.successor, ended_at=ended)
+
+
+@blueprint.post("/organisations/uses")
+def uses() -> Response:
+    """Say which uses that providers exclude an institution's jurisdiction is known for."""
+    who = caller()
+    asked = json_body(NewUses)
+    row = record_uses(repo(), who, asked.organisation, asked.uses, motive=asked.motive)
+    return jsonify(organisation=row.name, uses=row.uses)
+
+
+def _page(found: list[Asked], limit: int) -> dict[str, object]:
+    """Return a page of a list of which one more was looked up than it has."""
+    following = paging.cursor(found[limit - 1].row.id) if len(found) > limit else None
+    return {"items": [one.to_json() for one in found[:limit]], "next": following}

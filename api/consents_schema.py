@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from api.paging import PARAMETERS
+
 STATES = ("requested", "given", "refused", "withdrawn")
 
 
@@ -43,6 +45,21 @@ class OrganisationEnd(_Asked):
     motive: str
 
 
+class NewUses(_Asked):
+    """All the uses that an institution's jurisdiction is known for, of those providers exclude."""
+
+    organisation: str
+    uses: list[str]
+    motive: str
+
+
+class UsesView(BaseModel):
+    """The uses that an institution's jurisdiction is known for."""
+
+    organisation: str
+    uses: list[str]
+
+
 class ConsentView(BaseModel):
     """A request for consent; `answers`: the institution that answers, none: it is held."""
 
@@ -61,16 +78,21 @@ class ConsentView(BaseModel):
 
 
 class ConsentList(BaseModel):
-    """Requests for consent, the newest first."""
+    """A page of requests for consent, the newest first."""
 
     items: list[ConsentView]
+    next: str | None
 
 
 class ReceivedList(BaseModel):
-    """Consents by which one has things; `withdrawn`: exhibits that may be used no more."""
+    """A page of the consents by which one has things, the newest first.
+
+    `withdrawn`: every exhibit that may be used no more; on the first page alone.
+    """
 
     items: list[ConsentView]
     withdrawn: list[str]
+    next: str | None
 
 
 class AskedList(BaseModel):
@@ -113,7 +135,10 @@ CONSENT_OPERATIONS: tuple[tuple[str, str, str, dict[int, Any], list[dict[str, An
         "/api/v1/consents",
         "What your institution is asked, and was",
         {200: ConsentList},
-        [{"name": "state", "in": "query", "schema": {"type": "string", "enum": list(STATES)}}],
+        [
+            {"name": "state", "in": "query", "schema": {"type": "string", "enum": list(STATES)}},
+            *PARAMETERS,
+        ],
         None,
     ),
     (
@@ -129,7 +154,7 @@ CONSENT_OPERATIONS: tuple[tuple[str, str, str, dict[int, Any], list[dict[str, An
         "/api/v1/consents/received",
         "By which consents you have things, and what was withdrawn",
         {200: ReceivedList},
-        [],
+        list(PARAMETERS),
         None,
     ),
     (
@@ -153,7 +178,7 @@ CONSENT_OPERATIONS: tuple[tuple[str, str, str, dict[int, Any], list[dict[str, An
         "/api/v1/cases/{code}/consents",
         "What owners were asked about a case",
         {200: ConsentList},
-        [_path("code")],
+        [_path("code"), *PARAMETERS],
         None,
     ),
     (
@@ -171,6 +196,14 @@ CONSENT_OPERATIONS: tuple[tuple[str, str, str, dict[int, Any], list[dict[str, An
         {200: OrganisationEnded},
         [],
         OrganisationEnd,
+    ),
+    (
+        "post",
+        "/api/v1/organisations/uses",
+        "Say for which excluded uses an institution's jurisdiction is known",
+        {200: UsesView},
+        [],
+        NewUses,
     ),
 )
 
@@ -192,4 +225,5 @@ CONSENT_REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
     ("get", f"{_V1}/cases/{{code}}/consents"): ("not-found", "unknown-case", "access-denied"),
     ("get", f"{_V1}/conditions/held"): ("access-denied",),
     ("post", f"{_V1}/organisations/end"): ("access-denied", *_BODY),
+    ("post", f"{_V1}/organisations/uses"): ("access-denied", "step-up-required", *_BODY),
 }  # fmt: skip

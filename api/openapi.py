@@ -5,6 +5,7 @@ from typing import Any
 from api import gathered
 from api.errors import TYPE_PREFIX
 from api.gathered import Operation
+from api.paging import PARAMETERS
 from api.place import SESSION
 from api.refusals import problems_of
 from api.rules_schema import ASSURED, ONCE
@@ -77,7 +78,6 @@ def _query(name: str, *, required: bool = False, **schema: Any) -> dict[str, Any
     }
 
 
-_PAGED = (_query("cursor"), _query("limit", type="integer", minimum=1, maximum=500))
 _ACKNOWLEDGED = {
     "name": "Evidence-Acknowledged",
     "in": "header",
@@ -90,7 +90,7 @@ PDF = "application/pdf"
 
 OPERATIONS: tuple[Operation, ...] = (
     *gathered.OPERATIONS,
-    ("get", "/api/v1/cases", "List your cases", {200: CaseList}, [*_PAGED], None),
+    ("get", "/api/v1/cases", "List your cases", {200: CaseList}, [*PARAMETERS], None),
     ("post", "/api/v1/cases", "Open a case", {201: CaseView}, [ONCE], NewCase),
     ("get", "/api/v1/cases/{code}", "Show a case", {200: CaseView}, [_CODE], None),
     (
@@ -100,7 +100,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: ExhibitList},
         [
             _query("case", required=True),
-            *_PAGED,
+            *PARAMETERS,
         ],
         None,
     ),
@@ -165,7 +165,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/api/v1/exhibits/{number}/custody",
         "The custody entries with proofs",
         {200: CustodyView},
-        [_NUMBER, *_PAGED],
+        [_NUMBER, *PARAMETERS],
         None,
     ),
     (
@@ -173,7 +173,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/api/v1/exhibits/{number}/members",
         "What a container holds, by its newest listing, and the exhibits made of it",
         {200: MemberList},
-        [_NUMBER, *_PAGED],
+        [_NUMBER, *PARAMETERS],
         None,
     ),
     (
@@ -243,7 +243,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/api/v1/submissions",
         "List the submissions of a case that are not complete",
         {200: SubmissionList},
-        [_query("case", required=True), *_PAGED],
+        [_query("case", required=True), *PARAMETERS],
         None,
     ),
     (
@@ -283,7 +283,7 @@ OPERATIONS: tuple[Operation, ...] = (
             _SUBMISSION,
             _ACKNOWLEDGED,
             _query("state", enum=list(STATES)),
-            *_PAGED,
+            *PARAMETERS,
         ],
         None,
     ),

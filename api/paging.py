@@ -9,6 +9,7 @@ import binascii
 import hmac
 import re
 from hashlib import sha256
+from typing import Any
 
 from flask import request
 
@@ -18,6 +19,15 @@ from repository.errors import BadRequest
 PAGE = 100
 MAX_PAGE = 500
 _SIGNED = 12  # bytes of the signature
+# As the document of the API says it of every list with pages.
+PARAMETERS: tuple[dict[str, Any], ...] = (
+    {"name": "cursor", "in": "query", "schema": {"type": "string"}},
+    {
+        "name": "limit",
+        "in": "query",
+        "schema": {"type": "integer", "minimum": 1, "maximum": MAX_PAGE},
+    },
+)
 
 
 def limit() -> int:

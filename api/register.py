@@ -2,19 +2,24 @@
 
 from flask import Blueprint, Response, jsonify
 
+from api import paging
 from api.register_schema import NewAcknowledgement, NewJudgement
 from api.request import caller, json_body, repo
 from custody.entry import timestamp
 from repository.disclose import acknowledge
-from repository.register import Judgement, register, review
+from repository.register import START, Judgement, register, review
 
 blueprint = Blueprint("register", __name__, url_prefix="/api/v1")
 
 
 @blueprint.get("/cases/<code>/register")
 def show(code: str) -> Response:
-    """Show the register of a proceeding."""
-    return jsonify(register(repo(), caller(), code).to_json())
+    """Show the register of a proceeding, a page at a time."""
+    who = caller()
+    limit, [home, serial] = paging.limit(), paging.after(*map(str, START))
+    found = register(repo(), who, code, after=(home, int(serial)), limit=limit)
+    following = paging.cursor(*found.following) if found.following else None
+    return jsonify({**found.to_json(), "next": following})
 
 
 @blueprint.put("/exhibits/<number>/register/<code>")

@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from api.paging import PARAMETERS
+
 Classification = Literal[
     "incriminating", "potentially-exculpatory", "rule-77", "lead-only", "other", "not-reviewed"
 ]
@@ -76,13 +78,17 @@ class RegisterRow(BaseModel):
 
 
 class RegisterView(BaseModel):
-    """The register of a proceeding: a row for every number given; the digest is on record."""
+    """A page of a proceeding's register, which has a row for every number given.
+
+    `count`, `counts` and `digest` are of the page; the digest is on record.
+    """
 
     case: str
     count: int
     digest: str
     counts: dict[str, int]
     items: list[RegisterRow]
+    next: str | None
 
 
 class AcknowledgementView(BaseModel):
@@ -106,7 +112,7 @@ REGISTER_OPERATIONS: tuple[tuple[str, str, str, dict[int, Any], list[dict[str, A
         "/api/v1/cases/{code}/register",
         "The disclosure register of a proceeding",
         {200: RegisterView},
-        [_CODE],
+        [_CODE, *PARAMETERS],
         None,
     ),
     (

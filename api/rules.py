@@ -59,10 +59,15 @@ for rule in _SUBJECTS:
 
 @blueprint.get("/approvals")
 def waiting_list() -> Response:
-    """List what waits for a second person."""
-    found = approvals.waiting(repo(), caller())
-    items = [{**_view(row), "subject": name, "motive": motive} for row, name, motive in found]
-    return jsonify(items=items)
+    """List what waits for a second person, a page at a time."""
+    who = caller()
+    limit, [after] = paging.limit(), paging.after("")
+    found = approvals.waiting(repo(), who, after=after, limit=limit + 1)
+    following = paging.cursor(found[limit - 1][0].id) if len(found) > limit else None
+    items = [
+        {**_view(row), "subject": name, "motive": motive} for row, name, motive in found[:limit]
+    ]
+    return jsonify(items=items, next=following)
 
 
 @blueprint.post("/approvals")
@@ -90,9 +95,13 @@ def decide(approval: str) -> Response:
 
 @blueprint.get("/erasures")
 def erasures() -> Response:
-    """List the erasures that wait for a second person, or for a store."""
-    items = [_erasure(row, number) for row, number in erasure.waiting(repo(), caller())]
-    return jsonify(items=items)
+    """List the erasures that wait for a second person, or for a store, a page at a time."""
+    who = caller()
+    limit, [after] = paging.limit(), paging.after("")
+    found = erasure.waiting(repo(), who, after=after, limit=limit + 1)
+    following = paging.cursor(found[limit - 1][0].id) if len(found) > limit else None
+    items = [_erasure(row, number) for row, number in found[:limit]]
+    return jsonify(items=items, next=following)
 
 
 @blueprint.post("/erasures")

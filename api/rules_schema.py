@@ -5,6 +5,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from api.consents_schema import CONSENT_OPERATIONS, CONSENT_REFUSALS
+from api.paging import PARAMETERS
+from api.participants_schema import PARTICIPANT_OPERATIONS, PARTICIPANT_REFUSALS
 from api.proceedings_schema import PROCEEDING_OPERATIONS, PROCEEDING_REFUSALS
 from api.register_schema import REGISTER_OPERATIONS, REGISTER_REFUSALS
 
@@ -88,9 +90,10 @@ class ErasureView(BaseModel):
 
 
 class ErasureList(BaseModel):
-    """The erasures that wait for a second person, or for a store."""
+    """A page of the erasures that wait for a second person, or for a store."""
 
     items: list[ErasureView]
+    next: str | None
 
 
 class NewDisclosure(BaseModel):
@@ -124,9 +127,10 @@ class ApprovalView(BaseModel):
 
 
 class ApprovalList(BaseModel):
-    """What waits for a second person."""
+    """A page of what waits for a second person."""
 
     items: list[ApprovalView]
+    next: str | None
 
 
 class DisclosureView(BaseModel):
@@ -250,6 +254,7 @@ RULE_OPERATIONS: tuple[tuple[str, str, str, dict[int, Any], list[dict[str, Any]]
     *PROCEEDING_OPERATIONS,
     *CONSENT_OPERATIONS,
     *REGISTER_OPERATIONS,
+    *PARTICIPANT_OPERATIONS,
     *(
         (method, f"/api/v1/{kind}/{{subject}}/marking", summary, answers, [_SUBJECT], asked)
         for kind in ("cases", "exhibits", "submissions")
@@ -263,7 +268,14 @@ RULE_OPERATIONS: tuple[tuple[str, str, str, dict[int, Any], list[dict[str, Any]]
             ),
         )
     ),
-    ("get", "/api/v1/approvals", "What waits for a second person", {200: ApprovalList}, [], None),
+    (
+        "get",
+        "/api/v1/approvals",
+        "What waits for a second person",
+        {200: ApprovalList},
+        list(PARAMETERS),
+        None,
+    ),
     (
         "post",
         "/api/v1/approvals",
@@ -280,7 +292,14 @@ RULE_OPERATIONS: tuple[tuple[str, str, str, dict[int, Any], list[dict[str, Any]]
         [_APPROVAL],
         NewDecision,
     ),
-    ("get", "/api/v1/erasures", "The erasures that wait", {200: ErasureList}, [], None),
+    (
+        "get",
+        "/api/v1/erasures",
+        "The erasures that wait",
+        {200: ErasureList},
+        list(PARAMETERS),
+        None,
+    ),
     (
         "post",
         "/api/v1/erasures",
@@ -350,8 +369,7 @@ RULE_OPERATIONS: tuple[tuple[str, str, str, dict[int, Any], list[dict[str, Any]]
             _query("until"),
             _query("refused", enum=["true"]),
             _query("format", enum=["json", "csv"]),
-            _query("cursor"),
-            _query("limit", type="integer", minimum=1, maximum=500),
+            *PARAMETERS,
         ],
         None,
     ),
@@ -371,6 +389,7 @@ RULE_REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
     **PROCEEDING_REFUSALS,
     **CONSENT_REFUSALS,
     **REGISTER_REFUSALS,
+    **PARTICIPANT_REFUSALS,
     **{
         ("get", f"{_V1}/{kind}/{{subject}}/marking"): _ANY_SUBJECT
         for kind in ("cases", "exhibits", "submissions")

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.paging import PARAMETERS
 from api.rules_schema import ASSURED
 
 
@@ -208,7 +209,6 @@ def _query(name: str, **schema: Any) -> dict[str, Any]:
     return {"name": name, "in": "query", "schema": schema or {"type": "string"}}
 
 
-_PAGED = (_query("cursor"), _query("limit", type="integer", minimum=1, maximum=500))
 _PURPOSE, _AUTHORITY = (
     {
         "name": name,
@@ -231,7 +231,7 @@ TRANSFER_OPERATIONS: tuple[tuple[str, str, str, dict[int, Any], list[dict[str, A
         f"{_V1}/transfers",
         "The transfers of a case, or those released to one's institution",
         {200: TransferList},
-        [_query("case"), *_PAGED],
+        [_query("case"), *PARAMETERS],
         None,
     ),
     (
@@ -271,7 +271,7 @@ TRANSFER_OPERATIONS: tuple[tuple[str, str, str, dict[int, Any], list[dict[str, A
         f"{_V1}/cases/{{code}}/continuity",
         "Who held each exhibit from when to when, and every gap",
         {200: ContinuityView},
-        [_path("code"), *_PAGED],
+        [_path("code"), *PARAMETERS],
         None,
     ),
     (

@@ -66,7 +66,8 @@ class Right(StrEnum):
     AGREE = "agree"  # give its consent
     REVEAL = "reveal"  # who a source is, where two persons permitted it
     DISPOSE = "dispose"  # ask for the erasure of an exhibit
-    GOVERN = "govern"  # people, grants, tokens, quarantine
+    GOVERN = "govern"  # people, tokens, quarantine
+    LET_IN = "let-in"  # somebody to a case; and say for which uses an institution is known
     DECIDE = "decide"  # as a second person
     MATCH = "match"  # ask whether others hold something, and read notices
     AUDIT = "audit"  # the ledger and the access log
@@ -106,6 +107,7 @@ ALLOWED: Mapping[Right, frozenset[str]] = {
     Right.REVEAL: _LOOKING,
     Right.DISPOSE: frozenset({"custodian"}),
     Right.GOVERN: frozenset({"custodian"}),
+    Right.LET_IN: frozenset({"custodian"}),
     Right.DECIDE: frozenset({"custodian"}),
     Right.MATCH: _PARTICIPANTS | {"partner"},
     Right.AUDIT: frozenset({"auditor", "custodian"}),
@@ -129,8 +131,11 @@ ASSOCIATED = frozenset(  # what a grant on a further case allows on an exhibit
         Right.DISCLOSE, Right.REVIEW, Right.ACKNOWLEDGE,
     }
 )  # fmt: skip
-# What needs a recent sign-in: what lets something leave, and acts of two persons on either side.
-STEP_UP = LEAVING | {Right.REQUEST, Right.DISPOSE, Right.REVEAL, Right.DECIDE, Right.AGREE}
+# What needs a recent sign-in: what lets something leave or somebody in, and acts of two persons on
+# either side.
+STEP_UP = LEAVING | {
+    Right.REQUEST, Right.DISPOSE, Right.REVEAL, Right.DECIDE, Right.AGREE, Right.LET_IN,
+}  # fmt: skip
 STALE = "step-up-required"
 
 

@@ -177,10 +177,13 @@ def request_release(repo: Repository, caller: Caller, hold: str, *, motive: str)
     )
 
 
-def waiting(repo: Repository, caller: Caller) -> list[tuple[Approval, str, str]]:
+def waiting(
+    repo: Repository, caller: Caller, *, after: str = "", limit: int | None = None
+) -> list[tuple[Approval, str, str]]:
     """Return what waits for a decision, with its subject and the motive that was stated; recorded.
 
-    What is about a case of another institution is not the caller's to know.
+    In the order in which it was asked for, after an id. What is about a case of another institution
+    is not the caller's to know.
 
     Raises:
         AccessDenied: no custodian; recorded.
@@ -190,10 +193,17 @@ def waiting(repo: Repository, caller: Caller) -> list[tuple[Approval, str, str]]
     query = (
         select(Approval)
         .where(Approval.state == "requested", Approval.requested_at > since)
-        .order_by(Approval.requested_at)
+        .order_by(Approval.id)
+        .limit(limit)
     )
+    rows: list[Approval] = []
     with repo.database.reading() as session:
-        rows = [row for row in session.scalars(query) if _reaches(repo, session, caller, row)]
+        while some := list(session.scalars(query.where(Approval.id > after))):
+            rows += [row for row in some if _reaches(repo, session, caller, row)]
+            after = some[-1].id
+            if limit is None or len(rows) >= limit:
+                break
+        rows = rows[:limit]
         names = [_name(session, row) for row in rows]
     repo.ledger.record(
         Draft(Act.CONSULTATION, actor, reason="approval-list", plain={"count": len(rows)})

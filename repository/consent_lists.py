@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from custody.entry import Act, Actor, Draft, timestamp
@@ -18,7 +18,7 @@ from repository.rules import Consent, ConsentSubject, Disclosed
 from repository.rules import Marking as MarkingRow
 from repository.web_sessions import step_up
 
-MAX_ROWS = 1_000
+AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,17 @@ class Asked:
         }
 
 
-def queue(repo: Repository, caller: Caller, *, state: str | None = None) -> list[Asked]:
+def queue(
+    repo: Repository,
+    caller: Caller,
+    *,
+    state: str | None = None,
+    before: str = "",
+    limit: int = AT_ONCE,
+) -> list[Asked]:
     """Return what the caller's institution is asked and was, the newest first; recorded.
+
+    All lists of this module go back from an id, or from the newest.
 
     Raises:
         AccessDenied: of no institution, or of a role that answers nothing; recorded.
@@ -62,12 +71,14 @@ def queue(repo: Repository, caller: Caller, *, state: str | None = None) -> list
         query = select(Consent).where(Consent.owner.in_(owners))
         if state is not None:
             query = query.where(Consent.state == state)
-        found = shown_rows(session, query)
+        found = shown_rows(session, query, before, limit)
     _looked(repo, actor, len(found))
     return found
 
 
-def of_case(repo: Repository, caller: Caller, code: str) -> list[Asked]:
+def of_case(
+    repo: Repository, caller: Caller, code: str, *, before: str = "", limit: int = AT_ONCE
+) -> list[Asked]:
     """Return what owners were asked about a case, the newest first; recorded.
 
     Raises:
@@ -75,15 +86,19 @@ def of_case(repo: Repository, caller: Caller, code: str) -> list[Asked]:
     """
     actor, case = on_case(repo, caller, Right.HOLD, code, attempted=Act.CONSULTATION)
     with repo.database.reading() as session:
-        found = shown_rows(session, select(Consent).where(Consent.case_id == case.id))
+        query = select(Consent).where(Consent.case_id == case.id)
+        found = shown_rows(session, query, before, limit)
     _looked(repo, actor, len(found), case)
     return found
 
 
-def received(repo: Repository, caller: Caller) -> tuple[list[Asked], list[str]]:
+def received(
+    repo: Repository, caller: Caller, *, before: str = "", limit: int = AT_ONCE
+) -> tuple[list[Asked], list[str]]:
     """Return the consents by which the caller's institution or party has things; recorded.
 
-    And the exhibits disclosed to the party that may be used no more, however that was said.
+    And, with the newest of them, the exhibits disclosed to the party that may be used no more,
+    however that was said.
 
     Raises:
         AccessDenied: the token adds to one submission; recorded.
@@ -99,15 +114,12 @@ def received(repo: Repository, caller: Caller) -> tuple[list[Asked], list[str]]:
         names = parties | ({person.organisation} if person.organisation else set())
         names |= {"defence"} if parties else set()
         wanted = select(Consent).where(Consent.state.in_(("given", "withdrawn")))
-        own = {grant.case_id for grant, _ in grants}
-        found_rows = shown_rows(session, wanted.where(Consent.recipient.in_(names)))
-        found = [
-            one
-            for one in found_rows
-            if one.row.recipient == person.organisation or one.row.case_id in own
-        ]
+        own = Consent.case_id.in_({grant.case_id for grant, _ in grants})
+        wanted = wanted.where(Consent.recipient.in_(names))
+        wanted = wanted.where((Consent.recipient == person.organisation) | own)
+        found = shown_rows(session, wanted, before, limit)
         stopped = []
-        for grant, case in grants:
+        for grant, case in () if before else grants:
             got = select(Exhibit).join(Disclosed, Disclosed.exhibit_id == Exhibit.id)
             got = got.where(Disclosed.case_id == case.id, Disclosed.party == grant.party)
             exhibits = [one for one in session.scalars(got) if one.case_id == case.id]
@@ -178,9 +190,13 @@ def _all_owners(session: Session) -> list[str]:
     return list(session.scalars(select(Consent.owner).distinct()))
 
 
-def shown_rows(session: Session, query: Any) -> list[Asked]:
+def shown_rows(
+    session: Session, query: Select[Any], before: str = "", limit: int = 1
+) -> list[Asked]:
     """Return the requests of a question, the newest first, as they are shown."""
-    rows = list(session.scalars(query.order_by(Consent.requested_at.desc()).limit(MAX_ROWS)))
+    if before:
+        query = query.where(Consent.id < before)
+    rows = list(session.scalars(query.order_by(Consent.id.desc()).limit(limit)))
     named: dict[str, list[str]] = {}
     subjects = (
         select(ConsentSubject.consent_id, ConsentSubject.subject, Exhibit.number)

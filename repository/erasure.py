@@ -116,10 +116,13 @@ def request(
     return row
 
 
-def waiting(repo: Repository, caller: Caller) -> list[tuple[Erasure, str]]:
+def waiting(
+    repo: Repository, caller: Caller, *, after: str = "", limit: int | None = None
+) -> list[tuple[Erasure, str]]:
     """Return the requests nobody has decided, and those whose keys are not all destroyed yet.
 
-    Recorded. What is about an exhibit of another institution is not the caller's to know.
+    In the order in which they were made, after an id; recorded. What is about an exhibit of
+    another institution is not the caller's to know.
 
     Raises:
         AccessDenied: no custodian; recorded.
@@ -134,14 +137,21 @@ def waiting(repo: Repository, caller: Caller) -> list[tuple[Erasure, str]]:
             (Erasure.state == "approved")
             | ((Erasure.state == "requested") & (Erasure.requested_at > since))
         )
-        .order_by(Erasure.requested_at)
+        .order_by(Erasure.id)
+        .limit(limit)
     )
+    found: list[tuple[Erasure, str]] = []
     with repo.database.reading() as session:
-        found = [
-            (row, number)
-            for row, number, case in session.execute(query)
-            if governs(session, caller, case, repo.clock())
-        ]
+        while some := list(session.execute(query.where(Erasure.id > after))):
+            found += [
+                (row, number)
+                for row, number, case in some
+                if governs(session, caller, case, repo.clock())
+            ]
+            after = some[-1][0].id
+            if limit is None or len(found) >= limit:
+                break
+        found = found[:limit]
     repo.ledger.record(
         Draft(Act.CONSULTATION, actor, reason="erasure-list", plain={"count": len(found)})
     )

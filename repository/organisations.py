@@ -73,10 +73,10 @@ def record_uses(
     """Say which uses that providers may exclude are on record of an institution's jurisdiction.
 
     Raises:
-        AccessDenied: no custodian; recorded.
+        AccessDenied, StepUpRequired: no custodian, or not now; recorded.
         BadRequest: no motive (recorded), no such institution or use.
     """
-    actor = _of_the_house(repo, caller, Act.CONFIGURATION_CHANGE)
+    actor = _of_the_house(repo, caller, Act.CONFIGURATION_CHANGE, Right.LET_IN)
     stated_motive(repo, caller, motive, Act.CONFIGURATION_CHANGE)
     for one in uses:
         if one not in EXCLUDED_USES:
@@ -108,13 +108,15 @@ def answering(session: Session, owner: str) -> str | None:
     return None
 
 
-def _of_the_house(repo: Repository, caller: Caller, attempted: Act) -> Actor:
+def _of_the_house(
+    repo: Repository, caller: Caller, attempted: Act, right: Right = Right.GOVERN
+) -> Actor:
     """Return the actor of an act on institutions: a custodian of none of them.
 
     Raises:
         AccessDenied: no custodian, or of an institution; recorded.
     """
-    actor = on_house(repo, caller, Right.GOVERN, attempted=attempted)
+    actor = on_house(repo, caller, right, attempted=attempted)
     if caller.person.organisation is not None:
         error = AccessDenied("institutions are the affair of custodians of the house alone")
         refuse(repo, caller, attempted, ["other-institution"], error)

@@ -19,9 +19,9 @@ from repository.access import Right, Thing, kept_by_provider
 from repository.associations import is_in, known_associated
 from repository.authorise import Caller, of_exhibits, on_case, on_exhibit, refuse
 from repository.consents import request_within
-from repository.consult import consulted, known_exhibits
+from repository.consult import consulted, known
 from repository.errors import BadRequest
-from repository.exhibits import ref
+from repository.exhibits import exhibits_of, ref
 from repository.marking import Subject, together
 from repository.models import Case, Exhibit, Person
 from repository.naming import exhibit_number
@@ -59,14 +59,20 @@ class Judgement:
         }
 
 
+# Where a row stands: first those of the case itself, under no code, then those of other cases.
+Place = tuple[str, int]
+START: Place = ("", 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Register:
-    """The register of a proceeding: its rows, how many of what, and the digest on record."""
+    """Rows of a proceeding's register, how many of what they are, and their digest on record."""
 
     case: str
     rows: list[dict[str, Any]]
     digest: str
     counts: dict[str, int] = field(default_factory=dict)
+    following: Place | None = None  # after which place there is more
 
     def to_json(self) -> dict[str, Any]:
         """Return it as programs are told it."""
@@ -134,34 +140,58 @@ def review(
     return found
 
 
-def register(repo: Repository, caller: Caller, code: str) -> Register:
-    """Return the register of a proceeding; recorded with its count and digest.
+def register(
+    repo: Repository, caller: Caller, code: str, *, after: Place = START, limit: int | None = None
+) -> Register:
+    """Return the register of a proceeding after a place; recorded with its count and digest.
 
     Raises:
         UnknownCase, AccessDenied: not for this caller; recorded.
     """
     actor, case = on_case(repo, caller, Right.REVIEW, code, attempted=Act.CONSULTATION)
+    home, serial = after
     with repo.database.reading() as session:
         case = session.get_one(Case, case.id)
-        own = {one.serial: one for one in known_exhibits(repo, session, caller, case)}
-        rows: list[dict[str, Any]] = []
-        serials = range(1, case.exhibits + 1)
-        for start in range(0, len(serials), _TOGETHER):
-            some = serials[start : start + _TOGETHER]
-            shown = [own[n] for n in some if n in own]
-            things = of_exhibits(session, caller, case, shown) if shown else []
-            made = _rows(repo, session, case, list(zip(shown, things, strict=True)))
-            by_number = {one["exhibit"]: one for one in made}
-            rows += [
-                by_number.get(number) or _unseen(number)
-                for number in (exhibit_number(case.code, n) for n in some)
+        left = range(serial + 1, case.exhibits + 1) if not home else range(0)
+        own = left[:limit]
+        rows = _own_rows(repo, session, caller, case, own)
+        following = ("", own[-1]) if len(own) < len(left) else None
+        if following is None:
+            room = None if limit is None else limit - len(rows)
+            others = [
+                one
+                for one in known_associated(repo, session, caller, case)
+                if not home or _place(one) > after
             ]
-        for exhibit in known_associated(repo, session, caller, case):
-            home = session.get_one(Case, exhibit.case_id)
-            [thing] = of_exhibits(session, caller, home, [exhibit])
-            rows += _rows(repo, session, case, [(exhibit, thing)])
+            for exhibit in others[:room]:
+                origin = session.get_one(Case, exhibit.case_id)
+                [thing] = of_exhibits(session, caller, origin, [exhibit])
+                rows += _rows(repo, session, case, [(exhibit, thing)])
+            if room is not None and len(others) > room:
+                following = _place(others[room - 1]) if room else ("", case.exhibits)
     digest = consulted(repo, actor, rows, "disclosure-register", case=case)
-    return Register(case.code, rows, digest, counted(rows))
+    return Register(case.code, rows, digest, counted(rows), following)
+
+
+def _place(exhibit: Exhibit) -> Place:
+    return exhibit.number.partition("-")[0], exhibit.serial
+
+
+def _own_rows(
+    repo: Repository, session: Session, caller: Caller, case: Case, serials: range
+) -> list[dict[str, Any]]:
+    """Return a row for each number of a case: that one was given is nobody's secret."""
+    rows: list[dict[str, Any]] = []
+    for start in range(0, len(serials), _TOGETHER):
+        some = serials[start : start + _TOGETHER]
+        exhibits = exhibits_of(session, case, after=some[0] - 1, limit=len(some))
+        shown = known(repo, session, caller, case, exhibits)
+        things = of_exhibits(session, caller, case, shown) if shown else []
+        made = _rows(repo, session, case, list(zip(shown, things, strict=True)))
+        by_number = {one["exhibit"]: one for one in made}
+        numbers = [exhibit_number(case.code, n) for n in some]
+        rows += [by_number.get(number) or _unseen(number) for number in numbers]
+    return rows
 
 
 def counted(rows: Sequence[dict[str, Any]]) -> dict[str, int]:

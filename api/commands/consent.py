@@ -53,14 +53,19 @@ def consent_ask(
 def consent_list(ctx: Context, code: str | None, received: bool) -> None:
     """List what your institution is asked, and was; the newest first."""
     withdrawn: list[str] = []
-    if received:
-        found, withdrawn = consent_lists.received(ctx.repo, ctx.caller)
-    elif code is not None:
-        found = consent_lists.of_case(ctx.repo, ctx.caller, code)
-    else:
-        found = consent_lists.queue(ctx.repo, ctx.caller)
-    for one in found:
-        _told(ctx, one)
+    before, more = "", True
+    while more:
+        if received:
+            found, stopped = consent_lists.received(ctx.repo, ctx.caller, before=before)
+            withdrawn += stopped
+        elif code is not None:
+            found = consent_lists.of_case(ctx.repo, ctx.caller, code, before=before)
+        else:
+            found = consent_lists.queue(ctx.repo, ctx.caller, before=before)
+        for one in found:
+            _told(ctx, one)
+        more = len(found) == consent_lists.AT_ONCE
+        before = found[-1].row.id if found else ""
     for number in withdrawn:
         ctx.result({"exhibit": number, "withdrawn": True}, f"{number}  may be used no more")
 

@@ -9,24 +9,23 @@ from api.commands.context import Context, login, pass_context
 from api.tls import certificate_digest
 from custody.entry import Act, Draft, timestamp
 from repository.access import GRANTABLE, ROLES, Right
-from repository.authorise import on_case, on_house
+from repository.authorise import on_house
 from repository.cases import open_case
 from repository.consult import list_cases
 from repository.consult import show_case as consult_case
 from repository.errors import BadRequest
 from repository.initialise import initialise
 from repository.naming import instant, shown
+from repository.participants import let_in, let_out, participants
 from repository.people import (
     KINDS,
     end_person,
     find_person,
-    grant,
     new_organisation,
     new_person,
     new_token,
     organisations,
     people,
-    revoke,
     revoke_token,
 )
 
@@ -117,15 +116,26 @@ def case_grant(
     ctx: Context, code: str, person: str, role: str, party: str | None, until: str | None
 ) -> None:
     """Give PERSON a ROLE on the case CODE."""
-    actor, found = on_case(ctx.repo, ctx.caller, Right.GOVERN, code, attempted=Act.ACCESS_GRANT)
-    with ctx.repo.database.reading() as session:
-        whom = find_person(session, person)
     end = expiry(ctx, until)
-    grant(ctx.repo, actor, case=found, person=whom, role=role, party=party, until=end)
+    whom = let_in(ctx.repo, ctx.caller, code, person, role, party=party, until=end).person
     ctx.result(
         {"case": code, "person": whom.id, "role": role, "party": party, "until": until},
         f"{shown(whom.name)} is {role} on {code}",
     )
+
+
+@case.command("grants")
+@click.argument("code")
+@pass_context
+def case_grants(ctx: Context, code: str) -> None:
+    """List who takes part in the case CODE."""
+    for one in participants(ctx.repo, ctx.caller, code):
+        found = one.to_json()
+        ctx.result(
+            found,
+            f"{found['role']:13} {shown(found['name'])}  {shown(found['organisation'] or '-')}  "
+            f"{shown(found['party'] or '-')}  until {found['until'] or 'further notice'}",
+        )
 
 
 @case.command("revoke")
@@ -135,12 +145,7 @@ def case_grant(
 @pass_context
 def case_revoke(ctx: Context, code: str, person: str, role: str) -> None:
     """Take a ROLE on the case CODE away from PERSON, at once."""
-    actor, found = on_case(
-        ctx.repo, ctx.caller, Right.GOVERN, code, attempted=Act.ACCESS_REVOCATION
-    )
-    with ctx.repo.database.reading() as session:
-        whom = find_person(session, person)
-    revoke(ctx.repo, actor, case=found, person=whom, role=role)
+    whom = let_out(ctx.repo, ctx.caller, code, person, role)
     ctx.result(
         {"case": code, "person": whom.id, "role": role, "revoked": True},
         f"{shown(whom.name)} is no longer {role} on {code}",

@@ -194,6 +194,16 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", "/api/v1/organisations/end"): Rule(  # those here are of an institution
         "house", frozenset(), body={"organisation": "NONE", "motive": "m"}
     ),
+    ("POST", "/api/v1/organisations/uses"): Rule(  # as above
+        "house", frozenset(), body={"organisation": "NONE", "uses": [], "motive": "m"}
+    ),
+    ("GET", "/api/v1/cases/<code>/grants"): Rule("case", CUSTODIAN, shows=False),
+    ("POST", "/api/v1/cases/<code>/grants"): Rule(
+        "case", CUSTODIAN, shows=False, body={"person": "nobody", "role": "analyst"}
+    ),
+    ("POST", "/api/v1/cases/<code>/grants/end"): Rule(
+        "case", CUSTODIAN, shows=False, body={"person": "nobody", "role": "analyst"}
+    ),
     ("GET", "/api/v1/situations"): Rule(
         "house", CASE | {"auditor"}
     ),

@@ -4,11 +4,12 @@ from urllib.parse import quote
 
 import pytest
 
-from api.app import create_app
 from ingest.extractors.chat_sms import SAMPLE
 from repository.cases import open_case
-from repository.people import grant, new_person, new_token
+from repository.people import grant, new_person
+from tests.desk import Desks
 from tests.house import make_house
+from tests.journeys.left import left
 
 NCB, STATE = "NCB Bravo", "Prosecutor of Alfa"
 HEADERS = {"Sec-Fetch-Site": "same-origin", "Evidence-Purpose": quote("investigation: RFA 7")}
@@ -41,14 +42,12 @@ def house(tmp_path):
     repo.close()
 
 
-def signed_in(house, app, name):
-    """Return a browser in which somebody has signed in."""
-    person = house.caller(name).person
-    token = new_token(house.repo, house.custodian, person=person, expires_at=None)[1]
-    client = app.test_client()
-    begun = client.post("/api/v1/session", headers={"Authorization": f"Bearer {token}"})
-    assert begun.status_code == 201
-    return client
+@pytest.fixture
+def desks(house) -> Desks:
+    """Return its people, each with a passkey registered by invitation."""
+    found = Desks(house)
+    found.register(*(f"{role} of {name}" for name in CASES for role in ROLES[name]))
+    return found
 
 
 def hand_in(client, code, content):
@@ -70,13 +69,13 @@ def notices(client):
     return answer.json["items"]
 
 
-def test_a_second_state_asks_and_both_sides_have_it_on_record(house):
-    app = create_app(house.repo)
-    holder = signed_in(house, app, f"investigator of {NCB}")
+def test_a_second_state_asks_and_both_sides_have_it_on_record(house, desks):
+    start = house.repo.ledger.size()
+    holder = desks(f"investigator of {NCB}").client
     number = hand_in(holder, CASES[NCB], SAMPLE)  # an SMS backup with +380441234567 in it
     assert house.evidence("worker", "--once").code == 0  # looks at it, then makes its tokens
 
-    asker = signed_in(house, app, f"prosecutor of {STATE}")
+    asker = desks(f"prosecutor of {STATE}").client
     before = house.repo.ledger.size()
     hit = ask(asker, "telephone", "00380 (44) 123-45-67")
     assert hit.status_code == 200
@@ -97,7 +96,7 @@ def test_a_second_state_asks_and_both_sides_have_it_on_record(house):
     [mine] = notices(asker)
     assert (mine["organisation"], mine["exhibits"]) == (NCB, [])
     assert mine["query"] == theirs["query"] == hit.json["query"]
-    stranger = signed_in(house, app, f"investigator of {STATE}")  # of the same State, did not ask
+    stranger = desks(f"investigator of {STATE}").client  # of the same State, did not ask
     assert notices(stranger) == []
     path = f"/api/v1/matches/notices/{theirs['notice']}/acknowledgement"
     assert asker.post(path, headers=HEADERS).status_code == 404
@@ -118,13 +117,14 @@ def test_a_second_state_asks_and_both_sides_have_it_on_record(house):
 
     people = asker.get("/api/v1/matches/parties").json["items"]
     assert [one["organisation"] for one in people] == sorted(CASES)
+    found = left("2 a second State asks and gets hit or no hit", house, start)
+    assert (found["match_query/done"], found["match_notice/done"]) == (2, 4)
     audit = house.evidence("verify", "--ledger")
     assert audit.code == 0, audit.out
 
 
-def test_what_is_refused_is_refused_in_words_and_recorded(house):
-    app = create_app(house.repo)
-    asker = signed_in(house, app, f"prosecutor of {STATE}")
+def test_what_is_refused_is_refused_in_words_and_recorded(house, desks):
+    asker = desks(f"prosecutor of {STATE}").client
     nothing = ask(asker, "telephone", "+380441234567", **{"Evidence-Purpose": ""})
     assert (nothing.status_code, nothing.json["type"].rpartition("/")[2]) == (
         400, "purpose-required",

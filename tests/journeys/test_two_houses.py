@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from api.app import create_app
 from custody import verify
 from custody.receipt import TransferReceipt
 from ingest.bundle_files import unpack
@@ -22,8 +21,9 @@ from repository.continuity import case_continuity
 from repository.counterparts import pin
 from repository.deliveries import acknowledge, as_file, bundle, fits
 from repository.errors import AccessDenied, AnswerRefused, BadRequest, UnknownTransfer
-from repository.people import new_person, new_token
+from repository.people import new_person
 from repository.transfers import receive, release, released, withdraw
+from tests.desk import Desks
 from tests.house import CODE, House, own_house, run
 
 OURS = {"Origin": "http://localhost", "Content-Type": "application/json"}
@@ -75,11 +75,9 @@ def numbers(houses, tmp_path):
 
 def signed_in(house: House, name: str):
     """Return a function that asks in a session, as somebody's browser does."""
-    person = house.caller(name).person
-    token = new_token(house.repo, house.custodian, person=person, expires_at=None)[1]
-    client = create_app(house.repo).test_client()
-    begun = client.post("/api/v1/session", headers={"Authorization": f"Bearer {token}"})
-    assert begun.status_code == 201, begun.text
+    desks = Desks(house)
+    desks.register(name)
+    client = desks(name).client
 
     def ask(method, path, body=None, **headers):
         data = json.dumps(body) if isinstance(body, dict) else body

@@ -289,7 +289,7 @@ def test_what_needs_a_recent_sign_in_is_stopped_by_an_old_one_alone(right):
     needs = right in {
         Right.EXPORT, Right.DISCLOSE, Right.SHARE, Right.RELEASE, Right.RECEIVE, Right.DECIDE,
         Right.REVEAL, Right.AGREE,
-        Right.REQUEST, Right.DISPOSE,
+        Right.REQUEST, Right.DISPOSE, Right.LET_IN,
     }  # fmt: skip
     assert reasons(old, right, thing) == ({"step-up-required"} if needs else set())
     assert reasons(new, right, thing) == set()
