@@ -46,6 +46,8 @@ COMMANDS = {
     }.items()
     for name in names
 }  # fmt: skip
+# Groups to which a second module adds commands.
+ADDED_TO = {"person": "sessions", "organisation": "consent"}
 
 
 class Evidence(click.Group):
@@ -60,6 +62,8 @@ class Evidence(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"api.commands.{COMMANDS[cmd_name]}")
+        if cmd_name in ADDED_TO:
+            import_module(f"api.commands.{ADDED_TO[cmd_name]}")
         [found] = [command for command in module.COMMANDS if command.name == cmd_name]
         return found if isinstance(found, click.Command) else None
 
