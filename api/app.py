@@ -8,6 +8,7 @@ from werkzeug.exceptions import NotFound
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from api import (
+    annotations,
     cases,
     citations,
     conditional,
@@ -76,6 +77,7 @@ def create_app(repo: Repository) -> Flask:
         members,
         citations,
         derivatives,
+        annotations,
         submissions,
         uploads,
         rules,

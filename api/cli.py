@@ -30,6 +30,7 @@ COMMANDS = {
         "receipts": ("receipt",),
         "citing": ("cite", "open"),
         "copies": ("copies", "own-marking"),
+        "annotating": ("note", "tag", "assess", "annotation", "selection"),
         "court": ("verify", "export", "import"),
         "store": ("store", "erase"),
         "ledger": ("ledger",),

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from api.annotations_schema import ANNOTATION_OPERATIONS, ANNOTATION_REFUSALS
 from api.citations_schema import CITATION_OPERATIONS, CITATION_REFUSALS
 from api.derivatives_schema import DERIVATIVE_OPERATIONS, DERIVATIVE_REFUSALS
 from api.exports_schema import EXPORT_OPERATIONS, EXPORT_REFUSALS
@@ -21,6 +22,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *MATCH_OPERATIONS,
     *CITATION_OPERATIONS,
     *DERIVATIVE_OPERATIONS,
+    *ANNOTATION_OPERATIONS,
 )
 
 REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
@@ -31,4 +33,5 @@ REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
     **MATCH_REFUSALS,
     **CITATION_REFUSALS,
     **DERIVATIVE_REFUSALS,
+    **ANNOTATION_REFUSALS,
 }

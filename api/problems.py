@@ -73,6 +73,8 @@ STATUSES: dict[str, int] = {
     "unknown-notice": 404,
     "too-many-queries": 429,
     "unknown-hold": 404,
+    "unknown-annotation": 404,
+    "unknown-selection": 404,
     "unknown-working-copy": 404,
     "unknown-consent": 404,
     "on-hold": 409,

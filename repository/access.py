@@ -58,6 +58,7 @@ class Right(StrEnum):
     SHARE = "share"  # the same, with a case of another institution
     REVIEW = "review"  # the disclosure register of a proceeding
     ACKNOWLEDGE = "acknowledge"  # that one's party got what was disclosed to it
+    ANNOTATE = "annotate"  # say something of it for the case team, and read what was said
     HOLD = "hold"  # keep from erasure, for a matter
     MARK = "mark"  # say how something is to be handled
     PROTECT = "protect"  # put identities into the vault, and see codenames
@@ -98,6 +99,7 @@ ALLOWED: Mapping[Right, frozenset[str]] = {
     Right.SHARE: frozenset({"prosecutor", "custodian"}),
     Right.REVIEW: frozenset({"prosecutor", "custodian"}),
     Right.ACKNOWLEDGE: PARTIES,
+    Right.ANNOTATE: _PARTICIPANTS,
     Right.HOLD: frozenset({"investigator", "prosecutor", "custodian"}),
     Right.MARK: frozenset({"investigator", "custodian", "submitter"}),
     Right.PROTECT: frozenset({"investigator", "prosecutor", "custodian"}),
@@ -119,7 +121,7 @@ SHOWING = frozenset(  # what a seal and a circle of readers stop
         Right.LIST, Right.CONSULT, Right.HISTORY, Right.FACTS, Right.INGEST, Right.RETRIEVE,
         Right.EXTRACT, Right.EXPORT, Right.DISCLOSE, Right.PROTECT, Right.REVEAL, Right.RELEASE,
         Right.RECEIVE, Right.IMPORT, Right.TRANSFER, Right.ASSOCIATE, Right.SHARE, Right.REVIEW,
-        Right.ACKNOWLEDGE,
+        Right.ACKNOWLEDGE, Right.ANNOTATE,
     }
 )  # fmt: skip
 LEAVING = frozenset({Right.EXPORT, Right.DISCLOSE, Right.SHARE, Right.RELEASE, Right.RECEIVE})
@@ -128,7 +130,7 @@ USING = TAKING | {Right.FACTS, Right.EXTRACT}
 ASSOCIATED = frozenset(  # what a grant on a further case allows on an exhibit
     {
         Right.LIST, Right.CONSULT, Right.HISTORY, Right.FACTS, Right.RETRIEVE, Right.EXPORT,
-        Right.DISCLOSE, Right.REVIEW, Right.ACKNOWLEDGE,
+        Right.DISCLOSE, Right.REVIEW, Right.ACKNOWLEDGE, Right.ANNOTATE,
     }
 )  # fmt: skip
 # What needs a recent sign-in: what lets something leave or somebody in, and acts of two persons on

@@ -193,6 +193,18 @@ class UnknownWorkingCopy(WrongUse):
     code = "unknown-working-copy"
 
 
+class UnknownAnnotation(WrongUse):
+    """There is no such tag, note or assessment, or you have no part in its case."""
+
+    code = "unknown-annotation"
+
+
+class UnknownSelection(WrongUse):
+    """There is no such selection, or it is not shared with you."""
+
+    code = "unknown-selection"
+
+
 class OnHold(RepositoryError):
     """A matter keeps the exhibit: nothing of it is erased before every hold is released."""
 

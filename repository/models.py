@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from repository import bundle, credentials, derivations, handovers, proceedings, rules  # noqa: F401
+from repository import annotated, bundle, credentials, derivations, handovers, proceedings, rules  # noqa: F401
 from repository.columns import DIGEST, UUID, Model
 from repository.matching import tables  # noqa: F401
 from repository.search import tables as search_tables  # noqa: F401

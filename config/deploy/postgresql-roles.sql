@@ -26,7 +26,7 @@ GRANT SELECT, INSERT, DELETE ON match_token, match_item, match_key TO evidence_s
 GRANT SELECT, INSERT, UPDATE, DELETE ON match_state TO evidence_service;
 -- Words of search: made anew, and gone with what they are of.
 GRANT SELECT, INSERT, UPDATE, DELETE ON search_exhibit TO evidence_service;
-GRANT SELECT, INSERT ON consent_subject TO evidence_service;
+GRANT SELECT, INSERT ON consent_subject, annotation, annotation_version TO evidence_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON machine, setback, request_key, case_grant, announced,
     ceremony, identity_link, association TO evidence_service;
 

@@ -18,6 +18,7 @@ ALWAYS = (
         "they are not about the exhibits of this bundle",
     ),
 )
+REVIEW = "disclosure-review"
 SECTIONS_LEFT_OUT = (
     "sections C, F, G, I and J of the custody report",
     "this version of the program does not make them yet",
@@ -29,14 +30,18 @@ def closed(
 ) -> list[tuple[str, str]]:
     """Take out the openings that are not for the reader; say how many, and how many were erased.
 
-    Reviews of `case` stay open; None: the reader is a party, and none does.
+    Reviews of `case` stay open; None: the reader is a party, and none does. What the case team says
+    of an exhibit is in no bundle.
     """
-    erased = parties = internal = identifying = 0
+    erased = parties = internal = identifying = said = 0
     for entry in history:
         opened = openings[entry.index]
         erased += len(set(entry.fields.get("_sd", {})) - set(opened))
         if entry.fields["actor"]["role"] in PARTIES:
             parties += len(opened)
+            opened.clear()
+        if entry.fields["type"] == "annotation" and entry.fields.get("reason") != REVIEW:
+            said += len(opened)
             opened.clear()
         if entry.fields["type"] in INTERNAL and not _of_case(opened, case):
             internal += len(opened)
@@ -46,6 +51,7 @@ def closed(
         (erased, "withheld fields", "their openings were erased"),
         (parties, "fields of what parties read", "what a party looked at is told to no other"),
         (internal, "fields about reviews and further cases", "they are not for this reader"),
+        (said, "fields of tags, notes and assessments", "they are for the case team"),
         (identifying, "fields that name a source", "who it is takes two persons' permission"),
     )
     return [

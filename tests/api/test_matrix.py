@@ -65,6 +65,7 @@ HAND_IN = frozenset({"investigator", "custodian", "submitter"})
 PARTIES = frozenset({"counsel", "expert"})
 HISTORY = frozenset({"investigator", "analyst", "prosecutor", "custodian", "auditor"})
 PROTECT = frozenset({"investigator", "prosecutor", "custodian"})
+TEAM = frozenset({"investigator", "analyst", "prosecutor", "custodian"})
 READ = PARTIES | {"analyst", "custodian", "partner"}
 KEEP = frozenset({"investigator", "prosecutor", "custodian"})  # holds, further cases
 REVIEW = frozenset({"prosecutor", "custodian"})
@@ -87,6 +88,7 @@ class Rule:
 
 ASK = {"act": "unsealing", "subject": "{subject}", "motive": "m"}
 MARK = {"motive": "m"}
+SAID = {"motive": "withdrawn"}
 PUBLIC = Rule("public")
 MARKING = {
     "GET": Rule("exhibit", LOOK),
@@ -251,6 +253,23 @@ RULES: dict[tuple[str, str], Rule] = {
         "exhibit", PARTIES | {"analyst", "custodian", "partner"}, uses=True, states=True
     ),
     ("GET", "/api/v1/exhibits/<number>/members"): Rule("exhibit", FACTS, uses=True),
+    ("GET", "/api/v1/exhibits/<number>/annotations"): Rule("exhibit", TEAM),
+    ("POST", "/api/v1/exhibits/<number>/annotations"): Rule(
+        "exhibit", TEAM, body={"kind": "tag", "text": "t"}
+    ),
+    ("GET", "/api/v1/annotations/<annotation>"): Rule("house", frozenset()),  # there are none
+    ("POST", "/api/v1/annotations/<annotation>/versions"): Rule(
+        "house", frozenset(), body={"text": "t"}
+    ),
+    ("POST", "/api/v1/annotations/<annotation>/withdrawal"): Rule("house", frozenset(), body=SAID),
+    ("POST", "/api/v1/annotations/<annotation>/review"): Rule(
+        "house", frozenset(), body={"agrees": True, "motive": "m"}
+    ),
+    ("GET", "/api/v1/cases/<code>/selections"): Rule("case", TEAM),
+    ("POST", "/api/v1/cases/<code>/selections"): Rule(
+        "case", TEAM, body={"title": "t", "items": []}
+    ),
+    ("GET", "/api/v1/selections/<selection>"): Rule("house", frozenset()),
     ("POST", "/api/v1/exhibits/<number>/derivatives"): Rule(
         "exhibit", frozenset({"investigator", "analyst", "custodian"}), uses=True, states=True,
         query="?kind=clip&author=a&tool=t&reason=r", body=b"bytes",

@@ -39,16 +39,16 @@ EXPECTED = {
     "investigator": {
         *LOOKING, Right.OPEN_CASE, Right.HISTORY, Right.FACTS, Right.INGEST, Right.EXTRACT,
         Right.MARK, Right.REQUEST, Right.PROTECT, Right.ASSOCIATE, Right.HOLD, Right.SITUATIONS,
-        *ANSWERING, Right.IMPORT, Right.MATCH, *RECIPIENT,
+        *ANSWERING, Right.IMPORT, Right.MATCH, Right.ANNOTATE, *RECIPIENT,
     },
     "analyst": {
         *LOOKING, Right.HISTORY, Right.FACTS, Right.RETRIEVE, Right.EXTRACT, Right.REQUEST,
-        Right.SITUATIONS, Right.MATCH, *RECIPIENT,
+        Right.SITUATIONS, Right.MATCH, Right.ANNOTATE, *RECIPIENT,
     },
     "prosecutor": {
         *LOOKING, Right.HISTORY, Right.FACTS, Right.EXPORT, Right.DISCLOSE, Right.REQUEST,
         Right.PROTECT, Right.ASSOCIATE, Right.SHARE, Right.HOLD, Right.SITUATIONS, Right.REVIEW,
-        *ANSWERING, Right.RELEASE, Right.TRANSFER, Right.MATCH, *RECIPIENT,
+        *ANSWERING, Right.RELEASE, Right.TRANSFER, Right.MATCH, Right.ANNOTATE, *RECIPIENT,
     },
     "custodian": set(Right) - {Right.ACKNOWLEDGE},
     "auditor": {Right.HISTORY, Right.AUDIT, Right.SITUATIONS},
