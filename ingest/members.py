@@ -27,6 +27,7 @@ from repository import Repository
 from repository.access import Right
 from repository.authorise import Caller, on_exhibit
 from repository.citations import of_member
+from repository.consult import known
 from repository.errors import BadRequest, Erased, IntegrityError
 from repository.exhibits import latest_run, ref
 from repository.extractions import record_of, show_record
@@ -77,11 +78,13 @@ def list_members(repo: Repository, caller: Caller, number: str) -> Iterator[dict
         UnknownExhibit, NotExtracted, Erased, IntegrityError: as `show_record`; recorded.
     """
     members = show_record(repo, caller, number)["members"]
-    _, _, exhibit = on_exhibit(repo, caller, Right.CONSULT, number, attempted=Act.CONSULTATION)
+    _, case, exhibit = on_exhibit(repo, caller, Right.CONSULT, number, attempted=Act.CONSULTATION)
     with repo.database.reading() as session:
         children = known_children(session, exhibit.id, [one["path"] for one in members])
+        mine = {one.id for one in known(repo, session, caller, case, list(children.values()))}
     for one in members:
         child = children.get(one["path"])
+        child = child if child is not None and child.id in mine else None
         yield {
             "member": one["path"],
             "size": one["size"],

@@ -1,6 +1,7 @@
 """A place in an exhibit has one written form; it opens there, and nothing else does."""
 
 import io
+import json
 import zipfile
 from hashlib import sha256
 
@@ -202,3 +203,17 @@ def test_bytes_over_http_are_those_of_the_place(house, box):
     assert without.status_code == 400
     assert house.last("access_denied")["reasons"] == ["purpose-required"]
     assert house.repo.ledger.size() > before
+
+
+def test_a_child_that_one_may_not_know_of_is_told_by_no_listing_and_no_place(house, box):
+    number, child, _ = box
+    marked = house.evidence("mark", child, "--sealed", "--motive", "m")
+    assert marked.code == 0, marked.err
+    rows = house.evidence("members", number, person="analyst").lines
+    assert [one["exhibit"] for one in rows] == [None, None]
+    locator = next(one["locator"] for one in rows if "a%20b" in one["locator"])
+    [place] = house.evidence("open", locator, person="analyst").lines
+    assert (place["exhibit"], place["member"]["exhibit"]) == (number, None)
+    assert child not in json.dumps([rows, place])
+    deeper = f"{number}#member=%D1%84%D0%BE%D1%82%D0%BE/a%20b.txt&bytes=0-1"
+    assert house.evidence("open", deeper, person="analyst").code == 2  # as one not taken out
