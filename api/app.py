@@ -29,6 +29,7 @@ from api import (
     proceedings,
     register,
     rules,
+    search,
     session,
     submissions,
     transfers,
@@ -90,6 +91,7 @@ def create_app(repo: Repository) -> Flask:
         identities,
         transfers,
         matches,
+        search,
         custody_log,
         pages,
     ):

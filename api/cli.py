@@ -42,6 +42,7 @@ COMMANDS = {
         "sessions": ("session",),
         "identity": ("identity",),
         "match": ("match",),
+        "search": ("search", "reindex"),
         "service": ("worker", "serve", "demo"),
         "witness": ("witness",),
     }.items()

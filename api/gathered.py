@@ -8,6 +8,7 @@ from api.derivatives_schema import DERIVATIVE_OPERATIONS, DERIVATIVE_REFUSALS
 from api.exports_schema import EXPORT_OPERATIONS, EXPORT_REFUSALS
 from api.matches_schema import MATCH_OPERATIONS, MATCH_REFUSALS
 from api.rules_schema import RULE_OPERATIONS, RULE_REFUSALS
+from api.search_schema import SEARCH_OPERATIONS, SEARCH_REFUSALS
 from api.session_schema import SESSION_OPERATIONS, SESSION_REFUSALS
 from api.transfers_schema import TRANSFER_OPERATIONS, TRANSFER_REFUSALS
 
@@ -20,6 +21,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *EXPORT_OPERATIONS,
     *TRANSFER_OPERATIONS,
     *MATCH_OPERATIONS,
+    *SEARCH_OPERATIONS,
     *CITATION_OPERATIONS,
     *DERIVATIVE_OPERATIONS,
     *ANNOTATION_OPERATIONS,
@@ -31,6 +33,7 @@ REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
     **EXPORT_REFUSALS,
     **TRANSFER_REFUSALS,
     **MATCH_REFUSALS,
+    **SEARCH_REFUSALS,
     **CITATION_REFUSALS,
     **DERIVATIVE_REFUSALS,
     **ANNOTATION_REFUSALS,

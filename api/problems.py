@@ -54,6 +54,7 @@ STATUSES: dict[str, int] = {
     "wrong-database": 503,
     "disk-full": 507,
     "bad-request": 400,
+    "bad-query": 400,
     "unknown-case": 404,
     "unknown-exhibit": 404,
     "unknown-person": 404,

@@ -117,6 +117,12 @@ class BadRequest(WrongUse):
     code = "bad-request"
 
 
+class BadQuery(BadRequest):
+    """A search cannot be read; the message says what to do."""
+
+    code = "bad-query"
+
+
 class UnknownCase(WrongUse):
     """There is no such case, or you have no part in it."""
 

@@ -128,6 +128,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", "/api/v1/matches"): Rule(  # nobody's institution takes part
         "house", frozenset(), body={"kind": "telephone", "value": "+1 555 0100"}
     ),
+    ("POST", "/api/v1/search"): Rule("person", body={"query": "anything"}),
     ("GET", "/api/v1/matches/notices"): Rule("house", CASE),
     ("GET", "/api/v1/matches/parties"): Rule("house", CASE),
     ("POST", "/api/v1/matches/notices/<notice>/acknowledgement"): Rule("house", frozenset()),

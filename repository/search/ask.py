@@ -1,0 +1,165 @@
+"""Search: what was asked and what is shown are an entry before anything is answered.
+
+What was asked is withheld behind the salted commitment: it tells what is investigated.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from custody.canonical import dumps
+from custody.entry import Act, Draft
+from repository import Repository
+from repository.authorise import Caller, refuse
+from repository.consult import Described
+from repository.errors import AccessDenied
+from repository.exhibits import latest_runs
+from repository.models import Case, Exhibit
+from repository.sealed import put_document
+from repository.search.expression import TIERS
+from repository.search.find import Finder, Hit
+from repository.search.grammar import All, Node, Term, parse
+from repository.search.scope import Scope
+from repository.search.tokens import Keyed
+
+PAGE = 50
+_CHUNK = 500
+COUNTED = 1_000  # beyond it an answer says "more than"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One exhibit of an answer, and the tier in which it was found."""
+
+    described: Described
+    tier: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A page of what was found."""
+
+    found: Sequence[Found]
+    after: tuple[int, int] | None  # the place after which the next page begins
+    count: int | None  # of all, on the first page: exact up to `COUNTED`
+    more: bool  # there are more than were counted
+    unread: int  # exhibits that are not indexed as they are now; at most `COUNTED`
+    facets: dict[str, list[dict[str, Any]]] | None  # of what was counted, where asked for
+    digest: str  # of the list that was shown, as the entry has it
+
+
+def search(
+    repo: Repository,
+    caller: Caller,
+    query: str,
+    *,
+    case: str | None = None,
+    after: tuple[int, int] | None = None,
+    limit: int = PAGE,
+    facets: bool = False,
+) -> Answer:
+    """Return a page of the exhibits that a query finds; recorded, whatever it finds.
+
+    Args:
+        repo: the repository.
+        caller: who searches.
+        query: what is asked (`grammar`).
+        case: only exhibits registered in the case of this code.
+        after: where the last page ended.
+        limit: how many exhibits a page has.
+        facets: count what was found by case, family and type too; on the first page.
+
+    Raises:
+        BadQuery: it cannot be read; nothing was asked, nothing is recorded.
+        AccessDenied: the token adds to one submission; recorded.
+    """
+    node: Node = parse(query)
+    if case is not None:
+        node = All((node, Term(case, "case")))
+    if caller.only is not None:
+        error = AccessDenied("this token adds to one submission and reads nothing")
+        refuse(repo, caller, Act.CONSULTATION, ["token-scope"], error, asked=query)
+    with repo.database.reading() as session:
+        scope = Scope.of(session, caller, repo.clock())
+        finder = Finder(session, Keyed(repo), scope)
+        wanted = limit + 1 if after is not None else max(limit, COUNTED) + 1
+        hits = list(islice(finder.hits(node, after=after), wanted))
+        page = hits[:limit]
+        ids = [hit.exhibit_id for hit in page]
+        rows = session.execute(
+            select(Exhibit, Case.code)
+            .join(Case, Case.id == Exhibit.case_id)
+            .where(Exhibit.id.in_(ids))
+        )
+        exhibits = {exhibit.id: (exhibit, code) for exhibit, code in rows}
+        runs = latest_runs(session, ids)
+        unread = finder.unread(COUNTED)
+        counted = hits[:COUNTED]
+        counts = _facets(session, counted) if facets and after is None else None
+    found = [
+        Found(Described(*exhibits[hit.exhibit_id], runs.get(hit.exhibit_id)), hit.tier)
+        for hit in page
+    ]
+    digest = _record(repo, caller, query, case, found)
+    return Answer(
+        found,
+        after=_place(page[-1]) if len(hits) > limit else None,
+        count=None if after is not None else len(counted),
+        more=after is None and len(hits) > len(counted),
+        unread=unread,
+        facets=counts,
+        digest=digest,
+    )
+
+
+def _facets(session: Session, hits: Sequence[Hit]) -> dict[str, list[dict[str, Any]]]:
+    """Return by case, family and type how many of the counted exhibits there are."""
+    ids = [hit.exhibit_id for hit in hits]
+    runs = latest_runs(session, ids)
+    kept: dict[str, Counter[str | None]] = {"case": Counter(), "family": Counter()}
+    for start in range(0, len(ids), _CHUNK):
+        rows = session.execute(
+            select(Case.code, Exhibit.family)
+            .join(Case, Case.id == Exhibit.case_id)
+            .where(Exhibit.id.in_(ids[start : start + _CHUNK]))
+        )
+        for code, family in rows:
+            kept["case"][code] += 1
+            kept["family"][family] += 1
+    kept["type"] = Counter(runs[one].mime if one in runs else None for one in ids)
+    return {
+        name: [
+            {"value": value, "count": count}
+            for value, count in sorted(counts.items(), key=lambda one: (-one[1], one[0] or ""))
+        ]
+        for name, counts in kept.items()
+    }
+
+
+def _place(hit: Hit) -> tuple[int, int]:
+    return TIERS.index(hit.tier), hit.n
+
+
+def _record(
+    repo: Repository, caller: Caller, query: str, case: str | None, found: Sequence[Found]
+) -> str:
+    listed = [one.described.exhibit.number for one in found]
+    stored, digest = put_document(repo, dumps(listed))
+    withheld: dict[str, object] = {"asked": query}
+    if case is not None:
+        withheld["case"] = case
+    repo.ledger.record(
+        Draft(
+            Act.CONSULTATION,
+            caller.actor(),
+            reason="search",
+            plain={"count": len(listed), "outputs": [digest], "location": stored.location()},
+            withheld=withheld,
+        )
+    )
+    return digest

@@ -1,0 +1,181 @@
+"""What people ask: words, "phrases", AND, OR, NOT, parentheses and fields. No expressions are run.
+
+    query  = and (OR and)*        and = not ([AND] not)*        not = [NOT] (`(` query `)` | term)
+    term   = word | "phrase" | field:word | field:"phrase"
+
+>>> parse('bridge NOT (name:"the river" OR case:KRN)')
+All(parts=(Term(text='bridge'), Not(part=Either(parts=(Term(text='the river', field='name'...
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from repository.errors import BadQuery
+from repository.naming import shown
+from repository.search.words import words
+
+MOST_CHARACTERS = 1_000
+MOST_TERMS = 32
+MOST_DEPTH = 8
+FIELDS = (
+    "case", "family", "type", "name", "device", "account", "place", "note", "tag", "state", "seal",
+)  # fmt: skip
+VALUES = {"state": ("kept", "erased"), "seal": ("yes", "no")}
+_JOINERS = "\u200c\u200d"  # they are part of how Persian and Burmese are written
+_TOKEN = re.compile(
+    r"""\s*(?:(?P<open>\()|(?P<close>\))
+    |(?:(?P<field>[A-Za-z]+):)?(?:"(?P<phrase>[^"]*)"|(?P<word>[^\s()"]+)))""",
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One word, or several that stand side by side; in a field, or anywhere."""
+
+    text: str
+    field: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """What has all of the parts."""
+
+    parts: "tuple[Node, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """What has one of the parts or more."""
+
+    parts: "tuple[Node, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """What has not the part."""
+
+    part: "Node"
+
+
+Node = Term | All | Either | Not
+
+
+def parse(query: str) -> Node:
+    """Return what a query asks.
+
+    Raises:
+        BadQuery: it cannot be read, or is too long or too deep; the message says what to do.
+    """
+    if len(query) > MOST_CHARACTERS:
+        raise BadQuery(
+            f"a query has at most {MOST_CHARACTERS} characters, this one has {len(query)}; search "
+            "for fewer words, or in steps"
+        )
+    for one in query:
+        kind = unicodedata.category(one)
+        if kind in ("Cc", "Cf", "Cs") and one not in f"\t\n\r{_JOINERS}":
+            raise BadQuery(
+                f"the query holds the invisible character U+{ord(one):04X}; write it without"
+            )
+    if query.count('"') % 2:
+        raise BadQuery("a quotation mark has no partner; close the phrase, or leave the mark out")
+    return _Parser(_tokens(query)).query(0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    kind: str  # open, close, AND, OR, NOT, term
+    term: Term | None = None
+
+
+def _tokens(query: str) -> list[_Token]:
+    found: list[_Token] = []
+    at, end = 0, len(query.rstrip())
+    while at < end:
+        one = _TOKEN.match(query, at)
+        if one is None:
+            raise BadQuery(f"the query cannot be read from here on: {shown(query[at : at + 40])}")
+        at = one.end()
+        if one["open"] or one["close"]:
+            found.append(_Token("open" if one["open"] else "close"))
+        elif one["word"] in ("AND", "OR", "NOT") and not one["field"]:
+            found.append(_Token(one["word"]))
+        else:
+            text = one["word"] if one["phrase"] is None else one["phrase"]
+            found.append(_Token("term", _term(one["field"], text)))
+    if sum(one.kind == "term" for one in found) > MOST_TERMS:
+        raise BadQuery(f"a query has at most {MOST_TERMS} words and phrases; search in steps")
+    return found
+
+
+def _term(field: str | None, text: str) -> Term:
+    if field is None:
+        if not any(True for _ in words(text)):
+            raise BadQuery(f"{shown(text)} has no letter or digit to search for")
+        return Term(text)
+    field = field.casefold()
+    if field not in FIELDS:
+        raise BadQuery(
+            f"there is no field {shown(field)}; fields are {', '.join(FIELDS)}; to search for a "
+            "text with a colon, put it in quotation marks"
+        )
+    allowed = VALUES.get(field)
+    if allowed is not None and text not in allowed:
+        raise BadQuery(f"{field}: is one of {', '.join(allowed)}")
+    if not any(True for _ in words(text)):
+        raise BadQuery(f"say what {field}: is, with a letter or digit")
+    return Term(text, field)
+
+
+class _Parser:
+    """Descends into the query; where it is does not go back."""
+
+    def __init__(self, tokens: list[_Token]) -> None:
+        self._tokens = tokens
+        self._at = 0
+
+    def query(self, depth: int) -> Node:
+        """Read alternatives, up to the end of the query or of the parenthesis."""
+        if depth > MOST_DEPTH:
+            raise BadQuery(f"parentheses stand at most {MOST_DEPTH} deep; search in steps")
+        parts = [self._every(depth)]
+        while self._next() == "OR":
+            self._at += 1
+            parts.append(self._every(depth))
+        if depth == 0 and self._next() is not None:
+            raise BadQuery("a parenthesis is closed that was never opened")
+        return parts[0] if len(parts) == 1 else Either(tuple(parts))
+
+    def _every(self, depth: int) -> Node:
+        parts = [self._one(depth)]
+        while self._next() in ("AND", "NOT", "open", "term"):
+            self._at += self._next() == "AND"
+            parts.append(self._one(depth))
+        return parts[0] if len(parts) == 1 else All(tuple(parts))
+
+    def _one(self, depth: int) -> Node:
+        turned = False
+        while self._next() == "NOT":
+            self._at += 1
+            turned = not turned
+        kind = self._next()
+        if kind == "open":
+            self._at += 1
+            found = self.query(depth + 1)
+            if self._next() != "close":
+                raise BadQuery("a parenthesis is not closed")
+        elif kind == "term":
+            term = self._tokens[self._at].term
+            if term is None:
+                raise BadQuery("the query cannot be read")
+            found = term
+        else:
+            after = {None: "at its end", "close": "before a closing parenthesis"}.get(kind)
+            raise BadQuery(f"a word is missing {after or f'before {kind}'}")
+        self._at += 1
+        return Not(found) if turned else found
+
+    def _next(self) -> str | None:
+        return self._tokens[self._at].kind if self._at < len(self._tokens) else None

@@ -1,0 +1,152 @@
+"""Of which exhibits somebody may know, and of whose facts: `decide`, asked as seldom as possible.
+
+Within a case `decide` says the same of all exhibits that nothing was said of: no marking of theirs,
+their submission or what they were taken out of, no disclosure, further case, consent or permission.
+So it is asked once for a case about such an exhibit (`Scope.plain`), and one by one about all
+others (`Scope.levels`), which the database names (`special`). `test_search_scope` compares with
+`decide` on every exhibit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, exists, or_, select
+from sqlalchemy.orm import Session
+
+from repository import facts
+from repository.access import EVERYWHERE, Held, Right, Thing, Who, decide
+from repository.authorise import Caller, of_exhibits
+from repository.models import Case, ChildExhibit, Exhibit, Grant, Submission
+from repository.proceedings import Association
+from repository.rules import Approval, ConsentSubject, Disclosed, Marking
+from repository.search.tokens import FACTS, OPEN
+
+_CHUNK = 500
+
+
+@dataclass(slots=True)
+class Scope:
+    """What somebody may know, at one moment."""
+
+    caller: Caller
+    now: datetime
+    cases: dict[str, Case]  # those that somebody takes part in, by id
+    asking: dict[str, Who]  # as whom, in each
+    plain: dict[str, str | None] = field(default_factory=dict)  # what may be known of a plain one
+
+    @classmethod
+    def of(cls, session: Session, caller: Caller, now: datetime) -> "Scope":
+        """Return the scope of somebody, from a few questions to the database."""
+        person = caller.person
+        held: dict[str, list[Held]] = {}
+        grants = select(Grant).where(Grant.person_id == person.id)
+        for row in session.scalars(grants):
+            held.setdefault(row.case_id, []).append(Held(row.role, row.party, row.until))
+        query = select(Case)
+        if person.role not in EVERYWHERE:
+            query = query.where(Case.id.in_(select(Grant.case_id).where(
+                Grant.person_id == person.id
+            )))  # fmt: skip
+        cases = {case.id: case for case in session.scalars(query)}
+        marked = facts.markings(session, list(cases))
+        permitted = facts.permitted(session, list(cases), person.id)
+        scope = cls(caller, now, cases, {id_: _who(caller, held.get(id_, ())) for id_ in cases})
+        for id_, case in cases.items():
+            thing = Thing(
+                "exhibit",
+                organisation=case.organisation,
+                markings=(marked[id_],) if id_ in marked else (),
+                permitted=permitted.get(id_, {}),
+            )
+            scope.plain[id_] = _level(scope.asking[id_], thing, now)
+        return scope
+
+    def plainly(self, level: str) -> list[str]:
+        """Return the cases of whose plain exhibits so much may be known, and no more."""
+        return sorted(id_ for id_, found in self.plain.items() if found == level)
+
+    @property
+    def _own(self) -> bool:
+        """Say whether somebody may know of exhibits because they handed them over."""
+        roles = {one.role for who in self.asking.values() for one in who.held}
+        return "submitter" in roles | {self.caller.person.role}
+
+    @property
+    def _parties(self) -> list[str]:
+        return sorted({one.party for who in self.asking.values() for one in who.held if one.party})
+
+    def special(self, exhibit: Any, submission: Any) -> ColumnElement[bool]:
+        """Return whether something was said of an exhibit, for which `decide` is asked about it."""
+        person = self.caller.person.id
+        found = [
+            exists().where(Marking.subject.in_([exhibit, submission])),
+            exists().where(ChildExhibit.exhibit_id == exhibit),
+            exists().where(ConsentSubject.subject.in_([exhibit, submission])),
+            exists().where(
+                Approval.subject.in_([exhibit, submission]),
+                Approval.requested_by == person,
+                Approval.state == "approved",
+            ),
+            self._associated(exhibit),
+        ]
+        if self._parties:
+            found.append(
+                exists().where(Disclosed.exhibit_id == exhibit, Disclosed.party.in_(self._parties))
+            )
+        if self._own:
+            found.append(
+                exists().where(Submission.id == submission, Submission.person_id == person)
+            )
+        return or_(*found)
+
+    def _associated(self, exhibit: Any) -> ColumnElement[bool]:
+        return exists().where(
+            Association.exhibit_id == exhibit,
+            Association.case_id.in_(
+                select(Grant.case_id).where(Grant.person_id == self.caller.person.id)
+            ),
+        )
+
+    def within(self, case: Any, exhibit: Any, submission: Any, level: str) -> ColumnElement[bool]:
+        """Return which exhibits may be known so far; of special ones it is still to be decided."""
+        others = sorted(set(self.plain) - set(self.plainly(level)))
+        found = [case.in_(self.plainly(level)), self._associated(exhibit)]
+        if others:
+            found.append(case.in_(others) & self.special(exhibit, submission))
+        return or_(*found)
+
+    def levels(self, session: Session, exhibits: Sequence[str]) -> dict[str, str | None]:
+        """Return what may be known of exhibits: FACTS, OPEN, or nothing at all."""
+        found: dict[str, str | None] = {}
+        for start in range(0, len(exhibits), _CHUNK):
+            some = exhibits[start : start + _CHUNK]
+            query = (
+                select(Exhibit, Case)
+                .join(Case, Case.id == Exhibit.case_id)
+                .where(Exhibit.id.in_(some))
+            )
+            by_case: dict[str, tuple[Case, list[Exhibit]]] = {}
+            for exhibit, case in session.execute(query):
+                by_case.setdefault(case.id, (case, []))[1].append(exhibit)
+            for id_, (case, of_it) in by_case.items():
+                asking = self.asking.get(id_) or _who(self.caller, ())
+                things = of_exhibits(session, self.caller, case, of_it)
+                for exhibit, thing in zip(of_it, things, strict=True):
+                    found[exhibit.id] = _level(asking, thing, self.now)
+        return found
+
+
+def _who(caller: Caller, held: Sequence[Held]) -> Who:
+    person = caller.person
+    return Who(
+        person.id, person.role, person.organisation, tuple(held), person.ended_at,
+        only=caller.only, recent_until=caller.recent_until,
+    )  # fmt: skip
+
+
+def _level(asking: Who, thing: Thing, now: datetime) -> str | None:
+    if not decide(asking, Right.CONSULT, thing, None, now).allowed:
+        return None
+    return FACTS if decide(asking, Right.FACTS, thing, None, now).allowed else OPEN

@@ -1,0 +1,384 @@
+"""Search: what finds what, in which order, for whom; and that it is recorded before it is told."""
+
+import json
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from api.app import create_app
+from repository import facts
+from repository.access import Right, decide
+from repository.authorise import of_exhibits, who
+from repository.cases import find_case
+from repository.errors import AccessDenied, BadQuery
+from repository.models import Case, Exhibit
+from repository.people import grant, new_person
+from repository.search import ask, grammar, index, sources
+from repository.search.ask import search
+from repository.search.scope import Scope
+from repository.search.tokens import FACTS
+from tests.house import House
+from tests.one_house import one_house, signed_in
+
+TEXTS = {
+    "bridge.txt": "The bridge over the river was blown up at night. Witness: Mohammed Al-Khatib",
+    "міст.txt": "Міст через річку в Андріївці. Свідок: Мар’яна Шевченко з Маріуполя",
+    "شهادة.txt": "شهادة محمد الخطيب عن القصف في المدرسة سنة ٢٠١٣",
+    "chinese.txt": "证据链很长，王先生在北京",
+    "burmese.txt": "မြန်မာနိုင်ငံတွင် ဖြစ်ပွားခဲ့သည်",
+    "france.txt": "L'église Saint-Étienne a été détruite; témoin: Chevtchenko",
+    "river of names.txt": "nothing else",
+}
+
+
+def said_in(about):
+    name = about.exhibit.path.decode().rpartition("/")[2]
+    yield sources.Text(FACTS, TEXTS.get(name, ""))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    with one_house(tmp_path_factory) as found, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sources, "SOURCES", (*sources.SOURCES, said_in))
+        house = found.house
+        folder = tmp_path_factory.mktemp("texts")
+        for name, content in TEXTS.items():
+            (folder / name).write_text(content)
+        repo, custodian = house.repo, house.custodian
+        with repo.database.reading() as session:
+            other = find_case(session, "OTHER")
+        for name, role in (("giver", "submitter"), ("partner", "partner"), ("counsel", "counsel")):
+            person = new_person(repo, custodian, name=name, role=role, organisation=None)
+            party = "defence of A" if role == "counsel" else None
+            grant(repo, custodian, case=house.case, person=person, role=role, party=party)
+        grant(repo, custodian, case=other, person=house.caller("prosecutor").person,
+              role="prosecutor")  # fmt: skip
+        for code, person in (("KRN", "investigator"), ("OTHER", None), ("KRN", "giver")):
+            paths = sorted(folder.iterdir()) if code == "KRN" else [folder / "bridge.txt"]
+            paths = paths if person != "giver" else [folder / "france.txt"]
+            said = house.evidence("ingest", *paths, "--case", code, "--no-extract", person=person)
+            assert said.code == 0, said.err
+        _index_all(house)
+        yield found
+
+
+def _index_all(house: House) -> None:
+    with house.repo.database.writing() as session:
+        ids = list(session.scalars(select(Exhibit.id)))
+        for exhibit in session.scalars(select(Exhibit)):
+            exhibit.processed_at = exhibit.registered_at
+        index.expect(session, ids)
+    assert index.make_all(house.repo)[1] == {}
+
+
+@pytest.fixture
+def house(made, monkeypatch) -> House:
+    return made.enter(monkeypatch)
+
+
+def names(house: House, query: str, person: str = "analyst", **options) -> list[str]:
+    found = search(house.repo, house.caller(person), query, **options).found
+    return [one.described.exhibit.path.decode().rpartition("/")[2] for one in found]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("bridge", {"bridge.txt"}),
+        ("bridges", {"bridge.txt"}),
+        ('"blown up"', {"bridge.txt"}),
+        ('"up blown"', set()),
+        ("river", {"bridge.txt", "river of names.txt"}),
+        ("name:river", {"river of names.txt"}),
+        ("мар'яна", {"міст.txt"}),
+        ("Мар'яна Шевченко", {"міст.txt"}),
+        ("Mariana Shevchenko", {"міст.txt"}),
+        ("Маріуполь", {"міст.txt"}),
+        ("Мариуполь", {"міст.txt"}),
+        ("Shevchenko", {"міст.txt", "france.txt"}),
+        ("محمد", {"شهادة.txt", "bridge.txt"}),
+        ("مُحَمَّد الخطيب", {"شهادة.txt"}),
+        ("المدرسه", {"شهادة.txt"}),
+        ("مدرسة", {"شهادة.txt"}),
+        ("2013", {"شهادة.txt"}),
+        ("Muhammad", {"bridge.txt", "شهادة.txt"}),
+        ("证据", {"chinese.txt"}),
+        ("王", {"chinese.txt"}),
+        ("北京 证据链很长", {"chinese.txt"}),
+        ("北京人", set()),
+        ("မြန်မာ", {"burmese.txt"}),
+        ("eglise", {"france.txt"}),
+        ("l'église", {"france.txt"}),
+        ("saint-étienne", {"france.txt"}),
+        ("міст OR bridge", {"міст.txt", "bridge.txt"}),
+        ("bridge OR (міст NOT маріуполя)", {"bridge.txt"}),
+        ("NOT (bridge OR міст) AND (river OR 王)", {"river of names.txt", "chinese.txt"}),
+        ("river state:erased", set()),
+        ("river (seal:yes OR name:names)", {"river of names.txt"}),
+        ("river NOT state:erased seal:no case:KRN", {"bridge.txt", "river of names.txt"}),
+        ("case:OTHER", set()),
+        ("type:jpeg", set()),
+    ],
+)
+def test_a_query_finds(house, query, found):
+    assert set(names(house, query)) == found
+
+
+def test_the_nearest_come_first_and_each_once(house):
+    assert names(house, "river") == ["river of names.txt", "bridge.txt"]
+    said = search(house.repo, house.caller("analyst"), "Mohammed").found
+    assert [one.tier for one in said] == ["exact", "sound"]
+
+
+def test_pages_follow_each_other_without_gap_or_repetition(house):
+    whole = names(house, "NOT zebra")
+    assert len(whole) == len(TEXTS) + 1
+    paged, place = [], None
+    while True:
+        answer = search(
+            house.repo, house.caller("analyst"), "NOT zebra", after=place, limit=3, facets=True
+        )
+        assert (answer.count is None) == (place is not None)
+        paged += [one.described.exhibit.path.decode().rpartition("/")[2] for one in answer.found]
+        place = answer.after
+        if place is None:
+            break
+    assert paged == whole
+
+
+def test_counts_end_where_they_say_so(house, monkeypatch):
+    monkeypatch.setattr(ask, "COUNTED", 3)
+    answer = search(house.repo, house.caller("analyst"), "NOT zebra", limit=2, facets=True)
+    assert (answer.count, answer.more) == (3, True)
+    assert answer.facets is not None
+    assert answer.facets["case"] == [{"value": "KRN", "count": 3}]
+
+
+def test_a_search_is_an_entry_with_what_was_shown_and_what_was_asked_is_withheld(house):
+    before = len(house.entries())
+    answer = search(house.repo, house.caller("analyst"), "bridge")
+    entry = house.entries()[before].fields
+    assert (entry["type"], entry["reason"], entry["count"]) == ("consultation", "search", 1)
+    assert entry["outputs"] == [answer.digest]
+    assert "bridge" not in json.dumps(entry)
+    [opened] = house.repo.ledger.openings([before]).values()
+    assert "bridge" in repr(opened)
+
+
+def test_nothing_is_answered_if_it_cannot_be_recorded(house, monkeypatch):
+    def full(*_):
+        raise OSError("no room")
+
+    monkeypatch.setattr("custody.ledger.Ledger.record", full)
+    with pytest.raises(OSError, match="no room"):
+        search(house.repo, house.caller("analyst"), "bridge")
+
+
+def test_an_answer_says_what_it_does_not_know_yet_of_what_the_asker_may_know(house):
+    with house.repo.database.writing() as session:
+        found = session.scalars(select(Exhibit).order_by(Exhibit.registration)).all()
+        index.expect(session, [found[0].id])
+        found[1].processed_at = None
+    assert search(house.repo, house.caller("analyst"), "bridge").unread == 2
+    assert search(house.repo, house.caller("stranger"), "bridge").unread == 0
+    _index_all(house)
+    assert search(house.repo, house.caller("analyst"), "bridge").unread == 0
+
+
+def test_each_role_finds_what_it_may_know(house):
+    assert names(house, "bridge", "stranger") == []
+    assert names(house, "bridge", "counsel") == []
+    assert len(names(house, "bridge", "prosecutor")) == 2  # in both cases
+    assert names(house, "bridge", "prosecutor", case="OTHER") == ["bridge.txt"]
+    assert names(house, "name:france", "giver") == ["france.txt"]
+    assert names(house, "église", "giver") == []  # what stands in it is not theirs to search
+    assert names(house, "name:bridge", "giver") == []
+
+
+# --- scope
+
+
+def decided(house: House, person: str) -> dict[str, str | None]:
+    """Return what `decide` says of each exhibit, asked one by one."""
+    found: dict[str, str | None] = {}
+    caller, now = house.caller(person), house.repo.clock()
+    with house.repo.database.reading() as session:
+        for exhibit in session.scalars(select(Exhibit)).all():
+            case = session.get_one(Case, exhibit.case_id)
+            [thing] = of_exhibits(session, caller, case, [exhibit])
+            asking = who(session, caller, case)
+            level = None
+            if decide(asking, Right.CONSULT, thing, None, now).allowed:
+                level = "c"
+                if decide(asking, Right.FACTS, thing, None, now).allowed:
+                    level = "a"
+            found[exhibit.number] = level
+    return found
+
+
+PEOPLE = ("analyst", "prosecutor", "stranger", "partner", "counsel", "giver", "investigator")
+
+
+def test_the_scope_is_what_decide_says_of_every_exhibit(house):
+    """Markings of every kind on exhibits, a submission and a case; a disclosure; a further case."""
+    for words in (
+        ("mark", "KRN-000002", "--sealed", "--named", "prosecutor", "--motive", "m"),
+        ("mark", "KRN-000003", "--withdrawn", "--motive", "m"),
+        ("mark", "KRN-000004", "--tlp", "RED", "--motive", "m"),
+        ("disclose", "KRN-000001", "--to", "defence of A"),
+        ("associate", "add", "KRN-000005", "OTHER", "--motive", "m"),
+    ):
+        said = house.evidence(*words)
+        assert said.code == 0, said.err
+    every = []
+    for person in PEOPLE:
+        expected = decided(house, person)
+        every.append(tuple(expected.values()))
+        found = {
+            one.described.exhibit.number
+            for one in search(house.repo, house.caller(person), "NOT zebra").found
+        }
+        assert found == {number for number, level in expected.items() if level}, person
+        with house.repo.database.reading() as session:
+            scope = Scope.of(session, house.caller(person), house.repo.clock())
+            ids = dict(session.execute(select(Exhibit.id, Exhibit.number)).all())
+            levels = scope.levels(session, list(ids))
+        assert {ids[one]: level for one, level in levels.items()} == expected, person
+    assert len(set(every)) >= 6  # each of them knows something else
+    assert names(house, "name:chinese") == ["chinese.txt"]
+    assert names(house, "证据") == []  # consent to use it was withdrawn: its name is all
+
+
+def test_no_answer_differs_because_of_what_the_asker_may_not_know(house, tmp_path):
+    """The same questions before and after exhibits with all those words came to another case."""
+    queries = (
+        "bridge", "river", '"blown up"', "Mohammed", "Шевченко", "证据", "NOT zebra",
+        "bridge OR міст", "NOT bridge", "seal:no river", "case:OTHER", "name:bridge",
+    )  # fmt: skip
+
+    def answers():
+        found = []
+        for query in queries:
+            one = search(house.repo, house.caller("analyst"), query, limit=3, facets=True)
+            found.append(
+                (
+                    [(hit.described.exhibit.number, hit.tier) for hit in one.found],
+                    one.count, one.more, one.unread, one.facets, one.after, one.digest,
+                )
+            )  # fmt: skip
+        return found
+
+    before = answers()
+    for n in range(3):
+        hidden = tmp_path / f"bridge river {n}.txt"
+        hidden.write_text(str(n))
+        TEXTS[hidden.name] = "\n".join(TEXTS.values())
+        said = house.evidence("ingest", hidden, "--case", "OTHER", "--no-extract")
+        assert said.code == 0, said.err
+        assert answers() == before  # not looked at yet
+    _index_all(house)
+    assert answers() == before
+
+
+# --- queries
+
+
+@pytest.mark.parametrize(
+    ("query", "why"),
+    [
+        ("a" * 10_000, "at most 1000 characters"),
+        ('"open', "no partner"),
+        ("(a", "not closed"),
+        ("a)", "never opened"),
+        ("a AND", "at its end"),
+        ("OR a", "before OR"),
+        ("()", "before a closing"),
+        ("", "at its end"),
+        ("   ", "at its end"),
+        ("NOT", "at its end"),
+        ("!!!", "no letter or digit"),
+        ("a\u202eb", "U\\+202E"),
+        ("a\0b", "U\\+0000"),
+        ("a\ud800", "U\\+D800"),
+        ("colour:red", "no field"),
+        ("https://example.org", "no field"),
+        ("seal:maybe", "yes, no"),
+        ("name:!", "letter or digit"),
+        (" ".join("a" * 33), "at most 32"),
+        ("(" * 9 + "a" + ")" * 9, "at most 8 deep"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_what_to_do_and_nothing_is_recorded(house, query, why):
+    before = len(house.entries())
+    with pytest.raises(BadQuery, match=why):
+        search(house.repo, house.caller("analyst"), query)
+    assert len(house.entries()) == before
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(alphabet="ab \"()ANDORNOT:*\u0301證\u1019?+{}[]\\^$|.%_'-", max_size=60))
+def test_any_text_is_a_query_or_a_clear_refusal(text):
+    with suppress(BadQuery):
+        assert grammar.parse(text)
+
+
+def test_signs_of_expressions_and_of_databases_are_read_as_what_they_stand_between(house):
+    for query in ("(a+)+$", "%_%a", "a* NEAR b", "{a b}: c", "a -- b", "a'; DROP TABLE x"):
+        try:
+            names(house, query)
+        except BadQuery:
+            continue
+    assert names(house, "brid*") == []
+
+
+# --- over HTTP, on the command line
+
+
+def test_over_http_a_query_travels_in_the_body_and_pages_follow_by_cursor(house):
+    client = create_app(house.repo).test_client()
+    headers = signed_in(house, "analyst")
+    body = {"query": "NOT zebra", "facets": True}
+    first = client.post("/api/v1/search?limit=3", json=body, headers=headers)
+    assert first.status_code == 200, first.json
+    assert first.json["facets"]["case"]
+    numbers = [one["exhibit"]["exhibit"] for one in first.json["items"]]
+    then = client.post(
+        f"/api/v1/search?limit=3&cursor={first.json['next']}", json=body, headers=headers
+    ).json
+    assert not set(numbers) & {one["exhibit"]["exhibit"] for one in then["items"]}
+    refused = client.post("/api/v1/search", json={"query": '"'}, headers=headers)
+    assert (refused.status_code, refused.json["type"].rpartition(":")[2].rpartition("/")[2]) == (
+        400, "bad-query",
+    )  # fmt: skip
+    assert client.get("/api/v1/search?q=bridge", headers=headers).status_code == 405
+
+
+def test_on_the_command_line(house):
+    said = house.evidence("search", "bridge", "--case", "KRN", "--facets", person="investigator")
+    assert said.code == 0, said.err
+    assert said.lines[0]["found"] == "name"
+    assert {line["facet"] for line in said.lines if "facet" in line} == {"case", "family", "type"}
+    assert said.lines[-1] == {"count": 1, "more": False, "unread": 0}
+    assert house.evidence("search", '"', person="investigator").code == 2
+    assert house.evidence("reindex", person="analyst").code == 4
+    assert house.evidence("reindex").code == 0
+
+
+def test_a_token_that_only_adds_searches_nothing(house):
+    adds = replace(house.caller("giver"), only="SUB-x")
+    with pytest.raises(AccessDenied):
+        search(house.repo, adds, "bridge")
+    assert house.last("access_denied")["attempted"] == "consultation"
+
+
+def test_a_grant_that_ended_finds_nothing(house):
+    with house.repo.database.reading() as session:
+        assert facts.granted(session, house.case.id, house.caller("analyst").person.id)
+        later = house.repo.clock() + timedelta(days=1)
+        scope = Scope.of(session, house.caller("stranger"), later)
+    assert scope.cases == {}
