@@ -9,6 +9,7 @@ may not know of cannot move what is shown.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, and_, false, literal, not_, or_
 from sqlalchemy.dialects.postgresql import array
@@ -212,5 +213,6 @@ def _has(tokens: list[int]) -> ColumnElement[bool]:
     return SearchExhibit.tokens.op("@>", is_comparison=True)(_array(tokens))
 
 
-def _array(tokens: list[int]) -> array[int]:
-    return array([literal(one, BigInteger) for one in tokens], type_=BigInteger)
+def _array(tokens: list[int]) -> ColumnElement[Any]:
+    of_tokens: list[Any] = [literal(one, BigInteger) for one in tokens]
+    return array(of_tokens, type_=BigInteger())
