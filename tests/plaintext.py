@@ -35,13 +35,9 @@ def places(repo: Repository, *folders: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def dump(repo: Repository) -> bytes:
-    """Return the database as its own tool prints it: pg_dump, or SQLite's dump."""
+    """Return all that the database holds: what pg_dump prints, or each value of each SQLite table."""
     if repo.database.dialect == "sqlite":
-        raw = repo.database.engine.raw_connection()
-        try:
-            return "\n".join(raw.iterdump()).encode()  # type: ignore[attr-defined]
-        finally:
-            raw.close()
+        return b"\n".join(_values(repo))
     url = urlsplit(repo.settings.database_url)
     done = subprocess.run(
         [str(BINARIES[-1] / "pg_dump"), "-h", str(url.hostname), "-p", str(url.port),
@@ -50,6 +46,21 @@ def dump(repo: Repository) -> bytes:
         env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
     )  # fmt: skip
     return done.stdout
+
+
+def _values(repo: Repository) -> Iterator[bytes]:
+    raw = repo.database.engine.raw_connection()
+    try:
+        ask = raw.cursor()
+        made = ask.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall()
+        for name, sql in made:
+            yield sql.encode()
+            if sql.startswith("CREATE VIRTUAL"):
+                continue  # what it holds is in tables beside it
+            for row in ask.execute(f'SELECT * FROM "{name}"').fetchall():
+                yield from (one if isinstance(one, bytes) else str(one).encode() for one in row)
+    finally:
+        raw.close()
 
 
 def files_of(server: Server) -> Path:

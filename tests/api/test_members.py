@@ -34,7 +34,7 @@ def box(house, tmp_path):
         for n in range(5):
             archive.writestr(f"{n}.txt", f"text {n}")
     (tmp_path / "box.zip").write_bytes(buffer.getvalue())
-    return house.ingest(tmp_path / "box.zip")[0]["exhibit"]
+    return house.ingest(tmp_path / "box.zip", extract=True)[0]["exhibit"]
 
 
 def test_members_are_listed_taken_out_and_named_by_both(client, headers, house, box):

@@ -90,7 +90,7 @@ def box(made, tmp_path_factory):
             archive.writestr("other.txt", "nothing")
         file = tmp_path_factory.mktemp("box") / "box.zip"
         file.write_bytes(buffer.getvalue())
-        number = house.ingest(file)[0]["exhibit"]
+        number = house.ingest(file, extract=True)[0]["exhibit"]
         said = house.evidence("derive", number, "--member", "фото/a b.txt", person="investigator")
         assert said.code == 0, said.err
         return number, said.lines[0]["exhibit"], buffer.getvalue()
