@@ -29,13 +29,15 @@ def exhibits(house):
 
 
 def test_a_missing_file_stops_everything_before_it_begins(house, files):
-    said = house.evidence("ingest", files / "a.txt", files / "nothing", "--case", CODE)
+    said = house.evidence(
+        "ingest", files / "a.txt", files / "nothing", "--case", CODE, "--no-extract"
+    )
     assert (said.code, exhibits(house)) == (2, [])
     assert one_line(said)
 
 
 def test_a_folder_where_a_file_is_meant(house, files, tmp_path):
-    said = house.evidence("ingest", files, "--case", CODE, "--sha256", "0" * 64)
+    said = house.evidence("ingest", files, "--case", CODE, "--no-extract", "--sha256", "0" * 64)
     assert said.code == 2
     assert one_line(said)
     house.ingest(files / "a.txt")
@@ -50,7 +52,7 @@ def test_a_folder_where_a_file_is_meant(house, files, tmp_path):
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads every folder")
 def test_an_unreadable_folder_is_named_and_the_rest_goes_on(house, files):
     (files / "sub").chmod(0)
-    said = house.evidence("ingest", files, "--case", CODE)
+    said = house.evidence("ingest", files, "--case", CODE, "--no-extract")
     (files / "sub").chmod(0o700)
     assert said.code == 2
     assert sorted(line["status"] for line in said.lines) == ["failed", "registered", "registered"]
@@ -67,7 +69,7 @@ def test_a_folder_that_cannot_be_read_is_a_failure_among_successes(house, files,
 
     with monkeypatch.context() as patch:
         patch.setattr("ingest.sources.os.scandir", scandir)
-        said = house.evidence("ingest", files, "--case", CODE)
+        said = house.evidence("ingest", files, "--case", CODE, "--no-extract")
     assert said.code == 2
     failed = [line for line in said.lines if line["status"] == "failed"]
     assert [line["path"] for line in failed] == ["in/sub"]
@@ -218,7 +220,9 @@ def test_a_full_store_does_not_register_and_the_next_run_goes_on(house, files):
     with pytest.raises(StoreFull):
         list(ingest(full, house.custodian, house.case, submission, things))
     assert exhibits(house) == []
-    said = house.evidence("ingest", files / "a.txt", "--case", CODE, "--submission", submission.id)
+    said = house.evidence(
+        "ingest", files / "a.txt", "--case", CODE, "--no-extract", "--submission", submission.id
+    )
     assert (said.code, len(exhibits(house))) == (0, 1)
 
 
@@ -228,7 +232,7 @@ def test_a_database_locked_by_another_process(house, files):
     other.execute("BEGIN IMMEDIATE")
     os.environ["EVIDENCE_DATABASE_TIMEOUT"] = "0.3"
     try:
-        said = house.evidence("ingest", files / "a.txt", "--case", CODE)
+        said = house.evidence("ingest", files / "a.txt", "--case", CODE, "--no-extract")
         read = house.evidence("list", "--case", CODE)
     finally:
         del os.environ["EVIDENCE_DATABASE_TIMEOUT"]
@@ -332,7 +336,7 @@ def test_wrong_words_are_exit_2_without_a_traceback(house, words):
     ids=" ".join,
 )  # fmt: skip
 def test_wrong_declarations_take_nothing_in(house, files, words):
-    said = house.evidence("ingest", files / "a.txt", "--case", CODE, *words)
+    said = house.evidence("ingest", files / "a.txt", "--case", CODE, "--no-extract", *words)
     assert said.code == 2, said.err
     assert exhibits(house) == []
 
@@ -346,7 +350,7 @@ def test_awkward_names_are_data_and_come_back_byte_for_byte(house, tmp_path, nam
     folder = tmp_path / "in"
     folder.mkdir()
     (Path(os.fsdecode(os.fsencode(folder) + b"/" + name))).write_bytes(b"content")
-    said = house.evidence("ingest", folder, "--case", CODE)
+    said = house.evidence("ingest", folder, "--case", CODE, "--no-extract")
     assert said.code == 0, said.err
     assert len(said.lines) == 1
     people = run("--data", house.data, "list", "--case", CODE)
@@ -366,7 +370,7 @@ def test_awkward_names_are_data_and_come_back_byte_for_byte(house, tmp_path, nam
 def test_links_and_devices_in_a_folder_are_named_and_not_followed(house, files):
     (files / "link").symlink_to("/etc/passwd")
     os.mkfifo(files / "pipe")
-    said = house.evidence("ingest", files, "--case", CODE)
+    said = house.evidence("ingest", files, "--case", CODE, "--no-extract")
     assert said.code == 2
     failed = {line["path"] for line in said.lines if line["status"] == "failed"}
     assert failed == {"in/link", "in/pipe"}

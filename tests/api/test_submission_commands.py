@@ -29,7 +29,7 @@ def files_of(path):
 
 
 def test_a_local_run_ends_with_one_receipt_for_all(house, files):
-    said = house.evidence("ingest", files, "--case", CODE)
+    said = house.evidence("ingest", files, "--case", CODE, "--no-extract")
     assert said.code == 0
     submission = said.lines[0]["submission"]
     place = house.data / "receipts" / f"{submission}.json"
@@ -48,36 +48,36 @@ def test_a_local_run_ends_with_one_receipt_for_all(house, files):
 def test_people_are_told_where_it_is(house, files):
     from tests.house import run
 
-    said = run("--data", house.data, "ingest", files, "--case", CODE)
+    said = run("--data", house.data, "ingest", files, "--case", CODE, "--no-extract")
     place = next((house.data / "receipts").glob("SUB-*.json"))
     assert str(place) in said.err
 
 
 def test_a_run_with_failures_stays_open_and_has_no_receipt(house, files):
     (files / "link").symlink_to("nowhere")
-    said = house.evidence("ingest", files, "--case", CODE)
+    said = house.evidence("ingest", files, "--case", CODE, "--no-extract")
     submission = said.lines[0]["submission"]
     assert not (house.data / "receipts" / f"{submission}.json").exists()
     [line] = house.evidence("submission", "list", "--case", CODE).lines
     assert (line["submission"], line["files"], line["further"]) == (submission, 0, 3)
     (files / "link").unlink()
-    house.evidence("ingest", files, "--case", CODE)
+    house.evidence("ingest", files, "--case", CODE, "--no-extract")
     assert house.evidence("submission", "list", "--case", CODE).lines == []
     assert len(files_of(house.data / "receipts" / f"{submission}.json")) == 3
 
 
 def test_the_same_submission_again_is_the_same_receipt_and_more_of_it_a_new_one(house, files):
-    first = house.evidence("ingest", files, "--case", CODE)
+    first = house.evidence("ingest", files, "--case", CODE, "--no-extract")
     submission = first.lines[0]["submission"]
     place = house.data / "receipts" / f"{submission}.json"
     before = json.loads(place.read_text())
     size = house.repo.ledger.size()
-    house.evidence("ingest", files, "--case", CODE, "--submission", submission)
+    house.evidence("ingest", files, "--case", CODE, "--no-extract", "--submission", submission)
     again = json.loads(place.read_text())
     assert (again["index"], again["list"]) == (before["index"], before["list"])
     assert house.repo.ledger.size() == size
     (files / "more").write_bytes(b"more")
-    house.evidence("ingest", files, "--case", CODE, "--submission", submission)
+    house.evidence("ingest", files, "--case", CODE, "--no-extract", "--submission", submission)
     assert len(files_of(place)) == 4
 
 
@@ -163,7 +163,7 @@ def test_receipts_are_made_anew(house, handing, tmp_path):
 
 
 def test_the_receipt_is_completed_when_witnesses_answer(house, files, monkeypatch):
-    house.evidence("ingest", files, "--case", CODE)
+    house.evidence("ingest", files, "--case", CODE, "--no-extract")
     place = next((house.data / "receipts").glob("SUB-*.json"))
     before = files_of(place)
     monkeypatch.setattr(
@@ -178,7 +178,7 @@ def test_the_receipt_is_completed_when_witnesses_answer(house, files, monkeypatc
 
 def test_nothing_handed_in_is_nothing_to_acknowledge(house, tmp_path):
     (tmp_path / "empty").mkdir()
-    assert house.evidence("ingest", tmp_path / "empty", "--case", CODE).code == 0
+    assert house.evidence("ingest", tmp_path / "empty", "--case", CODE, "--no-extract").code == 0
     assert house.evidence("submission", "list", "--case", CODE).lines == []
     assert not list((house.data / "receipts").glob("SUB-*"))
 

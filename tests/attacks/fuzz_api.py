@@ -57,7 +57,7 @@ def furnish(house: House, folder: Path) -> dict[str, str]:
     """Give the house something to find; return its identifiers by parameter."""
     file = folder / "photo.jpg"
     file.write_bytes(b"bytes" * 1000)
-    [line] = house.ingest(file)
+    [line] = house.ingest(file, extract=True)
     (folder / "other").write_bytes(b"to be erased")
     [other] = house.ingest(folder / "other")
     repo, first = house.repo, house.caller(login())

@@ -13,10 +13,12 @@ def numbers(said):
 
 
 def test_the_same_submission_again_prints_the_same_numbers(house, files):
-    first = house.evidence("ingest", files, "--case", CODE)
+    first = house.evidence("ingest", files, "--case", CODE, "--no-extract")
     submission = first.lines[0]["submission"]
     before = house.repo.ledger.size()
-    again = house.evidence("ingest", files, "--case", CODE, "--submission", submission)
+    again = house.evidence(
+        "ingest", files, "--case", CODE, "--no-extract", "--submission", submission
+    )
     assert again.code == 0
     assert numbers(again) == numbers(first)
     assert [line["entry"] for line in again.lines] == [line["entry"] for line in first.lines]
@@ -25,18 +27,18 @@ def test_the_same_submission_again_prints_the_same_numbers(house, files):
 
 
 def test_a_new_submission_of_the_same_bytes_makes_new_exhibits(house, files):
-    first = house.evidence("ingest", files, "--case", CODE)
-    second = house.evidence("ingest", files, "--case", CODE)
+    first = house.evidence("ingest", files, "--case", CODE, "--no-extract")
+    second = house.evidence("ingest", files, "--case", CODE, "--no-extract")
     assert not set(numbers(first)) & set(numbers(second))
     assert [line["known_as"] for line in second.lines] == [[n] for n in numbers(first)]
 
 
 def test_an_interrupted_submission_is_continued_by_the_same_command(house, files):
     (files / "link").symlink_to("nowhere")
-    first = house.evidence("ingest", files, "--case", CODE)
+    first = house.evidence("ingest", files, "--case", CODE, "--no-extract")
     assert first.code == 2  # the link was not taken in, so the submission stays open
     (files / "link").unlink()
-    second = house.evidence("ingest", files, "--case", CODE)
+    second = house.evidence("ingest", files, "--case", CODE, "--no-extract")
     assert second.code == 0
     taken = [line for line in first.lines if line["status"] == "registered"]
     assert numbers(second) == [line["exhibit"] for line in taken]
@@ -44,10 +46,12 @@ def test_an_interrupted_submission_is_continued_by_the_same_command(house, files
 
 
 def test_a_file_changed_since_is_a_new_exhibit_of_the_same_submission(house, files):
-    first = house.evidence("ingest", files, "--case", CODE)
+    first = house.evidence("ingest", files, "--case", CODE, "--no-extract")
     submission = first.lines[0]["submission"]
     (files / "a.txt").write_bytes(b"changed")
-    again = house.evidence("ingest", files, "--case", CODE, "--submission", submission)
+    again = house.evidence(
+        "ingest", files, "--case", CODE, "--no-extract", "--submission", submission
+    )
     assert len(set(numbers(again)) - set(numbers(first))) == 1
 
 
@@ -55,7 +59,14 @@ def test_two_files_with_the_same_name_and_bytes_are_two_exhibits_on_every_run(ho
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "x.jpg").write_bytes(b"the same")
-    words = ["ingest", tmp_path / "one" / "x.jpg", tmp_path / "two" / "x.jpg", "--case", CODE]
+    words = [
+        "ingest",
+        tmp_path / "one" / "x.jpg",
+        tmp_path / "two" / "x.jpg",
+        "--case",
+        CODE,
+        "--no-extract",
+    ]
     first = house.evidence(*words)
     assert len(set(numbers(first))) == 2
     again = house.evidence(*words, "--submission", first.lines[0]["submission"])
@@ -63,7 +74,7 @@ def test_two_files_with_the_same_name_and_bytes_are_two_exhibits_on_every_run(ho
 
 
 def test_a_stream_sent_again_in_the_same_submission_is_not_registered_twice(house):
-    words = ["--data", house.data, "--json", "ingest", "-", "--case", CODE]
+    words = ["--data", house.data, "--json", "ingest", "-", "--case", CODE, "--no-extract"]
     first = run(*words, stdin=b"stream")
     again = run(*words, "--submission", first.lines[0]["submission"], stdin=b"stream")
     assert numbers(again) == numbers(first)
@@ -72,7 +83,9 @@ def test_a_stream_sent_again_in_the_same_submission_is_not_registered_twice(hous
 
 def test_an_id_chosen_by_the_submitter_is_used(house, files):
     chosen = "SUB-01a1f000-0000-7000-8000-000000000001"
-    said = house.evidence("ingest", files / "a.txt", "--case", CODE, "--submission", chosen)
+    said = house.evidence(
+        "ingest", files / "a.txt", "--case", CODE, "--no-extract", "--submission", chosen
+    )
     assert said.lines[0]["submission"] == chosen
     other = house.evidence("ingest", files / "a.txt", "--case", "OTHER", "--submission", chosen)
     assert other.code == 2
@@ -87,7 +100,7 @@ def test_an_id_chosen_by_the_submitter_is_used(house, files):
 )
 def test_right_digests_at_source_are_compared_and_recorded(house, files, declared):
     words = [word for digest in declared for word in ("--digest", digest)]
-    said = house.evidence("ingest", files / "a.txt", "--case", CODE, *words)
+    said = house.evidence("ingest", files / "a.txt", "--case", CODE, "--no-extract", *words)
     assert said.code == 0
     found = house.last("message_digest_calculation")
     assert found["outcome"] == "pass"
@@ -102,7 +115,9 @@ def test_without_a_declared_digest_nothing_is_called_a_pass(house, files):
 
 
 def test_a_wrong_digest_is_stored_quarantined_recorded_and_exit_1(house, files):
-    said = house.evidence("ingest", files / "a.txt", "--case", CODE, "--digest", f"md5:{'0' * 32}")
+    said = house.evidence(
+        "ingest", files / "a.txt", "--case", CODE, "--no-extract", "--digest", f"md5:{'0' * 32}"
+    )
     assert said.code == 1
     [line] = said.lines
     assert (line["status"], line["exhibit"], line["error"]) == (
@@ -115,7 +130,15 @@ def test_a_wrong_digest_is_stored_quarantined_recorded_and_exit_1(house, files):
     [(kept, _)] = held(house.repo)
     exhibit_id = kept.exhibit_id
     assert house.plaintext(key, exhibit_id) == b"first"
-    words = ["ingest", files / "a.txt", "--case", CODE, "--submission", line["submission"]]
+    words = [
+        "ingest",
+        files / "a.txt",
+        "--case",
+        CODE,
+        "--no-extract",
+        "--submission",
+        line["submission"],
+    ]
     again = house.evidence(*words, "--digest", f"md5:{'0' * 32}")
     assert (again.code, again.lines[0]["quarantine"]) == (1, line["quarantine"])
     [kept] = house.evidence("quarantine", "list").lines

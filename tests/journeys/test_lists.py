@@ -54,7 +54,17 @@ def test_every_row_and_every_file_is_accounted_for(house, files):
         "sub/b.bin;B. Field;Erbil;;;;\n"
         "gone.jpg;B. Field;Erbil;;;;\n"
     )
-    words = ["ingest", files, "--case", CODE, "--collected-by", "C. House", "--source", "K."]
+    words = [
+        "ingest",
+        files,
+        "--case",
+        CODE,
+        "--no-extract",
+        "--collected-by",
+        "C. House",
+        "--source",
+        "K.",
+    ]
     said = house.evidence(*words, "--manifest", files.parent / "list.csv", person="investigator")
     assert said.code == 1  # something was announced and is not there
     found = by_status(said)
@@ -86,7 +96,9 @@ def test_every_row_and_every_file_is_accounted_for(house, files):
 
 def test_a_list_of_other_files_is_no_silent_success(house, files):
     (files.parent / "list.csv").write_text("path,place\nx/1.jpg,Mosul\nx/2.jpg,Erbil\n")
-    said = house.evidence("ingest", files, "--case", CODE, "--manifest", files.parent / "list.csv")
+    said = house.evidence(
+        "ingest", files, "--case", CODE, "--no-extract", "--manifest", files.parent / "list.csv"
+    )
     assert said.code == 1
     found = by_status(said)
     assert [len(found[name]) for name in ("unmatched-row", "unlisted-file", "registered")] == [
@@ -103,7 +115,15 @@ def test_the_missing_file_comes_with_the_same_command_and_nothing_twice(house, f
     ]
     lines.append(f"{sha256(b'late').hexdigest()} *late.txt")
     (files.parent / "SHA256SUMS").write_text("\n".join(lines) + "\n")
-    words = ["ingest", files, "--case", CODE, "--manifest", files.parent / "SHA256SUMS"]
+    words = [
+        "ingest",
+        files,
+        "--case",
+        CODE,
+        "--no-extract",
+        "--manifest",
+        files.parent / "SHA256SUMS",
+    ]
     first = by_status(house.evidence(*words))
     assert len(first["registered"]) == 3
     (files / "late.txt").write_bytes(b"late")
@@ -123,19 +143,23 @@ def test_the_missing_file_comes_with_the_same_command_and_nothing_twice(house, f
 def test_a_wrong_list_takes_nothing_in(house, files):
     (files.parent / "list.csv").write_text("path,time\na.txt,2026-01-02\nsub/b.bin,31/12/2026\n")
     before = house.repo.ledger.size()
-    said = house.evidence("ingest", files, "--case", CODE, "--manifest", files.parent / "list.csv")
+    said = house.evidence(
+        "ingest", files, "--case", CODE, "--no-extract", "--manifest", files.parent / "list.csv"
+    )
     assert said.code == 2
     assert "list.csv, line 3" in said.err
     assert said.err.count("\n") == 1
     assert house.repo.ledger.size() == before
     for words in (["--manifest", files.parent / "none"], ["--manifest-root", "x"], ["--near"]):
-        assert house.evidence("ingest", files, "--case", CODE, *words).code == 2
+        assert house.evidence("ingest", files, "--case", CODE, "--no-extract", *words).code == 2
     assert house.repo.ledger.size() == before
 
 
 def test_a_digest_of_the_list_that_differs_quarantines_that_file_alone(house, files):
     (files.parent / "sums").write_text(f"{'0' * 64}  a.txt\n")
-    said = house.evidence("ingest", files, "--case", CODE, "--manifest", files.parent / "sums")
+    said = house.evidence(
+        "ingest", files, "--case", CODE, "--no-extract", "--manifest", files.parent / "sums"
+    )
     assert said.code == 1
     found = by_status(said)
     assert [line["path"] for line in found["quarantined"]] == ["in/a.txt"]
@@ -143,9 +167,9 @@ def test_a_digest_of_the_list_that_differs_quarantines_that_file_alone(house, fi
 
 
 def test_a_digest_declared_later_is_compared_with_what_was_registered(house, files):
-    first = house.evidence("ingest", files / "a.txt", "--case", CODE)
+    first = house.evidence("ingest", files / "a.txt", "--case", CODE, "--no-extract")
     submission = first.lines[0]["submission"]
-    words = ["ingest", files / "a.txt", "--case", CODE, "--submission", submission]
+    words = ["ingest", files / "a.txt", "--case", CODE, "--no-extract", "--submission", submission]
     good = house.evidence(*words, "--digest", f"md5:{md5(b'first').hexdigest()}")
     assert (good.code, good.lines[0]["exhibit"]) == (0, first.lines[0]["exhibit"])
     bad = house.evidence(*words, "--digest", f"md5:{'0' * 32}")
@@ -159,7 +183,15 @@ def test_a_list_from_another_machine_and_system(house, files):
         data = (files / name).read_bytes()
         text += f"{len(data)},{sha256(data).hexdigest()},{path}\n"
     (files.parent / "list.txt").write_text(text)
-    words = ["ingest", files, "--case", CODE, "--manifest", files.parent / "list.txt"]
+    words = [
+        "ingest",
+        files,
+        "--case",
+        CODE,
+        "--no-extract",
+        "--manifest",
+        files.parent / "list.txt",
+    ]
     words += ["--manifest-root", "E:\\Evidence\\"]
     left = by_status(house.evidence(*words))
     assert [(line["path"], line["file"]) for line in left["near-match-left"]] == [
@@ -174,7 +206,7 @@ def test_a_list_from_another_machine_and_system(house, files):
 def test_a_bag_is_taken_in_with_the_digests_of_its_manifests(house, tmp_path):
     bag = tmp_path / "bag"
     shutil.copytree(shared("hostile", "bagit", "v0.97", "valid", "bag-with-encoded-names"), bag)
-    said = house.evidence("ingest", bag, "--case", CODE, "--manifest", bag)
+    said = house.evidence("ingest", bag, "--case", CODE, "--no-extract", "--manifest", bag)
     assert said.code == 0, said.err
     found = by_status(said)
     passed = [e for e in house.entries() if e.fields["type"] == "message_digest_calculation"]
@@ -182,7 +214,7 @@ def test_a_bag_is_taken_in_with_the_digests_of_its_manifests(house, tmp_path):
     assert outcomes.count("pass") == len(found["registered"]) - len(found["unlisted-file"])
     assert {line["path"] for line in found["unlisted-file"]} <= {"bag/tagmanifest-md5.txt"}
     (bag / "data" / "%test2.txt").write_text("changed")
-    again = house.evidence("ingest", bag, "--case", CODE, "--manifest", bag)
+    again = house.evidence("ingest", bag, "--case", CODE, "--no-extract", "--manifest", bag)
     assert again.code == 1
     assert [line["path"] for line in by_status(again)["quarantined"]] == ["bag/data/%test2.txt"]
 
@@ -275,7 +307,9 @@ def test_a_database_and_its_log_are_one_exhibit_by_the_word_of_the_list(house, t
         '{"path": "sms.db", "thing": "sms", "place": "Mosul"}\n'
         '{"path": "sms.db-wal", "thing": "sms"}\n{"path": "sms.db-shm", "thing": "sms"}\n'
     )
-    said = house.evidence("ingest", folder, "--case", CODE, "--manifest", folder / "list.jsonl")
+    said = house.evidence(
+        "ingest", folder, "--case", CODE, "--no-extract", "--manifest", folder / "list.jsonl"
+    )
     assert said.code == 0, said.err
     found = by_status(said)
     assert "proposed-thing" not in found
