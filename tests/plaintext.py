@@ -35,7 +35,7 @@ def places(repo: Repository, *folders: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def dump(repo: Repository) -> bytes:
-    """Return all that the database holds: what pg_dump prints, or each value of each SQLite table."""
+    """Return what the database holds: as pg_dump prints it, or each value of each SQLite table."""
     if repo.database.dialect == "sqlite":
         return b"\n".join(_values(repo))
     url = urlsplit(repo.settings.database_url)
