@@ -39,6 +39,8 @@ COMMANDS = {
         "proceedings": ("situation", "associate", "hold"),
         "consent": ("consent",),
         "register": ("register",),
+        "privilege": ("privilege",),
+        "disclosure": ("disclosure",),
         "sessions": ("session",),
         "identity": ("identity",),
         "match": ("match",),

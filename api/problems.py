@@ -55,6 +55,7 @@ STATUSES: dict[str, int] = {
     "disk-full": 507,
     "bad-request": 400,
     "bad-query": 400,
+    "list-conflicts": 409,
     "unknown-case": 404,
     "unknown-exhibit": 404,
     "unknown-person": 404,

@@ -57,6 +57,15 @@ def authority() -> str | None:
     return _header("Evidence-Authority")
 
 
+def motive() -> str:
+    """Return the motive of a request whose body is no JSON, from `Evidence-Motive`: as `purpose`.
+
+    Raises:
+        BadRequest: not UTF-8.
+    """
+    return _header("Evidence-Motive") or ""
+
+
 def assured() -> tuple[str, ...]:
     """Return the excluded uses that are ruled out in writing, from `Evidence-Assured`.
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from api.consents_schema import CONSENT_OPERATIONS, CONSENT_REFUSALS
 from api.paging import PARAMETERS
 from api.participants_schema import PARTICIPANT_OPERATIONS, PARTICIPANT_REFUSALS
+from api.privilege_schema import PRIVILEGE_OPERATIONS, PRIVILEGE_REFUSALS
 from api.proceedings_schema import PROCEEDING_OPERATIONS, PROCEEDING_REFUSALS
 from api.register_schema import REGISTER_OPERATIONS, REGISTER_REFUSALS
 
@@ -255,6 +256,7 @@ RULE_OPERATIONS: tuple[tuple[str, str, str, dict[int, Any], list[dict[str, Any]]
     *CONSENT_OPERATIONS,
     *REGISTER_OPERATIONS,
     *PARTICIPANT_OPERATIONS,
+    *PRIVILEGE_OPERATIONS,
     *(
         (method, f"/api/v1/{kind}/{{subject}}/marking", summary, answers, [_SUBJECT], asked)
         for kind in ("cases", "exhibits", "submissions")
@@ -390,6 +392,7 @@ RULE_REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
     **CONSENT_REFUSALS,
     **REGISTER_REFUSALS,
     **PARTICIPANT_REFUSALS,
+    **PRIVILEGE_REFUSALS,
     **{
         ("get", f"{_V1}/{kind}/{{subject}}/marking"): _ANY_SUBJECT
         for kind in ("cases", "exhibits", "submissions")

@@ -63,11 +63,19 @@ class ParentView(BaseModel):
     own: bool | None = None
 
 
+class PrivilegeState(BaseModel):
+    """Whether something is possible, confirmed or released (not privileged, by a reviewer)."""
+
+    member: str | None
+    state: str
+
+
 class ExhibitView(BaseModel):
     """An exhibit; what has a default is given where there is such a thing, and it alone is shown.
 
     `parts` where it has several; `derived_from` and `children` where members were taken out, or
-    people made something of it; `copies_out`: working copies that are out.
+    people made something of it; `copies_out`: working copies that are out; `privilege`:
+    what was named as possibly privileged in it, a member or (null) all of it.
     """
 
     exhibit: str
@@ -87,6 +95,7 @@ class ExhibitView(BaseModel):
     derived_from: ParentView | None = None
     children: list[ParentView] | None = None
     copies_out: int | None = None
+    privilege: list[PrivilegeState] | None = None
 
 
 class ExhibitList(BaseModel):

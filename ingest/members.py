@@ -34,6 +34,7 @@ from repository.extractions import record_of, show_record
 from repository.models import Case, Exhibit
 from repository.naming import shown
 from repository.people import SYSTEM
+from repository.privilege import check_open
 from repository.purpose import parse
 from repository.retrieve import integrity_failure, part_key, recorded_parts
 from repository.submissions import Declaration, complete, open_submission
@@ -134,6 +135,8 @@ def take_out(
     wanted = list(dict.fromkeys(_plain(one) for one in members))
     if not 1 <= len(wanted) <= MOST_MEMBERS:
         raise BadRequest(f"name 1 to {MOST_MEMBERS} members at once")
+    if actor.role != "reviewer":
+        check_open(repo, caller, case, parent, wanted, Act.DERIVATIVE_CREATION)
     declared = Declaration(stated, family=parent.family)
     with repo.database.reading() as session:
         known = known_children(session, parent.id, wanted)

@@ -8,7 +8,9 @@ Whatever no rule allows is refused, with every reason. To know who may do what, 
    A role on a further case that an exhibit belongs to counts for `ASSOCIATED` acts.
 3. `_forbidden`: what the markings of the case, the submission and the exhibit forbid. Each is
    applied in turn, so that the strictest decides. What an owner keeps leaves by its consent alone.
-4. `STEP_UP`: what needs a recent sign-in, where somebody is signed in with a browser.
+4. `_privileged`: what may be privileged is closed to everybody with another part in the case until
+   a reviewer decided, who has none.
+5. `STEP_UP`: what needs a recent sign-in, where somebody is signed in with a browser.
 """
 
 from collections.abc import Mapping
@@ -22,10 +24,10 @@ from repository.purpose import RECIPIENT_OF, Purpose
 
 ROLES = (
     "investigator", "analyst", "prosecutor", "custodian", "auditor", "partner", "submitter",
-    "counsel", "expert", "administrator",
+    "counsel", "expert", "reviewer", "administrator",
 )  # fmt: skip
 PARTIES = frozenset({"counsel", "expert"})
-ALONE = frozenset({"submitter", "counsel", "expert", "auditor", "administrator"})
+ALONE = frozenset({"submitter", "counsel", "expert", "reviewer", "auditor", "administrator"})
 EVERYWHERE = frozenset({"custodian", "auditor"})
 GRANTABLE = tuple(role for role in ROLES if role != "administrator")  # on a case
 
@@ -50,6 +52,7 @@ class Right(StrEnum):
     EXTRACT = "extract"  # have an exhibit looked at again
     EXPORT = "export"
     DISCLOSE = "disclose"
+    DISCLOSED = "disclosed"  # list what was disclosed to a party; counsel and experts: to theirs
     RELEASE = "release"  # give custody of an exhibit up to another institution
     RECEIVE = "receive"  # take custody over of what was released to one's institution
     ANSWER = "answer"  # refuse what was released to it
@@ -59,6 +62,8 @@ class Right(StrEnum):
     REVIEW = "review"  # the disclosure register of a proceeding
     ACKNOWLEDGE = "acknowledge"  # that one's party got what was disclosed to it
     ANNOTATE = "annotate"  # say something of it for the case team, and read what was said
+    PRIVILEGE = "privilege"  # say that something may be privileged
+    JUDGE = "judge"  # as a reviewer: whether it is
     HOLD = "hold"  # keep from erasure, for a matter
     MARK = "mark"  # say how something is to be handled
     PROTECT = "protect"  # put identities into the vault, and see codenames
@@ -77,20 +82,21 @@ class Right(StrEnum):
 
 _PARTICIPANTS = frozenset({"investigator", "analyst", "prosecutor", "custodian"})
 _ANSWERING = frozenset({"investigator", "prosecutor", "custodian", "submitter"})
-_LOOKING = frozenset(ROLES) - {"auditor", "administrator"}
+_LOOKING = frozenset(ROLES) - {"auditor", "administrator", "reviewer"}
 ALLOWED: Mapping[Right, frozenset[str]] = {
     Right.OPEN_CASE: frozenset({"investigator", "custodian"}),
     Right.SITUATIONS: _PARTICIPANTS | {"auditor", "partner"},
-    Right.LIST: _LOOKING,
-    Right.CONSULT: _LOOKING,
+    Right.LIST: _LOOKING | {"reviewer"},
+    Right.CONSULT: _LOOKING | {"reviewer"},
     Right.HISTORY: _PARTICIPANTS | PARTIES | {"auditor"},
-    Right.FACTS: _PARTICIPANTS | PARTIES | {"partner"},
+    Right.FACTS: _PARTICIPANTS | PARTIES | {"partner", "reviewer"},
     Right.INGEST: frozenset({"investigator", "custodian", "submitter"}),
     Right.IMPORT: frozenset({"investigator", "custodian"}),
-    Right.RETRIEVE: PARTIES | {"analyst", "custodian", "partner"},
-    Right.EXTRACT: frozenset({"investigator", "analyst", "custodian"}),
+    Right.RETRIEVE: PARTIES | {"analyst", "custodian", "partner", "reviewer"},
+    Right.EXTRACT: frozenset({"investigator", "analyst", "custodian", "reviewer"}),
     Right.EXPORT: frozenset({"prosecutor", "custodian"}),
     Right.DISCLOSE: frozenset({"prosecutor", "custodian"}),
+    Right.DISCLOSED: PARTIES | {"prosecutor", "custodian"},
     Right.RELEASE: frozenset({"prosecutor", "custodian"}),
     Right.RECEIVE: _PARTICIPANTS | {"partner"},
     Right.ANSWER: _PARTICIPANTS | {"partner"},
@@ -100,6 +106,8 @@ ALLOWED: Mapping[Right, frozenset[str]] = {
     Right.REVIEW: frozenset({"prosecutor", "custodian"}),
     Right.ACKNOWLEDGE: PARTIES,
     Right.ANNOTATE: _PARTICIPANTS,
+    Right.PRIVILEGE: _PARTICIPANTS | PARTIES,
+    Right.JUDGE: frozenset({"reviewer"}),
     Right.HOLD: frozenset({"investigator", "prosecutor", "custodian"}),
     Right.MARK: frozenset({"investigator", "custodian", "submitter"}),
     Right.PROTECT: frozenset({"investigator", "prosecutor", "custodian"}),
@@ -121,7 +129,7 @@ SHOWING = frozenset(  # what a seal and a circle of readers stop
         Right.LIST, Right.CONSULT, Right.HISTORY, Right.FACTS, Right.INGEST, Right.RETRIEVE,
         Right.EXTRACT, Right.EXPORT, Right.DISCLOSE, Right.PROTECT, Right.REVEAL, Right.RELEASE,
         Right.RECEIVE, Right.IMPORT, Right.TRANSFER, Right.ASSOCIATE, Right.SHARE, Right.REVIEW,
-        Right.ACKNOWLEDGE, Right.ANNOTATE,
+        Right.ACKNOWLEDGE, Right.PRIVILEGE, Right.JUDGE, Right.DISCLOSED, Right.ANNOTATE,
     }
 )  # fmt: skip
 LEAVING = frozenset({Right.EXPORT, Right.DISCLOSE, Right.SHARE, Right.RELEASE, Right.RECEIVE})
@@ -130,7 +138,7 @@ USING = TAKING | {Right.FACTS, Right.EXTRACT}
 ASSOCIATED = frozenset(  # what a grant on a further case allows on an exhibit
     {
         Right.LIST, Right.CONSULT, Right.HISTORY, Right.FACTS, Right.RETRIEVE, Right.EXPORT,
-        Right.DISCLOSE, Right.REVIEW, Right.ACKNOWLEDGE, Right.ANNOTATE,
+        Right.DISCLOSE, Right.REVIEW, Right.ACKNOWLEDGE, Right.ANNOTATE, Right.PRIVILEGE,
     }
 )  # fmt: skip
 # What needs a recent sign-in: what lets something leave or somebody in, and acts of two persons on
@@ -179,6 +187,8 @@ class Thing:
     markings: tuple[Marking, ...] = ()
     consents: tuple[Consent, ...] = ()  # of owners of it, given once; in force or not
     owner: str | None = None  # of a consent: the institution that answers
+    privileged: bool = False  # it may be, or is: itself, or what it was taken out of
+    holds_privileged: bool = False  # a member of it may be, or is
     permitted: Mapping[str, datetime] = field(default_factory=dict)  # by two persons, until when
 
 
@@ -206,6 +216,7 @@ def decide(
         reasons.append(STALE)
     role, against = _role(person, act, thing, now)
     reasons += against
+    reasons += _privileged(person, act, thing)
     if thing.exists and thing.kind != "house":
         for marking in thing.markings:
             reasons += _forbidden(marking, person, act, thing, purpose, now)
@@ -259,17 +270,34 @@ def _narrowed(held: Held, person: Who, act: Right, thing: Thing) -> str | None:
     if act in (Right.CONSENT, Right.AGREE):
         mine = thing.owner is not None and person.organisation == thing.owner
         return None if mine else "not-owner"
-    if act is Right.LIST:  # lists are made of what may be consulted
+    if act in (Right.LIST, Right.DISCLOSED):  # lists are made of what may be consulted
         return None
     if act in (Right.RECEIVE, Right.ANSWER) and not _released(person, thing):
         return "not-recipient"
     if held.role == "submitter":
         begins = act is Right.INGEST and thing.kind == "case"
         return None if begins or thing.submitter == person.id else "not-own"
+    if held.role == "reviewer":
+        return None if thing.privileged or thing.holds_privileged else "not-for-review"
     if held.role in PARTIES:
         disclosed = held.party in thing.disclosed_to or held in thing.by_association
         return None if disclosed else "not-disclosed"
     return None
+
+
+def _privileged(person: Who, act: Right, thing: Thing) -> list[str]:
+    """Return what closes a thing to the case team because it may be privileged.
+
+    Of a container that only holds something privileged, the bytes are closed, not what it is.
+    """
+    roles = {one.role for one in (*person.held, *thing.by_association)}  # ended ones too
+    independent = roles == {"reviewer"} and person.role not in EVERYWHERE
+    if independent:
+        return []
+    whole = USING | {Right.ANNOTATE}
+    closed = whole if thing.privileged else TAKING if thing.holds_privileged else frozenset()
+    found = ["privileged"] if act in closed else []
+    return [*found, "not-independent"] if act is Right.JUDGE else found
 
 
 def _released(person: Who, thing: Thing) -> bool:

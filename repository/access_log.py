@@ -172,6 +172,11 @@ def cell(value: object) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
+def uncell(text: str) -> str:
+    """Return the text that `cell` wrote: it stays text, whatever a spreadsheet would make of it."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
+
+
 def _line(values: Iterable[object]) -> str:
     out = io.StringIO()
     csv.writer(out, quoting=csv.QUOTE_ALL).writerow([cell(value) for value in values])

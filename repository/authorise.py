@@ -124,6 +124,7 @@ def of_exhibits(
     consents = facts.consents(session, [*submissions, *ids, *ancestors]) if owned else {}
     submitters = facts.submitters(session, submissions)
     parties = facts.parties(session, ids)
+    closed = facts.closed_in(session, lines)
     found = []
     for one in exhibits:
         granted = further.get(one.id, ())
@@ -148,6 +149,8 @@ def of_exhibits(
                 markings=tuple(marked[s] for s in subjects if s in marked),
                 consents=tuple(one for s in subjects for one in consents.get(s, ())),
                 permitted=effects,
+                privileged="" in closed.get(one.id, ()),
+                holds_privileged=one.id in closed,
             )
         )
     return found

@@ -29,6 +29,7 @@ from repository.exhibits import (
 )
 from repository.models import Case, Exhibit, ExtractionRun, Grant, Part, Submission
 from repository.naming import recorded_name
+from repository.proceedings import Privilege, claims_on
 from repository.publication import completed
 from repository.sealed import put_document
 
@@ -48,6 +49,7 @@ class Described:
     children: Sequence[Exhibit] = ()  # what was taken out of it, or made of it
     made: Mapping[str, Derivation] = field(default_factory=dict)  # those that people made, by id
     copies_out: int = 0  # working copies that were neither returned nor destroyed
+    privilege: Sequence[Privilege] = ()  # what was named in it as possibly privileged
 
     def part(self, number: int | None) -> tuple[Part, int | None]:
         """Return the part that is meant, and its number where the exhibit has several.
@@ -89,6 +91,10 @@ class Described:
             found["children"] = [self._derived(one, one) for one in self.children]
         if self.copies_out:
             found["copies_out"] = self.copies_out
+        if self.privilege:
+            found["privilege"] = [
+                {"member": one.member or None, "state": one.state} for one in self.privilege
+            ]
         if self.exhibit.erased_at is not None:
             found["erased_at"] = timestamp(self.exhibit.erased_at)
         return found
@@ -229,8 +235,11 @@ def show_exhibit(
         children = known(repo, session, caller, case, children_of(session, exhibit.id))
         made = kinds_of(session, [exhibit.id, *(one.id for one in children)])
         copies = out_of(session, exhibit.id) if actor.role not in PARTIES else 0
+        claimed = claims_on(session, exhibit.id)
     above_it = parent[0] if parent else None
-    return Described(exhibit, case.code, run, parts, names, above_it, children, made, copies), actor
+    return Described(
+        exhibit, case.code, run, parts, names, above_it, children, made, copies, claimed
+    ), actor
 
 
 def show_custody(

@@ -46,10 +46,7 @@ def disclose(
         BadRequest: no usable name of a party.
         Erased: there is nothing left to disclose.
     """
-    if not party.strip() or len(party) > MAX_PARTY:
-        raise BadRequest(f"a party has a name of 1 to {MAX_PARTY} characters")
-    if form is not None and not (form.strip() and len(form) <= MAX_PARTY):
-        raise BadRequest(f"a form has 1 to {MAX_PARTY} characters")
+    check_words(party, form)
     stated = stated_purpose(
         repo,
         caller,
@@ -95,6 +92,18 @@ def disclose(
             repo, caller, Act.DISCLOSURE, ["release-ended"], error,
             purpose=stated, case=case, exhibit=exhibit,
         )  # fmt: skip
+
+
+def check_words(party: str, form: str | None) -> None:
+    """Refuse a party or a form without usable words.
+
+    Raises:
+        BadRequest: so it is.
+    """
+    if not party.strip() or len(party) > MAX_PARTY:
+        raise BadRequest(f"a party has a name of 1 to {MAX_PARTY} characters")
+    if form is not None and not (form.strip() and len(form) <= MAX_PARTY):
+        raise BadRequest(f"a form has 1 to {MAX_PARTY} characters")
 
 
 def _disclosed(

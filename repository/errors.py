@@ -1,5 +1,8 @@
 """What the repository refuses or cannot do."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from custody.errors import EvidenceError
 
 
@@ -121,6 +124,17 @@ class BadQuery(BadRequest):
     """A search cannot be read; the message says what to do."""
 
     code = "bad-query"
+
+
+class ListConflicts(WrongUse):
+    """Rows of a list cannot be applied; nothing of it was."""
+
+    code = "list-conflicts"
+
+    def __init__(self, message: str, *, count: int, problems: Sequence[Mapping[str, Any]]) -> None:
+        """Keep what is wrong, by line."""
+        super().__init__(message)
+        self.facts = {"count": count, "problems": list(problems)}
 
 
 class UnknownCase(WrongUse):

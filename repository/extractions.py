@@ -15,6 +15,7 @@ from repository.errors import Erased, IntegrityError, NotExtracted
 from repository.exhibits import latest_run, ref
 from repository.keys import unwrap
 from repository.models import DerivedObject, Exhibit, ExtractionRun
+from repository.privilege import check_open
 from repository.retrieve import recorded_parts
 from repository.sealed import read_document
 from repository.stores import Stored
@@ -58,10 +59,11 @@ def read_derivative(
 
     Raises:
         UnknownExhibit, Erased: as `show_record`.
+        AccessDenied: it is of a member that may be privileged; recorded.
         NotExtracted: there is no such derivative.
         IntegrityError: it is not the one that the record names.
     """
-    exhibit, run = _seen(repo, caller, number, "derivative")
+    exhibit, run = _seen(repo, caller, number, "derivative", locator=locator)
     made = record_of(repo, exhibit, run)["derivatives"]
     asked = (kind, locator)
     places = [n for n, one in enumerate(made, 1) if (one["kind"], one["locator"]) == asked]
@@ -93,10 +95,18 @@ def derived_bytes(
 
 
 def _seen(
-    repo: Repository, caller: Caller, number: str, reason: str, wanted: int | None = None
+    repo: Repository,
+    caller: Caller,
+    number: str,
+    reason: str,
+    wanted: int | None = None,
+    locator: str = "",
 ) -> tuple[Exhibit, ExtractionRun]:
     """Return an exhibit and one of its runs, None being the newest, once that look is recorded."""
     actor, case, exhibit = on_exhibit(repo, caller, Right.FACTS, number, attempted=Act.CONSULTATION)
+    if locator.startswith("member=") and actor.role != "reviewer":
+        member = locator.removeprefix("member=")
+        check_open(repo, caller, case, exhibit, [member], Act.CONSULTATION)
     with repo.database.reading() as session:
         run = latest_run(session, exhibit.id)
         if wanted is not None and run is not None:

@@ -4,7 +4,7 @@ A question costs most in being put together (SQLAlchemy) and in its way to the d
 made when the module is loaded, and what belongs to one case is asked in one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ from repository.conditions import Marking
 from repository.derivations import Derivation
 from repository.models import Case, ChildExhibit, Exhibit, Grant, Submission
 from repository.naming import split_number
-from repository.proceedings import Association
+from repository.proceedings import Association, Privilege
 from repository.rules import Approval, ConsentSubject, Disclosed
 from repository.rules import Consent as ConsentRow
 from repository.rules import Marking as MarkingRow
@@ -71,6 +71,10 @@ CONSENTS = (
     .join(ConsentRow, ConsentRow.id == ConsentSubject.consent_id)
     .where(ConsentSubject.subject.in_(_IDS), ConsentRow.state.in_(("given", "withdrawn")))
 )  # fmt: skip
+PRIVILEGED = select(Privilege.exhibit_id, Privilege.member).where(
+    Privilege.exhibit_id.in_(_IDS), Privilege.state.in_(("possible", "confirmed"))
+)
+PATHS = select(Exhibit.id, Exhibit.path).where(Exhibit.id.in_(_IDS))
 PARENTS = (
     select(ChildExhibit.exhibit_id, ChildExhibit.parent_id)
     .outerjoin(Derivation, Derivation.exhibit_id == ChildExhibit.exhibit_id)
@@ -192,3 +196,40 @@ def lines(session: Session, ids: Sequence[str]) -> dict[str, list[str]]:
             child = parents[child]
             line.append(child)
     return found_lines
+
+
+def closed_in(session: Session, lines: Mapping[str, Sequence[str]]) -> dict[str, set[str]]:
+    """Return what may be privileged in exhibits, as paths in each; empty for all of it.
+
+    Args:
+        session: a session.
+        lines: the exhibits, with what each was taken out of, up to the root.
+    """
+    every = sorted({*lines, *(one for up in lines.values() for one in up)})
+    closed: dict[str, list[str]] = {}
+    for row in session.execute(PRIVILEGED, {"ids": every}):
+        closed.setdefault(row.exhibit_id, []).append(row.member)
+    if not closed:
+        return {}
+    names = {
+        row.id: bytes(row.path).decode("utf-8", "backslashreplace")
+        for row in session.execute(PATHS, {"ids": every})
+    }
+    found: dict[str, set[str]] = {}
+    for one, up in lines.items():
+        path = ""  # of the exhibit, in what is looked at
+        for above in (one, *up):
+            for member in closed.get(above, ()):
+                if not path:
+                    found.setdefault(one, set()).add(member)
+                elif not member or within(path, member):
+                    found.setdefault(one, set()).add("")
+                elif within(member, path):
+                    found.setdefault(one, set()).add(member.removeprefix(f"{path}!/"))
+            path = f"{names[above]}!/{path}" if path else names[above]
+    return found
+
+
+def within(path: str, member: str) -> bool:
+    """Say whether a path in a container is a member, or is in it."""
+    return path == member or path.startswith(f"{member}!/")

@@ -5,7 +5,7 @@ withheld and why. Each change is an entry. The list has a row for every number t
 that nothing is missing from it unseen, and the entry about a look at it has its digest.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from custody.append import take_lock
-from custody.entry import Act, Draft, timestamp
+from custody.entry import Act, Actor, Draft, timestamp
 from repository import Repository
 from repository.access import Right, Thing, kept_by_provider
 from repository.associations import is_in, known_associated
@@ -25,8 +25,9 @@ from repository.exhibits import exhibits_of, ref
 from repository.marking import Subject, together
 from repository.models import Case, Exhibit, Person
 from repository.naming import exhibit_number
-from repository.proceedings import Review
+from repository.proceedings import Review, SecondReview
 from repository.purpose import Purpose
+from repository.review_rule import asks_second
 from repository.rules import Consent, ConsentSubject, Disclosed
 from repository.stated import stated_motive
 
@@ -58,6 +59,12 @@ class Judgement:
             "redactions": [{"code": code, "basis": basis} for code, basis in self.redactions],
         }
 
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> "Judgement":
+        """Return a judgement that was kept."""
+        pairs = tuple((one["code"], one["basis"]) for one in found["redactions"])
+        return cls(found["classification"], found["rule"], found["withheld"], pairs)
+
 
 # Where a row stands: first those of the case itself, under no code, then those of other cases.
 Place = tuple[str, int]
@@ -86,58 +93,148 @@ class Register:
 
 
 def review(
-    repo: Repository, caller: Caller, number: str, code: str, said: Judgement, *, motive: str
+    repo: Repository,
+    caller: Caller,
+    number: str,
+    code: str,
+    said: Judgement,
+    *,
+    motive: str,
+    second: bool = False,
 ) -> dict[str, Any]:
     """Classify an exhibit in a proceeding, and return its row.
 
-    What is potentially exculpatory and kept by its provider has its owners asked at once.
+    What is potentially exculpatory and kept by its provider has its owners asked at once. `second`:
+    it is the second review, by another person, which the proceeding asks for.
 
     Raises:
         UnknownExhibit, UnknownCase, AccessDenied: not for this caller; recorded.
-        BadRequest: no motive or no reason for withholding (recorded), another word, another case.
+        BadRequest: no motive or no reason for withholding (recorded), another word, another case,
+            or no second review is asked for, or the first was this person's.
     """
     actor, case, exhibit = on_exhibit(repo, caller, Right.REVIEW, number, attempted=Act.ANNOTATION)
     _, proceeding = on_case(repo, caller, Right.REVIEW, code, attempted=Act.ANNOTATION)
     stated_motive(repo, caller, motive, Act.ANNOTATION, case=case, exhibit=exhibit)
     try:
-        _check(said)
+        check_judgement(said)
     except BadRequest as error:
         refuse(repo, caller, Act.ANNOTATION, ["bad-request"], error, case=case, exhibit=exhibit)
-    at = repo.clock()
     with repo.database.writing() as session:
         take_lock(session)
         if not is_in(session, exhibit, proceeding):
             raise BadRequest(f"{exhibit.number} does not belong to the case {proceeding.code}")
-        row = session.get(Review, (exhibit.id, proceeding.id))
-        before = row.said if row else None
-        if before != said.to_json():
-            if row is None:
-                row = Review(exhibit_id=exhibit.id, case_id=proceeding.id, index=-1)
-                session.add(row)
-            row.said, row.reviewer, row.at = said.to_json(), actor.id, at
-            session.flush()
-            draft = Draft(
+        [thing] = of_exhibits(session, caller, case, [exhibit])
+        before = reviews_of(session, proceeding, [exhibit.id], second=second).get(exhibit.id)
+        other = reviews_of(session, proceeding, [exhibit.id], second=not second).get(exhibit.id)
+        proposed = Proposed(exhibit, case, thing, said, before, other, second=second)
+        proposed.check(session, proceeding, caller)
+        apply(repo, session, actor, proceeding, [proposed], motive=motive)
+        [found] = rows_of(repo, session, proceeding, [(exhibit, thing)])
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """A judgement of an exhibit that is to be put down, and what was said of it before."""
+
+    exhibit: Exhibit
+    home: Case
+    thing: Thing
+    said: Judgement
+    before: Review | SecondReview | None
+    other: Review | SecondReview | None  # the second review, or the first where this is the second
+    second: bool = False
+
+    def check(self, session: Session, proceeding: Case, caller: Caller) -> None:
+        """Refuse a second review where none is due, and both reviews by one person.
+
+        Raises:
+            BadRequest: so it is.
+        """
+        first = self.other.said["classification"] if self.other is not None else "not-reviewed"
+        if self.second and not asks_second(session, proceeding):
+            raise BadRequest(f"{proceeding.code} asks for no second review")
+        if self.second and first == "not-reviewed":
+            raise BadRequest(f"{self.exhibit.number} has no first review yet")
+        if self.other is not None:
+            person = session.get_one(Person, self.other.reviewer)
+            if person.one == caller.person.one:
+                which = "first" if self.second else "second"
+                raise BadRequest(
+                    f"the {which} review of {self.exhibit.number} is yours; another person makes "
+                    "the other one"
+                )
+
+
+def apply(
+    repo: Repository,
+    session: Session,
+    actor: Actor,
+    proceeding: Case,
+    some: Sequence[Proposed],
+    *,
+    motive: str,
+    request_id: str | None = None,
+) -> int:
+    """Put judgements down with their entries, in a transaction; return how many changed."""
+    at, rows, drafts = repo.clock(), [], []
+    for one in some:
+        before = one.before.said if one.before is not None else None
+        if before == one.said.to_json():
+            continue
+        row = one.before
+        if row is None:
+            kind = SecondReview if one.second else Review
+            row = kind(exhibit_id=one.exhibit.id, case_id=proceeding.id, index=-1)
+            session.add(row)
+        row.said, row.reviewer, row.at = one.said.to_json(), actor.id, at
+        rows.append(row)
+        detail = {**one.said.to_json(), "before": before}
+        drafts.append(
+            Draft(
                 Act.ANNOTATION,
                 actor,
-                reason="disclosure-review",
-                exhibit=ref(exhibit),
-                withheld={
-                    "case": proceeding.code,
-                    "motive": motive,
-                    "detail": {**said.to_json(), "before": before},
-                },
+                reason="disclosure-review-second" if one.second else "disclosure-review",
+                exhibit=ref(one.exhibit),
+                request_id=request_id,
+                withheld={"case": proceeding.code, "motive": motive, "detail": detail},
             )
-            [entry] = repo.ledger.append(session, [draft])
-            row.index = entry.index
-        [thing] = of_exhibits(session, caller, case, [exhibit])
-        if said.classification == "potentially-exculpatory" and barred(repo, thing):
+        )
+    session.flush()
+    for row, entry in zip(rows, repo.ledger.append(session, drafts), strict=True):
+        row.index = entry.index
+    for one in some:
+        if one.said.classification == "potentially-exculpatory" and barred(repo, one.thing):
             request_within(
-                repo, session, actor, [Subject(exhibit.id, exhibit.number, case, exhibit)],
+                repo, session, actor,
+                [Subject(one.exhibit.id, one.exhibit.number, one.home, one.exhibit)],
                 recipient="defence", purpose="disclosure", until=None,
                 motive=f"{WARNING}: {motive}",
             )  # fmt: skip
-        [found] = _rows(repo, session, proceeding, [(exhibit, thing)])
-    return found
+    session.flush()
+    return len(rows)
+
+
+def reviews_of(
+    session: Session, case: Case, ids: Sequence[str], *, second: bool
+) -> dict[str, Review] | dict[str, SecondReview]:
+    """Return the first or the second reviews of exhibits in a proceeding, by exhibit."""
+    if second:
+        seconds = select(SecondReview).where(
+            SecondReview.case_id == case.id, SecondReview.exhibit_id.in_(ids)
+        )
+        return {row.exhibit_id: row for row in session.scalars(seconds)}
+    firsts = select(Review).where(Review.case_id == case.id, Review.exhibit_id.in_(ids))
+    return {row.exhibit_id: row for row in session.scalars(firsts)}
+
+
+def state_of(first: Review | None, second: SecondReview | None) -> str:
+    """Return how far the review of an exhibit is; `conflict`: two persons say different things."""
+    if first is None or first.said["classification"] == "not-reviewed":
+        return "not-reviewed"
+    if second is None or second.said["classification"] == "not-reviewed":
+        return "first-review"
+    return "second-review" if first.said == second.said else "conflict"
 
 
 def register(
@@ -166,7 +263,7 @@ def register(
             for exhibit in others[:room]:
                 origin = session.get_one(Case, exhibit.case_id)
                 [thing] = of_exhibits(session, caller, origin, [exhibit])
-                rows += _rows(repo, session, case, [(exhibit, thing)])
+                rows += rows_of(repo, session, case, [(exhibit, thing)])
             if room is not None and len(others) > room:
                 following = _place(others[room - 1]) if room else ("", case.exhibits)
     digest = consulted(repo, actor, rows, "disclosure-register", case=case)
@@ -187,7 +284,7 @@ def _own_rows(
         exhibits = exhibits_of(session, case, after=some[0] - 1, limit=len(some))
         shown = known(repo, session, caller, case, exhibits)
         things = of_exhibits(session, caller, case, shown) if shown else []
-        made = _rows(repo, session, case, list(zip(shown, things, strict=True)))
+        made = rows_of(repo, session, case, list(zip(shown, things, strict=True)))
         by_number = {one["exhibit"]: one for one in made}
         numbers = [exhibit_number(case.code, n) for n in some]
         rows += [by_number.get(number) or _unseen(number) for number in numbers]
@@ -228,14 +325,15 @@ def barred(repo: Repository, thing: Thing) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _rows(
+def rows_of(
     repo: Repository, session: Session, case: Case, pairs: Sequence[tuple[Exhibit, Thing]]
 ) -> list[dict[str, Any]]:
+    """Return the rows of exhibits in a proceeding's register; a few questions for all."""
     ids = [exhibit.id for exhibit, _ in pairs]
-    reviews = select(Review).where(Review.case_id == case.id, Review.exhibit_id.in_(ids))
-    reviewed = {row.exhibit_id: row for row in session.scalars(reviews)}
+    reviewed: dict[str, Any] = dict(reviews_of(session, case, ids, second=False))
+    seconds: dict[str, Any] = dict(reviews_of(session, case, ids, second=True))
     names = select(Person.id, Person.name).where(
-        Person.id.in_({row.reviewer for row in reviewed.values()})
+        Person.id.in_({row.reviewer for row in (*reviewed.values(), *seconds.values())})
     )
     people = {row.id: row.name for row in session.execute(names)}
     given: dict[str, list[Disclosed]] = {}
@@ -263,6 +361,9 @@ def _rows(
                 **said,
                 "reviewer": people.get(row.reviewer) if row else None,
                 "reviewed_at": timestamp(row.at) if row else None,
+                "review": state_of(row, seconds.get(exhibit.id)),
+                "second": _second(seconds.get(exhibit.id), people),
+                "privilege": _privilege(thing),
                 "disclosed": [_disclosed(one) for one in given.get(exhibit.id, ())],
                 "conditions": together(thing.markings),
                 "barred": against,
@@ -272,6 +373,16 @@ def _rows(
             }
         )
     return found
+
+
+def _second(row: SecondReview | None, people: Mapping[str, str]) -> dict[str, Any] | None:
+    if row is None:
+        return None
+    return {**row.said, "reviewer": people[row.reviewer], "reviewed_at": timestamp(row.at)}
+
+
+def _privilege(thing: Thing) -> str | None:
+    return "closed" if thing.privileged else "member-closed" if thing.holds_privileged else None
 
 
 def _disclosed(row: Disclosed) -> dict[str, Any]:
@@ -288,12 +399,18 @@ def _unseen(number: str) -> dict[str, Any]:
     """Return the row of a number that was given and of which the caller may not know more."""
     said = Judgement(NOT_SHOWN).to_json()
     return {
-        "exhibit": number, **said, "reviewer": None, "reviewed_at": None, "disclosed": [],
-        "conditions": {}, "barred": [], "warning": None, "consents": [], "erased_at": None,
+        "exhibit": number, **said, "reviewer": None, "reviewed_at": None, "review": NOT_SHOWN,
+        "second": None, "privilege": None, "disclosed": [], "conditions": {}, "barred": [],
+        "warning": None, "consents": [], "erased_at": None,
     }  # fmt: skip
 
 
-def _check(said: Judgement) -> None:
+def check_judgement(said: Judgement) -> None:
+    """Refuse words that are none of the register's.
+
+    Raises:
+        BadRequest: another classification, an empty text, or too much of it.
+    """
     if said.classification not in CLASSIFICATIONS:
         raise BadRequest(f"a classification is one of {', '.join(CLASSIFICATIONS)}")
     texts = [said.rule, said.withheld, *(one for pair in said.redactions for one in pair)]

@@ -1,4 +1,4 @@
-"""The mapped tables of the rules: Organisation, Marking, Disclosed, Consent, Identity, Approval."""
+"""The mapped tables of the rules: Organisation, Marking, Disclosed, Batch, Consent, Identity …"""
 
 from datetime import datetime
 from typing import Any
@@ -41,8 +41,24 @@ class Disclosed(Model):
     party: Mapped[str] = mapped_column(String(200), primary_key=True)
     at: Mapped[datetime]
     form: Mapped[str | None]  # a copy, an inspection, a redacted version …
+    batch: Mapped[int | None]  # the numbered batch it went with; None: alone
     acknowledged_at: Mapped[datetime | None]  # by somebody of the party
     index: Mapped[int]  # of its `disclosure` entry
+    __table_args__ = (Index("disclosed_case", "case_id", "party"),)
+
+
+class Batch(Model):
+    """Exhibits that were disclosed together to a party of a case, under a number of its own."""
+
+    __tablename__ = "disclosure_batch"
+    case_id: Mapped[str] = mapped_column(UUID, ForeignKey("case_file.id"), primary_key=True)
+    party: Mapped[str] = mapped_column(String(200), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[datetime]
+    form: Mapped[str | None]
+    count: Mapped[int]
+    digest: Mapped[str] = mapped_column(DIGEST)  # of the list of numbers and digests
+    index: Mapped[int]  # of the house's entry about it; those of its exhibits come before
 
 
 class Consent(Model):

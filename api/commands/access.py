@@ -57,7 +57,7 @@ def show(ctx: Context, exhibit: str, history: bool, facts: bool) -> None:
     if not history:
         described, _ = show_exhibit(ctx.repo, ctx.caller, exhibit)
         found = described.to_json()
-        listed = ("parts", "derived_from", "children")
+        listed = ("parts", "derived_from", "children", "privilege")
         rows = [(name, _plain(value)) for name, value in found.items() if name not in listed]
         for part in found.get("parts", ()):
             said = f"{shown(part['path'])}  {part['size']} bytes  {part['sha256']}"
@@ -65,6 +65,10 @@ def show(ctx: Context, exhibit: str, history: bool, facts: bool) -> None:
         if "derived_from" in found:
             of = found["derived_from"]
             rows.append(("derived from", f"{of['exhibit']}, as {of.get('kind') or 'a member'}"))
+        rows += [
+            ("privileged", f"{one['state']}  {shown(one['member'] or 'all of it')}")
+            for one in found.get("privilege", ())
+        ]
         rows += [
             ("derived", f"{one['exhibit']}  {one.get('kind') or shown(one['member'])}")
             for one in found.get("children", ())

@@ -1,15 +1,22 @@
 """register: what was reviewed, disclosed and withheld in a proceeding."""
 
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
 import click
 
 from api.commands.context import Context, pass_context
 from api.commands.rules import MOTIVE
 from repository.disclose import acknowledge
-from repository.errors import BadRequest
+from repository.errors import BadRequest, ListConflicts
 from repository.ledger_mirror import publish
 from repository.naming import shown
 from repository.register import CLASSIFICATIONS, Judgement, review
 from repository.register import register as register_of
+from repository.review_list import read_list, write_list
+from repository.review_rule import set_second
+
+SECOND = click.option("--second", is_flag=True, help="It is the second review, by another person.")
 
 
 @click.group()
@@ -29,7 +36,8 @@ def register_show(ctx: Context, code: str) -> None:
         warning = f"  WARNING: {row['warning']}" if row["warning"] else ""
         ctx.result(
             row,
-            f"{row['exhibit']}  {row['classification']:24} {shown(row['rule'] or '-'):16} "
+            f"{row['exhibit']}  {row['classification']:24} {row['review']:13} "
+            f"{shown(row['rule'] or '-'):16} "
             f"disclosed to {given}{withheld}{warning}",
         )
     counts = ", ".join(f"{count} {name}" for name, count in found.counts.items())
@@ -43,6 +51,7 @@ def register_show(ctx: Context, code: str) -> None:
 @click.option("--rule", help="Under which it is disclosed, or is not.")
 @click.option("--withheld", metavar="WHY", help="It is withheld, and why.")
 @click.option("--redaction", "redactions", multiple=True, metavar="CODE:BASIS")
+@SECOND
 @MOTIVE
 @pass_context
 def register_set(
@@ -54,6 +63,7 @@ def register_set(
     rule: str | None,
     withheld: str | None,
     redactions: tuple[str, ...],
+    second: bool,
     motive: str,
 ) -> None:
     """Say what EXHIBIT is in the proceeding CODE; what is not named is not so."""
@@ -64,11 +74,69 @@ def register_set(
             raise BadRequest("a redaction is CODE:BASIS")
         pairs.append((short.strip(), basis.strip()))
     said = Judgement(classification, rule, withheld, tuple(pairs))
-    row = review(ctx.repo, ctx.caller, exhibit, code, said, motive=motive)
+    row = review(ctx.repo, ctx.caller, exhibit, code, said, motive=motive, second=second)
     publish(ctx.repo)
-    ctx.result(row, f"{exhibit}  {code}  {classification}")
+    ctx.result(row, f"{exhibit}  {code}  {classification}  {row['review']}")
     if row["warning"]:
         ctx.say(f"{row['warning']} ({', '.join(row['barred'])}); asked: {row['consents'] or '-'}")
+
+
+@register.command("export")
+@click.argument("code")
+@click.option("--numbers", type=click.File("r"), help="One a line; - for standard input.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="A new file.")
+@SECOND
+@pass_context
+def register_export(
+    ctx: Context, code: str, numbers: TextIO | None, out: Path | None, second: bool
+) -> None:
+    """Write the register of CODE as CSV, to work on elsewhere; no cell is a formula.
+
+    With --second for the second review: the words of the first are not in it.
+    """
+    asked = None if numbers is None else [one.strip() for one in numbers if one.strip()]
+    data = write_list(ctx.repo, ctx.caller, code, numbers=asked, second=second)
+    publish(ctx.repo)
+    if out is None:
+        click.echo(data, nl=False)
+        return
+    with out.open("xb") as file:
+        file.write(data)
+    ctx.say(f"written to {out}; read it back with: evidence register import {code} {out}")
+
+
+@register.command("import")
+@click.argument("code")
+@click.argument("file", type=click.File("rb"))
+@SECOND
+@MOTIVE
+@pass_context
+def register_import(ctx: Context, code: str, file: BinaryIO, second: bool, motive: str) -> None:
+    """Apply a list that `register export` wrote and that was worked on: all rows, or none.
+
+    A row that was changed since it was written out is a conflict, shown with its line.
+    """
+    try:
+        found = read_list(ctx.repo, ctx.caller, code, file, motive=motive, second=second)
+    except ListConflicts as error:
+        for one in error.facts["problems"]:
+            ctx.result(one, f"line {one['line']}: {shown(one['problem'])}")
+        raise
+    publish(ctx.repo)
+    ctx.result(found.to_json(), f"{found.rows} rows, {found.changed} changed\n{found.digest}")
+
+
+@register.command("rule")
+@click.argument("code")
+@click.option("--second-review/--no-second-review", "asked", required=True)
+@MOTIVE
+@pass_context
+def register_rule(ctx: Context, code: str, asked: bool, motive: str) -> None:
+    """Say whether CODE asks for a second review of each exhibit, by another person."""
+    set_second(ctx.repo, ctx.caller, code, asked=asked, motive=motive)
+    publish(ctx.repo)
+    word = "asks" if asked else "does not ask"
+    ctx.result({"case": code, "second_review": asked}, f"{code} {word} for a second review")
 
 
 @register.command("acknowledge")

@@ -36,7 +36,8 @@ GRANT SELECT, INSERT, UPDATE ON
     extraction_run, derived_object, object_copy, object_check, store_trial, chore, stray, fixity_run, flow, flow_range, erasure,
     child_exhibit, organisation, marking, approval, disclosed, identity,
     web_session, passkey, person_invitation, bundle, transfer, counterpart, quoted, match_party, match_query, match_notice,
-    situation, case_situation, hold, review, consent, derivation, working_copy
+    situation, case_situation, hold, review, consent, derivation, working_copy, second_review, review_rule,
+    privilege, disclosure_batch
 TO evidence_service;
 
 GRANT SELECT ON alembic_version TO evidence_service;

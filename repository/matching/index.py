@@ -26,6 +26,7 @@ class Holding:
     exhibit: Exhibit
     organisation: str
     markings: tuple[Marking, ...]
+    privileged: bool  # it may be, or a member of it: it is not used, and a match is a use
 
 
 @dataclass(slots=True)
@@ -202,12 +203,14 @@ def holdings(session: Session, exhibits: Sequence[str]) -> list[Holding]:
         exhibit.id: (exhibit.case_id, exhibit.submission_id, exhibit.id, *lines[exhibit.id])
         for exhibit, _ in found
     }
+    closed = facts.closed_in(session, lines)
     marked = facts.markings(session, sorted({one for line in subjects.values() for one in line}))
     return [
         Holding(
             exhibit,
             organisation or HOUSE,
             tuple(marked[one] for one in subjects[exhibit.id] if one in marked),
+            exhibit.id in closed,
         )
         for exhibit, organisation in found
     ]

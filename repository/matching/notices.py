@@ -55,7 +55,9 @@ def tell(tellings: Tellings, told: str, about: str, kind: str, one: Holding | No
 
 
 def mode_answer(one: Holding, party: MatchParty, purpose: str | None = None) -> Answer:
-    """Return what an exhibit answers, by its markings and by how its institution takes part."""
+    """Return what an exhibit answers, by its markings and how its institution takes part."""
+    if one.privileged:
+        return Answer.NOBODY
     limit = Answer.OWNER if party.mode == OWNER else Answer.BOTH
     return min(limit, answer_of(one.markings, purpose))
 

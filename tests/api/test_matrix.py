@@ -58,9 +58,11 @@ TOKEN = "token for one submission"  # a role of its own: a submitter's token tha
 OF_TOKEN = {TOKEN: "submitter"}
 UNIT, TRIBUNAL = "Unit", "Tribunal"
 EVERYBODY = frozenset(ROLES)
-LOOK = EVERYBODY - {"auditor", "administrator"}
+LOOK = EVERYBODY - {"auditor", "administrator", "reviewer"}  # who sees what may be privileged
+LISTS = LOOK | {"reviewer"}
 FACTS = LOOK - {"submitter"}
 CASE = frozenset({"investigator", "analyst", "prosecutor", "custodian", "partner"})
+CASE_TEAM = CASE - {"partner"}
 HAND_IN = frozenset({"investigator", "custodian", "submitter"})
 PARTIES = frozenset({"counsel", "expert"})
 HISTORY = frozenset({"investigator", "analyst", "prosecutor", "custodian", "auditor"})
@@ -216,7 +218,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("PUT", "/api/v1/cases/<code>/situation"): Rule(
         "case", CUSTODIAN, shows=False, body={"situation": "NONE", "motive": "m"}
     ),
-    ("GET", "/api/v1/cases/<code>/associations"): Rule("case", LOOK),
+    ("GET", "/api/v1/cases/<code>/associations"): Rule("case", LISTS),
     ("GET", "/api/v1/exhibits/<number>/associations"): Rule("exhibit", LOOK),
     ("POST", "/api/v1/exhibits/<number>/associations"): Rule(
         "exhibit", KEEP, body={"case": "{case}", "motive": "m"}
@@ -232,10 +234,28 @@ RULES: dict[tuple[str, str], Rule] = {
         "exhibit", KEEP, shows=False, body={"motive": "m"}
     ),
     ("GET", "/api/v1/cases/<code>/register"): Rule("case", REVIEW),
+    ("GET", "/api/v1/cases/<code>/disclosures"): Rule(
+        "case", REVIEW | PARTIES, query="?party=defence"
+    ),
+    ("POST", "/api/v1/cases/<code>/disclosures"): Rule(  # nothing is due
+        "case", REVIEW, uses=True, leaves=True, body={"party": "defence"}
+    ),
+    ("PUT", "/api/v1/cases/<code>/register/rule"): Rule(
+        "case", REVIEW, body={"second_review": False, "motive": "m"}
+    ),
+    ("GET", "/api/v1/cases/<code>/register/list"): Rule("case", REVIEW),
+    ("POST", "/api/v1/cases/<code>/register/list"): Rule("case", REVIEW, body=b""),  # no CSV
     ("PUT", "/api/v1/exhibits/<number>/register/<code>"): Rule(
         "exhibit", REVIEW, body={"classification": "other", "motive": "m"}
     ),
     ("POST", "/api/v1/exhibits/<number>/acknowledgement"): Rule("exhibit", PARTIES, body={}),
+    ("GET", "/api/v1/cases/<code>/privileges"): Rule("case", LISTS),
+    ("POST", "/api/v1/exhibits/<number>/privilege"): Rule(  # no container: such a member is none
+        "exhibit", CASE_TEAM | PARTIES, body={"member": "", "motive": "m"}
+    ),
+    ("POST", "/api/v1/exhibits/<number>/privilege/decision"): Rule(  # nothing is closed
+        "exhibit", frozenset(), body={"decision": "release", "motive": "m"}
+    ),
     ("GET", "/api/v1/cases/<code>/identities"): Rule("case", PROTECT),
     ("POST", "/api/v1/cases/<code>/identities"): Rule(
         "case", PROTECT, body={"kind": "source", "name": "Somebody"}
@@ -243,7 +263,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", "/api/v1/identities/<codename>/reveal"): Rule(  # nobody was permitted it
         "case", frozenset(), body={"motive": "m"}
     ),
-    ("GET", "/api/v1/exhibits"): Rule("case", LOOK, query="?case={case}"),
+    ("GET", "/api/v1/exhibits"): Rule("case", LISTS, query="?case={case}"),
     ("POST", "/api/v1/exhibits"): Rule("case", HAND_IN, query="?case={case}", body=b"bytes"),
     ("GET", "/api/v1/exhibits/<number>"): Rule("exhibit", LOOK),
     ("GET", "/api/v1/exhibits/<number>/receipt"): Rule("exhibit", LOOK),

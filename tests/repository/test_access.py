@@ -33,33 +33,45 @@ HOUSE = {
 LOOKING = {Right.LIST, Right.CONSULT, Right.REVEAL}
 RECIPIENT = {Right.RECEIVE, Right.ANSWER}
 ANSWERING = {Right.CONSENT, Right.AGREE}
-PARTY = {*LOOKING, Right.HISTORY, Right.FACTS, Right.RETRIEVE, Right.ACKNOWLEDGE}
+ABOUT = set(Right) - HOUSE - ANSWERING - {Right.JUDGE}
+PARTY = {
+    *LOOKING, Right.HISTORY, Right.FACTS, Right.RETRIEVE, Right.ACKNOWLEDGE, Right.PRIVILEGE,
+    Right.DISCLOSED,
+}  # fmt: skip
 
 EXPECTED = {
     "investigator": {
         *LOOKING, Right.OPEN_CASE, Right.HISTORY, Right.FACTS, Right.INGEST, Right.EXTRACT,
         Right.MARK, Right.REQUEST, Right.PROTECT, Right.ASSOCIATE, Right.HOLD, Right.SITUATIONS,
-        *ANSWERING, Right.IMPORT, Right.MATCH, Right.ANNOTATE, *RECIPIENT,
+        *ANSWERING, Right.IMPORT, Right.MATCH, *RECIPIENT, Right.PRIVILEGE,
+        Right.ANNOTATE,
     },
     "analyst": {
         *LOOKING, Right.HISTORY, Right.FACTS, Right.RETRIEVE, Right.EXTRACT, Right.REQUEST,
-        Right.SITUATIONS, Right.MATCH, Right.ANNOTATE, *RECIPIENT,
+        Right.SITUATIONS, Right.MATCH, *RECIPIENT, Right.PRIVILEGE,
+        Right.ANNOTATE,
     },
     "prosecutor": {
         *LOOKING, Right.HISTORY, Right.FACTS, Right.EXPORT, Right.DISCLOSE, Right.REQUEST,
         Right.PROTECT, Right.ASSOCIATE, Right.SHARE, Right.HOLD, Right.SITUATIONS, Right.REVIEW,
-        *ANSWERING, Right.RELEASE, Right.TRANSFER, Right.MATCH, Right.ANNOTATE, *RECIPIENT,
+        *ANSWERING, Right.RELEASE, Right.TRANSFER, Right.MATCH, *RECIPIENT, Right.PRIVILEGE,
+        Right.DISCLOSED, Right.ANNOTATE,
     },
-    "custodian": set(Right) - {Right.ACKNOWLEDGE},
+    "custodian": set(Right) - {Right.ACKNOWLEDGE, Right.JUDGE},
     "auditor": {Right.HISTORY, Right.AUDIT, Right.SITUATIONS},
     "partner": {*LOOKING, Right.FACTS, Right.RETRIEVE, Right.SITUATIONS, Right.MATCH, *RECIPIENT},
     "submitter": {*LOOKING, Right.INGEST, Right.MARK, *ANSWERING},
     "counsel": PARTY,
     "expert": PARTY,
+    "reviewer": {
+        Right.LIST, Right.CONSULT, Right.FACTS, Right.RETRIEVE, Right.EXTRACT, Right.JUDGE,
+    },
     "administrator": {Right.INSTALL},
 }  # fmt: skip
 EXHIBIT = Thing("exhibit", submission="SUB-1", submitter="p", disclosed_to=frozenset({"defence"}))
 PURPOSE = Purpose("analysis", "", "warrant 7")
+CLOSED = replace(EXHIBIT, privileged=True, holds_privileged=True)
+HOLDING = replace(EXHIBIT, holds_privileged=True)
 
 
 def holder(role: str, house: str | None = None) -> Who:
@@ -89,13 +101,12 @@ def test_a_role_allows_its_acts_and_no_other(role, right):
     elif right in HOUSE:
         found = decide(Who("p", role), right, Thing(), None, NOW)
     else:
-        found = decide(holder(role), right, EXHIBIT, PURPOSE, NOW)
+        about = CLOSED if role == "reviewer" else EXHIBIT
+        found = decide(holder(role), right, about, PURPOSE, NOW)
     assert found.allowed == (right in EXPECTED[role])
 
 
-@pytest.mark.parametrize(
-    ("role", "right"), list(itertools.product(ROLES, sorted(set(Right) - HOUSE - ANSWERING)))
-)
+@pytest.mark.parametrize(("role", "right"), list(itertools.product(ROLES, sorted(ABOUT))))
 def test_without_a_grant_only_roles_of_the_whole_house_reach_a_case(role, right):
     found = decide(Who("p", role), right, EXHIBIT, PURPOSE, NOW)
     assert found.allowed == (role in ("custodian", "auditor") and right in EXPECTED[role])
@@ -188,13 +199,13 @@ def test_all_reasons_are_told_not_only_the_first():
     assert found == {"no-grant", "sealed", "consent-withdrawn", "authority-required"}
 
 
-@pytest.mark.parametrize("right", sorted(set(Right) - HOUSE - ANSWERING))
+@pytest.mark.parametrize("right", sorted(ABOUT))
 def test_withdrawn_consent_stops_every_use_but_not_the_record(right):
     found = reasons(able(right), right, marked(withdrawn=True))
     assert found == ({"consent-withdrawn"} if right in USING else set())
 
 
-@pytest.mark.parametrize("right", sorted(set(Right) - HOUSE - ANSWERING))
+@pytest.mark.parametrize("right", sorted(ABOUT))
 def test_an_authority_is_stated_where_one_is_required(right):
     thing = marked(authority_required=True)
     without = reasons(able(right), right, thing, Purpose("analysis", ""))
@@ -261,6 +272,37 @@ def test_a_closed_circle_keeps_partners_and_other_institutions_out():
     assert not reasons(replace(other, organisation="Unit"), Right.RETRIEVE, thing)
 
 
+@pytest.mark.parametrize("right", sorted(ABOUT))
+@pytest.mark.parametrize("role", sorted(set(ROLES) - {"reviewer"}))
+def test_what_may_be_privileged_is_closed_to_everybody_with_another_part(role, right):
+    whole = USING | {Right.ANNOTATE}
+    assert ("privileged" in reasons(holder(role), right, CLOSED)) == (right in whole)
+    assert ("privileged" in reasons(holder(role), right, HOLDING)) == (right in TAKING)
+
+
+@pytest.mark.parametrize("right", sorted(EXPECTED["reviewer"] - {Right.LIST}))
+def test_a_reviewer_sees_what_may_be_privileged_and_nothing_else(right):
+    assert not reasons(holder("reviewer"), right, CLOSED)
+    assert not reasons(holder("reviewer"), right, HOLDING)
+    assert reasons(holder("reviewer"), right, EXHIBIT) == {"not-for-review"}
+
+
+@pytest.mark.parametrize(
+    "other", [Held("analyst"), Held("analyst", until=NOW), Held("counsel", "D")]
+)
+def test_who_has_or_had_another_part_in_the_case_is_not_independent(other):
+    both = Who("p", "analyst", held=(Held("reviewer"), other))
+    assert "not-independent" in reasons(both, Right.JUDGE, CLOSED)
+    assert "privileged" in reasons(both, Right.RETRIEVE, CLOSED)
+    further = replace(CLOSED, by_association=(other,))
+    assert "not-independent" in reasons(holder("reviewer"), Right.JUDGE, further)
+    everywhere = Who("p", "custodian", held=(Held("reviewer"),))
+    assert "not-independent" in reasons(everywhere, Right.JUDGE, CLOSED)
+    nobody = Who("p", "analyst", organisation="Unit")
+    receiving = replace(CLOSED, released_to="Unit")
+    assert "privileged" in reasons(nobody, Right.RECEIVE, receiving)
+
+
 def test_loosening_is_told_field_by_field_and_tightening_is_none():
     strict = Marking(
         "H2", None, "RED", ("immigration",), True, "words", (), True, True, True, ("p",)
@@ -280,7 +322,7 @@ def test_loosening_is_told_field_by_field_and_tightening_is_none():
     assert Marking.from_json(strict.to_json()) == strict
 
 
-@pytest.mark.parametrize("right", Right)
+@pytest.mark.parametrize("right", sorted(set(Right) - {Right.JUDGE}))
 def test_what_needs_a_recent_sign_in_is_stopped_by_an_old_one_alone(right):
     thing = Thing() if right in HOUSE else EXHIBIT
     thing = Thing("consent", owner="Unit") if right in ANSWERING else thing
@@ -311,7 +353,7 @@ def test_custody_released_to_an_institution_is_for_its_people_alone_and_only_to_
     assert decide(there, Right.ANSWER, withdrawn, PURPOSE, NOW).allowed  # refusing is always open
 
 
-@pytest.mark.parametrize("right", sorted(set(Right) - HOUSE - ANSWERING))
+@pytest.mark.parametrize("right", sorted(ABOUT))
 def test_a_grant_on_a_further_case_allows_what_is_said_of_it_and_no_more(right):
     role = "counsel" if right is Right.ACKNOWLEDGE else "custodian"
     further = replace(EXHIBIT, by_association=(Held(role),))
