@@ -592,6 +592,8 @@ def _ask(client, method, path, rule, role, place, relation, scene):
         more["data"] = rule.body
         if own:
             headers["Content-Type"] = "application/x-ndjson"
+        elif path.endswith("/register/list"):
+            headers |= {"Content-Type": "text/csv", "Evidence-Motive": "m"}
     elif rule.body is not None:
         text = json.dumps(rule.body)
         if "{fresh}" in text:
