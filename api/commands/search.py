@@ -36,7 +36,7 @@ def search(ctx: Context, query: str, *, code: str | None, facets: bool, limit: i
     "the bridge"          side by side
     bridge OR міст        either; NOT excludes; ( ) group
     name:photo type:jpeg  in a field: case, family, type, name, device, account, place,
-                          note, tag, state:kept|erased, seal:yes|no
+                          state:kept|erased, seal:yes|no
     """
     found = search_exhibits(ctx.repo, ctx.caller, query, case=code, facets=facets, limit=limit)
     for one in found.found:

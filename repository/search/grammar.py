@@ -19,7 +19,7 @@ MOST_CHARACTERS = 1_000
 MOST_TERMS = 32
 MOST_DEPTH = 8
 FIELDS = (
-    "case", "family", "type", "name", "device", "account", "place", "note", "tag", "state", "seal",
+    "case", "family", "type", "name", "device", "account", "place", "state", "seal",
 )  # fmt: skip
 VALUES = {"state": ("kept", "erased"), "seal": ("yes", "no")}
 _JOINERS = "\u200c\u200d"  # they are part of how Persian and Burmese are written

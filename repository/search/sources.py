@@ -28,7 +28,7 @@ class Text:
 
     level: str  # OPEN or FACTS
     text: str
-    field: str | None = None  # by which it is found too: name, device, place, note …
+    field: str | None = None  # by which it is found too: name, device, place …
     locator: str = ""  # of which part of the exhibit: "", "page=2", "member=…"
 
 

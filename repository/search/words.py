@@ -127,11 +127,11 @@ def _of_run(run: str) -> tuple[Word, ...]:
     run = run.strip(_APOSTROPHES)[:MOST_WORD]
     if not run.strip("_"):
         return ()
+    for mark in _APOSTROPHES:
+        run = run.replace(mark, "'")
     exact = unicodedata.normalize("NFKC", run.casefold())
     cyrillic, arabic = bool(_CYRILLIC.search(exact)), bool(_ARABIC.search(exact))
     capital = arabic or run[0].isupper()
-    for mark in _APOSTROPHES:
-        exact = exact.replace(mark, "'")
     if not cyrillic and "'" in exact:
         # l'église is two words, and O'Brien is found however it is written.
         parts = tuple(word for part in run.split("'") for word in _of_run(part))

@@ -29,6 +29,8 @@ def folded(text: str) -> list[str]:
         ("Mаріуполь", "Маріуполь"),  # its first letter is Latin
         ("ХEPCOH", "херсон"),  # five of six are
         ("Église", "eglise"),
+        ("O’Brien", "O'Brien"),
+        ("l’église d`Étienne", "l'eglise d'etienne"),
         ("STRASSE", "straße"),
         ("Ｔａｎｋ", "tank"),
         ("soft\u00adhyphen", "softhyphen"),
