@@ -19,7 +19,7 @@ from repository import facts
 from repository.access import EVERYWHERE, Held, Right, Thing, Who, decide
 from repository.authorise import Caller, of_exhibits
 from repository.models import Case, ChildExhibit, Exhibit, Grant, Submission
-from repository.proceedings import Association
+from repository.proceedings import Association, Privilege
 from repository.rules import Approval, ConsentSubject, Disclosed, Marking
 from repository.search.tokens import FACTS, OPEN
 
@@ -83,6 +83,7 @@ class Scope:
         found = [
             exists().where(Marking.subject.in_([exhibit, submission])),
             exists().where(ChildExhibit.exhibit_id == exhibit),
+            exists().where(Privilege.exhibit_id == exhibit),
             exists().where(ConsentSubject.subject.in_([exhibit, submission])),
             exists().where(
                 Approval.subject.in_([exhibit, submission]),

@@ -4,11 +4,15 @@ import json
 import zipfile
 
 import pytest
+from sqlalchemy import select
 
 from api.app import create_app
 from repository.exhibits import find_exhibit
 from repository.matching.index import holdings
+from repository.models import Exhibit
 from repository.people import grant, new_person
+from repository.search.scope import Scope
+from repository.search.tokens import FACTS, OPEN
 from tests.house import CODE, House
 from tests.one_house import one_house, signed_in
 from tests.repository.test_register import take_in
@@ -139,6 +143,31 @@ def test_what_is_closed_answers_no_match(house, tmp_path):
     with house.repo.database.reading() as session:
         [after] = holdings(session, [exhibit.id])
     assert (before.privileged, after.privileged) == (False, True)
+
+
+def test_search_finds_nothing_of_what_is_read_in_it(house, tmp_path):
+    plain, number = take_in(house, tmp_path), take_in(house, tmp_path)
+    repo = house.repo
+    with repo.database.reading() as session:
+        ids = {one: find_exhibit(session, one).id for one in (plain, number)}
+
+    def levels(person: str) -> list[str | None]:
+        caller = house.caller(person)
+        with repo.database.reading() as session:
+            scope = Scope.of(session, caller, repo.clock())
+            special = scope.special(Exhibit.id, Exhibit.submission_id)
+            asked = set(session.scalars(select(Exhibit.number).where(special)))
+            decided = scope.levels(session, list(ids.values()))
+            at_once = scope.plain[house.case.id]  # of what nothing was said of
+        return [decided[ids[one]] if one in asked else at_once for one in (plain, number)]
+
+    assert levels("analyst") == [FACTS, FACTS]
+    assert levels("taint") == [None, None]
+    assert claim(house, number).code == 0
+    assert levels("analyst") == [FACTS, OPEN]
+    assert levels("taint") == [None, FACTS]
+    assert judge(house, "release", number).code == 0
+    assert levels("analyst") == [FACTS, FACTS]
 
 
 def test_who_claimed_it_does_not_decide_even_when_made_a_reviewer_later(house, tmp_path):
