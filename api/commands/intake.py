@@ -25,7 +25,7 @@ from ingest.staging import joined_before
 from ingest.workflows import TOGETHER, Processors, Runs
 from repository.access import Right
 from repository.authorise import on_case, on_house
-from repository.errors import BadRequest, KeyUnavailable
+from repository.errors import BadRequest, KeyUnavailable, StoreError
 from repository.ledger_mirror import publish
 from repository.models import Submission
 from repository.naming import recorded_name, shown
@@ -250,7 +250,7 @@ class Background:
         try:
             for start in range(0, len(self._exhibits), _AMONG):
                 search_index.make_all(self._ctx.repo, self._exhibits[start : start + _AMONG])
-        except KeyUnavailable as error:
+        except (KeyUnavailable, StoreError) as error:
             self._ctx.say(f"not indexed for search, a worker will: {error}")
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import insert, select, text, update
 from sqlalchemy.orm import Session
 
 from repository import Repository
-from repository.errors import Erased, IntegrityError
+from repository.errors import Erased, IntegrityError, NoSuchObject
 from repository.models import Exhibit
 from repository.search.sources import Text, about, texts_of
 from repository.search.tables import SearchExhibit
@@ -97,7 +97,7 @@ def make(repo: Repository, exhibits: Sequence[str]) -> dict[str, str]:
                 made[exhibit.id] = Made(states[exhibit.id], *tokens_of(keyed, texts))
             except Erased:
                 continue  # meanwhile: it waits again, as what it was
-            except IntegrityError as error:
+            except (IntegrityError, NoSuchObject) as error:
                 failed[exhibit.id] = str(error)
     with repo.database.writing() as session:
         _write(session, made)

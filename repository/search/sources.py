@@ -110,7 +110,10 @@ def texts(about: About) -> Iterator[Text]:
 def _strings(lines: str) -> Iterator[str]:
     """Yield the texts in JSON lines: there letters stand as escapes, and names beside values."""
     for line in lines.splitlines():
-        waiting: list[Any] = [json.loads(line)] if line else []
+        try:
+            waiting: list[Any] = [json.loads(line)] if line else []
+        except (ValueError, RecursionError):  # cut, or deeper than it should be: as it stands
+            waiting = [line]
         while waiting:
             one = waiting.pop()
             if isinstance(one, str):

@@ -144,3 +144,8 @@ def test_two_words_are_found_side_by_side_also_across_a_long_text(house):
     found, _ = index.tokens_of(keyed, [sources.Text(FACTS, line)])
     assert set(keyed.of_text(FACTS, list(words("gamma alpha")))) <= set(found)
     assert as_text(found).count(" ") == len(found) - 1
+
+
+def test_lines_of_json_are_read_for_their_texts_and_a_cut_one_as_it_stands():
+    lines = '{"t": "\\u0431\\u0430", "n": [{"x": "inner"}, 3]}\n{"t": "cut'
+    assert list(sources._strings(lines)) == ["inner", "\u0431\u0430", '{"t": "cut']
