@@ -96,11 +96,15 @@ def end() -> Response:
     """Say that an institution left, or who follows it."""
     who = caller()
     asked = json_body(OrganisationEnd)
-    row = end_organisation(
+    found = end_organisation(
         repo(), who, asked.organisation, successor=asked.successor, motive=asked.motive
     )
-    ended = timestamp(row.ended_at) if row.ended_at else None
-    return jsonify(organisation=row.name, successor=row.successor, ended_at=ended)
+    row = found.row
+    return jsonify(
+        organisation=row.name, successor=row.successor,
+        ended_at=timestamp(row.ended_at) if row.ended_at else None,
+        questions=found.questions, transfers=found.transfers,
+    )  # fmt: skip
 
 
 @blueprint.post("/organisations/uses")

@@ -115,11 +115,13 @@ class HeldList(BaseModel):
 
 
 class OrganisationEnded(BaseModel):
-    """An institution that left."""
+    """An institution that left; questions for its consent and exhibits released to it that wait."""
 
     organisation: str
     successor: str | None
     ended_at: str
+    questions: int
+    transfers: int
 
 
 def _path(name: str) -> dict[str, Any]:

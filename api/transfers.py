@@ -1,6 +1,7 @@
 """Custody that passes on, over HTTP: releases and answers, continuity, bundles of other houses."""
 
 from contextlib import ExitStack
+from itertools import chain
 from typing import BinaryIO, cast
 
 from flask import Blueprint, Response, jsonify, request
@@ -10,7 +11,7 @@ from api.request import assured, authority, caller, json_body, purpose, repo
 from api.transfers_schema import NewAnswer, NewReceipts, NewTransfer
 from ingest.bundle_files import pack
 from ingest.bundles import import_bundle
-from repository import deliveries, transfers
+from repository import deliveries, transfer_lists, transfers
 from repository.continuity import case_continuity
 from repository.errors import BadRequest, NoEarlierCustody
 from repository.naming import shown
@@ -26,7 +27,7 @@ def index() -> Response:
     who = caller()
     limit, [after] = paging.limit(), paging.after("")
     code = request.args.get("case")
-    found = transfers.released(repo(), who, code, after=after, limit=limit + 1)
+    found = transfer_lists.released(repo(), who, code, after=after, limit=limit + 1)
     more, found = len(found) > limit, found[:limit]
     last = found[-1] if more else None
     cursor = paging.cursor(f"{last.row.id}/{last.exhibit.number}") if last else None
@@ -69,7 +70,11 @@ def bundle(transfer: str) -> Response:
             "Content-Disposition": f'attachment; filename="{transfer}.tar"',
             "Evidence-Manifest": made.manifest,
         }
-        answer = Response(pack(place), 200, headers, content_type="application/x-tar")
+        blocks = deliveries.handed(house, who, transfer, pack(place))
+        first = next(blocks)  # decided before the status line says that all is well
+        body = chain([first], blocks)
+        answer = Response(body, 200, headers, content_type="application/x-tar")
+        answer.call_on_close(blocks.close)
         answer.call_on_close(stack.pop_all().close)
     return answer
 

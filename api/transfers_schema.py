@@ -300,14 +300,16 @@ TRANSFER_REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
     ("get", f"{_V1}/transfers"): _CASE,
     ("post", f"{_V1}/transfers"): (
         "unknown-exhibit", "access-denied", *_BODY, "purpose-required", "purpose-too-long",
-        "exhibit-erased", "transfer-open", "step-up-required",
+        "exhibit-erased", "transfer-open", "step-up-required", "release-ended",
     ),
     ("post", f"{_V1}/transfers/{{transfer}}/answer"): (
         "not-found", "unknown-transfer", *_BODY, "exhibit-erased", "transfer-answered",
+        "release-ended",
     ),
     ("get", f"{_V1}/transfers/{{transfer}}/bundle"): (
         "not-found", "unknown-transfer", "transfer-answered", "export-blocked", "exhibit-erased",
         "glyph-missing", "render-failed", "bad-opening", "no-such-object", "step-up-required",
+        "release-ended", "access-denied",
     ),
     ("post", f"{_V1}/transfers/receipts"): (
         "unknown-transfer", "unknown-case", "access-denied", "answer-refused", *_BODY,

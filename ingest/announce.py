@@ -31,7 +31,7 @@ from repository.errors import AlreadyExists, DiskFull, UnknownSubmission
 from repository.models import Announced, Case, Submission
 from repository.naming import name_digest, shown, submission_id
 from repository.publication import completed
-from repository.submissions import Declaration, open_submission
+from repository.submissions import Declaration, open_submission, said_of
 
 TOGETHER = 2_000  # rows of one transaction
 _PAGE = 2_000
@@ -77,7 +77,7 @@ def begin(
     if known is not None and (known.person_id, known.case_id) != (caller.person.id, case.id):
         unknown = UnknownSubmission(f"{shown(named)} cannot be begun by you; draw another id")
         refuse(repo, caller, Act.SUBMISSION, ["not-own"], unknown, case=case)
-    if known is not None and known.declared != declared.to_json():
+    if known is not None and known.declared != said_of(declared, marking):
         raise AlreadyExists(f"you have begun {known.id} with other declarations; draw another id")
     source = repo.random(16)  # without an id, it is never taken for another one
     try:

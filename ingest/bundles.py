@@ -30,10 +30,11 @@ from repository.authorise import Caller, on_case
 from repository.conditions import Marking
 from repository.counterparts import keys_of_ledger
 from repository.errors import BadRequest, TransferAnswered
-from repository.marking import carried, check_motive
+from repository.marking import carried
 from repository.models import Case
 from repository.naming import of_recorded, shown
 from repository.purpose import parse
+from repository.stated import stated_motive
 from repository.submissions import Declaration, complete, open_submission
 from repository.workplace import workplace
 
@@ -109,12 +110,12 @@ def refuse_bundle(
 
     Raises:
         UnknownCase, AccessDenied: not for this caller; recorded.
-        BadRequest: no motive, or the bundle releases nothing to us.
+        BadRequest: no motive (recorded), or the bundle releases nothing to us.
         TransferAnswered: it was taken in before.
         BadBundle: there is no bundle there, or one that does not verify.
     """
-    check_motive(motive)
     actor, case = on_case(repo, caller, Right.IMPORT, code, attempted=Act.TRANSFER_REFUSED)
+    stated_motive(repo, caller, motive, Act.TRANSFER_REFUSED, case=case)
     with workplace(repo) as work:
         place = _came(source, work, None)
         try:

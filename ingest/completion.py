@@ -30,8 +30,7 @@ from repository.models import COMING, Announced, Case, Exhibit, Intake, Submissi
 from repository.naming import recorded_name
 from repository.people import SYSTEM
 from repository.replacing import replacing
-
-MAX_MOTIVE = 2_000
+from repository.stated import stated_motive
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +98,7 @@ def complete(
         SubmissionIncomplete: announced files are missing, uploads are on their way, or nothing was
             handed in at all.
         UploadEnded: the last byte of an upload just arrived; ask again.
-        BadRequest: files are missing, and no motive is stated.
+        BadRequest: files are missing, and no motive is stated; recorded.
     """
     with repo.database.reading() as session:
         done = session.get_one(Submission, submission_id).done_index
@@ -108,8 +107,8 @@ def complete(
         found = _progress(session, submission_id)
     _refuse_early(found, without_missing=without_missing)
     left = found.missing + found.beside
-    if left and not (motive and motive.strip() and len(motive) <= MAX_MOTIVE):
-        raise BadRequest(f"files are missing: state a motive of 1 to {MAX_MOTIVE} characters")
+    if left:
+        stated_motive(repo, actor, motive or "", Act.SUBMISSION)
     for upload_id in _open_uploads(repo, submission_id):
         end(repo, actor, upload_id, "submission-completed")
     reason = "without-missing" if left else None

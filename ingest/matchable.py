@@ -157,7 +157,10 @@ def _make(repo: Repository, exhibits: Sequence[str]) -> dict[str, str]:
     with repo.database.writing() as session:
         waiting = index.lock_waiting(session, values, opened[0].id)
         session.flush()
-        made = [index.make(repo, session, opened, one, values[one]) for one in waiting]
+        made = [
+            index.make(repo, session, opened, one, values[one], again=again)
+            for one, again in waiting.items()
+        ]
         raise_for(repo, session, opened, made)
     return failed
 

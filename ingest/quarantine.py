@@ -6,11 +6,10 @@ from sqlalchemy.orm import Session
 from custody.entry import Act, Actor, Draft
 from ingest.register import Outcome, received_of, register
 from repository import Repository
-from repository.errors import BadRequest, UnknownQuarantine
+from repository.errors import UnknownQuarantine
 from repository.models import Case, Quarantined, Submission
 from repository.naming import shown
-
-MAX_MOTIVE = 2_000
+from repository.stated import stated_motive
 
 
 def held(repo: Repository) -> list[tuple[Quarantined, str]]:
@@ -30,9 +29,9 @@ def release(repo: Repository, actor: Actor, quarantine: str, *, motive: str) -> 
 
     Raises:
         UnknownQuarantine: nothing held under this id.
-        BadRequest: no motive.
+        BadRequest: no motive; recorded.
     """
-    _check(motive)
+    stated_motive(repo, actor, motive, Act.APPROVAL_GIVEN)
     with repo.database.reading() as session:
         kept = _held(session, quarantine)
         case = session.get_one(Case, kept.case_id)
@@ -48,9 +47,9 @@ def reject(repo: Repository, actor: Actor, quarantine: str, *, motive: str) -> N
 
     Raises:
         UnknownQuarantine: nothing held under this id.
-        BadRequest: no motive.
+        BadRequest: no motive; recorded.
     """
-    _check(motive)
+    stated_motive(repo, actor, motive, Act.APPROVAL_REFUSED)
     with repo.database.writing() as session:
         kept = _held(session, quarantine)
         kept.state = "rejected"
@@ -72,8 +71,3 @@ def _held(session: Session, quarantine: str) -> Quarantined:
     if kept is None or kept.state != "held":
         raise UnknownQuarantine(f"nothing is held in quarantine as {shown(quarantine)}")
     return kept
-
-
-def _check(motive: str) -> None:
-    if not motive.strip() or len(motive) > MAX_MOTIVE:
-        raise BadRequest(f"state a motive of 1 to {MAX_MOTIVE} characters")

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from repository.agreed import Consent
+from repository.agreed import Consent, all_agree, lapsed
 from repository.conditions import Marking
 from repository.purpose import RECIPIENT_OF, Purpose
 
@@ -214,6 +214,8 @@ def decide(
         reasons.append("token-scope")
     if act in STEP_UP and person.recent_until is not None and person.recent_until <= now:
         reasons.append(STALE)
+    if act in LEAVING and purpose is not None and purpose.left:
+        reasons.append("recipient-left")
     role, against = _role(person, act, thing, now)
     reasons += against
     reasons += _privileged(person, act, thing)
@@ -321,7 +323,8 @@ def _forbidden(
             found.append("sealed")
         if marking.tlp in ("AMBER+STRICT", "RED") and outside and act is not Right.RECEIVE:
             found.append("tlp")  # of what is released, consent decides (`_kept`)
-    if act in USING and (marking.withdrawn or _lapsed(marking, person, thing, now)):
+    ends = thing.consents and lapsed(marking.owners, thing.consents, _names(person, thing), now)
+    if act in USING and (marking.withdrawn or ends):
         found.append("consent-withdrawn")
     if act in (Right.RETRIEVE, Right.FACTS) and outside and _unshared(marking, person, thing, now):
         found.append("owner-consent")
@@ -345,10 +348,6 @@ def _excluded(marking: Marking, act: Right, purpose: Purpose) -> bool:
     return hidden and bool(set(marking.excluded_uses) - set(purpose.assured))
 
 
-def _of_owner(marking: Marking, thing: Thing) -> list[Consent]:
-    return [one for one in thing.consents if one.owner == marking.owner]
-
-
 def _names(person: Who, thing: Thing) -> set[str]:
     """Return as which recipient a person got something: the institution, and the parties."""
     parties = {one.party for one in (*person.held, *thing.by_association) if one.party}
@@ -356,21 +355,13 @@ def _names(person: Who, thing: Thing) -> set[str]:
     return parties | kinds | ({person.organisation} if person.organisation else set())
 
 
-def _lapsed(marking: Marking, person: Who, thing: Thing, now: datetime) -> bool:
-    """Say whether what the owner had agreed to for this recipient holds no more."""
-    names = _names(person, thing)
-    mine = [one for one in _of_owner(marking, thing) if one.meets(names)]
-    return bool(mine) and not any(one.in_force(now) for one in mine)
-
-
 def _unshared(marking: Marking, person: Who, thing: Thing, now: datetime) -> bool:
     """Say whether an owner has to agree before another institution reads it, and has not."""
-    if marking.owner is None or person.organisation == marking.owner:
-        return False
-    names = _names(person, thing) | {"partners"}
     if "partners" in marking.consent:
         return False
-    return not any(one.in_force(now) and one.meets(names) for one in _of_owner(marking, thing))
+    names = _names(person, thing) | {"partners"}
+    others = set(marking.owners) - {person.organisation}
+    return not all_agree(others, thing.consents, lambda one: one.in_force(now) and one.meets(names))
 
 
 def kept_by_provider(thing: Thing, purpose: Purpose, now: datetime) -> list[str]:
@@ -387,7 +378,8 @@ def _kept(marking: Marking, purpose: Purpose | None, thing: Thing, now: datetime
     """Return what a marking has against letting something leave for a purpose."""
     found = []
     recipient = RECIPIENT_OF.get(purpose.code if purpose else "", "partners")
-    agreed = any(one.covers(purpose, now) for one in _of_owner(marking, thing))
+    owners = marking.owners
+    agreed = owners and all_agree(owners, thing.consents, lambda one: one.covers(purpose, now))
     if marking.contradictions():
         found.append("conditions-contradict")
     if recipient not in marking.consent and not agreed:

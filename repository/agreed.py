@@ -1,6 +1,6 @@
 """Consent: what an owner agreed to, for whom, for what and until when; pure, for `access`."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -34,3 +34,20 @@ class Consent:
     def meets(self, names: Collection[str]) -> bool:
         """Say whether one of these is its recipient."""
         return self.recipient.casefold() in {name.casefold() for name in names}
+
+
+def all_agree(
+    owners: Iterable[str], consents: Iterable[Consent], fits: Callable[[Consent], bool]
+) -> bool:
+    """Say whether each of some owners has agreed to what fits: none speaks for another."""
+    agreed = {one.owner for one in consents if fits(one)}
+    return agreed.issuperset(owners)
+
+
+def lapsed(
+    owners: Iterable[str], consents: Iterable[Consent], names: Collection[str], now: datetime
+) -> bool:
+    """Say whether what an owner had agreed to for a recipient of these names holds no more."""
+    mine = [one for one in consents if one.meets(names)]
+    asked = {one.owner for one in mine}.intersection(owners)
+    return not all_agree(asked, mine, lambda one: one.in_force(now))

@@ -23,6 +23,7 @@ from repository.conditions import Marking
 from repository.derivations import Derivation
 from repository.errors import BadRequest, UnknownApproval
 from repository.marking import Subject, checked, current, find_subject, put, tighten
+from repository.matching.index import compare_again
 from repository.models import Case, Exhibit, Person
 from repository.naming import is_codename, shown
 from repository.rules import Approval, Identity
@@ -230,6 +231,8 @@ def approve(repo: Repository, caller: Caller, approval: str, *, motive: str) -> 
         if "hours" in row.asked:
             row.until = repo.clock() + timedelta(hours=row.asked["hours"])
         session.flush()
+        if row.act == Act.HANDLING_CHANGE:
+            compare_again(session, [row.subject])
         repo.ledger.append(session, [_decision(Act.APPROVAL_GIVEN, actor, row, subject, motive)])
         effect = _EFFECTS[Act(row.act)]
         effect(_Approving(repo, session, actor, row, subject, motive))

@@ -411,7 +411,7 @@ def _allow(
 
 def refuse(
     repo: Repository,
-    caller: Caller,
+    caller: Caller | Actor,
     attempted: Act,
     reasons: Sequence[str],
     error: EvidenceError,
@@ -437,7 +437,7 @@ def refuse(
     repo.ledger.record(
         Draft(
             Act.ACCESS_DENIED,
-            caller.actor(),
+            caller.actor() if isinstance(caller, Caller) else caller,
             "refused",
             reason=reasons[0],
             exhibit=about,

@@ -8,6 +8,7 @@ HANDLING = ("H0", "H1", "H2", "H3")
 TLP = ("CLEAR", "GREEN", "AMBER", "AMBER+STRICT", "RED")
 EXCLUDED_USES = ("death-penalty", "trial-in-absentia", "immigration", "intelligence")
 RECIPIENTS = ("court", "defence", "partners")  # whom a provider consents to
+SEVERAL = "; "  # between the names of several owners
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,19 @@ class Marking:
     authority_required: bool = False
     sealed: bool = False
     named: tuple[str, ...] = ()  # ids of the persons who may know of it while it is sealed
-    owner: str | None = None  # the institution whose consent sharing needs
+    owner: str | None = None  # the institution whose consent sharing needs; or `owners`
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """Return the institutions whose consent sharing needs: of several, that of each.
+
+        What came from another repository may be under the conditions of all that it was under
+        there, as one marking (`marking.strictest`).
+
+        >>> Marking(owner="NCB; Heir").owners
+        ('NCB', 'Heir')
+        """
+        return tuple(self.owner.split(SEVERAL)) if self.owner else ()
 
     def to_json(self) -> dict[str, Any]:
         """Return what is kept; lists are sorted, so that equal markings are equal."""
@@ -52,9 +65,11 @@ class Marking:
         ]
         found += [
             name
-            for name in ("restriction", "conditions", "owner")
+            for name in ("restriction", "conditions")
             if getattr(self, name) and getattr(self, name) != getattr(new, name)
         ]
+        if set(self.owners) - set(new.owners):
+            found.append("owner")
         if set(self.excluded_uses) - set(new.excluded_uses):
             found.append("excluded_uses")
         if set(new.consent) - set(self.consent):

@@ -1,6 +1,7 @@
 """What owners are asked, as it is shown: to them, to those who ask, and to recipients."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Select, select
@@ -9,13 +10,16 @@ from sqlalchemy.orm import Session
 from custody.entry import Act, Actor, Draft, timestamp
 from repository import Repository
 from repository.access import Right, Thing, decide
-from repository.authorise import Caller, governs, of_exhibits, on_case, on_house, refuse, who
+from repository.authorise import Caller, governs, on_case, on_house, refuse, who
 from repository.conditions import Marking
 from repository.errors import AccessDenied, UnknownConsent
+from repository.handovers import Transfer
 from repository.models import Case, Exhibit, Grant
 from repository.organisations import answering
 from repository.rules import Consent, ConsentSubject, Disclosed
 from repository.rules import Marking as MarkingRow
+from repository.still import of_several
+from repository.transfers import purpose_of
 from repository.web_sessions import step_up
 
 AT_ONCE = 500
@@ -97,8 +101,8 @@ def received(
 ) -> tuple[list[Asked], list[str]]:
     """Return the consents by which the caller's institution or party has things; recorded.
 
-    And, with the newest of them, the exhibits disclosed to the party that may be used no more,
-    however that was said.
+    And, with the newest of them, the exhibits that were disclosed to the party, or released to the
+    institution, and may be used no more, however that was said.
 
     Raises:
         AccessDenied: the token adds to one submission; recorded.
@@ -106,34 +110,61 @@ def received(
     if caller.only is not None:
         error = AccessDenied("this token adds to one submission and reads nothing")
         refuse(repo, caller, Act.CONSULTATION, ["token-scope"], error)
-    person, now = caller.person, repo.clock()
+    person = caller.person
     with repo.database.reading() as session:
-        query = select(Grant, Case).join(Case, Case.id == Grant.case_id)
-        grants = list(session.execute(query.where(Grant.person_id == person.id)))
-        parties = {grant.party for grant, _ in grants if grant.party}
+        grants = list(session.scalars(select(Grant).where(Grant.person_id == person.id)))
+        released = _released_to(session, person.organisation)
+        parties = {grant.party for grant in grants if grant.party}
         names = parties | ({person.organisation} if person.organisation else set())
         names |= {"defence"} if parties else set()
+        outside = {grant.case_id for grant in grants if grant.role == "partner"}
+        outside |= {row.case_id for row, _ in released}
+        names |= {"partners"} if outside else set()
         wanted = select(Consent).where(Consent.state.in_(("given", "withdrawn")))
-        own = Consent.case_id.in_({grant.case_id for grant, _ in grants})
+        own = Consent.case_id.in_({grant.case_id for grant in grants} | outside)
         wanted = wanted.where(Consent.recipient.in_(names))
         wanted = wanted.where((Consent.recipient == person.organisation) | own)
         found = shown_rows(session, wanted, before, limit)
-        stopped = []
-        for grant, case in () if before else grants:
-            got = select(Exhibit).join(Disclosed, Disclosed.exhibit_id == Exhibit.id)
-            got = got.where(Disclosed.case_id == case.id, Disclosed.party == grant.party)
-            exhibits = [one for one in session.scalars(got) if one.case_id == case.id]
-            if not exhibits:
-                continue
-            asking = who(session, caller, case)
-            for exhibit, thing in zip(
-                exhibits, of_exhibits(session, caller, case, exhibits), strict=True
-            ):
-                reasons = decide(asking, Right.RETRIEVE, thing, None, now).reasons
-                if "consent-withdrawn" in reasons:
-                    stopped.append(exhibit.number)
+        stopped = set() if before else _stopped(repo, session, caller, grants, released)
     _looked(repo, caller.actor(), len(found) + len(stopped))
-    return found, sorted(set(stopped))
+    return found, sorted(stopped)
+
+
+def _released_to(session: Session, organisation: str | None) -> list[tuple[Transfer, Exhibit]]:
+    """Return what was released to an institution and not taken back before it had anything."""
+    query = (
+        select(Transfer, Exhibit)
+        .join(Exhibit, Exhibit.id == Transfer.exhibit_id)
+        .where(Transfer.recipient == organisation, Transfer.state.not_in(("withdrawn", "refused")))
+    )
+    return [(row, exhibit) for row, exhibit in session.execute(query)]
+
+
+def _stopped(
+    repo: Repository,
+    session: Session,
+    caller: Caller,
+    grants: Sequence[Grant],
+    released: Sequence[tuple[Transfer, Exhibit]],
+) -> set[str]:
+    """Return the numbers of what a caller's party or institution got and may use no more."""
+    found, now = set(), repo.clock()
+    for grant in (one for one in grants if one.party):
+        got = select(Exhibit).join(Disclosed, Disclosed.exhibit_id == Exhibit.id)
+        got = got.where(Disclosed.case_id == grant.case_id, Disclosed.party == grant.party)
+        for exhibit, asking, thing in of_several(session, caller, list(session.scalars(got))):
+            reasons = decide(asking, Right.RETRIEVE, thing, None, now).reasons
+            if "consent-withdrawn" in reasons:
+                found.add(exhibit.number)
+    things = of_several(session, caller, [exhibit for _, exhibit in released])
+    known = {exhibit.id: (asking, thing) for exhibit, asking, thing in things}
+    for row, exhibit in released:
+        asking, thing = known[exhibit.id]
+        given = replace(thing, released_to=row.recipient)
+        reasons = decide(asking, Right.RECEIVE, given, purpose_of(row), now).reasons
+        if {"consent-withdrawn", "owner-consent"} & set(reasons):
+            found.add(exhibit.number)
+    return found
 
 
 def contradicting(repo: Repository, caller: Caller) -> list[tuple[str, list[str]]]:

@@ -7,6 +7,7 @@ and what it keeps stays kept. A withdrawal counts with its commit, also for what
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import chain
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -22,6 +23,7 @@ from repository.errors import BadRequest, UnknownConsent
 from repository.exhibits import ref
 from repository.facts import lines, markings
 from repository.marking import Subject, find_subject
+from repository.matching.index import compare_again
 from repository.models import Case, Exhibit
 from repository.naming import shown
 from repository.organisations import answering
@@ -182,6 +184,9 @@ def _answer(
     stated_motive(repo, caller, motive, act, case=case)
     before = "given" if state == "withdrawn" else "requested"
     with repo.database.writing() as session:
+        if state == "given":
+            about = select(ConsentSubject.subject).where(ConsentSubject.consent_id == consent)
+            compare_again(session, list(session.scalars(about)))
         take_lock(session)  # whatever leaves by it is decided before or after
         row = session.get_one(Consent, consent, populate_existing=True)
         if answering(session, row.owner) != caller.person.organisation or row.state != before:
@@ -216,9 +221,9 @@ def _owners(session: Session, subjects: Sequence[Subject]) -> dict[str, list[Sub
     marked = markings(session, list({one for some in ids.values() for one in some}))
     found: dict[str, list[Subject]] = {}
     for one in subjects:
-        for owner in dict.fromkeys(marked[i].owner for i in ids[one.id] if i in marked):
-            if owner is not None:
-                found.setdefault(owner, []).append(one)
+        named = [marked[i].owners for i in ids[one.id] if i in marked]
+        for owner in dict.fromkeys(chain.from_iterable(named)):
+            found.setdefault(owner, []).append(one)
     return found
 
 

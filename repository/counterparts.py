@@ -11,9 +11,9 @@ from repository.access import Right
 from repository.authorise import Caller, on_house
 from repository.errors import AlreadyExists, BadRequest
 from repository.handovers import Counterpart
-from repository.marking import check_motive
 from repository.naming import shown
 from repository.people import named_organisation
+from repository.stated import stated_motive
 
 
 def pin(
@@ -25,11 +25,11 @@ def pin(
 
     Raises:
         AccessDenied: no custodian; recorded.
-        BadRequest: no key of a ledger, one of this ledger, or no motive.
+        BadRequest: no key of a ledger, one of this ledger, or no motive (recorded).
         AlreadyExists: it is pinned.
     """
     on_house(repo, caller, Right.GOVERN, attempted=Act.CONFIGURATION_CHANGE)
-    check_motive(motive)
+    stated_motive(repo, caller, motive, Act.CONFIGURATION_CHANGE)
     try:
         key = VerifierKey.parse(vkey.strip())
     except MalformedNote as error:
@@ -61,10 +61,10 @@ def unpin(repo: Repository, caller: Caller, vkey: str, *, motive: str) -> Counte
 
     Raises:
         AccessDenied: no custodian; recorded.
-        BadRequest: it is not pinned, or no motive.
+        BadRequest: it is not pinned, or no motive (recorded).
     """
     on_house(repo, caller, Right.GOVERN, attempted=Act.CONFIGURATION_CHANGE)
-    check_motive(motive)
+    stated_motive(repo, caller, motive, Act.CONFIGURATION_CHANGE)
     with repo.database.writing() as session:
         row = session.get(Counterpart, vkey.strip(), with_for_update=True)
         if row is None or row.ended_at is not None:

@@ -8,7 +8,7 @@ checked and acknowledged in turn. Whatever does not fit is refused, and recorded
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -25,7 +25,7 @@ from repository import Repository
 from repository.access import Right
 from repository.authorise import Caller, of_exhibits, on_case, refuse
 from repository.counterparts import keys_of_ledger, keys_of_organisation
-from repository.errors import AnswerRefused, BadRequest, UnknownTransfer
+from repository.errors import AccessDenied, AnswerRefused, BadRequest, UnknownTransfer
 from repository.exhibits import ref
 from repository.exports import Exported, Progress, bundle_of
 from repository.exports.bag import FolderBag
@@ -34,9 +34,17 @@ from repository.marking import strictest
 from repository.models import Case, Exhibit
 from repository.naming import shown
 from repository.publication import completed
-from repository.purpose import Purpose
 from repository.sealed import put_document
-from repository.transfers import answer, digest_of_entry, request_of, waiting
+from repository.still import ASK_AGAIN, as_now, check_still
+from repository.transfers import (
+    Released,
+    answer,
+    digest_of_entry,
+    purpose_of,
+    request_of,
+    waiting,
+)
+from repository.web_sessions import ended
 
 MAX_RECEIPT = 4 << 20
 
@@ -54,20 +62,15 @@ def bundle(
     Raises:
         UnknownTransfer: not for this caller; recorded.
         TransferAnswered: nothing of it waits.
-        ExportBlocked, IntegrityError: as `export`.
+        ExportBlocked, ReleaseEnded, IntegrityError: as `export`.
     """
-    own = caller.person.organisation
-    with repo.database.reading() as session:
-        query = select(Transfer.recipient).where(Transfer.id == transfer).limit(1)
-        theirs = own is not None and session.scalar(query) == own
-    right = Right.RECEIVE if theirs else Right.RELEASE
-    actor, some = waiting(repo, caller, right, transfer, (), Act.TRANSFER_RELEASED)
+    right, actor, some = _providing(repo, caller, transfer)
     if not some[0].row.outside:
         raise BadRequest(
             f"{shown(some[0].row.recipient)} has no installation that is known here; it answers "
             "by: evidence transfer receive"
         )
-    purpose = Purpose(**{**some[0].row.purpose, "assured": tuple(some[0].row.purpose["assured"])})
+    recipient, purpose = some[0].row.recipient, purpose_of(some[0].row)
     exhibits = [one.exhibit for one in some]
     with repo.database.reading() as session:
         case = session.get_one(Case, some[0].row.case_id)
@@ -75,9 +78,13 @@ def bundle(
     marked = {
         one.id: strictest(thing.markings) for one, thing in zip(exhibits, things, strict=True)
     }
+
+    def still(session: Session, exhibits: Sequence[Exhibit]) -> None:
+        check_still(repo, caller, session, right, exhibits, purpose, released_to=recipient)
+
     made = bundle_of(
         repo, actor, case, exhibits, marked, FolderBag(place),
-        purpose=purpose, recipient=some[0].row.recipient, progress=progress,
+        purpose=purpose, recipient=recipient, still=still, progress=progress,
     )  # fmt: skip
     for one in some:
         draft = Draft(
@@ -89,12 +96,47 @@ def bundle(
             plain={"inputs": [digest_of_entry(repo, one.row.index)], "outputs": [made.manifest]},
             withheld={
                 "case": one.case,
-                "recipient": one.row.recipient,
+                "recipient": recipient,
                 "purpose": purpose.to_json(),
             },
         )
         answer(repo, one, actor, draft, "provided")
     return made
+
+
+def handed(
+    repo: Repository, caller: Caller, transfer: str, blocks: Iterable[bytes]
+) -> Generator[bytes, None, None]:
+    """Yield the bytes of a transfer's bundle as they leave; decided anew first, and every 16 MiB.
+
+    Raises:
+        UnknownTransfer, AccessDenied: consent or access ended meanwhile; recorded.
+        TransferAnswered: it was taken back, or answered.
+    """
+    since = ASK_AGAIN
+    for block in blocks:
+        if since >= ASK_AGAIN:
+            with repo.database.reading() as session:
+                now, over = as_now(session, caller), ended(session, caller.session, caller.token)
+            if over:
+                error = AccessDenied("the access ended while the bytes were being read")
+                refuse(repo, caller, Act.TRANSFER_RELEASED, ["access-ended"], error)
+            _providing(repo, now, transfer)
+            since = 0
+        yield block
+        since += len(block)
+
+
+def _providing(
+    repo: Repository, caller: Caller, transfer: str
+) -> tuple[Right, Actor, list[Released]]:
+    """Return what of a transfer waits, to be provided by either side; by which right, and who."""
+    own = caller.person.organisation
+    with repo.database.reading() as session:
+        query = select(Transfer.recipient).where(Transfer.id == transfer).limit(1)
+        theirs = own is not None and session.scalar(query) == own
+    right = Right.RECEIVE if theirs else Right.RELEASE
+    return right, *waiting(repo, caller, right, transfer, (), Act.TRANSFER_RELEASED)
 
 
 def receipts_of(repo: Repository, indexes: Sequence[int]) -> list[TransferReceipt]:

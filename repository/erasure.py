@@ -7,14 +7,14 @@ nobody can read them. Entries, digests and the encrypted bytes stay until the lo
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from custody.append import take_lock
-from custody.entry import Act, Actor, Draft, uuid7
+from custody.entry import Act, Actor, CustodyEntry, Draft, uuid7
 from repository import Repository, holds, keys
 from repository.access import Right
 from repository.authorise import Caller, governs, on_exhibit, on_house, refuse, second_person
@@ -189,13 +189,18 @@ def _approve(repo: Repository, actor: Actor, erasure: str, motive: str) -> Erasu
         key = session.get(DataKey, exhibit.id)
         row.wrapped_sha256 = None if key is None else sha256(bytes(key.wrapped)).hexdigest()
         row.state, row.decided_by, row.decided_at = "approved", actor.id, repo.clock()
-        exhibit.erased_at = exhibit.processed_at = repo.clock()
-        keys.destroy(session, exhibit.id)
-        forget_erased(session, exhibit.id)
-        search_index.forget(session, exhibit.id)
+        _destroy(session, exhibit, repo.clock())
         session.flush()
         repo.ledger.append(session, [_decision(Act.DELETION_APPROVED, actor, row, exhibit, motive)])
     return row
+
+
+def _destroy(session: Session, exhibit: Exhibit, at: datetime) -> None:
+    """Destroy what the database has by which an exhibit could be read, matched or found."""
+    exhibit.erased_at = exhibit.processed_at = at
+    keys.destroy(session, exhibit.id)
+    forget_erased(session, exhibit.id)
+    search_index.forget(session, exhibit.id)
 
 
 def reject(repo: Repository, caller: Caller, erasure: str, *, motive: str) -> Erasure:
@@ -273,6 +278,43 @@ def finish(repo: Repository, row: Erasure) -> None:
         session.flush()
         repo.ledger.append(session, drafts)
     row.state = "erased"
+
+
+def erase_again(repo: Repository) -> int:
+    """Destroy what the ledger says was erased, and an older database has again.
+
+    Wrapped keys, and tokens of matching and search; the keys in the stores are gone. An erasure
+    that was decided and not ended goes on: a worker destroys what is left.
+
+    Returns:
+        How many exhibits that were.
+    """
+    decided: dict[str, CustodyEntry] = {}
+    ended = set()
+    for entry in repo.ledger.entries():
+        kind, about = entry.fields["type"], entry.fields.get("exhibit")
+        if about is not None and kind == Act.DELETION_APPROVED:
+            decided[about["id"]] = entry
+        elif about is not None and kind == Act.ERASURE:
+            ended.add(about["id"])
+    found = []
+    with repo.database.writing() as session:
+        for exhibit_id, entry in decided.items():
+            exhibit = session.get(Exhibit, exhibit_id)
+            if exhibit is None or exhibit.erased_at is not None:
+                continue  # registered since, or known to be erased
+            found.append(exhibit_id)
+            at = datetime.fromisoformat(entry.fields["at"])
+            _destroy(session, exhibit, at)
+            asked = select(Erasure).where(
+                Erasure.exhibit_id == exhibit_id, Erasure.state == "requested"
+            )
+            for row in session.scalars(asked):
+                row.state = "erased" if exhibit_id in ended else "approved"
+                row.decided_by, row.decided_at = entry.fields["actor"]["id"], at
+    if found:
+        repo.database.overwrite_log()
+    return len(found)
 
 
 def _tombstones(

@@ -27,6 +27,7 @@ from repository.errors import (
 from repository.models import Case
 from repository.naming import CODENAME_LETTERS, is_codename, shown
 from repository.rules import Identity
+from repository.stated import stated_motive
 from repository.vault import Sealed, seal, unseal
 
 KINDS = ("witness", "victim", "source", "submitter")
@@ -149,13 +150,12 @@ def reveal(repo: Repository, caller: Caller, codename: str, *, motive: str) -> d
 
     Raises:
         UnknownIdentity, AccessDenied: not for this caller, or not permitted now; recorded.
-        BadRequest: no motive.
+        BadRequest: no motive; recorded.
         Erased: nobody knows any more.
         KeyUnavailable, IntegrityError: the vault does not open, or what it holds is damaged.
     """
-    if not motive.strip() or len(motive) > MAX_TEXT:
-        raise BadRequest(f"state a motive of 1 to {MAX_TEXT} characters")
     actor, case, row = find(repo, caller, Right.REVEAL, codename, attempted=Act.IDENTITY_REVEALED)
+    stated_motive(repo, caller, motive, Act.IDENTITY_REVEALED, case=case)
     with repo.database.reading() as session:
         effects = facts.permitted(session, [row.id], caller.person.id).get(row.id, {})
     until = effects.get(Act.IDENTITY_REVEALED)
@@ -205,15 +205,15 @@ def erase(
     repo.ledger.append(session, [draft])
 
 
-def forget_again(repo: Repository, start: int) -> int:
-    """Destroy what entries from an index on call erased and an older database has again.
+def forget_again(repo: Repository) -> int:
+    """Destroy what the ledger says was erased, and an older database has again.
 
     Returns:
         How many identities that were.
     """
     gone = {
         entry.fields["inputs"][0]: datetime.fromisoformat(entry.fields["at"])
-        for entry in repo.ledger.entries(start)
+        for entry in repo.ledger.entries()
         if (entry.fields["type"], entry.fields.get("reason")) == (Act.ERASURE, "identity")
     }
     known = select(Identity).where(Identity.erased_at.is_(None))

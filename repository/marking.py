@@ -16,7 +16,7 @@ from custody.entry import Act, Actor, Draft, ExhibitRef
 from repository import Repository
 from repository.access import Right
 from repository.authorise import Caller, on_case, on_exhibit, on_submission
-from repository.conditions import EXCLUDED_USES, HANDLING, RECIPIENTS, TLP, Marking
+from repository.conditions import EXCLUDED_USES, HANDLING, RECIPIENTS, SEVERAL, TLP, Marking
 from repository.errors import BadRequest
 from repository.exhibits import ref
 from repository.facts import markings
@@ -95,7 +95,7 @@ def checked(repo: Repository, new: Marking) -> Marking:
     Raises:
         BadRequest: another word, H3 without its words, or somebody named who is not registered.
     """
-    _check_words(new)
+    check_words(new)
     if len(new.named) > MAX_NAMED:
         raise BadRequest(f"at most {MAX_NAMED} persons are named")
     if new.named and not new.sealed:
@@ -130,11 +130,16 @@ def carried(codes: Mapping[str, Any], detail: Mapping[str, Any]) -> Marking:
     for name in ("lead_only", "withdrawn", "authority_required", "sealed"):
         if not isinstance(getattr(new, name), bool):
             raise BadRequest(f"{name} is true or false")
-    _check_words(new)
+    check_words(new)
     return Marking.from_json(new.to_json())
 
 
-def _check_words(new: Marking) -> None:
+def check_words(new: Marking) -> None:
+    """Refuse a marking that says what there is not.
+
+    Raises:
+        BadRequest: another word, H3 without its words, or texts that are empty or too long.
+    """
     for value, allowed in (
         *(((new.handling,), HANDLING), ((new.tlp,), TLP)),
         *((new.excluded_uses, EXCLUDED_USES), (new.consent, RECIPIENTS)),
@@ -149,16 +154,6 @@ def _check_words(new: Marking) -> None:
             raise BadRequest(f"conditions have 1 to {MAX_WORDS} characters")
     if new.owner is not None and not (new.owner.strip() and len(new.owner) <= MAX_OWNER):
         raise BadRequest(f"an owner has a name of 1 to {MAX_OWNER} characters")
-
-
-def check_motive(motive: str) -> None:
-    """Refuse an act without a reason in words.
-
-    Raises:
-        BadRequest: none, or one that is too long.
-    """
-    if not motive.strip() or len(motive) > MAX_WORDS:
-        raise BadRequest(f"state a motive of 1 to {MAX_WORDS} characters")
 
 
 def tighten(
@@ -294,8 +289,8 @@ def strictest(markings: Sequence[Marking]) -> Marking:
     values["excluded_uses"] = {use for one in markings for use in one.excluded_uses}
     values["consent"] = set.intersection(*agreed) if agreed else set()
     values["named"] = set.intersection(*named) if named else set()
-    # Of several owners each has a say: what nobody answers for all of them is kept.
-    values["owner"] = "; ".join(sorted({one.owner for one in markings if one.owner})) or None
+    owners = {owner for one in markings for owner in one.owners}
+    values["owner"] = SEVERAL.join(sorted(owners)) or None
     return Marking.from_json({k: sorted(v) if isinstance(v, set) else v for k, v in values.items()})
 
 

@@ -1,12 +1,14 @@
 """What becomes of an institution: its jurisdiction's uses on record, and that it left.
 
-When it leaves its people lose all access; its conditions stay in force; what it is asked goes to
-the successor it is given, and is held where it has none.
+When it leaves its people lose all access; its conditions stay in force, and so does what it agreed
+to; what it is asked goes to the successor it is given, and is held where it has none. It takes part
+in matching no more, nothing is released to it, and what was waits to be taken back.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from custody.append import take_lock
@@ -16,16 +18,27 @@ from repository.access import Right
 from repository.authorise import Caller, on_house, refuse
 from repository.conditions import EXCLUDED_USES
 from repository.errors import AccessDenied, BadRequest
+from repository.handovers import WAITING, Transfer
+from repository.matching.parties import forget_left, leave_within
 from repository.models import Person
 from repository.naming import shown
 from repository.people import end_person
-from repository.rules import Organisation
+from repository.rules import Consent, Organisation
 from repository.stated import stated_motive
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An institution that left, and what waits for it to answer."""
+
+    row: Organisation
+    questions: int  # for its consent: a successor answers, or nobody
+    transfers: int  # exhibits released to it: to be taken back
 
 
 def end_organisation(
     repo: Repository, caller: Caller, name: str, *, successor: str | None, motive: str
-) -> Organisation:
+) -> Ended:
     """End an institution's part, or name the successor of one that left.
 
     Raises:
@@ -49,12 +62,16 @@ def end_organisation(
         take_lock(session)
         row = session.get_one(Organisation, name, populate_existing=True)
         first = row.ended_at is None
+        ended = Ended(row, *_waiting_for(session, name))
         if not first and row.successor == successor:
-            return row
+            return ended
         row.ended_at = row.ended_at or repo.clock()
         row.successor = successor
         session.flush()
-        detail = {"organisation": name, "successor": successor, "people": len(people)}
+        detail = {
+            "organisation": name, "successor": successor, "people": len(people),
+            "questions": ended.questions, "transfers": ended.transfers,
+        }  # fmt: skip
         draft = Draft(
             Act.ACCESS_REVOCATION if first else Act.CONFIGURATION_CHANGE,
             actor,
@@ -62,9 +79,19 @@ def end_organisation(
             withheld={"motive": motive, "detail": detail},
         )
         repo.ledger.append(session, [draft])
+        left = leave_within(repo, session, actor, name, motive=motive)
     for person in people:
-        end_person(repo, actor, person, motive=motive[:500])
-    return row
+        end_person(repo, actor, person, motive=motive)
+    if left:
+        forget_left(repo)
+    return ended
+
+
+def _waiting_for(session: Session, name: str) -> tuple[int, int]:
+    """Return how many questions and how many released exhibits wait for an institution."""
+    asked = select(func.count()).where(Consent.owner == name, Consent.state == "requested")
+    released = select(func.count()).where(Transfer.recipient == name, Transfer.state.in_(WAITING))
+    return session.scalar(asked) or 0, session.scalar(released) or 0
 
 
 def record_uses(

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from custody.entry import Act, Actor, Draft, timestamp, uuid7
 from repository import SYSTEM_ID, Repository
 from repository.access import GRANTABLE, PARTIES, ROLES
+from repository.conditions import SEVERAL
 from repository.credentials import WebSession
 from repository.errors import (
     AlreadyExists,
@@ -69,15 +70,19 @@ def named_organisation(session: Session, name: str, *, at: datetime | None = Non
     """Return an organisation; one that is named for the first time is added, of unstated kind.
 
     Raises:
-        BadRequest: there is none, and no time was given to add it.
+        BadRequest: there is none, and no time was given to add it; or it left.
     """
     row = session.get(Organisation, name)
     if row is None:
         if at is None:
             raise BadRequest(f"there is no organisation {shown(name)}; see: organisation list")
+        if SEVERAL in name:
+            raise BadRequest(f"the name of an organisation does not have {SEVERAL!r} in it")
         row = Organisation(name=name, kind="unstated", created_at=at)
         session.add(row)
         session.flush()
+    if row.ended_at is not None:
+        raise BadRequest(f"{shown(name)} left; name its successor, or another organisation")
     return row
 
 
@@ -146,11 +151,11 @@ def new_person(
 def end_person(repo: Repository, actor: Actor, person: Person, *, motive: str) -> None:
     """End whatever a person may do, at once: sign-in, grants, and readings that are under way.
 
+    That a motive was stated is seen to before (`stated.stated_motive`).
+
     Raises:
-        BadRequest: no motive, or the person acts here and now.
+        BadRequest: the person acts here and now.
     """
-    if not motive.strip() or len(motive) > MAX_TEXT:
-        raise BadRequest(f"state a motive of 1 to {MAX_TEXT} characters")
     if person.id == actor.id:
         raise BadRequest("nobody ends their own part; ask another custodian")
     with repo.database.writing() as session:

@@ -35,6 +35,7 @@ class Purpose:
     assured: tuple[str, ...] = ()
     recipient: str | None = None  # for whom it leaves: an institution or a party
     practised: tuple[str, ...] = ()  # excluded uses on record of the recipient's jurisdiction
+    left: bool = False  # the recipient is an institution that left
 
     def to_json(self) -> dict[str, Any]:
         """Return the withheld value of an entry."""

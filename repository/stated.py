@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from custody.entry import Act
+from custody.entry import Act, Actor
 from repository import Repository
 from repository.authorise import Caller, refuse
 from repository.errors import BadRequest, PurposeRequired, PurposeTooLong
@@ -37,18 +37,19 @@ def stated_purpose(
 
 
 def for_recipient(repo: Repository, purpose: Purpose, recipient: str | None) -> Purpose:
-    """Return a purpose with its recipient, and the uses on record of that one's jurisdiction."""
+    """Return a purpose with its recipient, the uses on record there, and whether it left."""
     if recipient is None:
         return purpose
     with repo.database.reading() as session:
         known = session.get(Organisation, recipient)
     uses = tuple(known.uses or ()) if known is not None else ()
-    return replace(purpose, recipient=recipient, practised=uses)
+    left = known is not None and known.ended_at is not None
+    return replace(purpose, recipient=recipient, practised=uses, left=left)
 
 
 def stated_motive(
     repo: Repository,
-    caller: Caller,
+    caller: Caller | Actor,
     motive: str,
     attempted: Act,
     *,

@@ -13,7 +13,7 @@ from custody.canonical import dumps
 from custody.entry import Act, Actor, Draft, timestamp, uuid7
 from repository import Repository
 from repository.conditions import Marking
-from repository.errors import BadRequest, UnknownSubmission
+from repository.errors import AlreadyExists, BadRequest, UnknownSubmission
 from repository.marking import Subject, checked, put
 from repository.models import Case, Exhibit, Quarantined, Submission
 from repository.naming import name_digest, submission_id
@@ -56,8 +56,9 @@ class Declaration:
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> "Declaration":
-        """Read what `to_json` wrote."""
-        return cls(**{**found, "purpose": Purpose(**found["purpose"])})
+        """Read what `to_json` wrote, or `said_of`."""
+        claims = {name: value for name, value in found.items() if name != "marking"}
+        return cls(**{**claims, "purpose": Purpose(**found["purpose"])})
 
     @property
     def collection(self) -> dict[str, Any]:
@@ -86,6 +87,12 @@ class Declaration:
         return None if found.tzinfo is None else timestamp(found)
 
 
+def said_of(declared: Declaration, marking: Marking | None) -> dict[str, Any]:
+    """Return what the table keeps of what was said of a submission: claims, and conditions."""
+    stated = {"marking": marking.to_json()} if marking not in (None, Marking()) else {}
+    return {**declared.to_json(), **stated}
+
+
 def open_submission(
     repo: Repository,
     actor: Actor,
@@ -110,19 +117,26 @@ def open_submission(
     Raises:
         BadRequest: the id is malformed, or the marking says what there is not.
         UnknownSubmission: the id belongs to another case.
+        AlreadyExists: it was begun under other conditions.
     """
-    fingerprint = _fingerprint(actor, case, declared, sources)
+    said = said_of(declared, marking)
+    fingerprint = _fingerprint(actor, case, said, sources)
     conditions = None if marking is None else _conditions(repo, actor, case, marking)
     with repo.database.writing() as session:
         found = _existing(session, case, named, fingerprint)
         if found is not None:
+            if said.get("marking") not in (None, found.declared.get("marking")):
+                raise AlreadyExists(
+                    f"{found.id} was begun under other conditions; to change them: "
+                    f"evidence mark {found.id}"
+                )
             return found, True
         at = repo.clock()
         submission = Submission(
             id=submission_id(named) if named else f"SUB-{uuid7(at, repo.random)}",
             case_id=case.id,
             person_id=actor.id,
-            declared=declared.to_json(),
+            declared=said,
             fingerprint=fingerprint,
             opened_at=at,
             completed_at=None,
@@ -166,13 +180,14 @@ def interrupted(
     *,
     named: str | None,
     sources: list[bytes],
+    marking: Marking | None = None,
 ) -> Submission | None:
     """Return the submission that `open_submission` would go on with, or None; nothing is opened.
 
     Raises:
         BadRequest, UnknownSubmission: as `open_submission`.
     """
-    fingerprint = _fingerprint(actor, case, declared, sources)
+    fingerprint = _fingerprint(actor, case, said_of(declared, marking), sources)
     with repo.database.reading() as session:
         return _existing(session, case, named, fingerprint)
 
@@ -224,6 +239,6 @@ def _existing(
     )
 
 
-def _fingerprint(actor: Actor, case: Case, declared: Declaration, sources: list[bytes]) -> str:
+def _fingerprint(actor: Actor, case: Case, said: dict[str, Any], sources: list[bytes]) -> str:
     named = [source.hex() for source in sources]
-    return sha256(dumps([actor.id, case.id, declared.to_json(), named])).hexdigest()
+    return sha256(dumps([actor.id, case.id, said, named])).hexdigest()

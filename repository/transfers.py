@@ -7,7 +7,7 @@ a case; each is answered by itself. Its states: `released` (nothing was provided
 after: it was accepted, and no receipt came).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from typing import Any
@@ -15,32 +15,33 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from custody.append import take_lock
 from custody.canonical import dumps
 from custody.entry import Act, Actor, Draft, timestamp, uuid7
 from custody.errors import EvidenceError, LedgerDamaged
 from repository import Repository
 from repository.access import Right, decide
-from repository.authorise import Caller, of_exhibits, on_case, on_exhibit, refuse, who
-from repository.consult import consulted
+from repository.authorise import Caller, of_exhibits, on_exhibit, refuse, who
 from repository.counterparts import keys_of_organisation
 from repository.errors import (
-    AccessDenied,
     BadRequest,
     Erased,
     IntegrityError,
+    ReleaseEnded,
     TransferAnswered,
     TransferOpen,
     UnknownTransfer,
 )
 from repository.exhibits import digest_of_parts, ref
 from repository.handovers import WAITING, Transfer
-from repository.marking import check_motive, handling_of, strictest, told_with
+from repository.marking import handling_of, strictest, told_with
 from repository.models import Case, Exhibit
 from repository.naming import shown
 from repository.people import named_organisation
 from repository.purpose import Purpose
 from repository.retrieve import integrity_failure, recorded_parts, verified_bytes
-from repository.stated import stated_purpose
+from repository.stated import stated_motive, stated_purpose
+from repository.still import check_still
 
 MOST = 1_000  # exhibits of one transfer
 ANSWERS = ("receive", "refuse", "withdraw")
@@ -91,6 +92,7 @@ def release(
         TransferOpen: one of them is released already.
         Erased: there is nothing left to release.
         IntegrityError: stored bytes differ; recorded, and nothing was released.
+        ReleaseEnded: consent or access ended while they were read; recorded.
     """
     stated = stated_purpose(
         repo, caller, purpose, Act.TRANSFER_RELEASED, authority=authority, assured=assured,
@@ -137,14 +139,19 @@ def release(
         )
         for one in exhibits
     ]  # fmt: skip
-    with repo.database.writing() as session:
-        session.get_one(Case, case.id, with_for_update=True)  # of two who release, one waits
-        _not_out(session, exhibits)
-        session.add_all(rows)
-        session.flush()
-        entries = repo.ledger.append(session, drafts)
-        for row, entry in zip(rows, entries, strict=False):  # the last is the house's
-            row.index = entry.index
+    try:
+        with repo.database.writing() as session:
+            session.get_one(Case, case.id, with_for_update=True)  # of two who release, one waits
+            _not_out(session, exhibits)
+            session.add_all(rows)
+            session.flush()
+            take_lock(session)  # a withdrawal comes before or after
+            check_still(repo, caller, session, Right.RELEASE, exhibits, stated)
+            entries = repo.ledger.append(session, drafts)
+            for row, entry in zip(rows, entries, strict=False):  # the last is the house's
+                row.index = entry.index
+    except ReleaseEnded as error:
+        refuse(repo, caller, Act.TRANSFER_RELEASED, [error.code], error, purpose=stated, case=case)
     return [Released(row, one, case.code) for row, one in zip(rows, exhibits, strict=True)]
 
 
@@ -159,6 +166,7 @@ def receive(
         UnknownTransfer: not for this caller; recorded.
         TransferAnswered: nothing of it waits.
         IntegrityError: stored bytes differ; recorded, and custody of that exhibit did not pass.
+        ReleaseEnded: consent or access ended while they were read; recorded likewise.
     """
     actor, some = waiting(repo, caller, Right.RECEIVE, transfer, numbers, Act.TRANSFER_RECEIVED)
     done = []
@@ -172,7 +180,18 @@ def receive(
             repo, actor, exhibit, request_id, Act.TRANSFER_RECEIVED, withheld, **plain
         )
         closed = replace(begun, plain=plain | _compared(exhibit, observed))
-        done.append(answer(repo, one, actor, closed, "received"))
+
+        def still(session: Session, one: Released = one) -> None:
+            check_still(
+                repo, caller, session, Right.RECEIVE, [one.exhibit], purpose_of(one.row),
+                released_to=one.row.recipient,
+            )  # fmt: skip
+
+        try:
+            done.append(answer(repo, one, actor, closed, "received", still))
+        except ReleaseEnded as error:
+            repo.ledger.record(replace(begun, outcome="aborted", reason=error.code))
+            raise
     return done
 
 
@@ -184,10 +203,10 @@ def turn_down(
     Raises:
         UnknownTransfer: not for this caller; recorded.
         TransferAnswered: nothing of it waits.
-        BadRequest: no motive.
+        BadRequest: no motive; recorded.
     """
-    check_motive(motive)
     actor, some = waiting(repo, caller, Right.ANSWER, transfer, numbers, Act.TRANSFER_REFUSED)
+    stated_motive(repo, caller, motive, Act.TRANSFER_REFUSED, exhibit=some[0].exhibit)
     done = []
     for one in some:
         draft = _closing(repo, Act.TRANSFER_REFUSED, actor, one, motive)
@@ -203,10 +222,10 @@ def withdraw(
     Raises:
         UnknownTransfer: not for this caller; recorded.
         TransferAnswered: nothing of it waits.
-        BadRequest: no motive.
+        BadRequest: no motive; recorded.
     """
-    check_motive(motive)
     actor, some = waiting(repo, caller, Right.TRANSFER, transfer, numbers, Act.TRANSFER_RELEASED)
+    stated_motive(repo, caller, motive, Act.TRANSFER_RELEASED, exhibit=some[0].exhibit)
     done = []
     for one in some:
         closing = _closing(repo, Act.TRANSFER_RELEASED, actor, one, motive)
@@ -214,67 +233,6 @@ def withdraw(
         draft = replace(closing, outcome="aborted", reason=state)
         done.append(answer(repo, one, actor, draft, state))
     return done
-
-
-def released(
-    repo: Repository, caller: Caller, code: str | None, *, after: str = "", limit: int | None = None
-) -> list[Released]:
-    """Return the transfers of a case; without one, those released to the caller's institution.
-
-    In the order in which they were released, after an id `TRF-…/NUMBER`; recorded.
-
-    Raises:
-        UnknownCase, AccessDenied: not for this caller; recorded.
-    """
-    actor, case = caller.actor(), None
-    if code is not None:
-        actor, case = on_case(repo, caller, Right.TRANSFER, code, attempted=Act.CONSULTATION)
-    elif caller.only is not None:
-        error = AccessDenied("this token adds to one submission and reads nothing")
-        refuse(repo, caller, Act.CONSULTATION, ["token-scope"], error)
-    found: list[Released] = []
-    with repo.database.reading() as session:
-        while some := _listed(session, caller, case, after, limit):
-            found += some if case is None else _known(repo, session, caller, case, some)
-            after = f"{some[-1].row.id}/{some[-1].exhibit.number}"
-            if limit is None or len(found) >= limit:
-                break
-    found = found[:limit]
-    listed = [f"{one.row.id} {one.exhibit.number}" for one in found]
-    consulted(repo, actor, listed, "transfer-list", case=case)
-    return found
-
-
-def _listed(
-    session: Session, caller: Caller, case: Case | None, after: str, limit: int | None
-) -> list[Released]:
-    """Return transfers after one, of a case or to the caller's institution."""
-    transfer, _, number = after.partition("/")
-    same = (Transfer.id == transfer) & (Exhibit.number > number)
-    own = Transfer.recipient == caller.person.organisation
-    query = (
-        select(Transfer, Exhibit, Case.code)
-        .join(Exhibit, Exhibit.id == Transfer.exhibit_id)
-        .join(Case, Case.id == Transfer.case_id)
-        .where(own if case is None else Transfer.case_id == case.id)
-        .where((Transfer.id > transfer) | same)
-        .order_by(Transfer.id, Exhibit.number)
-        .limit(limit)
-    )
-    return [Released(row, exhibit, code) for row, exhibit, code in session.execute(query)]
-
-
-def _known(
-    repo: Repository, session: Session, caller: Caller, case: Case, some: Sequence[Released]
-) -> list[Released]:
-    """Return those of some transfers whose exhibits the caller may know of."""
-    asking, now = who(session, caller, case), repo.clock()
-    things = of_exhibits(session, caller, case, [one.exhibit for one in some])
-    return [
-        one
-        for one, thing in zip(some, things, strict=True)
-        if decide(asking, Right.TRANSFER, thing, None, now).allowed
-    ]
 
 
 def waiting(
@@ -304,8 +262,7 @@ def waiting(
     role = ""
     for (row, exhibit), own in zip(rows, things, strict=True):
         thing = own if right is Right.TRANSFER else replace(own, released_to=row.recipient)
-        purpose = Purpose(**{**row.purpose, "assured": tuple(row.purpose["assured"])})
-        decision = decide(asking, right, thing, purpose, repo.clock())
+        decision = decide(asking, right, thing, purpose_of(row), repo.clock())
         if not decision.allowed:
             refuse(repo, caller, attempted, decision.reasons, unknown, case=case, exhibit=exhibit)
         role = decision.role
@@ -327,8 +284,14 @@ def waiting(
     return caller.actor(role), found
 
 
-def answer(repo: Repository, one: Released, actor: Actor, draft: Draft, state: str) -> Released:
-    """Write an entry about an exhibit of a transfer and its new state, in one transaction."""
+def answer(
+    repo: Repository, one: Released, actor: Actor, draft: Draft, state: str,
+    still: Callable[[Session], None] = lambda _: None,
+) -> Released:  # fmt: skip
+    """Write an entry about an exhibit of a transfer and its new state, in one transaction.
+
+    `still` raises if it may not be any more; asked under the ledger's lock.
+    """
     with repo.database.writing() as session:
         row = session.get_one(Transfer, (one.row.id, one.exhibit.id), with_for_update=True)
         if row.state not in WAITING:
@@ -337,6 +300,8 @@ def answer(repo: Repository, one: Released, actor: Actor, draft: Draft, state: s
             raise TransferAnswered(f"{row.id} was provided meanwhile; look at it again")
         row.state = state
         session.flush()
+        take_lock(session)
+        still(session)
         [entry] = repo.ledger.append(session, [draft])
         if state == "provided":
             row.provided_at = repo.clock()
@@ -436,6 +401,11 @@ def _house(
         withheld=withheld,
         subject=case.id,
     )
+
+
+def purpose_of(row: Transfer) -> Purpose:
+    """Return the purpose that was stated at a release."""
+    return Purpose(**{**row.purpose, "assured": tuple(row.purpose["assured"])})
 
 
 def request_of(row: Transfer) -> str:

@@ -17,8 +17,8 @@ from custody.canonical import dumps, loads
 from custody.commitment import Opening
 from custody.errors import NotCanonical
 from repository import Repository
-from repository.errors import IntegrityError, KeyUnavailable
-from repository.wrapping import KeyWrapper, open_wrapper
+from repository.errors import IntegrityError
+from repository.wrapping import KeyWrapper, open_from_file
 
 _NONCE = 12
 _BLOCK = 2_048  # the length of what is sealed tells nothing of a name
@@ -52,15 +52,12 @@ def open_vault(settings: Settings) -> KeyWrapper:
     Raises:
         KeyUnavailable: this machine has it not, or it does not open.
     """
-    file = vault_passphrase_file(settings)
-    try:
-        passphrase = file.read_bytes().strip()
-    except OSError as error:
-        raise KeyUnavailable(
-            "the vault of identities cannot be opened on this machine: the passphrase of its key "
-            f"is not at {file} ({error.strerror}); make a key: evidence identity key"
-        ) from error
-    return open_wrapper(vault_key_uri(settings), passphrase=passphrase)
+    return open_from_file(
+        vault_key_uri(settings),
+        vault_passphrase_file(settings),
+        what="the vault of identities cannot be opened on this machine: the passphrase of its key",
+        then="make a key: evidence identity key",
+    )
 
 
 def seal(repo: Repository, name: str, value: dict[str, Any]) -> Sealed:

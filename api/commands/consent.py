@@ -117,12 +117,18 @@ def consent_withdraw(ctx: Context, consent_id: str, motive: str) -> None:
 @pass_context
 def organisation_end(ctx: Context, name: str, successor: str | None, motive: str) -> None:
     """Say that NAME left: its people may do nothing, its conditions stay in force."""
-    row = end_organisation(ctx.repo, ctx.caller, name, successor=successor, motive=motive)
+    ended = end_organisation(ctx.repo, ctx.caller, name, successor=successor, motive=motive)
     publish(ctx.repo)
+    follows = ended.row.successor
+    found = {"organisation": name, "successor": follows, "ended": True}
     ctx.result(
-        {"organisation": name, "successor": row.successor, "ended": True},
-        f"{shown(name)} left; {shown(row.successor) if row.successor else 'nobody'} answers for it",
+        {**found, "questions": ended.questions, "transfers": ended.transfers},
+        f"{shown(name)} left; {shown(follows) if follows else 'nobody'} answers for it",
     )
+    if ended.questions and not follows:
+        ctx.say(f"{ended.questions} questions for its consent are held until it has a successor")
+    if ended.transfers:
+        ctx.say(f"{ended.transfers} exhibits released to it wait: evidence transfer withdraw ID")
 
 
 @organisation.command("uses")

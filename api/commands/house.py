@@ -28,6 +28,7 @@ from repository.people import (
     people,
     revoke_token,
 )
+from repository.stated import stated_motive
 
 
 @click.command()
@@ -258,6 +259,7 @@ def person_list(ctx: Context) -> None:
 def person_end(ctx: Context, named: str, motive: str) -> None:
     """End whatever PERSON may do, at once; what is being read breaks off."""
     actor = on_house(ctx.repo, ctx.caller, Right.GOVERN, attempted=Act.ACCESS_REVOCATION)
+    stated_motive(ctx.repo, ctx.caller, motive, Act.ACCESS_REVOCATION)
     with ctx.repo.database.reading() as session:
         whom = find_person(session, named)
     end_person(ctx.repo, actor, whom, motive=motive)

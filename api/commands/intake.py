@@ -11,7 +11,7 @@ import click
 from api.commands import remote
 from api.commands.context import Context, exit_code, file_result, pass_context, worst
 from api.commands.gathering import THINGS, Offer, offered
-from api.commands.rules import condition_options, declared_conditions
+from api.commands.rules import condition_options, conditions_json, declared_conditions
 from api.commands.submission import give_receipt
 from custody.entry import Act, Draft
 from ingest import matchable
@@ -98,10 +98,8 @@ def ingest(
             manifest=manifest, root=root, take_near=near, things=things, joined_before=joined,
         )  # fmt: skip
 
-    if far["to"] and marking is not None:
-        raise BadRequest("of what is sent over a line say how to handle it there: evidence mark")
     if far["to"]:
-        said = {"purpose": purpose, **claims}
+        said = {"purpose": purpose, **claims, "marking": conditions_json(marking)}
         code_of_all = remote.send(
             ctx, paths, code, gather=gather, said=said, submission=submission_name, options=far
         )
@@ -111,7 +109,9 @@ def ingest(
     repo = ctx.repo
     actor, case = on_case(repo, ctx.caller, Right.INGEST, code, attempted=Act.SUBMISSION)
     places = named(paths)
-    before = interrupted(repo, actor, case, declaration, named=submission_name, sources=places)
+    before = interrupted(
+        repo, actor, case, declaration, named=submission_name, sources=places, marking=marking
+    )
     offer = gather(joined_before(repo, before) if before else frozenset())
     submission, going_on = open_submission(
         repo, actor, case, declaration,

@@ -1,11 +1,13 @@
 """invite: one string with which a person sends evidence from far away."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from api.commands.context import Context, pass_context
 from api.commands.house import expiry
+from api.commands.rules import condition_options, declared_conditions
 from api.errors import BadInvitation
 from api.remote.invitation import Address, Invitation, checked_pin
 from api.tls import certificate_digest, find_identity
@@ -33,6 +35,7 @@ from repository.submissions import Declaration
 @click.option("--expires", metavar="TIME", help="When it ends: a date or RFC 3339 time.")
 @click.option("--pin", metavar="SHA256", help="Of the service's public key; else read here.")
 @click.option("--no-pin", is_flag=True, help="Rely on the authorities of the person's computer.")
+@condition_options
 @pass_context
 def invite(
     ctx: Context,
@@ -45,8 +48,15 @@ def invite(
     expires: str | None,
     pin: str | None,
     no_pin: bool,
+    **conditions: Any,
 ) -> None:
-    """Issue a token for PERSON inside an invitation, for `evidence ingest --to`; shown once."""
+    """Issue a token for PERSON inside an invitation, for `evidence ingest --to`; shown once.
+
+    How what comes is to be handled is said here with --only; else by whoever sends it.
+    """
+    marking = declared_conditions(conditions)
+    if marking is not None and not only:
+        raise BadRequest("conditions are of one submission: --only; else its sender states them")
     address = Address.parse(url)
     named = _pin(ctx, address, pin, no_pin=no_pin)
     bound = certificate_digest(certificate) if certificate else None
@@ -69,7 +79,7 @@ def invite(
             )
         if only:
             declared = Declaration(Purpose("investigation", ""))
-            submission = begin(repo, guest, code, declared)[0].id
+            submission = begin(repo, guest, code, declared, marking=marking)[0].id
     made, token = new_token(
         repo, actor, person=whom, expires_at=expiry(ctx, expires), submission=submission,
         certificate=bound,

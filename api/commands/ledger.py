@@ -21,6 +21,7 @@ from repository import database_url, default_key, open_first_signer, passphrase_
 from repository.access import Right
 from repository.approvals import request_compromise
 from repository.authorise import on_house
+from repository.erasure import erase_again
 from repository.errors import BadRequest, ExportBlocked
 from repository.identities import forget_again
 from repository.keys import mirror_key
@@ -195,12 +196,14 @@ def ledger_rebuild(ctx: Context, source: str | None) -> None:
     signed = ctx.repo.ledger.checkpoint()
     if added:
         ctx.repo.ledger.record(Draft(Act.RESTORED, SYSTEM, plain={"count": added}))
-        forgotten = forget_again(ctx.repo, ctx.repo.ledger.size() - 1 - added)
-        if forgotten:
-            ctx.say(f"{forgotten} identities that had been erased were erased again")
+    # Also where nothing was added: a rebuild that broke off has done that part.
+    again = {"identities": forget_again(ctx.repo), "exhibits": erase_again(ctx.repo)}
+    for what, count in again.items():
+        if count:
+            ctx.say(f"{what} that had been erased, and were erased again: {count}")
     size = signed.checkpoint.size if signed else 0
     root = signed.checkpoint.root.hex() if signed else ""
-    found = {"added": added, "size": size, "root": f"sha256:{root}"}
+    found = {"added": added, "size": size, "root": f"sha256:{root}", "erased_again": again}
     ctx.result(found, f"added     {added} entries\nsize      {size}\nroot      sha256:{root}")
     if added:
         ctx.say("withheld values of these entries can be shown again only from a database backup")

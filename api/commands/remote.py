@@ -20,6 +20,7 @@ from repository.naming import case_code, shown
 F = TypeVar("F", bound=Callable[..., Any])
 
 _USUAL = {"purpose": "investigation", "family": "other"}  # where the command line names none
+_SHOWN = {"marking": "conditions of handling"}
 _OPTIONS = (
     click.option("--to", metavar="INVITATION", help="Send to a service: a file, a string, a URL."),
     click.option("--rate", metavar="R", help="With --to: at most 2M (bytes/s) or 8Mbit."),
@@ -97,7 +98,8 @@ def send(
     if invitation.submission is not None and claimed:
         raise BadRequest(
             f"{invitation.submission} was declared by whoever invited you; leave out "
-            f"{', '.join(sorted(claimed))}, or name it for each file in a list (--manifest)"
+            f"{', '.join(sorted(_SHOWN.get(one, one) for one in claimed))}, or name it for each "
+            "file in a list (--manifest)"
         )
     wanted = Wanted(
         paths=paths,

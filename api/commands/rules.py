@@ -12,8 +12,9 @@ from repository.access_log import Wanted, access_log, as_csv
 from repository.conditions import EXCLUDED_USES, HANDLING, RECIPIENTS, TLP, Marking
 from repository.disclose import disclose as disclose_to
 from repository.disclose import reveal as reveal_source
+from repository.errors import BadRequest
 from repository.ledger_mirror import publish
-from repository.marking import show_marking
+from repository.marking import check_words, show_marking
 from repository.models import Person
 from repository.naming import shown
 from repository.people import find_person
@@ -82,7 +83,11 @@ def condition_options(command: Any) -> Any:
 
 
 def declared_conditions(options: dict[str, Any]) -> Marking | None:
-    """Take the values of `condition_options` out of a command's options."""
+    """Take the values of `condition_options` out of a command's options.
+
+    Raises:
+        BadRequest: they say what there is not, or cannot all be meant.
+    """
     found = Marking(
         handling=options.pop("handling"),
         restriction=options.pop("restriction"),
@@ -92,7 +97,19 @@ def declared_conditions(options: dict[str, Any]) -> Marking | None:
         lead_only=options.pop("lead_only"),
         owner=options.pop("owner"),
     )
+    check_words(found)
+    if found.contradictions():
+        raise BadRequest(
+            f"these conditions cannot all be meant ({', '.join(found.contradictions())}); say "
+            "which is; nothing was handed over"
+        )
     return None if found == Marking() else found
+
+
+def conditions_json(marking: Marking | None) -> dict[str, Any] | None:
+    """Return declared conditions as `POST /submissions` takes them."""
+    stated = {} if marking is None else {k: v for k, v in marking.to_json().items() if v}
+    return stated or None
 
 
 def _changed(ctx: Context, subject: str, options: dict[str, Any]) -> Marking:

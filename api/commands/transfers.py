@@ -14,7 +14,7 @@ from custody.entry import timestamp
 from custody.note import VerifierKey
 from custody.receipt import TransferReceipt
 from custody.receipts import MAX_SEVERAL
-from repository import deliveries, transfers
+from repository import deliveries, transfer_lists, transfers
 from repository.conditions import EXCLUDED_USES
 from repository.continuity import Statement, case_continuity
 from repository.counterparts import counterparts, pin, unpin
@@ -71,7 +71,7 @@ def release(
 @pass_context
 def list_(ctx: Context, code: str | None) -> None:
     """List transfers and how each stands."""
-    for one in transfers.released(ctx.repo, ctx.caller, code):
+    for one in transfer_lists.released(ctx.repo, ctx.caller, code):
         ctx.result(one.to_json(), _words(one))
 
 

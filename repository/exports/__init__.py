@@ -28,7 +28,7 @@ from repository.authorise import Caller, on_case
 from repository.conditions import Marking
 from repository.errors import ExportBlocked, ReleaseEnded
 from repository.exports.bag import Bag
-from repository.exports.chosen import check_still, marking_words, picked
+from repository.exports.chosen import marking_words, picked
 from repository.exports.job import Job, entries_about
 from repository.exports.left_out import ALWAYS, SECTIONS_LEFT_OUT, closed, unsealed
 from repository.exports.verify_text import VERIFY_TEXT
@@ -40,6 +40,7 @@ from repository.purpose import RECIPIENT_OF, Purpose
 from repository.quoted import quoted_document
 from repository.retrieve import Recorded, recorded_parts, verified_bytes
 from repository.stated import stated_purpose
+from repository.still import check_still
 
 Progress = Callable[[str], None]
 
@@ -107,7 +108,7 @@ def export(
     found = picked(repo, caller, case, numbers, stated)
 
     def still(session: Session, exhibits: Sequence[Exhibit]) -> None:
-        check_still(repo, caller, session, exhibits, stated)
+        check_still(repo, caller, session, Right.EXPORT, exhibits, stated)
 
     return bundle_of(
         repo, actor, case, found.exhibits, found.markings, into,

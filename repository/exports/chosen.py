@@ -5,24 +5,24 @@ beside what it is of.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
 from custody.entry import Act
 from repository import Repository
-from repository.access import Right, Thing, Who, decide
+from repository.access import Right, decide
 from repository.associations import is_in, known_associated
-from repository.authorise import Caller, of_exhibits, on_exhibit, refuse, who
+from repository.authorise import Caller, on_exhibit, refuse
 from repository.conditions import Marking
 from repository.consult import known_exhibits
-from repository.errors import ReleaseEnded, UnknownExhibit
+from repository.errors import UnknownExhibit
 from repository.exhibits import derived_of, find_exhibit
 from repository.marking import strictest, together
-from repository.models import Case, Exhibit, Person
+from repository.models import Case, Exhibit
 from repository.naming import shown
 from repository.purpose import Purpose
-from repository.web_sessions import ended
+from repository.still import not_allowed, of_several
 
 
 def chosen(repo: Repository, caller: Caller, case: Case, numbers: Sequence[str]) -> list[Exhibit]:
@@ -94,14 +94,15 @@ def _stand_ins(
     purpose: Purpose,
 ) -> tuple[list[Exhibit], list[tuple[str, str]]]:
     """Return what goes when derivatives stand in for what is kept, and what is said of that."""
-    kept = set(_kept(repo, _things(session, caller, exhibits), purpose))
+    every = of_several(session, caller, exhibits)
+    kept = set(not_allowed(repo, Right.EXPORT, every, purpose))
     made = derived_of(session, [one.id for one in exhibits])
     candidates = [one for pairs in made.values() for one, _ in pairs if is_in(session, one, case)]
-    things = _things(session, caller, [one for one in candidates if one.erased_at is None])
-    barred = set(_kept(repo, things, purpose))
+    things = of_several(session, caller, [one for one in candidates if one.erased_at is None])
+    barred = set(not_allowed(repo, Right.EXPORT, things, purpose))
     free = {one.id for one, _, _ in things if one.number not in barred}
     now, going, instead = repo.clock(), {one.id: one for one in exhibits}, []
-    for exhibit, asking, thing in _things(session, caller, exhibits):
+    for exhibit, asking, thing in every:
         pairs = [(one, kind) for one, kind in made.get(exhibit.id, ()) if one.id in free]
         if exhibit.number not in kept:
             for one, kind in pairs:
@@ -129,32 +130,13 @@ def released(
         UnknownExhibit, AccessDenied: one is not for this caller or purpose; recorded.
     """
     with repo.database.reading() as session:
-        things = _things(session, caller, exhibits)
-        kept = _kept(repo, things, purpose)
+        things = of_several(session, caller, exhibits)
+        kept = not_allowed(repo, Right.EXPORT, things, purpose)
     for number in kept:
         on_exhibit(
             repo, caller, Right.EXPORT, number, attempted=Act.REPORT_GENERATED, purpose=purpose
         )
     return {exhibit.id: strictest(thing.markings) for exhibit, _, thing in things}
-
-
-def check_still(
-    repo: Repository, caller: Caller, session: Session, exhibits: Sequence[Exhibit],
-    purpose: Purpose,
-) -> None:  # fmt: skip
-    """Stop an export that has begun, if one of its exhibits may leave no more.
-
-    Raises:
-        ReleaseEnded: consent, grant, person or sign-in ended meanwhile.
-    """
-    person = session.get_one(Person, caller.person.id, populate_existing=True)
-    now = replace(caller, person=person, recent_until=None)  # it was recent when it began
-    kept = _kept(repo, _things(session, now, exhibits), purpose)
-    if kept or ended(session, caller.session, caller.token):
-        raise ReleaseEnded(
-            f"{', '.join(kept) or 'nothing of it'} may leave no more since the export began; "
-            "nothing was handed out"
-        )
 
 
 def marking_words(markings: Sequence[Marking], purpose: Purpose) -> str | None:
@@ -169,35 +151,6 @@ def marking_words(markings: Sequence[Marking], purpose: Purpose) -> str | None:
             f" (ruled out in writing: {', '.join(purpose.assured)})" if purpose.assured else ""
         )
         words.append(f"excluded uses: {', '.join(found['excluded_uses'])}{assured}")
-    owners = sorted({one.owner for one in markings if one.owner})
+    owners = sorted({owner for one in markings for owner in one.owners})
     words += [f"owner: {', '.join(owners)}"] if owners else []
     return "; ".join(words) or None
-
-
-def _kept(
-    repo: Repository,
-    things: Sequence[tuple[Exhibit, Who, Thing]],
-    purpose: Purpose,
-) -> list[str]:
-    """Return the numbers of those exhibits that the rules do not let leave now."""
-    now = repo.clock()
-    return [
-        exhibit.number
-        for exhibit, asking, thing in things
-        if not decide(asking, Right.EXPORT, thing, purpose, now).allowed
-    ]
-
-
-def _things(
-    session: Session, caller: Caller, exhibits: Sequence[Exhibit]
-) -> list[tuple[Exhibit, Who, Thing]]:
-    homes: dict[str, list[Exhibit]] = {}
-    for exhibit in exhibits:
-        homes.setdefault(exhibit.case_id, []).append(exhibit)
-    found = []
-    for case_id, some in homes.items():
-        case = session.get_one(Case, case_id)
-        asking = who(session, caller, case)
-        things = of_exhibits(session, caller, case, some)
-        found += [(one, asking, thing) for one, thing in zip(some, things, strict=True)]
-    return found

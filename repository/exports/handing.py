@@ -1,7 +1,7 @@
 """Hand a bundle out: decided anew, recorded first, and every byte compared before it leaves."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import select
@@ -21,6 +21,7 @@ from repository.errors import (
     ExportNotReady,
     IntegrityError,
     RangeNotSatisfiable,
+    ReleaseEnded,
 )
 from repository.exhibits import ref
 from repository.exports.archive import Part, parts_of, read_piece
@@ -29,9 +30,7 @@ from repository.exports.chosen import chosen, picked, released
 from repository.exports.job import Job
 from repository.models import Exhibit
 from repository.retrieve import Span, integrity_failure, range_meant, recorded_parts, verified_bytes
-from repository.still import still_allowed
-
-_ASK_AGAIN = 16  # chunks
+from repository.still import ASK_AGAIN, check_still
 
 
 @dataclass(slots=True)
@@ -43,7 +42,7 @@ class HandingOut:
     parts: Sequence[Part]
     first: int
     last: int  # inclusive
-    still: Callable[[Exhibit], bool]
+    still: Callable[[Sequence[Exhibit]], None]  # raises `ReleaseEnded`
     sent: int = 0
     closed: bool = field(default=False)
 
@@ -55,23 +54,33 @@ class HandingOut:
     def __iter__(self) -> Iterator[bytes]:
         """Yield the bytes; the closing entries are written when the iteration ends or is left.
 
+        It is decided again before a byte about an exhibit leaves, and every 16 MiB: about all of
+        them while the bundle's own files leave, which tell of all.
+
         Raises:
             IntegrityError: a stored byte differs; recorded, and it is not given out.
             StoreUnavailable: the store stopped answering; recorded.
-            AccessDenied: the person, the grant or the permission ended meanwhile; recorded.
+            AccessDenied: person, grant, permission or consent ended meanwhile; recorded.
         """
         exhibits = {one.id: one for one in self.job.exhibits}
-        about = None
+        about, asked, since = None, object(), 0
         try:
             for part in _within(self.parts, self.first, self.last):
                 about = exhibits[part.exhibit] if part.exhibit else None
+                told_of = [about] if about else self.job.exhibits if part.piece else []
                 for block in self._bytes(part, about):
+                    if told_of and (part.exhibit != asked or since >= ASK_AGAIN):
+                        self.still(told_of)
+                        asked, since = part.exhibit, 0
                     yield block
                     self.sent += len(block)
+                    since += len(block)
             self.close("done")
+        except ReleaseEnded as error:
+            self.close("aborted", "access-ended")
+            raise AccessDenied(f"{error}; it was broken off") from error
         except EvidenceError as error:
-            reason = "access-ended" if isinstance(error, AccessDenied) else error.code
-            self.close("aborted", reason, failed=about, failure=error)
+            self.close("aborted", error.code, failed=about, failure=error)
             raise
         finally:
             self.close("aborted", "connection-closed")
@@ -111,10 +120,7 @@ class HandingOut:
             recorded = recorded_parts(repo, exhibit)[part.number - 1]
         except LedgerDamaged as error:
             raise IntegrityError(f"the record of {exhibit.number} does not hold") from error
-        for count, block in enumerate(verified_bytes(repo, exhibit, recorded, begin, end)):
-            if count % _ASK_AGAIN == 0 and not self.still(exhibit):
-                raise AccessDenied("the access ended while the bytes were being read")
-            yield block
+        yield from verified_bytes(repo, exhibit, recorded, begin, end)
 
     def _entries(self, outcome: str, reason: str | None = None) -> list[Draft]:
         """Return an entry for each exhibit of which bytes leave, and one for the bundle."""
@@ -192,11 +198,12 @@ def hand_out(
         first, last = range_meant(span, row.size or 0)
     except (Erased, RangeNotSatisfiable) as error:
         refuse(repo, caller, attempted, [error.code], error, purpose=purpose, case=case)
-    late = replace(caller, recent_until=None)  # the sign-in was recent when it began
-    found = HandingOut(
-        job, row, parts, first, last,
-        still=lambda one: still_allowed(repo, late, Right.EXPORT, one, purpose),
-    )  # fmt: skip
+
+    def still(some: Sequence[Exhibit]) -> None:
+        with repo.database.reading() as session:
+            check_still(repo, caller, session, Right.EXPORT, some, purpose)
+
+    found = HandingOut(job, row, parts, first, last, still)
     if look:
         found.closed = True
         draft = Draft(Act.CONSULTATION, actor, reason="export-headers", subject=case.id)

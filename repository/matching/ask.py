@@ -24,7 +24,7 @@ from repository.matching.index import find, holdings
 from repository.matching.key import keys
 from repository.matching.notices import Tellings, draft_of, keep, mode_answer, tell
 from repository.matching.parties import HOUSE, active, name_of
-from repository.matching.policy import Answer
+from repository.matching.policy import Answer, Asker
 from repository.matching.tables import MatchParty, MatchQuery
 from repository.matching.values import Value
 from repository.stated import stated_purpose
@@ -89,11 +89,12 @@ def ask(
         refuse(repo, caller, Act.MATCH_QUERY, ["not-taking-part"], error, purpose=stated)
     if wait:
         _too_many(repo, caller, wait)
+    who = Asker(asker, stated.code, repo.clock())
     tellings: Tellings = {}
     contacts: dict[str, Contact] = {}
     for one in found:
         party = taking_part.get(one.organisation)
-        answer = mode_answer(one, party, stated.code) if party else Answer.NOBODY
+        answer = mode_answer(one, party, who) if party else Answer.NOBODY
         if party is None or answer is Answer.NOBODY:
             continue
         tell(tellings, one.organisation, asker, value.kind, one)

@@ -3,38 +3,42 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import delete, insert, or_, select
+from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from repository import Repository, facts
+from repository.agreed import Consent
 from repository.conditions import Marking
 from repository.matching.key import Key, current_id
 from repository.matching.parties import HOUSE, OWNED_BY, active, forget
 from repository.matching.tables import MatchItem, MatchKey, MatchState, MatchToken
 from repository.matching.values import VERIFIED, Value, alike, asked, kept
-from repository.models import Case, Exhibit
+from repository.models import Case, ChildExhibit, Exhibit
 
 _CHUNK = 500  # tokens asked for in one question
 MOST = 1_000  # exhibits that one value finds; who has more is found by other means
 _NONCE = 12
+AGAIN = "again"  # as a state: there are tokens, and they are to be compared once more
 
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """An exhibit as matching sees it: whose it is, and all markings that it is under."""
+    """An exhibit as matching sees it: whose it is, its markings, and what its owners agreed to."""
 
     exhibit: Exhibit
     organisation: str
     markings: tuple[Marking, ...]
+    consents: tuple[Consent, ...]  # of its owners, in force or not
     privileged: bool  # it may be, or a member of it: it is not used, and a match is a use
 
 
 @dataclass(slots=True)
 class Made:
-    """What was made of one exhibit: the values that it had no tokens of before."""
+    """What was made of one exhibit: the values that it had no tokens of before; `again`, all."""
 
     exhibit_id: str
     fresh: list[Value] = field(default_factory=list)
+    again: bool = False
 
 
 # --- which are to be made
@@ -48,9 +52,36 @@ def expect(session: Session, exhibits: Sequence[str]) -> None:
     }
     for exhibit_id in exhibits:
         if exhibit_id in known:
-            known[exhibit_id].key_id = ""
+            if known[exhibit_id].key_id != AGAIN:
+                known[exhibit_id].key_id = ""
         else:
             session.add(MatchState(exhibit_id=exhibit_id, key_id=""))
+
+
+def compare_again(session: Session, subjects: Sequence[str]) -> None:
+    """Note, in the caller's transaction, that exhibits may be told of to more than before.
+
+    `subjects` are cases, submissions and exhibits; what was taken out of these is meant too. Those
+    without tokens are new, and are compared anyhow. To be called before an entry is appended: who
+    makes tokens has locked their rows when they take the ledger's lock.
+    """
+    family = (
+        select(Exhibit.id)
+        .where(
+            or_(
+                Exhibit.id.in_(subjects), Exhibit.submission_id.in_(subjects),
+                Exhibit.case_id.in_(subjects),
+            )
+        )
+        .cte("family", recursive=True)
+    )  # fmt: skip
+    children = select(ChildExhibit.exhibit_id).join(family, ChildExhibit.parent_id == family.c.id)
+    family = family.union(children)
+    known = MatchState.key_id != "", MatchState.exhibit_id.in_(select(family.c.id))
+    rows = select(MatchState.exhibit_id).where(*known).order_by(MatchState.exhibit_id)
+    session.execute(rows.with_for_update(of=MatchState)).all()  # in the order of `lock_waiting`
+    again = update(MatchState).where(*known).values(key_id=AGAIN)
+    session.execute(again.execution_options(synchronize_session=False))
 
 
 def waiting(repo: Repository, *, limit: int, among: Sequence[str] | None = None) -> list[str]:
@@ -76,8 +107,11 @@ def waiting(repo: Repository, *, limit: int, among: Sequence[str] | None = None)
         return list(session.scalars(query))
 
 
-def lock_waiting(session: Session, exhibits: Iterable[str], current: str) -> list[str]:
-    """Return which of the exhibits still wait; no other process makes theirs meanwhile."""
+def lock_waiting(session: Session, exhibits: Iterable[str], current: str) -> dict[str, bool]:
+    """Return which of the exhibits still wait, and whether they are to be compared once more.
+
+    No other process makes theirs meanwhile.
+    """
     query = (
         select(MatchState)
         .join(Exhibit, Exhibit.id == MatchState.exhibit_id)
@@ -92,24 +126,29 @@ def lock_waiting(session: Session, exhibits: Iterable[str], current: str) -> lis
         .with_for_update(of=MatchState)
     )
     rows = list(session.scalars(query))
+    found = {row.exhibit_id: row.key_id == AGAIN for row in rows}
     for row in rows:
         row.key_id = current
-    return [row.exhibit_id for row in rows]
+    return found
 
 
 # --- making them
 
 
 def make(
-    repo: Repository, session: Session, keys: Sequence[Key], exhibit_id: str, values: list[Value]
-) -> Made:
-    """Replace the tokens of an exhibit by those of its values, in the caller's transaction."""
+    repo: Repository, session: Session, keys: Sequence[Key], exhibit_id: str, values: list[Value],
+    *, again: bool = False,
+) -> Made:  # fmt: skip
+    """Replace the tokens of an exhibit by those of its values, in the caller's transaction.
+
+    `again`: all of them are to be compared with others', not only what it had no tokens of.
+    """
     new = keys[0]
     had = _had(session, exhibit_id)
     earlier = {key.id: key for key in keys}
-    made = Made(exhibit_id)
+    made = Made(exhibit_id, again=again)
     for value in values:
-        if not any(
+        if again or not any(
             set(kept(earlier[name].tokens, value)) <= tokens for name, tokens in had.items()
         ):
             made.fresh.append(value)
@@ -204,12 +243,16 @@ def holdings(session: Session, exhibits: Sequence[str]) -> list[Holding]:
         for exhibit, _ in found
     }
     closed = facts.closed_in(session, lines)
-    marked = facts.markings(session, sorted({one for line in subjects.values() for one in line}))
+    named = sorted({one for line in subjects.values() for one in line})
+    marked = facts.markings(session, named)
+    owned = any(one.owner for one in marked.values())
+    consents = facts.consents(session, named) if owned else {}
     return [
         Holding(
             exhibit,
             organisation or HOUSE,
             tuple(marked[one] for one in subjects[exhibit.id] if one in marked),
+            tuple(one for subject in subjects[exhibit.id] for one in consents.get(subject, ())),
             exhibit.id in closed,
         )
         for exhibit, organisation in found

@@ -25,10 +25,10 @@ from repository.errors import BadRequest, IntegrityError, KeyUnavailable
 from repository.initialise import new_passphrase
 from repository.matching.tables import MatchKey
 from repository.matching.values import Value
-from repository.wrapping import KeyWrapper, create_wrapper, open_wrapper
+from repository.stated import stated_motive
+from repository.wrapping import KeyWrapper, create_wrapper, open_from_file
 
 _NONCE = 12
-MAX_MOTIVE = 2_000
 
 
 @dataclass(frozen=True)
@@ -81,15 +81,12 @@ def open_key(settings: Settings) -> KeyWrapper:
     Raises:
         KeyUnavailable: this machine has it not, or it does not open.
     """
-    file = passphrase_of(settings)
-    try:
-        passphrase = file.read_bytes().strip()
-    except OSError as error:
-        raise KeyUnavailable(
-            "nothing can be matched on this machine: the passphrase of the key of matching is not "
-            f"at {file} ({error.strerror}); bring key and passphrase from the machine that has them"
-        ) from error
-    return open_wrapper(key_uri(settings), passphrase=passphrase)
+    return open_from_file(
+        key_uri(settings),
+        passphrase_of(settings),
+        what="nothing can be matched on this machine: the passphrase of the key of matching",
+        then="bring key and passphrase from the machine that has them",
+    )
 
 
 def current_id(session: Session) -> str | None:
@@ -130,11 +127,11 @@ def rotate(repo: Repository, caller: Caller, *, motive: str) -> str:
 
     Raises:
         AccessDenied: no custodian; recorded.
-        BadRequest: no motive, or there is no key yet.
+        BadRequest: no motive (recorded), or there is no key yet.
         KeyUnavailable: this machine cannot open the key-encryption key.
     """
     actor = on_house(repo, caller, Right.GOVERN, attempted=Act.CONFIGURATION_CHANGE)
-    check_motive(motive)
+    stated_motive(repo, caller, motive, Act.CONFIGURATION_CHANGE)
     wrapper = open_key(repo.settings)
     with repo.database.writing() as session:
         take_lock(session)
@@ -150,16 +147,6 @@ def rotate(repo: Repository, caller: Caller, *, motive: str) -> str:
         )
         repo.ledger.append(session, [draft])
     return new
-
-
-def check_motive(motive: str) -> None:
-    """Refuse a motive that says nothing, or is too long.
-
-    Raises:
-        BadRequest: so it is.
-    """
-    if not motive.strip() or len(motive) > MAX_MOTIVE:
-        raise BadRequest(f"state a motive of 1 to {MAX_MOTIVE} characters")
 
 
 def _draw(repo: Repository, session: Session, wrapper: KeyWrapper) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -15,7 +16,7 @@ from repository.errors import UnknownNotice
 from repository.matching.index import Holding, Made, find, holdings
 from repository.matching.key import Key
 from repository.matching.parties import HOUSE, active
-from repository.matching.policy import OWNER, Answer, answer_of
+from repository.matching.policy import OWNER, Answer, Asker, answer_of
 from repository.matching.tables import MatchNotice, MatchParty
 from repository.matching.values import QUIET, Value
 from repository.models import Case, Exhibit
@@ -54,12 +55,12 @@ def tell(tellings: Tellings, told: str, about: str, kind: str, one: Holding | No
         telling.holdings[one.exhibit.id] = one
 
 
-def mode_answer(one: Holding, party: MatchParty, purpose: str | None = None) -> Answer:
+def mode_answer(one: Holding, party: MatchParty, asker: Asker) -> Answer:
     """Return what an exhibit answers, by its markings and how its institution takes part."""
     if one.privileged:
         return Answer.NOBODY
     limit = Answer.OWNER if party.mode == OWNER else Answer.BOTH
-    return min(limit, answer_of(one.markings, purpose))
+    return min(limit, answer_of(one.markings, asker, one.consents))
 
 
 def keep(
@@ -135,7 +136,8 @@ def raise_for(
 ) -> list[MatchNotice]:
     """Tell institutions that hold the same as new exhibits, and theirs; one entry for the round.
 
-    Each side is told of the other where the other's exhibit may be told of (`policy`).
+    Each side is told of the other where the other's exhibit may be told of (`policy`). What may be
+    told of since is compared once more (`index.compare_again`); what was told then is not repeated.
     """
     fresh = [one for one in made if one.fresh]
     if not fresh:
@@ -143,20 +145,39 @@ def raise_for(
     taking_part = active(session)
     own = {one.exhibit.id: one for one in holdings(session, [one.exhibit_id for one in fresh])}
     tellings: Tellings = {}
+    later: Tellings = {}
     for new in fresh:
         mine = own.get(new.exhibit_id)
         if mine is not None and mine.organisation in taking_part:
+            told, now = later if new.again else tellings, repo.clock()
             for value in new.fresh:
                 if value.kind not in QUIET:
-                    _compare(session, keys, taking_part, tellings, mine, value)
+                    _compare(session, keys, taking_part, told, mine, value, now)
+    for (told_to, about), telling in later.items():
+        if not _told_before(session, told_to, about, telling):
+            for one in telling.holdings.values():
+                for kind in sorted(telling.kinds):
+                    tell(tellings, told_to, about, kind, one)
     rows = keep(repo, session, tellings, taking_part)
     session.flush()
     request = uuid7(repo.clock(), repo.random)
-    draft = draft_of(rows, tellings, reason="new-exhibits", request=request, count=len(fresh))
+    reason = "compared-again" if all(one.again for one in fresh) else "new-exhibits"
+    draft = draft_of(rows, tellings, reason=reason, request=request, count=len(fresh))
     [entry] = repo.ledger.append(session, [draft])
     for row in rows:
         row.index = entry.index
     return rows
+
+
+def _told_before(session: Session, told: str, about: str, telling: Telling) -> bool:
+    """Say whether an institution has a notice of the same exhibits and kinds about another."""
+    query = select(MatchNotice.exhibits, MatchNotice.kinds).where(
+        MatchNotice.organisation == told, MatchNotice.other == about, MatchNotice.query_id.is_(None)
+    )
+    return any(
+        telling.holdings.keys() <= set(row.exhibits) and telling.kinds <= set(row.kinds)
+        for row in session.execute(query)
+    )
 
 
 def _compare(
@@ -166,6 +187,7 @@ def _compare(
     tellings: Tellings,
     mine: Holding,
     value: Value,
+    now: datetime,
 ) -> None:
     """Note who is told of whom because of one value of one new exhibit."""
     alike = [
@@ -175,9 +197,10 @@ def _compare(
     ]
     if not alike or len(alike) > MOST_ALIKE:
         return
-    of_mine = mode_answer(mine, taking_part[mine.organisation])
     for theirs in alike:
-        of_theirs = mode_answer(theirs, taking_part[theirs.organisation])
+        them, us = (Asker(one.organisation, None, now) for one in (theirs, mine))
+        of_mine = mode_answer(mine, taking_part[mine.organisation], them)
+        of_theirs = mode_answer(theirs, taking_part[theirs.organisation], us)
         if Answer.NOBODY in (of_mine, of_theirs):
             continue
         if of_theirs is Answer.BOTH:

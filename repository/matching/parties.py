@@ -8,12 +8,13 @@ from repository import Repository
 from repository.access import Right
 from repository.authorise import Caller, on_house, refuse
 from repository.errors import AccessDenied, BadRequest
-from repository.matching.key import check_motive, ensure
+from repository.matching.key import ensure
 from repository.matching.policy import MODES
 from repository.matching.tables import MatchItem, MatchParty, MatchState, MatchToken
 from repository.models import Case, Exhibit
 from repository.naming import shown
 from repository.people import MAX_TEXT, named_organisation
+from repository.stated import stated_motive
 
 HOUSE = ""  # as `organisation`: cases that belong to no institution are the house's own
 OWNED_BY = func.coalesce(Case.organisation, HOUSE)  # of a case
@@ -32,7 +33,7 @@ def join(
 
     Raises:
         AccessDenied: not by this person; recorded.
-        BadRequest: no such institution or mode, no contact, or no motive.
+        BadRequest: no such institution or mode, no contact, or no motive (recorded).
         KeyUnavailable: the key of matching cannot be made or opened here.
     """
     actor = _governor(repo, caller, organisation)
@@ -40,7 +41,7 @@ def join(
         raise BadRequest(f"there is no mode {shown(mode)}; choose one of {', '.join(MODES)}")
     if not contact.strip() or len(contact) > MAX_TEXT:
         raise BadRequest(f"a contact point has 1 to {MAX_TEXT} characters")
-    check_motive(motive)
+    stated_motive(repo, caller, motive, Act.CONFIGURATION_CHANGE)
     with repo.database.writing() as session:
         if organisation != HOUSE:
             named_organisation(session, organisation)
@@ -64,20 +65,32 @@ def leave(repo: Repository, caller: Caller, organisation: str, *, motive: str) -
 
     Raises:
         AccessDenied: not by this person; recorded.
-        BadRequest: it takes no part, or no motive.
+        BadRequest: it takes no part, or no motive (recorded).
     """
     actor = _governor(repo, caller, organisation)
-    check_motive(motive)
+    stated_motive(repo, caller, motive, Act.CONFIGURATION_CHANGE)
     with repo.database.writing() as session:
-        row = session.get(MatchParty, organisation, with_for_update=True)
-        if row is None or row.left_at is not None:
+        if not leave_within(repo, session, actor, organisation, motive=motive):
             raise BadRequest(f"{shown(name_of(organisation))} takes no part in matching")
-        row.left_at = repo.clock()
-        session.flush()
-        repo.ledger.append(
-            session, [_change(actor, "match-left", motive, {"organisation": organisation})]
-        )
     return forget_left(repo)
+
+
+def leave_within(
+    repo: Repository, session: Session, actor: Actor, organisation: str, *, motive: str
+) -> bool:
+    """End an institution's part within a transaction; say whether it took one.
+
+    Nothing of it is told from here on; `forget_left` destroys its tokens.
+    """
+    row = session.get(MatchParty, organisation, with_for_update=True)
+    if row is None or row.left_at is not None:
+        return False
+    row.left_at = repo.clock()
+    session.flush()
+    repo.ledger.append(
+        session, [_change(actor, "match-left", motive, {"organisation": organisation})]
+    )
+    return True
 
 
 def parties(repo: Repository, caller: Caller) -> list[MatchParty]:

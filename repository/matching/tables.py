@@ -23,7 +23,10 @@ class MatchKey(Model):
 
 
 class MatchState(Model):
-    """Under which key the tokens of an exhibit were made; empty: they are still to be made."""
+    """Under which key the tokens of an exhibit were made; empty: they are still to be made.
+
+    `index.AGAIN`: they are to be compared once more, since the exhibit may be told of by now.
+    """
 
     __tablename__ = "match_state"
     exhibit_id: Mapped[str] = mapped_column(UUID, ForeignKey("exhibit.id"), primary_key=True)

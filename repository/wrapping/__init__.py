@@ -4,6 +4,7 @@ Data keys leave the program wrapped by it alone (AES key wrap, RFC 3394).
 """
 
 import importlib
+from pathlib import Path
 from typing import Any, Protocol
 
 from repository.errors import KeyUnavailable
@@ -39,6 +40,25 @@ def open_wrapper(uri: str, *, passphrase: bytes) -> KeyWrapper:
     """
     found: KeyWrapper = _module(uri).open_wrapper(uri, passphrase=passphrase)
     return found
+
+
+def open_from_file(uri: str, file: Path, *, what: str, then: str) -> KeyWrapper:
+    """Return the key-encryption key of a URI, with the passphrase that a file holds.
+
+    Args:
+        uri: as `open_wrapper`.
+        file: holds the passphrase.
+        what: is said where the file cannot be read: what does not work without it.
+        then: and what to do about it.
+
+    Raises:
+        KeyUnavailable: this machine has it not, or it does not open.
+    """
+    try:
+        passphrase = file.read_bytes().strip()
+    except OSError as error:
+        raise KeyUnavailable(f"{what} is not at {file} ({error.strerror}); {then}") from error
+    return open_wrapper(uri, passphrase=passphrase)
 
 
 def create_wrapper(uri: str, *, passphrase: bytes) -> KeyWrapper:

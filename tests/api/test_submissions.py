@@ -414,7 +414,7 @@ def test_an_upload_that_nobody_needs_any_more_holds_nothing_up(desk, name):
     assert desk.ask("HEAD", forgotten, headers=TUS).status_code == 410
 
 
-def test_an_upload_beside_the_list_is_not_dropped_in_silence(desk, name):
+def test_an_upload_beside_the_list_is_not_dropped_in_silence(desk, name, house):
     desk.announce(name, text(FILES[:1]))
     desk.upload(name, ("file", 1), FILES[0][1])
     told = f"submission {_b64(name)},filename {_b64('more')}"
@@ -423,6 +423,7 @@ def test_an_upload_beside_the_list_is_not_dropped_in_silence(desk, name):
     assert desk.ask("POST", f"{ROOT}/{name}/complete", json={}).status_code == 409
     said = {"without_missing": True}
     assert desk.ask("POST", f"{ROOT}/{name}/complete", json=said).status_code == 400
+    assert house.last("access_denied")["reasons"] == ["motive-required"]
     said["motive"] = "sent by mistake"
     assert desk.ask("POST", f"{ROOT}/{name}/complete", json=said).status_code == 201
 

@@ -20,14 +20,16 @@ from ingest.bundle_files import pack, unpack
 from ingest.bundles import import_bundle
 from ingest.errors import BadBundle, BundleHeld, SourceIncomplete
 from ingest.quarantine import release
+from repository import consents
 from repository.approvals import mark
 from repository.conditions import Marking
 from repository.continuity import case_continuity
 from repository.counterparts import counterparts, pin, unpin
 from repository.errors import AccessDenied, AlreadyExists, BadRequest, UnknownCase
 from repository.exhibits import find_exhibit
-from repository.marking import carried, current
+from repository.marking import carried, current, show_marking
 from repository.models import Case
+from repository.people import new_person
 from repository.quoted import show_quoted
 from repository.retrieve import retrieve
 from tests.house import CODE, House, own_house
@@ -180,6 +182,38 @@ def test_conditions_hold_here_from_the_first_moment(house, bundle):
     words = ["--case", CODE, taken.outcome.number, "--out", bundle / "x", "--purpose", "court"]
     said = house.evidence("export", *words, "--assured", "immigration")
     assert (said.code, "handling-h1" in said.err) == (4, True)
+
+
+def agreed(house: House, number: str, recipient: str, owner: str) -> list[str]:
+    """Have somebody of an owner agree; return whose consent is asked."""
+    rows = consents.ask(house.repo, me(house), [number], recipient=recipient, motive="trial")
+    head = new_person(
+        house.repo, house.custodian, name=f"of {owner}", role="submitter", organisation=owner
+    )
+    [row] = [one for one in rows if one.owner == owner]
+    consents.give(house.repo, house.caller(head.name), row.id, motive="agreed")
+    return [one.owner for one in rows]
+
+
+def test_all_owners_of_what_came_from_elsewhere_answer_here(sender, house, tmp_path):
+    (tmp_path / "c.bin").write_bytes(b"of two owners")
+    words = ["--case", CODE, "--no-extract", "--owner", "Heir", "--consent", "partners"]
+    [line] = sender.evidence("ingest", tmp_path / "c.bin", *words).lines
+    mark(sender.repo, me(sender), line["exhibit"], Marking(owner="NCB"), motive="m")
+    agreed(sender, line["exhibit"], "partners", "NCB")
+    words = ["--purpose", "sharing", "--out", tmp_path / "bundle", "--assured", "immigration"]
+    said = sender.evidence("export", "--case", CODE, line["exhibit"], *words)
+    assert said.code == 0, said.err
+    [taken] = take(house, tmp_path / "bundle")
+    number = taken.outcome.number
+    assert show_marking(house.repo, me(house), number).owner == "Heir; NCB"
+    words = ["--purpose", "court", "--recipient", "Tribunal", "--assured", "immigration"]
+    for owner in ("Heir", "NCB"):
+        said = house.evidence("export", "--case", CODE, number, *words, "--out", tmp_path / "out")
+        assert (said.code, "owner-consent" in said.err) == (4, True)
+        assert set(agreed(house, number, "Tribunal", owner)) <= {"Heir", "NCB"}
+    said = house.evidence("export", "--case", CODE, number, *words, "--out", tmp_path / "out")
+    assert said.code == 0, said.err
 
 
 def test_conditions_are_carried_in_their_words_or_restrict_untold():

@@ -15,14 +15,22 @@ import pytest
 from custody import verify
 from custody.receipt import TransferReceipt
 from ingest.bundle_files import unpack
+from repository import consent_lists, consents, deliveries, exports
 from repository.approvals import mark
 from repository.conditions import Marking
 from repository.continuity import case_continuity
 from repository.counterparts import pin
 from repository.deliveries import acknowledge, as_file, bundle, fits
-from repository.errors import AccessDenied, AnswerRefused, BadRequest, UnknownTransfer
+from repository.errors import (
+    AccessDenied,
+    AnswerRefused,
+    BadRequest,
+    ReleaseEnded,
+    UnknownTransfer,
+)
 from repository.people import new_person
-from repository.transfers import receive, release, released, withdraw
+from repository.transfer_lists import released
+from repository.transfers import receive, release, withdraw
 from tests.desk import Desks
 from tests.house import CODE, House, own_house, run
 
@@ -392,6 +400,61 @@ def test_a_receipt_that_never_comes_is_seen_and_the_release_taken_back(houses, n
     assert unit.evidence("export", "--case", CODE, numbers[0], *words).code == 0
     taken = houses.tribunal.evidence("import", later, "--case", CODE, "--receipts", tmp_path / "r")
     assert (taken.code, (tmp_path / "r").exists()) == (0, False)
+
+
+def test_a_withdrawal_stops_the_bundle_that_is_written_and_the_one_that_leaves(
+    houses, tmp_path, monkeypatch
+):
+    unit, clerk = houses.unit, houses.unit.caller("clerk")
+    [number] = take_in(unit, tmp_path, unit.repo.random(40))
+    mark(unit.repo, me(unit), number, Marking(handling="H2", owner="NCB"), motive="as given")
+    new_person(unit.repo, unit.custodian, name="head", role="investigator", organisation="NCB")
+
+    def agree() -> str:
+        [row] = consents.ask(unit.repo, me(unit), [number], recipient="Tribunal", motive="trial")
+        consents.give(unit.repo, unit.caller("head"), row.id, motive="agreed")
+        return row.id
+
+    def end(consent: str) -> None:
+        consents.withdraw(unit.repo, unit.caller("head"), consent, motive="no longer")
+
+    consent = agree()
+    name = release(unit.repo, me(unit), [number], to="Tribunal", purpose="sharing")[0].row.id
+    original = exports.verified_bytes
+
+    def meanwhile(*given):
+        yield from original(*given)
+        end(consent)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(exports, "verified_bytes", meanwhile)
+        with pytest.raises(ReleaseEnded):
+            bundle(unit.repo, me(unit), name, tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
+    closing = [e.fields for e in unit.entries()][-2:]
+    assert [(e["type"], e["outcome"], e["reason"]) for e in closing] == [
+        ("dissemination", "aborted", "release-ended"),
+        ("report_generated", "aborted", "release-ended"),
+    ]
+    with pytest.raises(UnknownTransfer):
+        bundle(unit.repo, clerk, name, tmp_path / "theirs")
+    waits = [one.row.state for one in released(unit.repo, clerk, None) if one.row.id == name]
+    assert waits == ["released"]  # nothing was provided
+
+    # What leaves over a line is decided again while it leaves.
+    consent = agree()
+    monkeypatch.setattr(deliveries, "ASK_AGAIN", 6)
+    blocks = deliveries.handed(unit.repo, clerk, name, [b"first", b"second", b"third"])
+    assert next(blocks) == b"first"
+    end(consent)
+    assert next(blocks) == b"second"  # less than the bytes after which it is asked again
+    with pytest.raises(UnknownTransfer):
+        next(blocks)
+    refusal = unit.last("access_denied")
+    assert refusal["attempted"] == "transfer_released"
+    assert "owner-consent" in refusal["reasons"]
+    assert number in consent_lists.received(unit.repo, clerk)[1]  # the recipient sees it
+    withdraw(unit.repo, me(unit), name, motive="its owner withdrew")
 
 
 def test_who_has_no_part_in_a_transfer_neither_fetches_nor_acknowledges(houses, numbers, tmp_path):

@@ -435,6 +435,30 @@ def test_another_institution_reads_with_the_owners_consent_alone():
     assert reasons(partner, Right.RETRIEVE, replace(thing, consents=(AGREED,))) == set()
 
 
+def test_of_several_owners_each_has_a_say_with_every_reader():
+    joint = replace(owned(), markings=(Marking(owner="NCB; Heir"),), organisation="Unit")
+    both = (AGREED, replace(AGREED, owner="Heir"))
+    for some in ((), both[:1], both[1:]):
+        assert leaving(replace(joint, consents=some)) == {"owner-consent"}
+    assert leaving(replace(joint, consents=both)) == set()
+    partner = replace(holder("partner"), organisation="Tribunal")
+    for some, found in ((both[:1], {"owner-consent"}), (both, set())):
+        assert reasons(partner, Right.RETRIEVE, replace(joint, consents=some)) == found
+    ended = (AGREED, replace(AGREED, owner="Heir", withdrawn=True))
+    assert "consent-withdrawn" in reasons(partner, Right.RETRIEVE, replace(joint, consents=ended))
+    own = replace(partner, organisation="NCB")  # one of them still needs the other's
+    heir = replace(AGREED, owner="Heir", recipient="NCB")
+    assert reasons(own, Right.RETRIEVE, joint) == {"owner-consent"}
+    assert reasons(own, Right.RETRIEVE, replace(joint, consents=(heir,))) == set()
+
+
+def test_nothing_leaves_for_an_institution_that_left():
+    gone = Purpose("sharing", "", "w", recipient="Tribunal", left=True)
+    for right in Right:
+        found = decide(holder("custodian"), right, EXHIBIT, gone, NOW).reasons
+        assert ("recipient-left" in found) == (right in LEAVING), right
+
+
 def test_excluded_uses_are_matched_with_what_is_on_record_of_the_recipient():
     stated = Purpose(
         "court", "", "w", ("death-penalty",), recipient="Tribunal", practised=("death-penalty",)

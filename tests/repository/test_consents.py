@@ -6,17 +6,22 @@ from datetime import timedelta
 
 import pytest
 
-from repository import exports
+from api.commands.context import login
+from repository import exports, transfers
 from repository.approvals import mark
 from repository.conditions import Marking
-from repository.errors import AccessDenied
+from repository.errors import AccessDenied, ReleaseEnded, UnknownTransfer
+from repository.exports import bundles
 from repository.exports.bag import FolderBag
 from repository.exports.chosen import marking_words
+from repository.exports.handing import hand_out
+from repository.matching import parties
 from repository.organisations import answering
 from repository.people import grant, new_organisation, new_person
 from repository.purpose import Purpose
 from repository.retrieve import retrieve
 from repository.submissions import Declaration, open_submission
+from repository.transfer_lists import released
 from tests.house import CODE, House
 from tests.one_house import one_house
 
@@ -272,6 +277,125 @@ def test_a_withdrawal_between_deciding_and_reading_lets_no_byte_out(house, numbe
     )  # fmt: skip
 
 
+def fetching(house: House, number: str):
+    """Return a finished export that is being fetched, of which nothing has left yet."""
+    assert answer(house, "give", ask(house, number)).code == 0
+    caller = house.caller("prosecutor")
+    row = bundles.ask(
+        house.repo, caller, CODE, numbers=[number], purpose="court", recipient="Tribunal",
+        assured=["death-penalty"],
+    )  # fmt: skip
+    bundles.make(house.repo, row.id)
+    return row.id, hand_out(house.repo, caller, row.id, None)
+
+
+def withdraw_all(house: House, number: str) -> None:
+    for one in house.evidence("consent", "list", person="giver").lines:
+        if one["state"] == "given" and one["subjects"] == [number]:
+            assert answer(house, "withdraw", one["consent"], person="giver").code == 0
+
+
+@pytest.mark.parametrize("when", ["before its first byte", "while its own files leave"])
+def test_a_withdrawal_stops_the_fetching_of_a_finished_export(house, number, when):
+    name, found = fetching(house, number)
+    blocks, got = iter(found), []
+    if when.startswith("while"):
+        got.append(next(blocks))  # report and entries, which tell of the exhibit too
+    withdraw_all(house, number)
+    at = house.repo.ledger.size()
+    with pytest.raises(AccessDenied, match="may leave no more"):
+        got.extend(blocks)
+    sent = sum(map(len, got))
+    [head] = [part for part in found.parts if part.exhibit and not part.number]
+    assert sent == (head.start if got else 0)  # not even the name of the exhibit left after it
+    closing = [e.fields for e in house.repo.ledger.entries(at)]
+    assert [(e["type"], e["outcome"], e["reason"]) for e in closing] == [
+        ("dissemination", "aborted", "access-ended"), ("consultation", "aborted", "access-ended"),
+    ]  # fmt: skip
+    assert closing[1]["ranges"] == ([[0, sent - 1]] if got else [])
+    with pytest.raises(AccessDenied):
+        hand_out(house.repo, house.caller("prosecutor"), name, None)
+    assert "owner-consent" in reasons(house)
+
+
+def test_a_withdrawal_while_bytes_are_read_stops_release_and_receipt(house, number, monkeypatch):
+    repo, prosecutor = house.repo, house.caller("prosecutor")
+    giving = {"to": "Tribunal", "purpose": "sharing", "assured": ("death-penalty",)}
+    original = transfers.verified_bytes
+
+    def withdrawn_meanwhile(*given):
+        yield from original(*given)
+        withdraw_all(house, number)
+
+    assert answer(house, "give", ask(house, number)).code == 0
+    at = house.repo.ledger.size()
+    with monkeypatch.context() as patch:
+        patch.setattr(transfers, "verified_bytes", withdrawn_meanwhile)
+        with pytest.raises(ReleaseEnded):
+            transfers.release(repo, prosecutor, [number], **giving)
+    refused = house.last("access_denied")
+    assert (refused["attempted"], refused["reasons"]) == ("transfer_released", ["release-ended"])
+    assert "transfer_released/done" not in house.types()[at:]
+
+    assert answer(house, "give", ask(house, number)).code == 0
+    [one] = transfers.release(repo, prosecutor, [number], **giving)
+    with monkeypatch.context() as patch:
+        patch.setattr(transfers, "verified_bytes", withdrawn_meanwhile)
+        with pytest.raises(ReleaseEnded):
+            transfers.receive(repo, house.caller("tribunal"), one.row.id)
+    ended = house.last("transfer_received")
+    assert (ended["outcome"], ended["reason"]) == ("aborted", "release-ended")
+    with pytest.raises(UnknownTransfer):  # and it is not received later
+        transfers.receive(repo, house.caller("tribunal"), one.row.id)
+    assert "owner-consent" in reasons(house)
+    [state] = [
+        row.row.state
+        for row in released(repo, house.caller("tribunal"), None)
+        if row.row.id == one.row.id
+    ]
+    assert state == "provided"  # begun, and not received: it waits to be taken back
+    told = house.evidence("consent", "list", "--received", person="tribunal").lines
+    assert {"exhibit": number, "withdrawn": True} in told
+    [back] = transfers.withdraw(repo, prosecutor, one.row.id, motive="the owner withdrew")
+    assert back.row.state == "dropped"
+
+
+def test_who_takes_part_as_a_partner_sees_the_end_of_a_consent_to_any_partner(house, number):
+    consent = ask(house, number, recipient="partners")
+    assert answer(house, "give", consent).code == 0
+    assert answer(house, "withdraw", consent).code == 0
+    seen = house.evidence("consent", "list", "--received", person="tribunal").lines
+    assert ("partners", "withdrawn") in {(one.get("recipient"), one.get("state")) for one in seen}
+    seen = house.evidence("consent", "list", "--received", person="for A").lines
+    assert "partners" not in {one.get("recipient") for one in seen}
+
+
+# --- several owners
+
+
+def test_of_several_owners_each_is_asked_and_none_speaks_for_another(house, number, tmp_path):
+    words = ("mark", number, "--owner", "NCB; Heir", "--motive", "as it was given there")
+    assert house.evidence(*words).code == 0
+    said = house.evidence(
+        "consent", "ask", number, "--recipient", "Tribunal", "--motive", "m", person="prosecutor"
+    )
+    asked = {one["owner"]: one["consent"] for one in said.lines}
+    assert set(asked) == {"NCB", "Heir"}
+    assert answer(house, "give", asked["NCB"]).code == 0
+    assert export(house, number, tmp_path / "x").code == 4
+    assert "owner-consent" in reasons(house)
+    assert answer(house, "give", asked["Heir"], person="their head").code in (2, 4)
+    assert answer(house, "give", asked["Heir"], person="heir").code == 0
+    said = export(house, number, tmp_path / "y")
+    assert said.code == 0, said.err
+    assert answer(house, "withdraw", asked["Heir"], person="heir").code == 0  # one is enough
+    assert export(house, number, tmp_path / "z").code == 4
+    # One of two owners is not taken away without a second person; a further one comes at once.
+    words = ("mark", number, "--motive", "m", "--owner")
+    assert house.evidence(*words, "NCB").lines[0]["approval"]
+    assert house.evidence(*words, "NCB; Heir; Third").lines[0]["approval"] is None
+
+
 # --- who the recipient is, what was meant, and who left
 
 
@@ -319,12 +443,40 @@ def test_an_institution_that_leaves_keeps_its_conditions_and_loses_its_access(
 ):
     """The last test of this module: the institution is gone after it."""
     waits = ask(house, number)
+    repo = house.repo
+    joined = {"contact": "desk", "mode": "both", "motive": "m"}
+    parties.join(repo, house.caller(login()), "NCB", **joined)
+    (tmp_path / "free.txt").write_bytes(repo.random(32))
+    free = house.ingest(tmp_path / "free.txt")[0]["exhibit"]
+    sent = house.evidence("transfer", "release", free, "--to", "NCB", "--purpose", "sharing")
+    assert sent.code == 0, sent.err
     end = ("organisation", "end", "NCB", "--motive")
     assert house.evidence(*end, "").code == 2
     assert house.evidence(*end, "left", person="prosecutor").code == 4
-    assert house.evidence(*end, "left").code == 0
+    left = house.evidence(*end, "left")
+    assert (left.code, left.lines[0]["questions"], left.lines[0]["transfers"]) == (0, 1, 1)
     ended = [e.fields for e in house.entries() if e.fields.get("reason") == "organisation-ended"]
     assert [e["type"] for e in ended] == ["access_revocation"]
+    # Nothing of it is matched any more, nothing more goes there, and nobody joins it.
+    assert "match-left" in [e.fields.get("reason") for e in house.entries()]
+    with repo.database.reading() as session:
+        assert "NCB" not in parties.active(session)
+    for words in (
+        ("transfer", "release", free, "--to", "NCB", "--purpose", "sharing"),
+        ("person", "new", "late", "--role", "analyst", "--organisation", "NCB"),
+        ("match", "join", "NCB", "--contact", "c", "--motive", "m"),
+    ):
+        assert house.evidence(*words).code in (2, 4), words
+    to = ("--purpose", "sharing", "--recipient", "NCB")
+    assert export(house, free, tmp_path / "there", *to).code == 4
+    assert reasons(house) == ["recipient-left"]
+    # What was released to it waits, is seen to wait, and is taken back.
+    name = sent.lines[0]["transfer"]
+    assert house.evidence("transfer", "receive", name, person="their head").code == 2
+    [row] = [one for one in house.evidence("transfer", "list", "--case", CODE).lines
+             if one["transfer"] == name]  # fmt: skip
+    assert row["state"] == "released"
+    assert house.evidence("transfer", "withdraw", name, "--motive", "it left").code == 0
     assert house.evidence("show", number, person="giver").code == 2
     assert reasons(house) == ["person-ended"]
     assert answer(house, "give", waits).code == 2  # nobody is left to answer

@@ -5,7 +5,8 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from tempfile import mkdtemp
@@ -18,8 +19,9 @@ from sqlalchemy import func, select, text
 from api.commands.context import login
 from ingest import matchable
 from ingest.matchable import asked_for, values_of
-from repository import Repository, erasure
-from repository.approvals import mark
+from repository import Repository, consents, erasure
+from repository.agreed import Consent
+from repository.approvals import approve, mark
 from repository.authorise import Caller
 from repository.cases import open_case
 from repository.conditions import Marking
@@ -35,7 +37,7 @@ from repository.matching import ask as asking
 from repository.matching import index, notices, parties
 from repository.matching.ask import Told, ask
 from repository.matching.key import rotate
-from repository.matching.policy import Answer, answer_of
+from repository.matching.policy import Answer, Asker, answer_of
 from repository.matching.tables import MatchItem, MatchKey, MatchNotice, MatchQuery, MatchToken
 from repository.matching.values import Value
 from repository.models import Case, Exhibit
@@ -44,6 +46,7 @@ from tests.house import House, make_house
 from tests.postgres import fresh_database, shared_server
 
 NUMBER = "+380441234567"
+NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
 
 @dataclass
@@ -80,6 +83,10 @@ class Two:
     def ask(self, who: str, kind: str, value: str, **more: str | None) -> Told:
         asking = {"purpose": "investigation", **more}
         return ask(self.repo, self.who(who), asked_for(kind, value), **asking)  # type: ignore[arg-type]
+
+    def named(self, who: str) -> set[str]:
+        """Return whom the answer names to somebody who asks for what both hold."""
+        return {one.organisation for one in self.ask(who, "file", self.digest).contacts}
 
     def hand_in(self, organisation: str, *contents: bytes) -> list[str]:
         """Take files in for an institution and return their numbers; tokens are made too."""
@@ -281,8 +288,77 @@ def test_withdrawn_consent_is_as_if_it_were_not_there_for_both(two):
     ],
 )
 def test_what_each_marking_answers(marking, purpose, answer):
-    assert answer_of([marking], purpose) is answer
-    assert answer_of([Marking(), marking], purpose) is answer  # the strictest decides
+    asker = Asker("Alfa", purpose, NOW)
+    assert answer_of([marking], asker) is answer
+    assert answer_of([Marking(), marking], asker) is answer  # the strictest decides
+
+
+LEAD = Marking(lead_only=True, tlp="RED", owner="Bravo")
+JOINT = Marking(lead_only=True, owner="Bravo; Charlie")
+
+
+@pytest.mark.parametrize(
+    ("marking", "consents", "answer"),
+    [
+        (LEAD, [Consent("Bravo", "Alfa")], Answer.BOTH),
+        (LEAD, [Consent("Bravo", "partners", until=NOW + timedelta(1))], Answer.BOTH),
+        (LEAD, [Consent("Bravo", "Alfa", "court")], Answer.OWNER),  # for another purpose
+        (LEAD, [Consent("Bravo", "Alfa", until=NOW)], Answer.OWNER),
+        (LEAD, [Consent("Bravo", "Delta")], Answer.OWNER),
+        (LEAD, [Consent("Charlie", "Alfa")], Answer.OWNER),  # not its owner's
+        (JOINT, [Consent("Bravo", "Alfa")], Answer.OWNER),
+        (JOINT, [Consent("Bravo", "Alfa"), Consent("Charlie", "partners")], Answer.BOTH),
+        (replace(LEAD, sealed=True), [Consent("Bravo", "Alfa")], Answer.OWNER),
+        (replace(LEAD, excluded_uses=("intelligence",)), [Consent("Bravo", "Alfa")], Answer.BOTH),
+        (Marking(handling="H2", owner="Bravo"), [Consent("Bravo", "Alfa")], Answer.BOTH),
+        (
+            Marking(handling="H2", owner="Bravo"),
+            [Consent("Bravo", "Alfa", withdrawn=True)], Answer.OWNER,
+        ),
+        (replace(LEAD, withdrawn=True), [Consent("Bravo", "Alfa")], Answer.NOBODY),
+    ],
+)  # fmt: skip
+def test_what_an_owner_agreed_to_for_one_recipient_counts_for_that_one(marking, consents, answer):
+    assert answer_of([marking], Asker("Alfa", "investigation", NOW), consents) is answer
+
+
+def test_a_consent_given_later_raises_the_notice_that_it_kept_back(two):
+    [number] = two.hand_in(two.bravo, two.content)
+    two.mark(number, lead_only=True, owner=two.bravo)
+    two.hand_in(two.alfa, two.content)
+    assert two.notices("analyst Alfa") == []
+    assert len(two.notices("analyst Bravo")) == 1  # the owner alone is told
+    bravo = two.who("custodian Bravo")
+    [asked] = consents.ask(two.repo, bravo, [number], recipient=two.alfa, motive="a joint team")
+    consents.give(two.repo, bravo, asked.id, motive="agreed")
+    assert two.bravo in two.named("analyst Alfa")
+    before = two.repo.ledger.size()
+    assert matchable.make_all(two.repo) == (1, {})
+    [entry] = two.repo.ledger.entries(before)
+    assert (entry.fields["type"], entry.fields["reason"]) == ("match_notice", "compared-again")
+    [mine] = [one for one in two.notices("analyst Alfa") if one.notice.query_id is None]
+    assert (mine.notice.other, mine.notice.kinds) == (two.bravo, ["file"])
+    raised = [one for one in two.notices("analyst Bravo") if one.notice.query_id is None]
+    assert len(raised) == 1  # it is not told again what it knew
+    assert matchable.make_all(two.repo) == (0, {})  # once
+    consents.withdraw(two.repo, bravo, asked.id, motive="the team ended")
+    assert two.named("analyst Alfa") == {two.alfa}
+
+
+def test_what_is_unsealed_raises_the_notice_that_the_seal_kept_back(two):
+    [number] = two.hand_in(two.bravo, two.content)
+    two.mark(number, sealed=True)
+    two.hand_in(two.alfa, two.content)
+    assert two.notices("analyst Alfa") == []
+    two.house.evidence(
+        "person", "new", f"second {two.n}", "--role", "custodian", "--organisation", two.bravo
+    )
+    _, waits = mark(two.repo, two.who("custodian Bravo"), number, Marking(), motive="published")
+    assert matchable.make_all(two.repo) == (0, {})  # nobody has decided
+    approve(two.repo, two.who("second"), waits.id, motive="agreed")
+    assert matchable.make_all(two.repo) == (1, {})
+    [mine] = two.notices("analyst Alfa")
+    assert mine.notice.other == two.bravo
 
 
 def test_an_institution_may_have_all_its_answers_for_itself(two):

@@ -4,15 +4,23 @@ import sqlite3
 from contextlib import closing
 
 import pytest
+from sqlalchemy import func, select
 
+from api.commands.context import login
 from custody.audit import audit
 from custody.errors import LedgerBehind
 from custody.static_log import TileName, parse_bundle
+from ingest import matchable
+from repository.exhibits import find_exhibit
 from repository.keys import house_key
 from repository.ledger_mirror import publish
+from repository.matching import index, parties
+from repository.matching.tables import MatchItem
+from repository.models import DataKey, Exhibit
+from repository.people import new_person
 from repository.sealed import read_document
 from repository.stores.folder import LOCK
-from tests.house import make_house
+from tests.house import CODE, make_house
 
 
 @pytest.fixture
@@ -53,6 +61,54 @@ def cut(house, size):
         ):  # fmt: skip
             raw.execute(f"DELETE FROM {table} WHERE {column} >= ?", (size,))
     restart(house)
+
+
+@pytest.mark.sqlite_only("it brings a copy of the file back")
+def test_a_restored_database_does_not_bring_what_was_erased_back(house, tmp_path):
+    me = house.caller(login())
+    parties.join(house.repo, me, parties.HOUSE, contact="desk", mode="both", motive="m")
+    for name in ("gone", "kept"):
+        (tmp_path / name).write_bytes(house.repo.random(64))
+    words = ("--case", CODE, "--no-extract")
+    [gone, kept] = [
+        house.evidence("ingest", tmp_path / name, *words).lines[0]["exhibit"]
+        for name in ("gone", "kept")
+    ]
+    with house.repo.database.writing() as session:  # as if they had been looked at
+        index.expect(session, list(session.scalars(select(Exhibit.id))))
+    assert matchable.make_all(house.repo) == (2, {})
+    new_person(house.repo, house.custodian, name="second", role="custodian")
+
+    def held(number: str) -> tuple[int, bool, bool]:
+        """Return how many tokens there are, whether its key is there, and its erasure known."""
+        with house.repo.database.reading() as session:
+            exhibit = find_exhibit(session, number)
+            items = select(func.count()).where(MatchItem.exhibit_id == exhibit.id)
+            key = session.get(DataKey, exhibit.id) is not None
+            return session.scalar(items), key, exhibit.erased_at is not None
+
+    copy = tmp_path / "backup.db"
+    with closing(sqlite3.connect(house.data / "evidence.db")) as live:
+        with closing(sqlite3.connect(copy)) as backup:
+            live.backup(backup)
+    order = ("--order", house.data / "config.toml", "--motive", "m")
+    erasure = house.evidence("erase", "request", gone, *order).lines[0]["erasure"]
+    said = house.evidence("erase", "approve", erasure, "--motive", "m", person="second")
+    assert said.code == 0, said.err
+    assert (held(gone), held(kept)) == ((0, False, True), (1, True, False))
+    house.repo.close()
+    for name in ("evidence.db-wal", "evidence.db-shm"):
+        (house.data / name).unlink(missing_ok=True)
+    copy.replace(house.data / "evidence.db")
+    restart(house)
+    assert held(gone) == (1, True, False)  # the restored one knows nothing of it
+    said = house.evidence("ledger", "rebuild")
+    assert said.code == 0, said.err
+    assert said.lines[0]["erased_again"] == {"identities": 0, "exhibits": 1}
+    restart(house)
+    assert (held(gone), held(kept)) == ((0, False, True), (1, True, False))
+    again = house.evidence("ledger", "rebuild").lines[0]["erased_again"]
+    assert again == {"identities": 0, "exhibits": 0}  # once
 
 
 @pytest.mark.sqlite_only("it edits the file")

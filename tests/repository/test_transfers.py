@@ -25,7 +25,8 @@ from repository.exports.report_continuity import continuity_facts
 from repository.exports.report_entries import Row
 from repository.marking import strictest
 from repository.people import grant, new_person
-from repository.transfers import receive, release, released, turn_down, withdraw
+from repository.transfer_lists import released
+from repository.transfers import receive, release, turn_down, withdraw
 from tests.house import CODE, House, own_house
 
 COLLECTED = {
