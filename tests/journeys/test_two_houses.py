@@ -304,6 +304,9 @@ def test_receipts_of_transfers_are_checked_offline_and_refused_in_one_line(
         assert (line["key_trusted"], line["answers_ours"]) == ("pass", "pass")
     [line] = houses.tribunal.evidence("receipt", "check", file).lines  # its own word, of no entry
     assert (line["key_trusted"], line["answers_ours"]) == ("pass", "not-done")
+    audit = houses.tribunal.evidence("verify", "--ledger", "--receipt", both)  # memory outside
+    assert audit.code == 0, audit.out
+    assert houses.unit.evidence("verify", "--ledger", "--receipt", both).code == 1  # another's
     away = run("--data", tmp_path / "elsewhere", "--json", "receipt", "check", both)
     assert (away.code, away.lines[0]["key_trusted"]) == (0, "not-done")  # no house, no network
 
