@@ -10,7 +10,19 @@ from heapq import merge
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, column, exists, not_, or_, select, table, text
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    column,
+    exists,
+    func,
+    not_,
+    or_,
+    select,
+    table,
+    text,
+)
 from sqlalchemy.orm import Session
 
 from repository.models import Exhibit
@@ -145,7 +157,10 @@ class Finder:
                 for level in (FACTS, OPEN)
             )
         )
-        later = select(*columns, special).where(known, Exhibit.processed_at.is_(None))
+        waits: ColumnElement[bool] = Exhibit.processed_at.is_(None)
+        if self._sqlite:  # where all was looked at, its statistics speak for reading the table
+            waits = func.unlikely(waits)
+        later = select(*columns, special).where(known, waits)
         again = (
             select(*columns, special)
             .join(SearchExhibit, SearchExhibit.exhibit_id == Exhibit.id)
