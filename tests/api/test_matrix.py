@@ -237,8 +237,8 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/api/v1/cases/<code>/disclosures"): Rule(
         "case", REVIEW | PARTIES, query="?party=defence"
     ),
-    ("POST", "/api/v1/cases/<code>/disclosures"): Rule(  # nothing is due
-        "case", REVIEW, uses=True, leaves=True, body={"party": "defence"}
+    ("POST", "/api/v1/cases/<code>/disclosures"): Rule(  # not to those who are tried here
+        "case", REVIEW, uses=True, leaves=True, body={"party": "prosecution"}
     ),
     ("PUT", "/api/v1/cases/<code>/register/rule"): Rule(
         "case", REVIEW, body={"second_review": False, "motive": "m"}
@@ -317,7 +317,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ),
     ("POST", "/api/v1/exhibits/<number>/disclosures"): Rule(
         "exhibit", frozenset({"prosecutor", "custodian"}), uses=True, states=True, leaves=True,
-        body={"party": "defence"},
+        body={"party": "prosecution"},
     ),
     ("POST", "/api/v1/exhibits/<number>/source"): Rule(  # nobody was permitted it
         "exhibit", frozenset(), body={"motive": "m"}
@@ -401,7 +401,7 @@ def expected(rule: Rule, role: str, relation: str) -> bool:
         if relation == "excluded use stated":
             return not rule.states
         return not (relation.startswith("withdrawn") and rule.uses)
-    return True
+    return not (relation == "withdrawn case" and rule.uses)
 
 
 @dataclass
