@@ -45,6 +45,7 @@ COMMANDS = {
         "identity": ("identity",),
         "match": ("match",),
         "search": ("search", "reindex"),
+        "related": ("related",),
         "service": ("worker", "serve", "demo"),
         "witness": ("witness",),
     }.items()

@@ -10,6 +10,7 @@ from api.participants_schema import PARTICIPANT_OPERATIONS, PARTICIPANT_REFUSALS
 from api.privilege_schema import PRIVILEGE_OPERATIONS, PRIVILEGE_REFUSALS
 from api.proceedings_schema import PROCEEDING_OPERATIONS, PROCEEDING_REFUSALS
 from api.register_schema import REGISTER_OPERATIONS, REGISTER_REFUSALS
+from api.related_schema import RELATED_OPERATIONS, RELATED_REFUSALS
 
 
 class MarkingView(BaseModel):
@@ -257,6 +258,7 @@ RULE_OPERATIONS: tuple[tuple[str, str, str, dict[int, Any], list[dict[str, Any]]
     *REGISTER_OPERATIONS,
     *PARTICIPANT_OPERATIONS,
     *PRIVILEGE_OPERATIONS,
+    *RELATED_OPERATIONS,
     *(
         (method, f"/api/v1/{kind}/{{subject}}/marking", summary, answers, [_SUBJECT], asked)
         for kind in ("cases", "exhibits", "submissions")
@@ -393,6 +395,7 @@ RULE_REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
     **REGISTER_REFUSALS,
     **PARTICIPANT_REFUSALS,
     **PRIVILEGE_REFUSALS,
+    **RELATED_REFUSALS,
     **{
         ("get", f"{_V1}/{kind}/{{subject}}/marking"): _ANY_SUBJECT
         for kind in ("cases", "exhibits", "submissions")

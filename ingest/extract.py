@@ -11,11 +11,12 @@ from custody.canonical import dumps
 from custody.entry import Act, Actor, Draft
 from custody.errors import LedgerDamaged
 from ingest.extraction import Derivative, Extraction
+from ingest.matchable import values_of
 from ingest.sandbox import Sandbox
 from ingest.working_copy import ends_of, served, working_copy
-from repository import Repository
+from repository import Repository, related
 from repository.errors import Erased, IntegrityError
-from repository.exhibits import by_entry, ref
+from repository.exhibits import by_entry, parts_of, ref
 from repository.matching.index import expect
 from repository.models import DerivedObject, Exhibit, ExtractionRun
 from repository.people import SYSTEM
@@ -80,6 +81,11 @@ def extract(
             one.run = _keep(repo, session, one, waiting[one.exhibit.id])
         expect(session, [one.exhibit.id for one in looked])
         search_index.expect(session, [one.exhibit.id for one in looked])
+        for one in looked:
+            if one.record is not None:
+                parts_there = parts_of(session, [one.exhibit.id])
+                values = values_of(parts_there, one.record.to_json())
+                related.keep(repo, session, one.exhibit.id, values)
         session.flush()
         drafts = [(one, draft) for one in looked for draft in _entries(one, wish.actor)]
         entries = repo.ledger.append(session, [draft for _, draft in drafts])

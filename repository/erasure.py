@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from custody.append import take_lock
 from custody.entry import Act, Actor, CustodyEntry, Draft, uuid7
-from repository import Repository, holds, keys
+from repository import Repository, holds, keys, related
 from repository.access import Right
 from repository.authorise import Caller, governs, on_exhibit, on_house, refuse, second_person
 from repository.errors import (
@@ -201,6 +201,7 @@ def _destroy(session: Session, exhibit: Exhibit, at: datetime) -> None:
     keys.destroy(session, exhibit.id)
     forget_erased(session, exhibit.id)
     search_index.forget(session, exhibit.id)
+    related.forget(session, exhibit.id)
 
 
 def reject(repo: Repository, caller: Caller, erasure: str, *, motive: str) -> Erasure:

@@ -22,7 +22,8 @@ GRANT SELECT, INSERT, DELETE ON opening_key, data_key TO evidence_service;
 GRANT SELECT, INSERT, DELETE ON piece TO evidence_service;
 
 -- Tokens of matching, and the keys they are made under: made anew, and gone with what they are of.
-GRANT SELECT, INSERT, DELETE ON match_token, match_item, match_key TO evidence_service;
+GRANT SELECT, INSERT, DELETE ON match_token, match_item, match_key, related_token, related_value
+TO evidence_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON match_state TO evidence_service;
 -- Words of search: made anew, and gone with what they are of.
 GRANT SELECT, INSERT, UPDATE, DELETE ON search_exhibit TO evidence_service;

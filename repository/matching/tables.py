@@ -104,3 +104,22 @@ class MatchNotice(Model):
     acknowledged_by: Mapped[str | None] = mapped_column(UUID)
     acknowledged_index: Mapped[int | None]
     __table_args__ = (Index("match_notice_of", "organisation", "id"),)
+
+
+class RelatedValue(Model):
+    """One thing that an exhibit names: a file, a picture's hash, a telephone, a place and time …"""
+
+    __tablename__ = "related_value"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    exhibit_id: Mapped[str] = mapped_column(UUID, ForeignKey("exhibit.id"))
+    sealed: Mapped[bytes | None]  # a picture or place: what its distance is measured on
+    __table_args__ = (Index("related_value_of", "exhibit_id"),)
+
+
+class RelatedToken(Model):
+    """A token under which a value is found."""
+
+    __tablename__ = "related_token"
+    token: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    value: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    __table_args__ = (Index("related_token_of", "value"),)

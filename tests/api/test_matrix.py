@@ -266,6 +266,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/api/v1/exhibits"): Rule("case", LISTS, query="?case={case}"),
     ("POST", "/api/v1/exhibits"): Rule("case", HAND_IN, query="?case={case}", body=b"bytes"),
     ("GET", "/api/v1/exhibits/<number>"): Rule("exhibit", LOOK),
+    ("GET", "/api/v1/exhibits/<number>/related"): Rule("exhibit", FACTS, uses=True),
     ("GET", "/api/v1/exhibits/<number>/receipt"): Rule("exhibit", LOOK),
     ("GET", "/api/v1/exhibits/<number>/custody"): Rule(
         "exhibit", (LOOK | {"auditor"}) - {"submitter", "partner"}
