@@ -6,10 +6,15 @@ repositories and commands use; tests about SQLite's files are skipped then.
 
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
+import repository
+import repository.wrapping.file
 from tests import kept_word
 from tests.house import House, copied_house, database_to_copy
 from tests.postgres import fresh_database, shared_server
@@ -59,6 +64,30 @@ def the_api_keeps_its_word(answers_are_compared: None) -> Iterator[None]:
     kept_word.broken.clear()
     yield
     assert kept_word.broken == []
+
+
+@cache
+def _derived(passphrase: bytes, **of: Any) -> bytes:
+    return Scrypt(**of).derive(passphrase)
+
+
+class DerivedOnce:
+    """scrypt, which takes its time on purpose, once for each passphrase and salt of the run."""
+
+    def __init__(self, **of: Any) -> None:
+        self._of = of
+
+    def derive(self, passphrase: bytes) -> bytes:
+        return _derived(passphrase, **self._of)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def keys_are_derived_once() -> Iterator[None]:
+    """Derive each key once: thousands of tests open copies of one house."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(repository, "Scrypt", DerivedOnce)
+        patch.setattr(repository.wrapping.file, "Scrypt", DerivedOnce)
+        yield
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
-"""The mapped tables of search: what is indexed of each exhibit, and what people saved to ask again.
+"""The mapped table of search: what is indexed of each exhibit.
 
-On SQLite an FTS5 table stands beside them, on PostgreSQL a GIN index over `tokens`: both are only
+On SQLite an FTS5 table stands beside it, on PostgreSQL a GIN index over `tokens`: both are only
 ways to find rows by tokens that were made before (`index`).
 """
 

@@ -61,9 +61,9 @@ def running_desk(
     assert "Traceback" not in said, said
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    """Return one service for all tests that leave it running."""
+    """Return one service for all tests here that leave it running; idle, its worker looks about."""
     with running_desk(tmp_path_factory.mktemp("tus")) as found:
         yield found
 

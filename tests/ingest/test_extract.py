@@ -209,12 +209,16 @@ def erase(house, tmp_path, number):
     assert approved.code == 0, approved.err
 
 
+# What a virtual table holds is in tables beside it.
+SQLITE = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'"
+
+
 def finds(house, needle):
     """Return where a plaintext is: in the database's dump, and in every file of the house."""
     found = []
     with house.repo.database.reading() as session:
         tables = (
-            session.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'"))
+            session.execute(text(SQLITE))
             if session.bind.dialect.name == "sqlite"
             else session.execute(
                 text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")

@@ -100,7 +100,7 @@ def test_a_member_is_closed_wherever_it_is_and_its_container_keeps_its_bytes(hou
     with zipfile.ZipFile(outer, "w") as file:
         file.write(inner, "inner.zip")
         file.writestr("plain.txt", b"plain")
-    [row] = house.ingest(outer)
+    [row] = house.ingest(outer, extract=True)
     number = row["exhibit"]
     taken = house.evidence("derive", number, "--member", "inner.zip", person="analyst")
     assert taken.code == 0, taken.err
