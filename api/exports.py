@@ -23,7 +23,8 @@ def ask(code: str) -> tuple[Response, int, dict[str, str]]:
     with requested_once(who, f"{asked.model_dump_json()} {rests}") as held:
         row = bundles.ask(
             repo(), who, code, numbers=asked.exhibits, purpose=purpose(), authority=rests[0],
-            assured=rests[1], recipient=asked.recipient, drawn=held.made if held else None,
+            assured=rests[1], recipient=asked.recipient, annotations=asked.annotations,
+            drawn=held.made if held else None,
         )  # fmt: skip
     return jsonify(bundles.view(row, code)), 202, {"Location": f"/api/v1/exports/{row.id}"}
 

@@ -12,10 +12,14 @@ TAR = "application/x-tar"
 
 
 class NewExport(Strict):
-    """Which exhibits of the case (none named: all you know of), and who gets them, in words."""
+    """Which exhibits of the case (none named: all you know of), and who gets them, in words.
+
+    `annotations`: kinds (tag, note, assessment) or names of what is said of them and goes too.
+    """
 
     exhibits: list[str] = Field(default_factory=list)
     recipient: str | None = Field(None, max_length=MAX_RECIPIENT)
+    annotations: list[str] = Field(default_factory=list)
 
 
 class LeftOut(BaseModel):

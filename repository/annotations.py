@@ -2,7 +2,8 @@
 
 The words are read from the ledger, where they stand behind commitments under the exhibit's key, so
 that what is shown is what was signed, and ends with the exhibit. They are for the case team: no
-party is shown them, and no export has them. Selections are in `selections`.
+party is shown them, and an export has those alone that were chosen for it (`exports.said`).
+Selections are in `selections`.
 """
 
 from collections.abc import Mapping, Sequence

@@ -237,6 +237,8 @@ OPTIONAL = frozenset(
 @click.option("--authority", help="The warrant, request or article it rests on.")
 @click.option("--assured", multiple=True, type=click.Choice(EXCLUDED_USES),
               help="A use that the recipient has ruled out in writing.")  # fmt: skip
+@click.option("--annotations", multiple=True, metavar="KIND|ANN-…",
+              help="What is said of them and goes too: tag, note, assessment, or one.")  # fmt: skip
 @pass_context
 def export(
     ctx: Context,
@@ -248,6 +250,7 @@ def export(
     recipient: str | None,
     authority: str | None,
     assured: tuple[str, ...],
+    annotations: tuple[str, ...],
 ) -> None:
     """Write the court bundle: exhibits, custody report, proofs and a verifier."""
     made = make_bundle(
@@ -260,6 +263,7 @@ def export(
         recipient=recipient,
         authority=authority,
         assured=assured,
+        annotations=annotations,
         progress=lambda step: ctx.say(f"packing {step}"),
     )
     found = {

@@ -31,6 +31,8 @@ from repository.exports.bag import Bag
 from repository.exports.chosen import marking_words, picked
 from repository.exports.job import Job, entries_about
 from repository.exports.left_out import ALWAYS, SECTIONS_LEFT_OUT, closed, unsealed
+from repository.exports.said import FILE as SAID
+from repository.exports.said import check_choice, said_of
 from repository.exports.verify_text import VERIFY_TEXT
 from repository.ledger_mirror import publish
 from repository.models import Case, Exhibit
@@ -75,6 +77,7 @@ def export(
     recipient: str | None = None,
     authority: str | None = None,
     assured: Sequence[str] = (),
+    annotations: Sequence[str] = (),
     request_id: str | None = None,
     progress: Progress = lambda _: None,
 ) -> Exported:
@@ -90,6 +93,7 @@ def export(
         recipient: who gets it, in words.
         authority: the warrant, request or article it rests on.
         assured: excluded uses that the recipient has ruled out in writing.
+        annotations: kinds or names of what is said of the exhibits and goes too; else nothing.
         request_id: of its entries and its report; drawn here, if none is given.
         progress: is told each step.
 
@@ -106,6 +110,7 @@ def export(
         repo, caller, Right.EXPORT, code, attempted=Act.REPORT_GENERATED, purpose=stated
     )
     found = picked(repo, caller, case, numbers, stated)
+    check_choice(repo, found.exhibits, annotations)
 
     def still(session: Session, exhibits: Sequence[Exhibit]) -> None:
         check_still(repo, caller, session, Right.EXPORT, exhibits, stated)
@@ -113,7 +118,7 @@ def export(
     return bundle_of(
         repo, actor, case, found.exhibits, found.markings, into,
         purpose=stated, recipient=recipient, request_id=request_id, still=still,
-        instead=found.instead, progress=progress,
+        instead=found.instead, annotations=annotations, progress=progress,
     )  # fmt: skip
 
 
@@ -130,6 +135,7 @@ def bundle_of(
     request_id: str | None = None,
     still: Still = lambda _session, _exhibits: None,
     instead: Sequence[tuple[str, str]] = (),
+    annotations: Sequence[str] = (),
     progress: Progress = lambda _: None,
 ) -> Exported:
     """Write the bundle of exhibits; whether it may be made was decided before.
@@ -155,6 +161,7 @@ def bundle_of(
         erased=erased,
         markings=markings,
         instead=instead,
+        annotations=annotations,
     )
     with into as bag:
         drafts = entries_about(job, "started")
@@ -188,7 +195,9 @@ def _write(job: Job, bag: Bag, size: int, still: Still, progress: Progress) -> E
     progress("entries")
     history, openings, last_seq = _entries(job, size)
     reader = None if RECIPIENT_OF.get(job.purpose.code) == "defence" else job.case.code
-    left_out = [*ALWAYS, *closed(history, openings, reader), *unsealed(repo, sealed, problems)]
+    said = said_of(repo, job.exhibits, job.annotations, size=size)
+    left_out = [*ALWAYS, *closed(history, openings, reader, chosen=said.entries)]
+    left_out += unsealed(repo, sealed, problems)
     left_out += [
         (number, "its key was destroyed by order; its bytes cannot be read by anyone")
         for number in job.erased
@@ -200,6 +209,8 @@ def _write(job: Job, bag: Bag, size: int, still: Still, progress: Progress) -> E
     report = _report(job, signed, sealed, rows, left_out, listed, bag.files)
     bag.add("custody-report.pdf", [report])  # (5)
     bag.add("custody.json", _custody_json(job, size, listed, last_seq, history, openings, left_out))
+    if job.annotations:
+        bag.add(SAID, [said.document()])
     for name, data in _ledger_files(repo, sealed).items():
         bag.add(name, [data])
     for exhibit in job.exhibits:

@@ -30,6 +30,7 @@ from repository.exports import export
 from repository.exports.archive import SealedBag, draw_key, parts_of
 from repository.exports.chosen import picked
 from repository.exports.job import Job, entries_about
+from repository.exports.said import check_choice
 from repository.models import Case, Person
 from repository.naming import shown
 from repository.people import SYSTEM
@@ -51,6 +52,7 @@ def ask(
     authority: str | None = None,
     assured: Sequence[str] = (),
     recipient: str | None = None,
+    annotations: Sequence[str] = (),
     drawn: str | None = None,
 ) -> Bundle:
     """Ask for an export of exhibits of a case (none named: all the caller knows of); recorded.
@@ -60,7 +62,7 @@ def ask(
         caller: who exports.
         code: the case.
         numbers: its exhibits.
-        purpose, authority, assured, recipient: as `export`.
+        purpose, authority, assured, recipient, annotations: as `export`.
         drawn: the id of the request, where a client drew it; the same again changes nothing.
 
     Raises:
@@ -76,6 +78,7 @@ def ask(
     )  # fmt: skip
     actor, case = on_case(repo, caller, Right.EXPORT, code, attempted=attempted, purpose=stated)
     found = picked(repo, caller, case, numbers, stated)
+    check_choice(repo, found.exhibits, annotations)
     if all(one.erased_at is not None for one in found.exhibits):
         raise ExportBlocked(f"case {code} has no exhibits that could be exported")
     at = repo.clock()
@@ -90,6 +93,7 @@ def ask(
             "authority": authority,
             "assured": list(assured),
             "recipient": recipient,
+            "annotations": list(annotations),
         },
         asked_at=at,
         state="asked",
@@ -203,7 +207,8 @@ def make(repo: Repository, bundle_id: str) -> None:
         made = export(
             repo, caller, code=case.code, numbers=asked["exhibits"], into=bag,
             purpose=asked["purpose"], recipient=asked["recipient"], authority=asked["authority"],
-            assured=asked["assured"], request_id=row.report_id,
+            assured=asked["assured"], annotations=asked.get("annotations", ()),
+            request_id=row.report_id,
         )  # fmt: skip
     except _LATER:
         _put(repo, row, state="asked", report_id=None, wrapped=None)

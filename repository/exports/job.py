@@ -30,6 +30,7 @@ class Job:
     # By exhibit: what restricts it, all that applies together; on the entries of its making.
     markings: Mapping[str, Marking] = field(default_factory=dict)
     instead: Sequence[tuple[str, str]] = ()  # what is left out for what stands in its place
+    annotations: Sequence[str] = ()  # kinds or names of what is said of them and goes too
 
     @property
     def act(self) -> Act:
@@ -55,6 +56,8 @@ def entries_about(
     if outcome == "started":
         with job.repo.database.reading() as session:
             house["detail"] = {"register": summary(session, job.case)}
+        if job.annotations:
+            house["detail"]["annotations"] = list(job.annotations)
     if left_out:
         house["detail"] = {"left_out": [what for what, _ in left_out]}
     every = [job.markings[one.id] for one in job.exhibits if one.id in job.markings]

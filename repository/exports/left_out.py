@@ -1,6 +1,6 @@
 """What a bundle does not hold, and why: said in its report and in its entries."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from custody.commitment import Opening
 from custody.entry import CustodyEntry
@@ -26,12 +26,16 @@ SECTIONS_LEFT_OUT = (
 
 
 def closed(
-    history: Sequence[CustodyEntry], openings: dict[int, dict[str, Opening]], case: str | None
+    history: Sequence[CustodyEntry],
+    openings: dict[int, dict[str, Opening]],
+    case: str | None,
+    *,
+    chosen: Collection[int] = (),
 ) -> list[tuple[str, str]]:
     """Take out the openings that are not for the reader; say how many, and how many were erased.
 
     Reviews of `case` stay open; None: the reader is a party, and none does. What the case team says
-    of an exhibit is in no bundle.
+    of an exhibit is in no bundle, but for the entries that the exporter chose.
     """
     erased = parties = internal = identifying = said = 0
     for entry in history:
@@ -40,6 +44,8 @@ def closed(
         if entry.fields["actor"]["role"] in PARTIES:
             parties += len(opened)
             opened.clear()
+        if entry.index in chosen:
+            continue
         if entry.fields["type"] == "annotation" and entry.fields.get("reason") != REVIEW:
             said += len(opened)
             opened.clear()
@@ -51,7 +57,11 @@ def closed(
         (erased, "withheld fields", "their openings were erased"),
         (parties, "fields of what parties read", "what a party looked at is told to no other"),
         (internal, "fields about reviews and further cases", "they are not for this reader"),
-        (said, "fields of tags, notes and assessments", "they are for the case team"),
+        (
+            said,
+            "fields of tags, notes and assessments",
+            "they are for the case team, and were not chosen",
+        ),
         (identifying, "fields that name a source", "who it is takes two persons' permission"),
     )
     return [

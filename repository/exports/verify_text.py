@@ -28,6 +28,8 @@ Nothing here needs the institution that made it, its program, or a network.
    data/               the exhibits, under their exhibit numbers, byte for byte as received
    custody-report.pdf  the custody report for people to read
    custody.json        every custody entry of these exhibits, with its proof
+   annotations.json    if it is there: what the exporter's people said of the exhibits, and
+                       in which entries of custody.json that stands
    ledger/checkpoint   the signed head of the ledger that the proofs lead to
    ledger/policy       whose signatures the exporter asks for
    ledger/trust        the exporter's keys: his own word until compared (see 2)

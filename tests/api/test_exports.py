@@ -132,6 +132,25 @@ def test_an_export_is_asked_for_made_fetched_and_verified(house, numbers, asking
     assert done.returncode == 0, done.stdout
 
 
+def test_what_is_said_of_exhibits_goes_where_it_was_chosen(house, numbers, asking, tmp_path):
+    [tag] = house.evidence("tag", numbers[0], "the bridge", person="analyst").lines
+    where, said = f"/cases/{CODE}/exports", {"exhibits": numbers[:1], "annotations": ["note"]}
+    assert (
+        asking("POST", where, json=said | {"annotations": ["x"]}, headers=PURPOSE).status_code
+        == 400
+    )
+    for chosen, expected in (("note", []), (tag["annotation"], [tag["annotation"]])):
+        answer = asking("POST", where, json=said | {"annotations": [chosen]}, headers=PURPOSE)
+        name = answer.json["export"]
+        make(house)
+        got = asking("GET", f"/exports/{name}/bundle")
+        with tarfile.open(fileobj=io.BytesIO(got.data)) as archive:
+            file = archive.extractfile(f"{name}/annotations.json")
+            assert file is not None
+            told = json.loads(file.read())["annotations"]
+        assert [one["annotation"] for one in told] == expected
+
+
 def test_nothing_of_a_bundle_lies_open_anywhere(house, made):
     kept = [file for file in (house.data / "store" / "staging").rglob("*") if file.is_file()]
     assert kept

@@ -1,6 +1,8 @@
 """What the case team says of exhibits: by whom, in every version, and for nobody outside."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from sqlalchemy import text
@@ -152,6 +154,47 @@ def test_no_party_and_no_bundle_is_told_and_the_bundle_says_so(house, number, tm
         assert "secret tag" not in document
         left = [one["what"] for one in json.loads(document)["left_out"]]
         assert any("tags, notes and assessments" in one for one in left)
+
+
+def test_what_is_chosen_goes_with_its_entries_and_the_rest_does_not(house, number, tmp_path):
+    [kept] = house.evidence("note", number, "for us alone", person="analyst").lines
+    [chosen] = house.evidence("note", number, "for the court", person="analyst").lines
+    words = ("assess", number, "--source", "B", "--place", "Krn", "--method", "shadows")
+    [held] = house.evidence(*words, person="analyst").lines
+    [gone] = house.evidence("assess", number, "--source", "C", person="analyst").lines
+    house.evidence("annotation", "withdraw", gone["annotation"], "--motive", "m", person="analyst")
+    out = tmp_path / "bundle"
+    made = house.evidence(
+        "export", "--case", CODE, number, "--out", out, "--purpose", "court",
+        "--annotations", "assessment", "--annotations", chosen["annotation"], person="prosecutor",
+    )  # fmt: skip
+    assert made.code == 0, made.err
+    told = json.loads((out / "annotations.json").read_text())["annotations"]
+    assert [(one["annotation"], one["said"], one["author"]) for one in told] == [
+        (chosen["annotation"], {"text": "for the court"}, "analyst"),
+        (held["annotation"], {"source": "B", "place": "Krn", "method": "shadows"}, "analyst"),
+    ]
+    document = json.loads((out / "custody.json").read_text())
+    opened = {one["index"]: one["openings"] for one in document["entries"]}
+    assert [opened[one["entry"]]["detail"]["value"]["version"] for one in told] == [1, 1]
+    assert "for us alone" not in json.dumps(document)
+    assert opened[kept["entry"]] == opened[gone["entry"]] == {}
+    checked = subprocess.run(
+        [sys.executable, "-I", "verify.py", "."], cwd=out, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert checked.returncode == 0, checked.stdout
+    asked = house.repo.ledger.openings([document["tree_size"] - 1])[document["tree_size"] - 1]
+    assert asked["detail"].value["annotations"] == ["assessment", chosen["annotation"]]
+
+
+def test_a_choice_of_annotations_that_is_none_exports_nothing(house, number, tmp_path):
+    [other] = house.evidence("note", take_in(house, tmp_path), "n", person="analyst").lines
+    words = ("export", "--case", CODE, number, "--purpose", "court", "--out", tmp_path / "b")
+    for wrong in ("selection", "ANN-none", other["annotation"]):
+        said = house.evidence(*words, "--annotations", wrong, person="prosecutor")
+        assert said.code == 2, said.err
+    assert not (tmp_path / "b").exists()
 
 
 def test_strangers_are_told_of_nothing_and_what_says_nothing_is_refused(house, number):
