@@ -7,39 +7,30 @@ from entries alone; 6. entries, proofs and openings; 7. the bag gets its name; 8
 with the digest of its manifest, or saying that nothing was handed out.
 """
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from sqlalchemy.orm import Session
 
-import custody
 from custody.append import take_lock
-from custody.checkpoint import SignedCheckpoint
-from custody.commitment import Opening
-from custody.entry import Act, Actor, CustodyEntry, Draft, timestamp, uuid7
+from custody.entry import Act, Actor, Draft, timestamp, uuid7
 from custody.errors import EvidenceError
-from custody.ledger import checked_values
 from repository import Repository, software
 from repository.access import Right
 from repository.authorise import Caller, on_case
 from repository.conditions import Marking
 from repository.errors import ExportBlocked, ReleaseEnded
 from repository.exports.bag import Bag
-from repository.exports.chosen import marking_words, picked
+from repository.exports.chosen import picked
+from repository.exports.gathered import gather
 from repository.exports.job import Job, entries_about
-from repository.exports.left_out import ALWAYS, SECTIONS_LEFT_OUT, closed, unsealed
-from repository.exports.said import FILE as SAID
-from repository.exports.said import check_choice, said_of
-from repository.exports.verify_text import VERIFY_TEXT
+from repository.exports.said import check_choice
+from repository.exports.tag_files import TAG_FILES, left_out_of
 from repository.ledger_mirror import publish
 from repository.models import Case, Exhibit
 from repository.naming import file_name
-from repository.publication import Seals, announce, policy_text, seals_of, status, trust_file
-from repository.purpose import RECIPIENT_OF, Purpose
-from repository.quoted import quoted_document
+from repository.publication import announce
+from repository.purpose import Purpose
 from repository.retrieve import Recorded, recorded_parts, verified_bytes
 from repository.stated import stated_purpose
 from repository.still import check_still
@@ -181,7 +172,6 @@ def _write(job: Job, bag: Bag, size: int, still: Still, progress: Progress) -> E
     progress("checkpoint: witnesses and time-stamps")
     announced = announce(repo, stamp=True)  # (3)
     problems = announced.problems if announced else []
-    sealed = seals_of(repo, size)
     listed = []
     for exhibit in job.exhibits:  # (4)
         progress(exhibit.number)
@@ -193,42 +183,21 @@ def _write(job: Job, bag: Bag, size: int, still: Still, progress: Progress) -> E
             bag.add(name, verified_bytes(repo, exhibit, part, 0, part.size - 1))
         listed.append((exhibit, files))
     progress("entries")
-    history, openings, last_seq = _entries(job, size)
-    reader = None if RECIPIENT_OF.get(job.purpose.code) == "defence" else job.case.code
-    said = said_of(repo, job.exhibits, job.annotations, size=size)
-    left_out = [*ALWAYS, *closed(history, openings, reader, chosen=said.entries)]
-    left_out += unsealed(repo, sealed, problems)
-    left_out += [
-        (number, "its key was destroyed by order; its bytes cannot be read by anyone")
-        for number in job.erased
-    ]
-    left_out += job.instead
-    rows = [(entry, checked_values(entry, openings[entry.index])) for entry in history]
+    found = gather(job, signed, listed, bag.files, problems)
     progress("report")
-    left_out.append(SECTIONS_LEFT_OUT)
-    report = _report(job, signed, sealed, rows, left_out, listed, bag.files)
-    bag.add("custody-report.pdf", [report])  # (5)
-    bag.add("custody.json", _custody_json(job, size, listed, last_seq, history, openings, left_out))
-    if job.annotations:
-        bag.add(SAID, [said.document()])
-    for name, data in _ledger_files(repo, sealed).items():
-        bag.add(name, [data])
-    for exhibit in job.exhibits:
-        quoted = quoted_document(repo, exhibit)
-        if quoted is not None:
-            bag.add(f"quoted/{exhibit.number}.json", [quoted])
-    bag.add("verify.py", [(Path(custody.__file__).parent / "verify.py").read_bytes()])
-    bag.add("VERIFY.txt", [VERIFY_TEXT.encode()])
+    for make in TAG_FILES:  # (5) (6)
+        for name, blocks in make(found):
+            bag.add(name, blocks)
     info = [
         ("Bag-Software-Agent", software()),
         ("Bagging-Date", job.at[:10]),
         ("External-Identifier", job.request_id),
     ]
     manifest = bag.finish(info=info)  # (7)
-    done = entries_about(job, "done", manifest=manifest, left_out=left_out)
+    done = entries_about(job, "done", manifest=manifest, left_out=left_out_of(found))
     _close(job, bag, still, done)  # (8)
     publish(repo)
-    return Exported(job.request_id, size, manifest, listed, left_out)
+    return Exported(job.request_id, size, manifest, listed, left_out_of(found))
 
 
 def _close(job: Job, bag: Bag, still: Still, drafts: Sequence[Draft]) -> None:
@@ -248,129 +217,5 @@ def _close(job: Job, bag: Bag, still: Still, drafts: Sequence[Draft]) -> None:
         raise
 
 
-def _entries(
-    job: Job, size: int
-) -> tuple[list[CustodyEntry], dict[int, dict[str, Opening]], dict[str, int]]:
-    """Return every entry of the exhibits and this export's own house entry, with openings."""
-    ledger = job.repo.ledger
-    history: list[CustodyEntry] = [ledger.entry(size - 1)]
-    last_seq: dict[str, int] = {}
-    for exhibit in job.exhibits:
-        entries = ledger.history(exhibit.id, size=size)
-        last_seq[exhibit.id] = len(entries)
-        history.extend(entries)
-    history.sort(key=lambda entry: entry.index)
-    return history, ledger.openings([entry.index for entry in history]), last_seq
-
-
-def _report(
-    job: Job,
-    signed: SignedCheckpoint,
-    sealed: Seals,
-    rows: Sequence[tuple[CustodyEntry, dict[str, Any]]],
-    left_out: Sequence[tuple[str, str]],
-    listed: Sequence[tuple[Exhibit, list[str]]],
-    files: Sequence[tuple[str, str, int]],
-) -> bytes:
-    """Return the custody report as PDF, composed from entries alone."""
-    from repository.exports.pdf import render  # brings a typesetter: on first use
-    from repository.exports.report import ExhibitFacts, Heading, Row, compose
-
-    key = signed.signed_by[0]
-    heading = Heading(
-        report_id=job.request_id,
-        case=job.case.code,
-        case_title=job.case.title,
-        asked_by=job.actor.name or job.actor.id,
-        recipient=job.recipient,
-        purpose=": ".join(filter(None, (job.purpose.code, job.purpose.text))),
-        authority=None,
-        generated_at=job.at,
-        generator=software(),
-        tree_size=signed.checkpoint.size,
-        root=f"sha256:{signed.checkpoint.root.hex()}",
-        key_name=key.name,
-        key_fingerprint=key.fingerprint,
-        checkpoint=sealed.own,
-        marking=marking_words(list(job.markings.values()), job.purpose),
-        witnesses=sealed.witnesses(status(job.repo)),
-        time_stamps=sealed.dated(),
-    )
-    return render(
-        compose(
-            heading,
-            [ExhibitFacts(one.number, one.id, tuple(names)) for one, names in listed],
-            [Row(entry.index, entry.fields, values) for entry, values in rows],
-            [one for one in left_out if one != SECTIONS_LEFT_OUT],  # the report names each
-            [(path, f"sha256:{hexed}", size) for path, hexed, size in files],
-        )
-    )
-
-
-def _custody_json(
-    job: Job,
-    size: int,
-    listed: Sequence[tuple[Exhibit, list[str]]],
-    last_seq: dict[str, int],
-    history: Sequence[CustodyEntry],
-    openings: dict[int, dict[str, Opening]],
-    left_out: Sequence[tuple[str, str]],
-) -> Iterator[bytes]:
-    """Yield custody.json piece by piece; its entries may be many. (6)"""
-    head = {
-        "v": 1,
-        "request_id": job.request_id,
-        "tree_size": size,
-        "exhibits": [
-            {
-                "number": exhibit.number,
-                "id": exhibit.id,
-                "sha256": exhibit.sha256,
-                "size": exhibit.size,
-                "last_seq": last_seq[exhibit.id],
-                "registration": exhibit.registration,
-                "files": files,
-            }
-            for exhibit, files in listed
-        ],
-        "left_out": [{"what": what, "why": why} for what, why in left_out],
-    }
-    yield _json(head)[:-1].encode() + b',"entries":['
-    comma = b""
-    for start in range(0, len(history), 256):
-        some = history[start : start + 256]
-        proofs = job.repo.ledger.proofs([entry.index for entry in some], size=size)
-        for entry, proof in zip(some, proofs, strict=True):
-            opened = {name: o.to_json() for name, o in openings[entry.index].items()}
-            yield (
-                comma
-                + _json(
-                    {
-                        "index": entry.index,
-                        "body": entry.body.decode(),
-                        "proof": str(proof),
-                        "openings": opened,
-                    }
-                ).encode()
-            )
-            comma = b",\n"
-    yield b"]}\n"
-
-
-def _ledger_files(repo: Repository, sealed: Seals) -> dict[str, bytes]:
-    found = {
-        "ledger/checkpoint": sealed.note.encode(),
-        "ledger/policy": policy_text(repo).encode(),
-        "ledger/trust": trust_file(repo).encode(),
-    }
-    for number, der in enumerate(sealed.tokens, 1):
-        found[f"ledger/tokens/{number}.tsr"] = der
-    return found
-
-
 def _file_name(exhibit: Exhibit, part: Recorded, parts: int) -> str:
     return f"data/{file_name(exhibit.number, part.part if parts > 1 else None)}"
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

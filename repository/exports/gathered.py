@@ -1,0 +1,84 @@
+"""What an export gathers once its exhibits are in the bag: entries, openings, and what is lacking.
+
+The files beside the exhibits (`tag_files`) are made of this alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from custody.checkpoint import SignedCheckpoint
+from custody.commitment import Opening
+from custody.entry import CustodyEntry
+from repository.exports.job import Job
+from repository.exports.left_out import ALWAYS, closed, unsealed
+from repository.exports.said import Said, said_of
+from repository.models import Exhibit
+from repository.publication import Seals, seals_of
+from repository.purpose import RECIPIENT_OF
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """An export whose exhibits are packed, as everything else in its bag is made of it."""
+
+    job: Job
+    signed: SignedCheckpoint  # of the tree that everything is proved in
+    sealed: Seals  # cosignatures and time-stamps of that checkpoint
+    listed: Sequence[tuple[Exhibit, list[str]]]  # with the names of its parts, in order
+    payload: Sequence[tuple[str, str, int]]  # path, hex sha256, size
+    history: Sequence[CustodyEntry]  # by index; that of the house last
+    openings: dict[int, dict[str, Opening]]  # by index: those that go along
+    last_seq: dict[str, int]  # by exhibit
+    said: Said  # what goes along of what the case team says of them
+    left_out: list[tuple[str, str]]
+
+    @property
+    def size(self) -> int:
+        """Return the size of the tree that everything is proved in."""
+        return self.signed.checkpoint.size
+
+
+def gather(
+    job: Job,
+    signed: SignedCheckpoint,
+    listed: Sequence[tuple[Exhibit, list[str]]],
+    payload: Sequence[tuple[str, str, int]],
+    problems: Sequence[str],
+) -> Gathered:
+    """Gather what is proved in a tree about the exhibits of an export.
+
+    Args:
+        job: the export.
+        signed: the checkpoint of that tree.
+        listed: its exhibits, with the names of their files.
+        payload: those files, as they were measured.
+        problems: why the checkpoint lacks cosignatures or time-stamps.
+    """
+    history, last_seq = _entries(job, signed.checkpoint.size)
+    openings = job.repo.ledger.openings([entry.index for entry in history])
+    sealed = seals_of(job.repo, signed.checkpoint.size)
+    reader = None if RECIPIENT_OF.get(job.purpose.code) == "defence" else job.case.code
+    said = said_of(job.repo, job.exhibits, job.annotations, size=signed.checkpoint.size)
+    left_out = [*ALWAYS, *closed(history, openings, reader, chosen=said.entries)]
+    left_out += unsealed(job.repo, sealed, problems)
+    left_out += [
+        (number, "its key was destroyed by order; its bytes cannot be read by anyone")
+        for number in job.erased
+    ]
+    left_out += job.instead
+    return Gathered(
+        job, signed, sealed, listed, tuple(payload), history, openings, last_seq, said, left_out
+    )
+
+
+def _entries(job: Job, size: int) -> tuple[list[CustodyEntry], dict[str, int]]:
+    """Return every entry of the exhibits and this export's own house entry."""
+    ledger = job.repo.ledger
+    history: list[CustodyEntry] = [ledger.entry(size - 1)]
+    last_seq: dict[str, int] = {}
+    for exhibit in job.exhibits:
+        entries = ledger.history(exhibit.id, size=size)
+        last_seq[exhibit.id] = len(entries)
+        history.extend(entries)
+    history.sort(key=lambda entry: entry.index)
+    return history, last_seq
