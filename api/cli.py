@@ -41,6 +41,7 @@ COMMANDS = {
         "register": ("register",),
         "privilege": ("privilege",),
         "disclosure": ("disclosure",),
+        "number": ("number",),
         "sessions": ("session",),
         "identity": ("identity",),
         "match": ("match",),

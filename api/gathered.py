@@ -7,6 +7,7 @@ from api.citations_schema import CITATION_OPERATIONS, CITATION_REFUSALS
 from api.derivatives_schema import DERIVATIVE_OPERATIONS, DERIVATIVE_REFUSALS
 from api.exports_schema import EXPORT_OPERATIONS, EXPORT_REFUSALS
 from api.matches_schema import MATCH_OPERATIONS, MATCH_REFUSALS
+from api.numbers_schema import NUMBER_OPERATIONS, NUMBER_REFUSALS
 from api.rules_schema import RULE_OPERATIONS, RULE_REFUSALS
 from api.search_schema import SEARCH_OPERATIONS, SEARCH_REFUSALS
 from api.session_schema import SESSION_OPERATIONS, SESSION_REFUSALS
@@ -25,6 +26,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *CITATION_OPERATIONS,
     *DERIVATIVE_OPERATIONS,
     *ANNOTATION_OPERATIONS,
+    *NUMBER_OPERATIONS,
 )
 
 REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
@@ -37,4 +39,5 @@ REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
     **CITATION_REFUSALS,
     **DERIVATIVE_REFUSALS,
     **ANNOTATION_REFUSALS,
+    **NUMBER_REFUSALS,
 }

@@ -110,6 +110,8 @@ class DisclosedRow(BaseModel):
     disclosed_at: str
     acknowledged_at: str | None
     entry: int
+    first_number: str | None
+    last_number: str | None
 
 
 class DisclosureState(BaseModel):
@@ -146,6 +148,13 @@ class AskedOwner(BaseModel):
     state: str
 
 
+class NumberedFromTo(BaseModel):
+    """The numbers of an exhibit in the proceeding (ERN, Bates), the first and the last."""
+
+    first: str
+    last: str
+
+
 class RegisterRow(BaseModel):
     """One exhibit in a proceeding; `not-shown`: a number that was given, and no more is told.
 
@@ -157,6 +166,7 @@ class RegisterRow(BaseModel):
     """
 
     exhibit: str
+    number: NumberedFromTo | None
     classification: str
     rule: str | None
     withheld: str | None

@@ -70,12 +70,29 @@ class PrivilegeState(BaseModel):
     state: str
 
 
+class CaseNumbers(BaseModel):
+    """The numbers of an exhibit in a proceeding (ERN, Bates), the first and the last."""
+
+    case: str
+    first: str
+    last: str
+
+
+class ExternalNumber(BaseModel):
+    """A number that somebody else gave an exhibit; `last` of a range."""
+
+    issuer: str
+    first: str
+    last: str | None
+
+
 class ExhibitView(BaseModel):
     """An exhibit; what has a default is given where there is such a thing, and it alone is shown.
 
     `parts` where it has several; `derived_from` and `children` where members were taken out, or
     people made something of it; `copies_out`: working copies that are out; `privilege`:
-    what was named as possibly privileged in it, a member or (null) all of it.
+    what was named as possibly privileged in it, a member or (null) all of it; `numbers`: those that
+    proceedings cite it by, `external_numbers`: those that others gave it.
     """
 
     exhibit: str
@@ -96,6 +113,8 @@ class ExhibitView(BaseModel):
     children: list[ParentView] | None = None
     copies_out: int | None = None
     privilege: list[PrivilegeState] | None = None
+    numbers: list[CaseNumbers] | None = None
+    external_numbers: list[ExternalNumber] | None = None
 
 
 class ExhibitList(BaseModel):

@@ -31,6 +31,7 @@ from repository.exhibits import find_exhibit, ref
 from repository.marking import handling
 from repository.models import Case, Exhibit
 from repository.naming import shown
+from repository.numbered import Numbering, NumberRange, ranges_of
 from repository.proceedings import Association
 from repository.purpose import Purpose
 from repository.register import reviews_of, state_of
@@ -41,7 +42,8 @@ from repository.stated import stated_purpose
 
 DUE = ("incriminating", "potentially-exculpatory", "rule-77")  # classes a batch is made of
 MOST = 100_000  # exhibits of one batch
-COLUMNS = ("exhibit", "sha256", "batch", "form", "disclosed_at", "acknowledged_at", "entry")
+COLUMNS = ("exhibit", "sha256", "batch", "form", "disclosed_at", "acknowledged_at", "entry",
+           "first_number", "last_number")  # fmt: skip
 _TOGETHER = 500
 
 
@@ -257,6 +259,7 @@ def disclosed_to(
     batches = select(Batch).where(Batch.case_id == case.id, Batch.party == party)
     with repo.database.reading() as session:
         made = list(session.scalars(batches.order_by(Batch.number)))
+        scheme = session.get(Numbering, case.id)
         if since is not None:
             before = [one for one in made if one.number == since]
             if not before:
@@ -271,7 +274,12 @@ def disclosed_to(
             for home, exhibits in homes.items():
                 of_home = session.get_one(Case, home)
                 seen |= {one.id for one in known(repo, session, caller, of_home, exhibits)}
-            rows += [_row(one, row, at) for one, row in some if one.id in seen]
+            numbers = ranges_of(session, case.id, [one.id for one, _ in some])
+            rows += [
+                _row(one, row, at) | _cited(scheme, numbers.get(one.id), at)
+                for one, row in some
+                if one.id in seen
+            ]
     told = [batch_json(one) for one in made if at is None or one.at <= at]
     reason = "disclosure-state" if since is None else "disclosure-difference"
     digest = consulted(repo, actor, rows, reason, case=case)
@@ -400,6 +408,15 @@ def _row(one: Exhibit, row: Disclosed, at: datetime | None) -> dict[str, Any]:
         "acknowledged_at": timestamp(row.acknowledged_at) if known_then else None,
         "entry": row.index,
     }
+
+
+def _cited(
+    scheme: Numbering | None, row: NumberRange | None, at: datetime | None
+) -> dict[str, Any]:
+    """Return the numbers of an exhibit in the proceeding, as they were at a time."""
+    if scheme is None or row is None or (at is not None and row.at > at):
+        return {"first_number": None, "last_number": None}
+    return {"first_number": scheme.text(row.first), "last_number": scheme.text(row.last)}
 
 
 def _line(values: Sequence[object]) -> str:

@@ -27,8 +27,10 @@ from repository.exhibits import (
     parts_of,
     ref,
 )
+from repository.external_numbers import external_of
 from repository.models import Case, Exhibit, ExtractionRun, Grant, Part, Submission
 from repository.naming import recorded_name
+from repository.numbered import Numbering, NumberRange
 from repository.proceedings import Privilege, claims_on
 from repository.publication import completed
 from repository.sealed import put_document
@@ -50,6 +52,8 @@ class Described:
     made: Mapping[str, Derivation] = field(default_factory=dict)  # those that people made, by id
     copies_out: int = 0  # working copies that were neither returned nor destroyed
     privilege: Sequence[Privilege] = ()  # what was named in it as possibly privileged
+    numbers: Sequence[dict[str, Any]] = ()  # by which proceedings cite it
+    external: Sequence[dict[str, Any]] = ()  # those that others gave it
 
     def part(self, number: int | None) -> tuple[Part, int | None]:
         """Return the part that is meant, and its number where the exhibit has several.
@@ -95,6 +99,10 @@ class Described:
             found["privilege"] = [
                 {"member": one.member or None, "state": one.state} for one in self.privilege
             ]
+        if self.numbers:
+            found["numbers"] = list(self.numbers)
+        if self.external:
+            found["external_numbers"] = list(self.external)
         if self.exhibit.erased_at is not None:
             found["erased_at"] = timestamp(self.exhibit.erased_at)
         return found
@@ -236,10 +244,41 @@ def show_exhibit(
         made = kinds_of(session, [exhibit.id, *(one.id for one in children)])
         copies = out_of(session, exhibit.id) if actor.role not in PARTIES else 0
         claimed = claims_on(session, exhibit.id)
+        numbers = _numbers(repo, session, caller, exhibit)
+        external = external_of(session, exhibit.id) if actor.role not in PARTIES else []
     above_it = parent[0] if parent else None
     return Described(
-        exhibit, case.code, run, parts, names, above_it, children, made, copies, claimed
+        exhibit,
+        case.code,
+        run,
+        parts,
+        names,
+        above_it,
+        children,
+        made,
+        copies,
+        claimed,
+        numbers,
+        external,
     ), actor
+
+
+def _numbers(
+    repo: Repository, session: Session, caller: Caller, exhibit: Exhibit
+) -> list[dict[str, Any]]:
+    """Return the numbers of an exhibit in the cases that the caller takes part in."""
+    query = (
+        select(Case, Numbering, NumberRange)
+        .join(Numbering, Numbering.case_id == Case.id)
+        .join(NumberRange, NumberRange.case_id == Case.id)
+        .where(NumberRange.exhibit_id == exhibit.id)
+        .order_by(Case.code)
+    )
+    return [
+        {"case": case.code, "first": scheme.text(row.first), "last": scheme.text(row.last)}
+        for case, scheme, row in session.execute(query)
+        if _listed(repo, session, caller, case)
+    ]
 
 
 def show_custody(

@@ -1,7 +1,6 @@
-"""The mapped tables: Person, Case, Grant, Token, Submission, Upload, Exhibit, Part and more.
+"""The mapped tables: Person, Case, Grant, Token, Submission, Upload, Exhibit, Part and more."""
 
-Rows say how things are now; what happened stands in the ledger beside them (`custody.tables`).
-"""
+# Rows say how things are now; what happened stands in the ledger beside them (`custody.tables`).
 
 from datetime import datetime
 from typing import Any
@@ -12,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from repository import annotated, bundle, credentials, derivations, handovers, proceedings, rules  # noqa: F401
 from repository.columns import DIGEST, UUID, Model
 from repository.matching import tables  # noqa: F401
+from repository.numbered import Numbering  # noqa: F401
 from repository.search import tables as search_tables  # noqa: F401
 
 

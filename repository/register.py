@@ -25,6 +25,7 @@ from repository.exhibits import exhibits_of, ref
 from repository.marking import Subject, together
 from repository.models import Case, Exhibit, Person
 from repository.naming import exhibit_number
+from repository.numbered import cited
 from repository.proceedings import Review, SecondReview
 from repository.purpose import Purpose
 from repository.review_rule import asks_second
@@ -349,6 +350,7 @@ def rows_of(
     )
     for subject, consent in session.execute(consents):
         asked.setdefault(subject, []).append({"consent": consent.id, "state": consent.state})
+    numbers = cited(session, case.id, ids)
     found = []
     for exhibit, thing in pairs:
         row = reviewed.get(exhibit.id)
@@ -358,6 +360,7 @@ def rows_of(
         found.append(
             {
                 "exhibit": exhibit.number,
+                "number": numbers.get(exhibit.id),
                 **said,
                 "reviewer": people.get(row.reviewer) if row else None,
                 "reviewed_at": timestamp(row.at) if row else None,
@@ -399,7 +402,8 @@ def _unseen(number: str) -> dict[str, Any]:
     """Return the row of a number that was given and of which the caller may not know more."""
     said = Judgement(NOT_SHOWN).to_json()
     return {
-        "exhibit": number, **said, "reviewer": None, "reviewed_at": None, "review": NOT_SHOWN,
+        "exhibit": number, "number": None, **said, "reviewer": None, "reviewed_at": None,
+        "review": NOT_SHOWN,
         "second": None, "privilege": None, "disclosed": [], "conditions": {}, "barred": [],
         "warning": None, "consents": [], "erased_at": None,
     }  # fmt: skip

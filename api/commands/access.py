@@ -57,7 +57,9 @@ def show(ctx: Context, exhibit: str, history: bool, facts: bool) -> None:
     if not history:
         described, _ = show_exhibit(ctx.repo, ctx.caller, exhibit)
         found = described.to_json()
-        listed = ("parts", "derived_from", "children", "privilege")
+        listed = (
+            "parts", "derived_from", "children", "privilege", "numbers", "external_numbers",
+        )  # fmt: skip
         rows = [(name, _plain(value)) for name, value in found.items() if name not in listed]
         for part in found.get("parts", ()):
             said = f"{shown(part['path'])}  {part['size']} bytes  {part['sha256']}"
@@ -68,6 +70,17 @@ def show(ctx: Context, exhibit: str, history: bool, facts: bool) -> None:
         rows += [
             ("privileged", f"{one['state']}  {shown(one['member'] or 'all of it')}")
             for one in found.get("privilege", ())
+        ]
+        rows += [
+            ("number", f"{one['first']} - {one['last']} in {one['case']}")
+            for one in found.get("numbers", ())
+        ]
+        rows += [
+            (
+                "other number",
+                shown(f"{one['first']} - {one['last'] or one['first']}, {one['issuer']}"),
+            )
+            for one in found.get("external_numbers", ())
         ]
         rows += [
             ("derived", f"{one['exhibit']}  {one.get('kind') or shown(one['member'])}")

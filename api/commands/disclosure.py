@@ -100,7 +100,8 @@ def _print(
         batch = f"batch {row['batch']}" if row["batch"] else "alone"
         has = f"  acknowledged {row['acknowledged_at']}" if row["acknowledged_at"] else ""
         form = shown(row["form"] or "-")
-        ctx.result(row, f"{row['exhibit']}  {batch:10} {row['disclosed_at']}  {form}{has}")
+        cited = f"  {row['first_number']} - {row['last_number']}" if row["first_number"] else ""
+        ctx.result(row, f"{row['exhibit']}  {batch:10} {row['disclosed_at']}  {form}{has}{cited}")
     batches = ", ".join(f"{one['batch']} ({one['count']})" for one in found.batches) or "none"
     ctx.say(f"{len(found.rows)} exhibits; batches: {batches}\n{found.digest}, on record")
 

@@ -33,12 +33,13 @@ def register_show(ctx: Context, code: str) -> None:
     for row in found.rows:
         given = ", ".join(shown(one["party"]) for one in row["disclosed"]) or "-"
         withheld = f"  withheld: {shown(row['withheld'])}" if row["withheld"] else ""
+        cited = f"{row['number']['first']} - {row['number']['last']}  " if row["number"] else ""
         warning = f"  WARNING: {row['warning']}" if row["warning"] else ""
         ctx.result(
             row,
             f"{row['exhibit']}  {row['classification']:24} {row['review']:13} "
             f"{shown(row['rule'] or '-'):16} "
-            f"disclosed to {given}{withheld}{warning}",
+            f"{cited}disclosed to {given}{withheld}{warning}",
         )
     counts = ", ".join(f"{count} {name}" for name, count in found.counts.items())
     ctx.say(f"{len(found.rows)} rows: {counts}\n{found.digest}, on record")

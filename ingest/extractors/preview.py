@@ -6,7 +6,7 @@ And whether the thumbnail that a camera wrote into it still shows the same.
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from ingest.extraction import Derivative, Found, Item, Limits, Problem
+from ingest.extraction import Derivative, Fact, Found, Item, Limits, Problem
 from ingest.readers import pixels, thumbnails
 
 NAME = "preview"
@@ -42,6 +42,8 @@ def extract(file: BinaryIO, found: Found) -> Iterator[Item]:
     if _PAGED.isdisjoint(found.format.names):
         return
     count = pixels.frames_in(file)
+    if count:
+        yield Fact("Derived:PageCount", str(count), str(count), VERSION)
     for number in range(1, min(count, _PAGES)):
         for one in pixels.decoded(file, frame=number):
             if isinstance(one, Problem):

@@ -10,7 +10,7 @@ from custody.checkpoint import SignedCheckpoint
 from custody.commitment import Opening
 from custody.entry import CustodyEntry
 from repository.exports.job import Job
-from repository.exports.left_out import ALWAYS, closed, unsealed
+from repository.exports.left_out import ALWAYS, closed, numbers_in, unsealed
 from repository.exports.said import Said, said_of
 from repository.models import Exhibit
 from repository.publication import Seals, seals_of
@@ -59,7 +59,8 @@ def gather(
     sealed = seals_of(job.repo, signed.checkpoint.size)
     reader = None if RECIPIENT_OF.get(job.purpose.code) == "defence" else job.case.code
     said = said_of(job.repo, job.exhibits, job.annotations, size=signed.checkpoint.size)
-    left_out = [*ALWAYS, *closed(history, openings, reader, chosen=said.entries)]
+    told = said.entries | numbers_in(history, openings, job.case.code)
+    left_out = [*ALWAYS, *closed(history, openings, reader, chosen=told)]
     left_out += unsealed(job.repo, sealed, problems)
     left_out += [
         (number, "its key was destroyed by order; its bytes cannot be read by anyone")

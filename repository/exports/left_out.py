@@ -19,10 +19,25 @@ ALWAYS = (
     ),
 )
 REVIEW = "disclosure-review"
+NUMBER = "number-given"
 SECTIONS_LEFT_OUT = (
     "sections C, F, G, I and J of the custody report",
     "this version of the program does not make them yet",
 )
+
+
+def numbers_in(
+    history: Sequence[CustodyEntry], openings: dict[int, dict[str, Opening]], case: str
+) -> set[int]:
+    """Return the entries that give exhibits the numbers by which this proceeding cites them."""
+    return {
+        entry.index
+        for entry in history
+        if entry.fields["type"] == "annotation"
+        and entry.fields.get("reason") == NUMBER
+        and "case" in openings[entry.index]
+        and openings[entry.index]["case"].value == case
+    }
 
 
 def closed(
@@ -35,7 +50,7 @@ def closed(
     """Take out the openings that are not for the reader; say how many, and how many were erased.
 
     Reviews of `case` stay open; None: the reader is a party, and none does. What the case team says
-    of an exhibit is in no bundle, but for the entries that the exporter chose.
+    of an exhibit is in no bundle, but for the entries of `chosen`.
     """
     erased = parties = internal = identifying = said = 0
     for entry in history:

@@ -249,6 +249,12 @@ RULES: dict[tuple[str, str], Rule] = {
         "exhibit", REVIEW, body={"classification": "other", "motive": "m"}
     ),
     ("POST", "/api/v1/exhibits/<number>/acknowledgement"): Rule("exhibit", PARTIES, body={}),
+    ("PUT", "/api/v1/cases/<code>/numbering"): Rule("case", REVIEW, body={"motive": "m"}),
+    ("POST", "/api/v1/cases/<code>/numbers"): Rule("case", REVIEW, body={}),  # nothing is named
+    ("GET", "/api/v1/cases/<code>/numbers"): Rule("case", LISTS),  # or that it numbers nothing
+    ("POST", "/api/v1/exhibits/<number>/external-numbers"): Rule(
+        "exhibit", TEAM, body={"issuer": "ICC", "first": "1", "motive": "m"}
+    ),
     ("GET", "/api/v1/cases/<code>/privileges"): Rule("case", LISTS),
     ("POST", "/api/v1/exhibits/<number>/privilege"): Rule(  # no container: such a member is none
         "exhibit", CASE_TEAM | PARTIES, body={"member": "", "motive": "m"}
