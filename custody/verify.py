@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Check a court bundle or a receipt offline, with Python's standard library alone.
 
-    python verify.py PATH [--trust FILE] [--cite 'KRN-000042#bytes=0-99&sha256=…']
+    python verify.py PATH [--trust FILE] [--payload DIR]… [--cite 'KRN-000042#bytes=0-99&sha256=…']
 
-PATH is a bundle's folder or a receipt; FILE a trust file that you got another way than PATH; what
-is cited (docs/format.md 13) is compared with the bytes in the bundle.
+PATH is a bundle's folder or a receipt; FILE a trust file that you got another way than PATH; DIR a
+folder where exhibits are that the bundle has not itself: its other volumes, a disk; what is cited
+(docs/format.md 13) is compared with the bytes.
 One line per claim: `pass`, `fail`, or `not-done` for a check that could not be made. Exit: 0
 nothing failed and every required claim was made; 1 a claim failed; 3 a required claim was not made;
 2 wrong use. Written from the description of the formats alone (docs/format.md), sharing no code
@@ -34,12 +35,13 @@ from typing import IO, Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 from zipfile import ZipFile, is_zipfile
 
-REQUIRED = ("bag", "digests", "log-signature", "inclusion", "exhibit.seq")
+REQUIRED = ("bag", "digests", "log-signature", "inclusion", "exhibit.seq", "complete", "closing")
 CHUNK = 1_048_576
 MOST = 2**30  # bytes of a text that is read whole
 ALGORITHMS = {"sha256": 64, "sha512": 128, "md5": 32, "sha1": 40}  # hex digits of their digests
 DECLARED = {"sha224", "sha384"}  # made only of files for which somebody declared one
 TAGS = "tagmanifest-sha256.txt"
+CLOSING = "ledger/closing.json"  # written last, of the tag manifest: listed in no manifest
 MANIFESTS = {"manifest-sha256.txt": "sha256", "manifest-sha512.txt": "sha512", TAGS: "sha256"}
 BAGIT = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 KEY_SIZES = {1: 32, 4: 32, 6: 1312}  # the log's Ed25519; cosignatures Ed25519 and ML-DSA-44
@@ -52,6 +54,7 @@ IDENTITY = {"id": UUID, "number": "[A-Z0-9]{2,12}-[0-9]{6,15}", "sha256": DIGEST
 ENTRY = {"index": int, "body": str, "proof": str, "openings": dict}
 CUSTODY = {"v": 1, "left_out": list, "entries": list}
 QUOTED = {"v": 1, "kind": "quoted-history", "checkpoint": str, "policy": str, "exhibit": dict}
+CLOSED = {"v": 1, "kind": "bundle-closing", "opened": dict, "closed": dict}
 EXPORT = {"tree_size": int, "request_id": UUID, "exhibits": list}
 REGISTRATION = {"type": "registration", "exhibit": dict, "parts": list}
 PART = {"digests": dict, "chunks": dict, "part": int}
@@ -144,9 +147,11 @@ class Trust(NamedTuple):
     policy: Policy | None
 
 
-def verify_path(path: Path, trust: Path | None, cited: tuple[str, ...] = ()) -> list[Finding]:
+def verify_path(
+    path: Path, trust: Path | None, cited: tuple[str, ...] = (), payload: tuple[Path, ...] = ()
+) -> list[Finding]:
     """Give one finding per claim; raise WrongUse where there is nothing to check."""
-    return Examination(path, trust, cited).findings
+    return Examination(path, trust, cited, payload).findings
 
 
 def exit_code(findings: list[Finding]) -> int:
@@ -163,9 +168,11 @@ def main(argv: list[str]) -> int:
     parser.add_argument("path", type=Path, help="a bundle's folder, or a receipt")
     parser.add_argument("--trust", type=Path, help="a trust file that you got another way")
     parser.add_argument("--cite", action="append", default=[], help="a locator; may be repeated")
-    arguments = parser.parse_args(argv)
+    parser.add_argument("--payload", action="append", default=[], type=Path,
+                        help="where exhibits are that PATH has not; may be repeated")  # fmt: skip
+    said = parser.parse_args(argv)
     try:
-        findings = verify_path(arguments.path, arguments.trust, tuple(arguments.cite))
+        findings = verify_path(said.path, said.trust, tuple(said.cite), tuple(said.payload))
     except (WrongUse, OSError) as error:
         parser.error(_shown(f"{error}"))  # leaves with 2
     for found in findings:
@@ -178,13 +185,19 @@ def main(argv: list[str]) -> int:
 class Examination:
     """One bundle or receipt: a method makes each claim, and keeps what later ones need."""
 
-    def __init__(self, path: Path, trust: Path | None, cited: tuple[str, ...] = ()) -> None:
-        self.path, self.trust_file = path, trust
+    def __init__(
+        self, path: Path, trust: Path | None, cited: tuple[str, ...] = (),
+        payload: tuple[Path, ...] = (),
+    ) -> None:  # fmt: skip
+        self.path, self.trust_file, self.payload = path, trust, payload
         self.bundle = any((path / mark).exists() for mark in ("bagit.txt", "custody.json", TAGS))
         if not self.bundle and not (path.is_file() and _read(path, 64).lstrip()[:1] == b"{"):
             raise WrongUse(f"no such path, or neither a bundle nor a receipt: {path}")
         if trust is not None and not trust.is_file():
             raise WrongUse(f"no such file: {trust}")
+        for folder in payload:
+            if not (self.bundle and folder.is_dir()):
+                raise WrongUse(f"no such folder, or no bundle: {folder}")
         self.findings: list[Finding] = []
         self.files: dict[str, Path] = {}
         self.listed: dict[str, dict[str, str]] = {}  # path: manifest: digest
@@ -197,6 +210,10 @@ class Examination:
         self.keys: tuple[Key, ...] = ()  # all that are known: of the log, the receipt, the policy
         self.note: Note | None = None
         self.signers: list[Key] = []  # keys of the log that signed the note
+        self.volume = 0  # which one, where a bundle is of several
+        self.others: dict[str, tuple[Path, dict[str, Any]]] = {}  # below the folders given, by
+        # name and by digest: measured
+        self.absent: dict[str, int] = {}  # exhibits that are elsewhere by plan: in which volume
         if self.bundle:
             self._claim("bag", self._bag)
             self._claim("digests", self._digests)
@@ -205,10 +222,13 @@ class Examination:
         self._claim("inclusion", self._inclusion, "log-signature")
         if self.bundle:
             self._claim("exhibit.seq", self._sequence, "canonical")
+            self._claim("complete", self._complete, "exhibit.seq")
         self._claim("registration", self._payload if self.bundle else self._receipt, "canonical")
         self._claim("openings", self._openings, "canonical")
         if any(name.startswith("quoted/") for name in self.files):
             self._claim("quoted", self._quoted, "registration")
+        if self.bundle:
+            self._claim("closing", self._closing, "inclusion")
         self._claim("key-trusted", self._key_trusted, "log-signature")
         self._claim("witnesses", self._witnesses)
         self._claim("time-stamps", self._time_stamps, "log-signature")
@@ -239,6 +259,8 @@ class Examination:
                     self.files[inside] = path
                 elif not stat.S_ISDIR(mode):
                     problems.append(f"{inside} is a link, or no file")
+                elif inside != "data" and not any(path.iterdir()):
+                    problems.append(f"{inside} is a folder with nothing in it")
         if _text(self.files["bagit.txt"]) != BAGIT:
             problems.append("bagit.txt does not say version 1.0 and UTF-8")
         listed: dict[str, dict[str, str]] = {}
@@ -246,7 +268,7 @@ class Examination:
             for name, digest in parse_manifest(_text(self.files[manifest]), algorithm).items():
                 listed.setdefault(name, {})[manifest] = digest
         # a listed path is sought among the files found, never opened: none leads out of the bag
-        for name in sorted({*listed, *self.files} - {TAGS}):
+        for name in sorted({*listed, *self.files} - {TAGS, CLOSING}):
             wanted = set(MANIFESTS) - {TAGS} if name.startswith("data/") else {TAGS}
             if name not in self.files or set(listed.get(name, ())) != wanted:
                 problems.append(f"{name} is missing, or not in exactly its manifests")
@@ -363,7 +385,94 @@ class Examination:
         members(house["fields"], wanted, "the last entry, which is the house's: ")
         if "exhibit" in house["fields"] or house["index"] != size - 1:
             raise ParseError("the last entry is not the house's, or not the last of the tree")
-        return f"{len(listed)} exhibits, each history without a gap"
+        told = ", ".join(f"{item['number']} 1-{item['last_seq']}" for item in exhibits)
+        return f"{len(listed)} exhibits, each history without a gap: {told}"
+
+    def _closing(self) -> str:
+        """After all else, the ledger recorded the digest of this bag's tag manifest."""
+        if CLOSING not in self.files:
+            raise NotDone("no closing entry: the export did not end, or is of an earlier version")
+        if self.note is None or not self.measured:
+            raise NotDone("the files could not be read")
+        text = _text(self.files[CLOSING])
+        told = parse_json(text)
+        *_, opened, closed = members(told, CLOSED)
+        if canonical(told) + b"\n" != text.encode() or set(told) != set(CLOSED):
+            raise ParseError(f"{CLOSING} is not laid out as it must be")
+        notes = [self._proved(entry) for entry in (opened, closed)]
+        if notes[0].body != notes[1].body or opened["body"] != self.entries[-1]["body"]:
+            raise ParseError("it is not in one tree with this export's own entry")
+        if opened["index"] != self.note.size - 1 or closed["index"] < self.note.size:
+            raise ParseError("its entries are not where they must be in the tree")
+        _, request, exhibits = members(self.document, EXPORT)
+        wanted = {"type": "report_generated", "outcome": "done", "request_id": request}
+        fields, volumes = parse_body(closed["body"]), self.document.get("volumes", 0)
+        outputs = members(fields, {**wanted, "count": len(exhibits), "outputs": list})[-1]
+        tags = self.measured[TAGS]["digests"]["sha256"]
+        if "exhibit" in fields or len(outputs) != max(volumes, 1):
+            raise ParseError("the ledger recorded another number of volumes")
+        if outputs[max(self.volume, 1) - 1] != tags:
+            raise ParseError("the ledger recorded another tag manifest than that of this bag")
+        return f"entry {closed['index']} names the tag manifest of this bag"
+
+    def _proved(self, entry: Any) -> Note:
+        place, body, proof, none = members(entry, ENTRY)
+        index, hashes, text = parse_proof(proof)
+        note = open_note(text, self.keys)
+        leaf = hashlib.sha256(b"\0" + body.encode()).digest()
+        if index != place or not included(index, note.size, leaf, hashes, note.root):
+            raise ParseError(f"entry {place} is not in the tree at its index")
+        # nothing in it that nobody signed: no other line, no text that a reader passes over
+        alone = len(note.lines) == 1 and note.verdicts.get(self.signers[0])
+        if not alone or "\nextra " in proof or none or set(entry) != set(ENTRY):
+            raise ParseError(
+                f"entry {place} has not the one signature of the log's key, and no more"
+            )
+        return note
+
+    def _complete(self) -> str:
+        """Every exhibit is here, or elsewhere by plan and found there."""
+        exhibits, volumes, far = self.document["exhibits"], self.document.get("volumes"), 0
+        held = {
+            item.get("volume") if volumes else 0
+            for item in exhibits if not self.measured.keys().isdisjoint(item["files"])
+        }  # fmt: skip
+        if volumes is not None:
+            members(self.document, {"volumes": int})
+            self.volume = max(held, default=0)
+            if len(held) != bool(volumes) or not (volumes == 0 or 1 <= self.volume <= volumes > 1):
+                raise ParseError("not the exhibits of one volume")
+        for item in exhibits:
+            own = volumes is None or (volumes > 0 and item["volume"] == self.volume)
+            for name in item["files"]:
+                if own != (name in self.measured):
+                    raise ParseError(f"{name} is missing, or belongs to another volume")
+                if not own and self._elsewhere(item, name):
+                    far += 1
+                elif not own:
+                    self.absent[item["number"]] = item.get("volume", 0)
+        this = f"volume {self.volume} of {volumes}; " if volumes else ""
+        if self.absent:
+            told = ", ".join(f"{one} (volume {n})" if n else one for one, n in self.absent.items())
+            raise NotDone(f"{this}{len(self.absent)} exhibits are not here (--payload DIR): {told}")
+        more = f"; {far} files of them were found with --payload" if far else ""
+        return f"{this}{len(exhibits)} exhibits are here{more}"
+
+    def _elsewhere(self, item: dict[str, Any], name: str) -> bool:
+        """Look in the folders given for a file of that name, else one of the digest registered."""
+        if not self.others:
+            found = [path for folder in self.payload for path in sorted(folder.rglob("*"))]
+            for path in [path for path in found if path.is_file() and not path.is_symlink()]:
+                measured = measure(path)
+                for known_by in (measured["digests"]["sha256"], path.name):
+                    self.others[known_by] = (path, measured)
+        entry = next(one for one in self.entries if one["index"] == item["registration"])
+        digests = [part["digests"]["sha256"] for part in members(entry["fields"], REGISTRATION)[2]]
+        wanted = dict(zip(item["files"], digests)).get(name, "")  # noqa: B905 - more in later ones
+        place = self.others.get(Path(name).name) or self.others.get(wanted)
+        if place:
+            self.files[name], self.measured[name] = place
+        return place is not None
 
     def _payload(self) -> str:
         owned: set[str] = set()
@@ -375,6 +484,8 @@ class Examination:
             place, files = members(item, {"registration": int, "files": list})
             identity = members(item, IDENTITY)
             number = identity[1]
+            if number in self.absent:
+                continue  # `complete` says so
             _, about, parts = members(bodies.get(place), REGISTRATION, f"{number}, registration: ")
             while len(parts) < bodies[place].get("count", 0):  # too many for one entry: it goes on
                 place += 1
@@ -539,7 +650,8 @@ class Examination:
         count = sum(_opened(entry, entry["fields"]) for entry in self.entries)
         if not count:
             raise NotDone("no openings were given")
-        return f"{count} openings are what was committed to"
+        kept = sum(len(entry["fields"].get("_sd", ())) for entry in self.entries) - count
+        return f"{count} openings are what was committed to; {kept} fields stay withheld"
 
     def _key_trusted(self) -> str:
         prints = ", ".join(hashlib.sha256(key.vkey.encode()).hexdigest() for key in self.signers)
@@ -713,11 +825,13 @@ def parse_body(text: str) -> dict[str, Any]:
 
 
 def parse_manifest(text: str, algorithm: str) -> dict[str, str]:
-    """Give the digest of each path of a BagIt manifest (RFC 8493 §2.1.3)."""
-    line = rf"^([0-9a-f]{{{ALGORITHMS[algorithm]}}})[ \t]+([^ \t\n].*)\n"
+    """Give the digest of each path of a BagIt manifest (RFC 8493 §2.1.3), laid out as ours are."""
+    line = rf"^([0-9a-f]{{{ALGORITHMS[algorithm]}}})  ([^ \t\n].*)\n"
     found = {path: f"{algorithm}:{digest}" for digest, path in re.findall(line, text, re.M)}
     if len(found) != len(text.split("\n")) - 1 or text[-1:] not in ("", "\n"):
         raise ParseError("a manifest with a line that is no digest and path, or a path twice")
+    if list(found) != sorted(found):
+        raise ParseError("a manifest that is not in the order of its paths")
     return found
 
 

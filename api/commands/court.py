@@ -7,6 +7,7 @@ import click
 
 from api.commands.context import Context, pass_context
 from api.commands.transfers import write_receipts
+from api.remote.rate import parse_size
 from custody import verify as offline
 from custody.audit import audit
 from custody.checkpoint import SignedCheckpoint
@@ -40,6 +41,8 @@ from repository.unwraps import check_unwraps
               metavar="FILE", help="A checkpoint kept elsewhere.")  # fmt: skip
 @click.option("--receipt", "receipts", multiple=True, type=click.Path(path_type=Path),
               metavar="FILE", help="A receipt in someone's hand.")  # fmt: skip
+@click.option("--payload", multiple=True, type=click.Path(path_type=Path, file_okay=False),
+              metavar="DIR", help="Where exhibits are that a bundle has not itself.")  # fmt: skip
 @pass_context
 def verify(
     ctx: Context,
@@ -49,6 +52,7 @@ def verify(
     unwraps: bool,
     checkpoints: tuple[Path, ...],
     receipts: tuple[Path, ...],
+    payload: tuple[Path, ...],
 ) -> None:
     """Recompute everything and name the first thing that differs; nothing named: everything.
 
@@ -58,7 +62,7 @@ def verify(
     exhibits = [subject for subject in subjects if split_number(subject) is not None]
     findings: list[Finding] = []
     for bundle in bundles:
-        findings += _bundle(bundle)
+        findings += _bundle(bundle, payload)
     chosen = bool(ledger or objects or unwraps or checkpoints or receipts or subjects)
     if exhibits or objects or ledger or checkpoints or receipts or not chosen:
         findings += _repository(
@@ -75,12 +79,12 @@ def verify(
     _report(ctx, findings)
 
 
-def _bundle(bundle: Path) -> list[Finding]:
+def _bundle(bundle: Path, payload: tuple[Path, ...]) -> list[Finding]:
     if not bundle.exists():
         raise BadRequest(f"{shown(bundle)} is neither an exhibit nor a bundle")
     return [
         Finding(found.claim, str(bundle), found.outcome, found.detail)
-        for found in offline.verify_path(bundle, None)
+        for found in offline.verify_path(bundle, None, payload=payload)
     ]
 
 
@@ -239,6 +243,10 @@ OPTIONAL = frozenset(
               help="A use that the recipient has ruled out in writing.")  # fmt: skip
 @click.option("--annotations", multiple=True, metavar="KIND|ANN-…",
               help="What is said of them and goes too: tag, note, assessment, or one.")  # fmt: skip
+@click.option("--volume-size", metavar="SIZE",
+              help="Volumes with exhibits of so many bytes at most each: 4GB.")  # fmt: skip
+@click.option("--by-reference", is_flag=True,
+              help="All proofs and no exhibits: those come on other disks.")  # fmt: skip
 @pass_context
 def export(
     ctx: Context,
@@ -251,6 +259,8 @@ def export(
     authority: str | None,
     assured: tuple[str, ...],
     annotations: tuple[str, ...],
+    volume_size: str | None,
+    by_reference: bool,
 ) -> None:
     """Write the court bundle: exhibits, custody report, proofs and a verifier."""
     made = make_bundle(
@@ -258,7 +268,11 @@ def export(
         ctx.caller,
         code=code,
         numbers=exhibits,
-        into=FolderBag(out),
+        into=FolderBag(
+            out,
+            volume_size=parse_size(volume_size) if volume_size else None,
+            by_reference=by_reference,
+        ),
         purpose=purpose,
         recipient=recipient,
         authority=authority,
@@ -272,15 +286,17 @@ def export(
         "exhibits": made.exhibits,
         "tree_size": made.tree_size,
         "manifest": made.manifest,
+        "manifests": made.manifests,
         "left_out": [{"what": what, "why": why} for what, why in made.left_out],
     }
     lines = [
         f"bundle    {out}  {len(made.exhibits)} exhibits",
-        f"manifest  {made.manifest}",
+        *(f"manifest  {one}" for one in made.manifests),
         *(f"left out  {what}: {why}" for what, why in made.left_out),
     ]
     ctx.result(found, "\n".join(lines))
-    ctx.say(f"anyone can check it, without this program: cd {out} && python3 verify.py .")
+    folder = out / "volume-1" if len(made.manifests) > 1 else out
+    ctx.say(f"anyone can check it, without this program: cd {folder} && python3 verify.py .")
 
 
 @click.command("import")

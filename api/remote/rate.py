@@ -47,6 +47,21 @@ class Limiter:
             wait(at - now)
 
 
+def parse_size(text: str) -> int:
+    """Return a number of bytes: `650MB`, `4 GB`, `4GiB`.
+
+    Raises:
+        BadRequest: not a size, or none.
+    """
+    match = re.fullmatch(
+        r"([0-9]{1,9}(?:\.[0-9]{1,3})?)\s*([kKmMgG]i?)?(?:B|bytes?)?", text.strip()
+    )
+    size = int(float(match[1]) * _SIZES[(match[2] or "").lower()]) if match else 0
+    if size < 1:
+        raise BadRequest(f"{text!r} is not a size; write for example 650MB or 4GB")
+    return size
+
+
 def parse_rate(text: str) -> float:
     """Return bytes a second: `500k`, `2M`, `2MiB/s` are bytes; `8Mbit`, `8Mbit/s` are bits.
 

@@ -4,16 +4,17 @@ In order: 1. purpose and authority; 2. opening entries, one per exhibit and one 
 one transaction: the size of the tree right after it is the size everything is proved in; 3. its
 checkpoint goes to the store; 4. each exhibit through the verified reader; 5. the report, composed
 from entries alone; 6. entries, proofs and openings; 7. the bag gets its name; 8. closing entries
-with the digest of its manifest, or saying that nothing was handed out.
+with the digest of its manifest, or saying that nothing was handed out; 9. the closing entry with
+its proof goes into the bag, which is whole only now.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
 
 from custody.append import take_lock
-from custody.entry import Act, Actor, Draft, timestamp, uuid7
+from custody.entry import Act, Actor, CustodyEntry, Draft, timestamp, uuid7
 from custody.errors import EvidenceError
 from repository import Repository, software
 from repository.access import Right
@@ -25,7 +26,7 @@ from repository.exports.chosen import picked
 from repository.exports.gathered import gather
 from repository.exports.job import Job, entries_about
 from repository.exports.said import check_choice
-from repository.exports.tag_files import TAG_FILES, left_out_of
+from repository.exports.tag_files import TAG_FILES, closing_file, left_out_of
 from repository.ledger_mirror import publish
 from repository.models import Case, Exhibit
 from repository.naming import file_name
@@ -47,9 +48,14 @@ class Exported:
 
     report_id: str
     tree_size: int
-    manifest: str
+    manifests: list[str]  # one; of each volume, where there are several
     listed: list[tuple[Exhibit, list[str]]]  # with the names of its parts, in order
     left_out: list[tuple[str, str]]
+
+    @property
+    def manifest(self) -> str:
+        """Return the digest of the tag manifest of the one bag, or of the first volume."""
+        return self.manifests[0]
 
     @property
     def exhibits(self) -> list[str]:
@@ -173,17 +179,20 @@ def _write(job: Job, bag: Bag, size: int, still: Still, progress: Progress) -> E
     announced = announce(repo, stamp=True)  # (3)
     problems = announced.problems if announced else []
     listed = []
-    for exhibit in job.exhibits:  # (4)
+    volumes = bag.lay_out([(exhibit.number, exhibit.size) for exhibit in job.exhibits])
+    for exhibit, volume in zip(job.exhibits, volumes, strict=True):  # (4)
         progress(exhibit.number)
         with repo.database.reading() as session:
             still(session, [exhibit])
         parts = recorded_parts(repo, exhibit)
         files = [_file_name(exhibit, part, len(parts)) for part in parts]
         for name, part in zip(files, parts, strict=True):
-            bag.add(name, verified_bytes(repo, exhibit, part, 0, part.size - 1))
+            bag.add(name, verified_bytes(repo, exhibit, part, 0, part.size - 1), volume)
         listed.append((exhibit, files))
     progress("entries")
     found = gather(job, signed, listed, bag.files, problems)
+    if bag.volumes is not None:
+        found = replace(found, volumes=(bag.volumes, tuple(volumes)))
     progress("report")
     for make in TAG_FILES:  # (5) (6)
         for name, blocks in make(found):
@@ -193,15 +202,19 @@ def _write(job: Job, bag: Bag, size: int, still: Still, progress: Progress) -> E
         ("Bagging-Date", job.at[:10]),
         ("External-Identifier", job.request_id),
     ]
-    manifest = bag.finish(info=info)  # (7)
-    done = entries_about(job, "done", manifest=manifest, left_out=left_out_of(found))
-    _close(job, bag, still, done)  # (8)
+    manifests = bag.finish(info=info)  # (7)
+    done = entries_about(job, "done", manifests=manifests, left_out=left_out_of(found))
+    closing = _close(job, bag, still, done)  # (8)
+    bag.seal(*closing_file(repo, found.history[-1], closing))  # (9)
     publish(repo)
-    return Exported(job.request_id, size, manifest, listed, left_out_of(found))
+    return Exported(job.request_id, size, manifests, listed, left_out_of(found))
 
 
-def _close(job: Job, bag: Bag, still: Still, drafts: Sequence[Draft]) -> None:
+def _close(job: Job, bag: Bag, still: Still, drafts: Sequence[Draft]) -> CustodyEntry:
     """Write the closing entries, unless something may leave no more: then the bag is taken back.
+
+    Returns:
+        That of the house, which has the digests of the tag manifests.
 
     Raises:
         ReleaseEnded: what was withdrawn has an earlier entry than this one would have.
@@ -211,7 +224,7 @@ def _close(job: Job, bag: Bag, still: Still, drafts: Sequence[Draft]) -> None:
         with repo.database.writing() as session:
             take_lock(session)
             still(session, job.exhibits)
-            repo.ledger.append(session, drafts)
+            return repo.ledger.append(session, drafts)[-1]
     except ReleaseEnded:
         bag.take_back()
         raise

@@ -9,6 +9,7 @@ import tarfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from io import SEEK_END
 from itertools import chain
 from tempfile import SpooledTemporaryFile
 from types import TracebackType
@@ -71,7 +72,7 @@ class SealedBag(Bag):
             ],
         }
 
-    def _keep(self, path: str, blocks: Iterator[bytes]) -> None:
+    def _keep(self, path: str, blocks: Iterator[bytes], volume: int) -> None:
         if path.startswith(PAYLOAD):
             for _ in blocks:
                 continue
@@ -83,8 +84,15 @@ class SealedBag(Bag):
 
     def _settle(self) -> None:
         """Store the bag's own files, before an entry says that the bundle was made."""
-        sizes = {path: size for path, _, size in self.files}
-        stream = chain.from_iterable(self._member(path, sizes[path], f) for path, f in self._own)
+        self._store(chain.from_iterable(self._member(path, file) for path, file in self._own))
+
+    def seal(self, path: str, data: bytes) -> None:
+        """Store one more file after the others."""
+        with SpooledTemporaryFile(_IN_MEMORY) as file:
+            file.write(data)
+            self._store(self._member(path, file))
+
+    def _store(self, stream: Iterable[bytes]) -> None:
         for data in _cut(stream):
             name = f"x/{self._repo.clock():%Y%m%d%H}/{self._repo.random(32).hex()}"
             blocks: Iterable[Block] = [data]
@@ -93,7 +101,8 @@ class SealedBag(Bag):
             stored = self._repo.store.put(blocks, bucket=STAGING, key=name)
             self._pieces.append([stored.to_json(), sha256(data).hexdigest(), len(data)])
 
-    def _member(self, path: str, size: int, file: IO[bytes]) -> Iterator[bytes]:
+    def _member(self, path: str, file: IO[bytes]) -> Iterator[bytes]:
+        size = file.seek(0, SEEK_END)
         yield _header(self._folder, path, size, self._at)
         file.seek(0)
         while block := file.read(_READ):

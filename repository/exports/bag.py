@@ -1,10 +1,14 @@
-"""BagIt 1.0 (RFC 8493), written as a stream; into a folder, which gets its name at the end."""
+"""BagIt 1.0 (RFC 8493), written as a stream; into a folder, which gets its name at the end.
+
+A bundle may be several bags (volumes), or one without payload (by reference): all have the same
+files beside the exhibits. What closes them is listed in no manifest: it names theirs.
+"""
 
 import errno
 import os
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256, sha512
 from pathlib import Path
 from types import TracebackType
@@ -18,9 +22,15 @@ PAYLOAD = "data/"
 class Bag(ABC):
     """A bag being written; left without `finish`, nothing remains that looks complete."""
 
+    volumes: int | None = None  # how many there are; 0: by reference; None: one, which has all
+
     def __init__(self) -> None:
         self.files: list[tuple[str, str, int]] = []  # path, hex sha256, size
         self._sha512: dict[str, str] = {}
+
+    def lay_out(self, sizes: Sequence[tuple[str, int]]) -> list[int]:
+        """Say in which volume each exhibit will be, given numbers and sizes; 0: there are none."""
+        return [0] * len(sizes)
 
     @abstractmethod
     def __enter__(self) -> Self:
@@ -33,18 +43,25 @@ class Bag(ABC):
         """End; what is not finished goes."""
 
     @abstractmethod
-    def _keep(self, path: str, blocks: Iterator[bytes]) -> None:
+    def _keep(self, path: str, blocks: Iterator[bytes], volume: int) -> None:
         """Use up the blocks of one file."""
 
     @abstractmethod
     def _settle(self) -> None:
         """Make everything durable."""
 
+    @abstractmethod
+    def seal(self, path: str, data: bytes) -> None:
+        """Put one more file into each finished bag, durably; no manifest lists it."""
+
     def take_back(self) -> None:  # noqa: B027 - of a bag that nobody can reach there is nothing
         """Undo `finish`: its closing entry may not be written, and nobody was given it."""
 
-    def add(self, path: str, blocks: Iterable[bytes]) -> None:
+    def add(self, path: str, blocks: Iterable[bytes], volume: int = 0) -> None:
         """Write one file of the bag; every name is ours, made of exhibit numbers."""
+        self.files.append(self._measured(path, blocks, volume))
+
+    def _measured(self, path: str, blocks: Iterable[bytes], volume: int) -> tuple[str, str, int]:
         digest, longer, size = sha256(), sha512(), 0
 
         def passing() -> Iterator[bytes]:
@@ -55,36 +72,65 @@ class Bag(ABC):
                 size += len(block)
                 yield block
 
-        self._keep(path, passing())
-        self.files.append((path, digest.hexdigest(), size))
+        self._keep(path, passing(), volume)
         self._sha512[path] = longer.hexdigest()
+        return path, digest.hexdigest(), size
 
-    def finish(self, *, info: Iterable[tuple[str, str]]) -> str:
-        """Write the manifests, put the bag in its place, return the tag manifest's digest."""
-        payload = [file for file in self.files if file[0].startswith(PAYLOAD)]
-        oxum = f"{sum(size for _, _, size in payload)}.{len(payload)}"
-        self.add("bagit.txt", [b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"])
-        lines = "".join(f"{name}: {value}\n" for name, value in (*info, ("Payload-Oxum", oxum)))
-        self.add("bag-info.txt", [lines.encode()])
-        self.add("manifest-sha256.txt", [_manifest((path, hexed) for path, hexed, _ in payload)])
-        longer = [(path, self._sha512[path]) for path, _, _ in payload]
-        self.add("manifest-sha512.txt", [_manifest(longer)])
-        tags = [file for file in self.files if not file[0].startswith(PAYLOAD)]
-        self.add("tagmanifest-sha256.txt", [_manifest((path, hexed) for path, hexed, _ in tags)])
+    def finish(self, *, info: Iterable[tuple[str, str]]) -> list[str]:
+        """Write the manifests, put the bag in its place, return the tag manifests' digests."""
+        found, facts = [], tuple(info)
+        for volume in range(1, self.volumes + 1) if self.volumes else (0,):
+            payload = [file for file in self.files if self._holds(volume, file[0])]
+            found.append(self._listed(volume, payload, facts))
         self._settle()
-        return f"sha256:{self.files[-1][1]}"
+        return found
+
+    def _holds(self, volume: int, path: str) -> bool:
+        """Say whether a file is payload of a volume."""
+        return path.startswith(PAYLOAD)
+
+    def _listed(
+        self, volume: int, payload: Sequence[tuple[str, str, int]], info: Sequence[tuple[str, str]]
+    ) -> str:
+        """Write what makes a bag of the files of a volume; return its tag manifest's digest."""
+        tags = [file for file in self.files if not file[0].startswith(PAYLOAD)]
+
+        def add(path: str, text: str) -> str:
+            tags.append(self._measured(path, [text.encode()], volume))
+            return tags[-1][1]
+
+        oxum = f"{sum(size for _, _, size in payload)}.{len(payload)}"
+        facts = [*info, ("Payload-Oxum", oxum)]
+        facts += [("Bag-Count", f"{volume} of {self.volumes}")] if volume else []
+        add("bagit.txt", "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n")
+        add("bag-info.txt", "".join(f"{name}: {value}\n" for name, value in facts))
+        add("manifest-sha256.txt", _manifest((path, hexed) for path, hexed, _ in payload))
+        add("manifest-sha512.txt", _manifest((path, self._sha512[path]) for path, *_ in payload))
+        listed = [(path, hexed) for path, hexed, _ in tags]
+        return f"sha256:{add('tagmanifest-sha256.txt', _manifest(listed))}"
 
 
 class FolderBag(Bag):
-    """A bag in a folder, written beside its final place.
+    """A bag in a folder, written beside its final place; or the volumes of one, in folders there.
+
+    Args:
+        place: the folder.
+        volume_size: how many bytes of exhibits are in one volume at most; None: all in one bag.
+        by_reference: exhibits are read and compared, but not put in.
 
     Raises:
-        ExportBlocked: the place is a file, holds anything, or cannot be written.
+        ExportBlocked: the place is a file, holds anything, or cannot be written; or an exhibit is
+            larger than a volume.
         DiskFull: no room.
     """
 
-    def __init__(self, place: Path) -> None:
+    def __init__(
+        self, place: Path, *, volume_size: int | None = None, by_reference: bool = False
+    ) -> None:
         super().__init__()
+        self.volumes = 0 if by_reference else None
+        self._volume_size = volume_size
+        self._in: dict[str, int] = {}  # path of payload: its volume
         self._place = place
         self._folder = place.with_name(f".{place.name}.partial-{os.getpid()}")
 
@@ -94,7 +140,6 @@ class FolderBag(Bag):
             raise ExportBlocked(f"{self._place} exists and is not empty; name a new folder")
         try:
             self._folder.mkdir(parents=True)
-            (self._folder / PAYLOAD).mkdir()
         except OSError as error:
             raise _explained(error, self._place) from error
         return self
@@ -106,24 +151,80 @@ class FolderBag(Bag):
         if isinstance(error, OSError):
             raise _explained(error, self._place) from error
 
-    def _keep(self, path: str, blocks: Iterator[bytes]) -> None:
-        file = self._folder / path
+    def lay_out(self, sizes: Sequence[tuple[str, int]]) -> list[int]:
+        """Fill one volume after the other with whole exhibits, in their order."""
+        if self._volume_size is None or self.volumes == 0:
+            return super().lay_out(sizes)
+        found, room = [1], self._volume_size
+        for number, size in sizes:
+            if size > self._volume_size:
+                raise ExportBlocked(
+                    f"{number} has {size} bytes, more than a volume of {self._volume_size} holds; "
+                    "name a larger size, or make the bundle by reference"
+                )
+            found.append(found[-1] + (size > room))
+            room = (self._volume_size if size > room else room) - size
+        if found[-1] == 1:
+            return super().lay_out(sizes)
+        self.volumes = found[-1]
+        return found[1:]
+
+    def _holds(self, volume: int, path: str) -> bool:
+        return self.volumes != 0 and self._in.get(path) == volume
+
+    def _keep(self, path: str, blocks: Iterator[bytes], volume: int) -> None:
+        if path.startswith(PAYLOAD):
+            self._in[path] = volume
+            if self.volumes == 0:
+                for _ in blocks:
+                    continue
+                return
+        elif self.volumes and not volume:  # it is in every volume: taken from the first at the end
+            volume = 1
+        file = self._volume(self._folder, volume) / path
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("xb") as out:
             for block in blocks:
                 out.write(block)
 
     def _settle(self) -> None:
+        for volume in range(2, (self.volumes or 0) + 1):
+            for path, *_ in self.files:
+                if not path.startswith(PAYLOAD):
+                    copy = self._volume(self._folder, volume) / path
+                    copy.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(self._volume(self._folder, 1) / path, copy)
+        for volume in range(1, self.volumes + 1) if self.volumes else (0,):
+            (self._volume(self._folder, volume) / PAYLOAD).mkdir(exist_ok=True)
         _sync(self._folder)
         self._folder.rename(self._place)
+
+    def seal(self, path: str, data: bytes) -> None:
+        """Write it beside its place, and give it its name when it is durable."""
+        try:
+            for volume in range(1, self.volumes + 1) if self.volumes else (0,):
+                file = self._volume(self._place, volume) / path
+                with file.with_name(f".{file.name}").open("xb") as out:
+                    out.write(data)
+                    out.flush()
+                    os.fsync(out.fileno())
+                Path(out.name).rename(file)
+                _sync(file.parent)
+        except OSError:
+            self.take_back()
+            raise
+
+    @staticmethod
+    def _volume(folder: Path, volume: int) -> Path:
+        return folder / f"volume-{volume}" if volume else folder
 
     def take_back(self) -> None:
         """Remove the folder from its place."""
         shutil.rmtree(self._place)
 
 
-def _manifest(lines: Iterable[tuple[str, str]]) -> bytes:
-    return "".join(f"{hexed}  {path}\n" for path, hexed in sorted(lines)).encode()
+def _manifest(lines: Iterable[tuple[str, str]]) -> str:
+    return "".join(f"{hexed}  {path}\n" for path, hexed in sorted(lines))
 
 
 def _sync(folder: Path) -> None:

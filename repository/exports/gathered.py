@@ -31,6 +31,8 @@ class Gathered:
     last_seq: dict[str, int]  # by exhibit
     said: Said  # what goes along of what the case team says of them
     left_out: list[tuple[str, str]]
+    # How many volumes (0: by reference) and in which each exhibit is; None: one bag has all.
+    volumes: tuple[int, tuple[int, ...]] | None = None
 
     @property
     def size(self) -> int:

@@ -43,7 +43,7 @@ def entries_about(
     outcome: str,
     *,
     reason: str | None = None,
-    manifest: str | None = None,
+    manifests: Sequence[str] = (),
     left_out: Sequence[tuple[str, str]] = (),
 ) -> list[Draft]:
     """Return the entries about a step: one for each exhibit, and then that of the house."""
@@ -62,8 +62,8 @@ def entries_about(
         house["detail"] = {"left_out": [what for what, _ in left_out]}
     every = [job.markings[one.id] for one in job.exhibits if one.id in job.markings]
     plain: dict[str, Any] = {"count": len(job.exhibits), **handling(every)}
-    if manifest is not None:
-        plain["outputs"] = [manifest]
+    if manifests:
+        plain["outputs"] = list(manifests)
     drafts = [
         Draft(
             job.act,

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import custody
+from custody.canonical import dumps
+from custody.entry import CustodyEntry
 from custody.ledger import checked_values
-from repository import software
+from repository import Repository, software
 from repository.exports.chosen import marking_words
 from repository.exports.gathered import Gathered
 from repository.exports.left_out import SECTIONS_LEFT_OUT
@@ -73,6 +75,7 @@ def _custody_json(found: Gathered) -> Iterator[bytes]:
         "v": 1,
         "request_id": found.job.request_id,
         "tree_size": found.size,
+        **({"volumes": found.volumes[0]} if found.volumes else {}),
         "exhibits": [
             {
                 "number": exhibit.number,
@@ -82,8 +85,9 @@ def _custody_json(found: Gathered) -> Iterator[bytes]:
                 "last_seq": found.last_seq[exhibit.id],
                 "registration": exhibit.registration,
                 "files": files,
+                **({"volume": found.volumes[1][place]} if found.volumes else {}),
             }
-            for exhibit, files in found.listed
+            for place, (exhibit, files) in enumerate(found.listed)
         ],
         "left_out": [{"what": what, "why": why} for what, why in left_out_of(found)],
     }
@@ -137,6 +141,22 @@ def verifier(_: Gathered) -> Iterator[TagFile]:
     """Yield the verifier, and words on what a reader does with and without it."""
     yield "verify.py", [(Path(custody.__file__).parent / "verify.py").read_bytes()]
     yield "VERIFY.txt", [VERIFY_TEXT.encode()]
+
+
+def closing_file(repo: Repository, opened: CustodyEntry, closed: CustodyEntry) -> tuple[str, bytes]:
+    """Return what closes a bundle: the house's two entries, proved in the tree that has both."""
+    proofs = repo.ledger.proofs([opened.index, closed.index], size=closed.index + 1)
+    told = {
+        name: {
+            "index": entry.index,
+            "body": entry.body.decode(),
+            "proof": str(proof),
+            "openings": {},
+        }
+        for name, entry, proof in zip(("opened", "closed"), (opened, closed), proofs, strict=True)
+    }
+    document = dumps({"v": 1, "kind": "bundle-closing", **told})
+    return "ledger/closing.json", document + b"\n"
 
 
 TAG_FILES: tuple[Maker, ...] = (report, entries, annotations, ledger_files, quoted, verifier)

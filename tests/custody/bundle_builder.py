@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
 ORIGIN = "log.example/custody"
 CHUNK = 1_048_576
+CLOSING = "ledger/closing.json"
 REQUEST = "0193d1f0-0000-7000-8000-00000000aaaa"
 SUBMISSION = "SUB-0193d1f0-0000-7000-8000-00000000bbbb"
 SALT = "00112233445566778899aabbccddeeff"
@@ -258,18 +259,51 @@ class World:
             path = root / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        _written[root] = self
         remake_manifests(root)
         return root
 
+    def closing(self, root: Path, *more, **changed):
+        """What stands in ledger/closing.json: entries in a tree that has the closing one too."""
+        outputs = ["sha256:" + sha256((root / "tagmanifest-sha256.txt").read_bytes()).hexdigest()]
+        last = len(self.bodies) - 1
+        fields = {
+            "v": 1, "id": uuid(last + 1), "at": "2026-11-20T22:26:54.123Z", "salt": SALT,
+            "type": "report_generated", "outcome": "done", "request_id": REQUEST,
+            "count": len(self.exhibits), "outputs": [*outputs, *more], **changed,
+        }  # fmt: skip
+        bodies = [*self.bodies, canonical(fields)]
+        leaves = [leaf_of(body.encode()) for body in bodies]
+        signed = checkpoint_body(leaves)
+        note = f"{signed}\n{self.log.line(signed)}"
+        opened, closed = (
+            {"index": n, "body": bodies[n], "proof": proof_text(n, leaves, note), "openings": {}}
+            for n in (last, last + 1)
+        )
+        return {"v": 1, "kind": "bundle-closing", "opened": opened, "closed": closed}
+
+
+_written: dict[Path, World] = {}  # by folder: whose keys they are that close it anew
+
 
 def remake_manifests(root: Path):
-    """List the bag as it is now: what someone does who changes a file and covers it up."""
+    """List the bag as it is now, and close it: who changes a file and covers it up with all keys.
+
+    So a test sees the claim that it is about; that nobody else can close it has tests of its own.
+    """
+    (root / CLOSING).unlink(missing_ok=True)
+    list_anew(root)
+    (root / CLOSING).write_text(canonical(_written[root].closing(root)) + "\n", newline="")
+
+
+def list_anew(root: Path):
+    """List the bag as it is now: what anybody can do who changes a file."""
     found = sorted(path for path in root.rglob("*") if path.is_file() and not path.is_symlink())
     names = [path.relative_to(root).as_posix() for path in found]
     for kind in ("sha256", "sha512"):
         payload = [name for name in names if name.startswith("data/")]
         write_manifest(root, f"manifest-{kind}.txt", payload, kind)
-    tags = [name for name in names if not name.startswith("data/")]
+    tags = [name for name in names if not name.startswith("data/") and name != CLOSING]
     tags = sorted(
         {*tags, "manifest-sha256.txt", "manifest-sha512.txt"} - {"tagmanifest-sha256.txt"}
     )

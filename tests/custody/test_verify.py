@@ -31,7 +31,9 @@ World, Signer, ORIGIN = builder.World, builder.Signer, builder.ORIGIN
 VECTORS = Path(__file__).parents[2].parent / "shared" / "vectors"
 shared = pytest.mark.skipif(not VECTORS.is_dir(), reason="../shared/vectors is not there")
 REFUSED = (verify.ParseError, ValueError)  # `verify_path` turns both into a failed claim
-REQUIRED = {"bag", "digests", "log-signature", "inclusion", "exhibit.seq"}
+REQUIRED = {
+    "bag", "digests", "log-signature", "inclusion", "exhibit.seq", "complete", "closing",
+}  # fmt: skip
 FEW = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -88,8 +90,10 @@ def test_a_good_bundle_passes_every_claim_that_can_be_made(bag, tmp_path, world)
         "log-signature",
         "inclusion",
         "exhibit.seq",
+        "complete",
         "registration",
         "openings",
+        "closing",
         "key-trusted",
         "witnesses",
         "time-stamps",
@@ -340,6 +344,161 @@ def test_each_manifest_counts(bag, manifest):
     assert "bag" in failed(bag)
 
 
+# --- The closing entry, and volumes ------------------------------------------------------------
+
+
+def test_a_bundle_that_was_never_closed_is_not_whole(bag):
+    (bag / builder.CLOSING).unlink()
+    assert outcomes(bag)["closing"] == "not-done"
+    assert verify.exit_code(verify.verify_path(bag, None)) == 3
+
+
+@pytest.mark.parametrize("name", ["custody-report.pdf", "VERIFY.txt", "verify.py", "bag-info.txt"])
+def test_what_no_entry_is_about_is_still_as_the_ledger_closed_it(bag, name):
+    """Whoever can change a file can list it anew; the ledger recorded the list."""
+    written(bag / name, (bag / name).read_bytes() + b" ")
+    builder.list_anew(bag)
+    assert failed(bag) == {"closing"}
+
+
+def test_what_was_left_out_cannot_be_told_otherwise(bag):
+    custody = json.loads((bag / "custody.json").read_text())
+    custody["left_out"].append({"what": "nothing", "why": "-"})
+    written(bag / "custody.json", custody)
+    builder.list_anew(bag)
+    assert failed(bag) == {"closing"}
+
+
+def _signed_by_another(world, bag):
+    return {**world.closing(bag), "closed": World(log=Signer(seed=7)).closing(bag)["closed"]}
+
+
+CLOSINGS = {
+    "another manifest": lambda w, b: w.closing(b, outputs=["sha256:" + "0" * 64]),
+    "more volumes than are told of": lambda w, b: w.closing(b, "sha256:" + "0" * 64),
+    "no outputs": lambda w, b: w.closing(b, outputs=[]),
+    "another request": lambda w, b: w.closing(b, request_id=builder.uuid(9)),
+    "another count": lambda w, b: w.closing(b, count=1),
+    "not done": lambda w, b: w.closing(b, outcome="aborted"),
+    "of another type": lambda w, b: w.closing(b, type="dissemination"),
+    "about an exhibit": lambda w, b: w.closing(b, exhibit={}),
+    "the two swapped": lambda w, b: {**(c := w.closing(b)), "opened": c["closed"]},
+    "closed before": lambda w, b: {**(c := w.closing(b)), "closed": c["opened"]},
+    "signed by another": _signed_by_another,
+    "more than it holds": lambda w, b: {**w.closing(b), "more": 1},
+    "an opening of its own": lambda w, b: {
+        **(c := w.closing(b)), "closed": {**c["closed"], "openings": {"x": {}}},
+    },
+    "a line that nobody knows": lambda w, b: {
+        **(c := w.closing(b)),
+        "closed": {**c["closed"], "proof": c["closed"]["proof"] + "\u2014 a AAAAAA==\n"},
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CLOSINGS)
+def test_a_closing_that_is_not_of_this_bundle_fails(bag, world, name):
+    text = builder.canonical(CLOSINGS[name](world, bag)) + "\n"
+    written(bag / builder.CLOSING, text.encode())
+    assert failed(bag) == {"closing"}
+
+
+def test_a_closing_is_laid_out_in_one_way(bag, world):
+    told = world.closing(bag)
+    for text in (builder.canonical(told), json.dumps(told) + "\n"):
+        written(bag / builder.CLOSING, text.encode())
+        assert failed(bag) == {"closing"}
+
+
+def test_a_folder_with_nothing_in_it_fails_the_bag(bag):
+    (bag / "more").mkdir()
+    assert failed(bag) == {"bag"}
+
+
+def test_a_manifest_is_laid_out_in_one_way(bag):
+    text = (bag / "tagmanifest-sha256.txt").read_text()
+    lines = text.splitlines(keepends=True)
+    for other in (text.replace("  ", " \t", 1), "".join([*lines[1:], lines[0]])):
+        written(bag / "tagmanifest-sha256.txt", other.encode())
+        assert "bag" in failed(bag)
+
+
+def volume(world, tmp_path, number, *, volumes=2):
+    """One volume of the exhibits of a world; the digests of all are in the closing entry."""
+    custody = world.custody()
+    custody["volumes"] = volumes
+    for place, exhibit in enumerate(custody["exhibits"], 1):
+        exhibit["volume"] = place if volumes else 0
+    bags = []
+    for place in range(1, max(volumes, 1) + 1):
+        bag = world.write(tmp_path / f"volume-{place}", custody)
+        for other, exhibit in enumerate(custody["exhibits"], 1):
+            if other != place or not volumes:
+                (bag / exhibit["files"][0]).unlink()
+        builder.list_anew(bag)
+        bags.append(bag)
+    outputs = [
+        "sha256:" + sha256((bag / "tagmanifest-sha256.txt").read_bytes()).hexdigest()
+        for bag in bags
+    ]
+    for bag in bags:
+        text = builder.canonical(world.closing(bag, outputs=outputs)) + "\n"
+        written(bag / builder.CLOSING, text.encode())
+    return bags[number - 1]
+
+
+def test_one_volume_is_not_the_whole_and_says_what_is_absent(world, tmp_path):
+    bag = volume(world, tmp_path, 1)
+    findings = verify.verify_path(bag, None)
+    assert not failed(bag)
+    assert verify.exit_code(findings) == 3
+    [said] = [found for found in findings if found.claim == "complete"]
+    assert (said.outcome, said.detail) == (
+        "not-done",
+        "volume 1 of 2; 1 exhibits are not here (--payload DIR): KRN-000002 (volume 2)",
+    )
+    assert {one.claim: one.detail for one in findings}["registration"].startswith("1 files")
+
+
+def test_volumes_together_are_the_whole(world, tmp_path):
+    bag = volume(world, tmp_path, 2)
+    findings = verify.verify_path(bag, None, (), (tmp_path / "volume-1",))
+    assert verify.exit_code(findings) == 0
+    assert {one.claim: one.detail for one in findings}["registration"].startswith("2 files")
+
+
+@pytest.mark.parametrize("name", ["KRN-000001.bin", "as it was called.jpg"])
+def test_a_bundle_by_reference_verifies_what_comes_on_other_disks(world, tmp_path, name):
+    bag, disk = volume(world, tmp_path, 1, volumes=0), tmp_path / "disk" / "deep"
+    assert outcomes(bag)["complete"] == "not-done"
+    disk.mkdir(parents=True)
+    written(disk / name, b"evidence")
+    findings = verify.verify_path(bag, None, (), (tmp_path / "disk",))
+    assert verify.exit_code(findings) == 3
+    written(disk / "KRN-000002.bin", b"second")
+    assert verify.exit_code(verify.verify_path(bag, None, (), (tmp_path / "disk",))) == 0
+    written(disk / "KRN-000002.bin", b"Second")
+    findings = verify.verify_path(bag, None, (), (tmp_path / "disk",))
+    assert [one.claim for one in findings if one.outcome == "fail"] == ["registration"]
+
+
+def test_an_exhibit_is_missing_where_no_volume_can_have_it(world, tmp_path):
+    bag = volume(world, tmp_path, 1)
+    (bag / "data" / "KRN-000001.bin").rename(bag / "data" / "KRN-000002.bin")
+    builder.remake_manifests(bag)
+    assert failed(bag) >= {"registration", "closing"}
+    whole = world.write(tmp_path / "whole")
+    (whole / "data" / "KRN-000001.bin").unlink()
+    builder.remake_manifests(whole)
+    assert failed(whole) == {"complete", "registration"}
+    assert verify.main([str(whole), "--payload", str(bag)]) == 1
+
+
+def test_where_the_rest_is_must_be_a_folder(bag, tmp_path):
+    with pytest.raises(verify.WrongUse):
+        verify.verify_path(bag, None, (), (tmp_path / "nowhere",))
+
+
 # --- Entries -----------------------------------------------------------------------------------
 
 
@@ -382,7 +541,7 @@ def _short(text):
 CHANGES = {
     "wrong index": (lambda c: c["entries"][4].update(index=400), {"inclusion"}),
     "tree size": (lambda c: c.update(tree_size=9), {"inclusion", "exhibit.seq"}),
-    "request": (lambda c: c.update(request_id=builder.uuid(9)), {"exhibit.seq"}),
+    "request": (lambda c: c.update(request_id=builder.uuid(9)), {"exhibit.seq", "closing"}),
     "number": (
         lambda c: c["exhibits"][0].update(number="KRN-000009"),
         {"exhibit.seq", "registration"},
@@ -399,8 +558,8 @@ CHANGES = {
     ),
     "last_seq": (lambda c: c["exhibits"][0].update(last_seq=2**53 - 1), {"exhibit.seq"}),
     "last_seq true": (lambda c: c["exhibits"][0].update(last_seq=True), {"exhibit.seq"}),
-    "exhibit twice": (lambda c: c["exhibits"].append(c["exhibits"][0]), {"exhibit.seq"}),
-    "exhibit hidden": (lambda c: c["exhibits"].pop(), {"exhibit.seq", "registration"}),
+    "exhibit twice": (lambda c: c["exhibits"].append(c["exhibits"][0]), {"exhibit.seq", "closing"}),
+    "exhibit hidden": (lambda c: c["exhibits"].pop(), {"exhibit.seq", "registration", "closing"}),
     "no files": (lambda c: c["exhibits"][0].update(files=[]), {"registration"}),
     "files swapped": (
         lambda c: c["exhibits"][0].update(files=["data/KRN-000002.bin"]),
@@ -1230,7 +1389,7 @@ def test_the_last_entry_is_this_export_s_entry_of_the_house(tmp_path, name):
 
 def test_the_entry_of_the_house_may_not_be_left_out(world, tmp_path):
     bag = with_custody(world, tmp_path, lambda custody: custody["entries"].pop())
-    assert failed(bag) == {"exhibit.seq"}
+    assert failed(bag) == {"exhibit.seq", "closing"}
 
 
 def test_no_other_entry_is_one_of_the_house(world, tmp_path):
@@ -1245,7 +1404,7 @@ def test_the_entry_of_the_house_is_the_last_of_the_tree(tmp_path):
     world.sign()
     custody = world.custody()
     custody["entries"][-1] = world.entry(len(world.bodies) - 2)
-    assert failed(world.write(tmp_path / "bag", custody)) == {"exhibit.seq"}
+    assert failed(world.write(tmp_path / "bag", custody)) == {"exhibit.seq", "closing"}
 
 
 # --- Receipts completed later -------------------------------------------------------------------

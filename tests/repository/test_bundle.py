@@ -1,0 +1,153 @@
+"""A court bundle: closed by the ledger, in volumes, by reference, and what strangers make of it."""
+
+import json
+import shutil
+from pathlib import Path
+
+import bagit
+import pytest
+
+from custody import verify
+from repository.exports.bag import FolderBag
+from tests.house import House, own_house
+
+CONTENTS = {"a.bin": b"a" * 700, "b.bin": b"b" * 600, "c.bin": b"c" * 300, "empty.bin": b""}
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory):
+    with own_house(tmp_path_factory.mktemp("house")) as found:
+        files = tmp_path_factory.mktemp("files")
+        for name, content in CONTENTS.items():
+            (files / name).write_bytes(content)
+            found.ingest(files / name)
+        yield found
+
+
+def exported(house: House, place: Path, *words: object, code: int = 0) -> Path:
+    said = house.evidence("export", "--case", "KRN", "--purpose", "court", "--out", place, *words)
+    assert said.code == code, said.err
+    return place
+
+
+def claims(bundle: Path, *payload: Path) -> dict[str, verify.Finding]:
+    return {one.claim: one for one in verify.verify_path(bundle, None, payload=payload)}
+
+
+@pytest.fixture(scope="module")
+def whole(house, tmp_path_factory):
+    return exported(house, tmp_path_factory.mktemp("whole") / "bundle")
+
+
+@pytest.fixture(scope="module")
+def volumes(house, tmp_path_factory):
+    place = tmp_path_factory.mktemp("volumes") / "bundle"
+    return sorted(exported(house, place, "--volume-size", "1kB").iterdir())
+
+
+def test_a_bundle_is_closed_by_the_entry_that_names_its_tag_manifest(house, whole):
+    found = claims(whole)
+    assert found["closing"].outcome == "pass"
+    assert found["complete"].detail == "4 exhibits are here"
+    assert "KRN-000001 1-" in found["exhibit.seq"].detail
+    closing = json.loads((whole / verify.CLOSING).read_text())
+    bodies = [entry.body.decode() for entry in house.entries()]
+    assert bodies[closing["closed"]["index"]] == closing["closed"]["body"]
+
+
+def test_who_lists_a_changed_file_anew_cannot_close_the_bundle(whole, tmp_path):
+    bundle = Path(shutil.copytree(whole, tmp_path / "bundle"))
+    custody = json.loads((bundle / "custody.json").read_text())
+    custody["left_out"] = []
+    (bundle / "custody.json").write_text(json.dumps(custody))
+    bagit.Bag(str(bundle)).save(manifests=True)
+    text = (bundle / verify.TAGS).read_text().splitlines(keepends=True)
+    text = [line.replace(" ", "  ", 1) if "  " not in line else line for line in text]
+    kept = [line for line in text if verify.CLOSING not in line]
+    (bundle / verify.TAGS).write_text("".join(sorted(kept, key=lambda one: one[66:])))
+    assert claims(bundle)["closing"].outcome == "fail"
+
+
+def test_volumes_hold_whole_exhibits_in_their_order(volumes):
+    assert [one.name for one in volumes] == ["volume-1", "volume-2"]
+    names = [sorted(path.name for path in (one / "data").iterdir()) for one in volumes]
+    assert names == [
+        ["KRN-000001.bin"],
+        ["KRN-000002.bin", "KRN-000003.bin", "KRN-000004.bin"],
+    ]
+    assert "Bag-Count: 2 of 2\n" in (volumes[1] / "bag-info.txt").read_text()
+    first, second = ((one / "custody.json").read_bytes() for one in volumes)
+    assert first == second
+
+
+def test_each_volume_is_a_bag_and_tells_what_is_in_the_others(volumes, capsys):
+    for place, other in ((0, 1), (1, 0)):
+        assert bagit.Bag(str(volumes[place])).is_valid()
+        found = claims(volumes[place])
+        assert found["complete"].outcome == "not-done"
+        assert f"(volume {other + 1})" in found["complete"].detail
+        assert {one.outcome for one in found.values()} == {"pass", "not-done"}
+        assert verify.main([str(volumes[place])]) == 3
+        assert verify.main([str(volumes[place]), "--payload", str(volumes[other])]) == 0
+    assert "were found with --payload" in capsys.readouterr().out
+
+
+def test_a_volume_of_another_export_is_not_one_of_these(house, volumes, tmp_path):
+    later = exported(house, tmp_path / "later", "--volume-size", "1kB")
+    (bundle,) = [Path(shutil.copytree(volumes[0], tmp_path / "bundle"))]
+    shutil.copy(later / "volume-1" / verify.CLOSING, bundle / verify.CLOSING)
+    assert claims(bundle)["closing"].outcome == "fail"
+
+
+def test_a_size_that_holds_everything_makes_one_bag(house, tmp_path):
+    place = exported(house, tmp_path / "bundle", "--volume-size", "1GB")
+    assert verify.exit_code(verify.verify_path(place, None)) == 0
+    assert "volumes" not in json.loads((place / "custody.json").read_text())
+
+
+@pytest.mark.parametrize("size", ["650B", "0", "much", "-1"])
+def test_an_exhibit_larger_than_a_volume_stops_the_export(house, tmp_path, size):
+    before = len(house.entries())
+    exported(house, tmp_path / "bundle", "--volume-size", size, code=2)
+    assert list(tmp_path.iterdir()) == []
+    if size == "650B":
+        assert house.last("report_generated")["outcome"] == "aborted"
+    else:
+        assert len(house.entries()) == before
+
+
+def test_by_reference_all_proofs_go_and_no_bytes(house, tmp_path):
+    place = exported(house, tmp_path / "bundle", "--by-reference")
+    assert list((place / "data").iterdir()) == []
+    assert bagit.Bag(str(place)).is_valid()
+    assert claims(place)["complete"].outcome == "not-done"
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    for name, content in CONTENTS.items():
+        (disk / name).write_bytes(content)  # under the names they had
+    assert verify.main([str(place), "--payload", str(disk)]) == 0
+    (disk / "KRN-000002.bin").write_bytes(b"another")
+    said = house.evidence("verify", place, "--payload", disk)
+    assert said.code == 1
+    assert "KRN-000002.bin is not what was registered" in said.out
+
+
+def test_a_disk_that_is_full_at_the_very_end_leaves_nothing_that_looks_complete(
+    house, tmp_path, monkeypatch
+):
+    def full(self: FolderBag, *_: object) -> None:
+        self.take_back()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(FolderBag, "seal", full)
+    exported(house, tmp_path / "bundle", code=3)
+    assert list(tmp_path.iterdir()) == []
+    assert house.last("report_generated")["outcome"] == "aborted"
+
+
+def test_an_export_that_was_killed_before_its_end_is_not_whole(house, whole, tmp_path):
+    bundle = Path(shutil.copytree(whole, tmp_path / "bundle"))
+    (bundle / verify.CLOSING).unlink()
+    said = house.evidence("verify", bundle)
+    assert said.code == 3
+    assert "the export did not end" in said.out
