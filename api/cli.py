@@ -32,6 +32,7 @@ COMMANDS = {
         "copies": ("copies", "own-marking"),
         "annotating": ("note", "tag", "assess", "annotation", "selection"),
         "court": ("verify", "export", "import"),
+        "status": ("status",),
         "store": ("store", "erase"),
         "ledger": ("ledger",),
         "rules": ("mark", "unseal", "reveal", "approval", "disclose", "access-log"),

@@ -80,7 +80,7 @@ def serve(ctx: Context, host: str, port: int, tls: bool) -> None:
     )
     settings = ctx.settings
     ctx.close()
-    counter = metrics.start(counted) if counted else None
+    counter = metrics.start(counted, ctx.settings) if counted else None
     beside = [sys.executable, "-P", "-m", "api.cli", "--data", str(settings.data)]
     if ctx.settings_file:
         beside += ["--config", str(ctx.settings_file.absolute())]

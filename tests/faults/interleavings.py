@@ -33,6 +33,7 @@ from tests.house import CODE, House, make_house
 from tests.postgres import fresh_database, shared_server
 
 MOTIVE = "interleaved"
+RACED = 20  # rounds about one exhibit: an export has all its history, which grows with each
 _BY_RULE = frozenset({"access-denied", "unknown-exhibit", "release-ended"})
 
 
@@ -93,16 +94,25 @@ def rounds_in(house: House, folder: Path, rounds: int, seed: int) -> Judged:
         ("owner", "submitter", "NCB"), ("reader", "analyst", None),
     ):  # fmt: skip
         new_person(repo, custodian, name=name, role=role, organisation=organisation)
-    (folder / "a.bin").write_bytes(bytes(3 << 20))
-    number = house.ingest(folder / "a.bin")[0]["exhibit"]
-    said = house.evidence("mark", number, "--owner", "NCB", "--handling", "H2", "--motive", MOTIVE)
-    assert said.code == 0, said.err
     found = Judged(rounds)
     draw = random.Random(seed)
+    numbers: list[str] = []
     for n in range(rounds):
-        _round(house, folder / f"bundle-{n}", number, random.Random(draw.random()), found)
-    _whole(house, number, found)
+        if n % RACED == 0:
+            numbers.append(_owned(house, folder / f"{n}.bin", n.to_bytes(4) * (3 << 18)))
+        _round(house, folder / f"bundle-{n}", numbers[-1], random.Random(draw.random()), found)
+    for number in numbers:
+        _whole(house, number, found)
     return found
+
+
+def _owned(house: House, path: Path, content: bytes) -> str:
+    """Return the number of a new exhibit that leaves only with its owner's consent."""
+    path.write_bytes(content)
+    number: str = house.ingest(path)[0]["exhibit"]
+    said = house.evidence("mark", number, "--owner", "NCB", "--handling", "H2", "--motive", MOTIVE)
+    assert said.code == 0, said.err
+    return number
 
 
 def _round(house: House, place: Path, number: str, draw: random.Random, found: Judged) -> None:
