@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
@@ -189,6 +189,33 @@ class Settings(BaseSettings):
     )
     tsa_roots_file: Path | None = Field(
         None, description="PEM file of the roots that time-stamps must lead to."
+    )
+
+    report_signer_uri: str = Field(
+        "",
+        description="Whose signature custody reports carry: `file:///path` of a key (PKCS #12, or "
+        "PEM), or `pkcs11:token=T;object=LABEL?module-path=/path/module.so`; empty: none.",
+    )
+    report_passphrase_file: Path | None = Field(
+        None, description="File with the passphrase of that key, or the PIN of its token."
+    )
+    report_certificate_file: Path | None = Field(
+        None,
+        description="PEM file of that key's certificate and its chain up to the root; a PKCS #12 "
+        "file may bring them itself.",
+    )
+    report_revocation_hosts: tuple[str, ...] = Field(
+        (),
+        description="Hosts that may be asked whether a certificate was revoked (OCSP, CRL); where "
+        "a certificate names another, it is not asked.",
+    )
+    report_crl_files: tuple[Path, ...] = Field(
+        (), description="CRLs (DER or PEM) that were brought by hand, renewed before they end."
+    )
+    report_signature_required: Literal["none", "B-B", "B-T", "B-LTA"] = Field(
+        "none",
+        description="The level of signature without which no bundle is made; below it, the export "
+        "goes on and says what is lacking.",
     )
 
     tls: bool = Field(

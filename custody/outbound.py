@@ -1,7 +1,7 @@
-"""One small HTTP POST to a configured host: bounded in time and size, no redirects, no proxies.
+"""One HTTP exchange with a configured host: bounded in time and size, no redirects, no proxies.
 
-Witnesses and time-stamping authorities are asked with it. Its deadline is for the whole exchange:
-a server that sends a byte now and then holds nobody.
+Witnesses, time-stamping authorities and those who say what was revoked are asked with it. Its
+deadline is for the whole exchange: a server that sends a byte now and then holds nobody.
 """
 
 import http.client
@@ -37,6 +37,26 @@ def post(url: str, body: bytes, *, content_type: str, timeout: float) -> Answer:
     Raises:
         HostUnavailable: no connection, no whole answer in time, or one of more than 64 KiB.
     """
+    return _exchange("POST", url, body, {"Content-Type": content_type}, MAX_ANSWER, timeout)
+
+
+def get(url: str, *, limit: int, timeout: float) -> Answer:
+    """Fetch what stands at an address.
+
+    Args:
+        url: an http or https address.
+        limit: bytes that it may have.
+        timeout: seconds for the whole exchange.
+
+    Raises:
+        HostUnavailable: no connection, no whole answer in time, or a longer one.
+    """
+    return _exchange("GET", url, None, {}, limit, timeout)
+
+
+def _exchange(
+    method: str, url: str, body: bytes | None, headers: dict[str, str], limit: int, timeout: float
+) -> Answer:
     parts = urlsplit(url)
     try:
         port = parts.port
@@ -52,11 +72,11 @@ def post(url: str, body: bytes, *, content_type: str, timeout: float) -> Answer:
     alarm.daemon = True
     alarm.start()
     try:
-        connection.request("POST", path, body, {"Content-Type": content_type})
+        connection.request(method, path, body, headers)
         response = connection.getresponse()
-        found = response.read(MAX_ANSWER + 1)
+        found = response.read(limit + 1)
         kind = (response.getheader("Content-Type") or "").partition(";")[0].strip().lower()
-        short = response.length is not None and response.length > 0 and len(found) <= MAX_ANSWER
+        short = response.length is not None and response.length > 0 and len(found) <= limit
     except (OSError, http.client.HTTPException, ValueError) as error:
         said = str(error) if isinstance(error, OSError) else "its answer is not HTTP"
         said = "no whole answer in time" if expired.is_set() else said
@@ -66,8 +86,8 @@ def post(url: str, body: bytes, *, content_type: str, timeout: float) -> Answer:
         connection.close()
     if short:
         raise HostUnavailable(f"{parts.hostname}: the answer was cut")
-    if len(found) > MAX_ANSWER:
-        raise HostUnavailable(f"{parts.hostname}: the answer is longer than 64 KiB")
+    if len(found) > limit:
+        raise HostUnavailable(f"{parts.hostname}: the answer is longer than {limit >> 10} KiB")
     return Answer(response.status, kind, found)
 
 

@@ -383,6 +383,12 @@ class ExportBlocked(RepositoryError):
     code = "export-blocked"
 
 
+class SignatureUnavailable(RepositoryError):
+    """The signature that the settings demand cannot be made now; nothing was handed out."""
+
+    code = "signature-unavailable"
+
+
 class ExportNotReady(RepositoryError):
     """The export is still being made."""
 

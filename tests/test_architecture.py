@@ -25,6 +25,8 @@ ONE_HOME = {  # a heavy or dangerous dependency is imported in one place
     "pylibmagic": ("ingest/identify.py",),
     "typst": ("repository/exports/pdf.py",),
     "segno": ("repository/exports/pdf.py",),
+    "pyhanko": ("repository/exports/pades/",),
+    "pyhanko_certvalidator": ("repository/exports/pades/",),
     "PIL": ("api/demo_pictures.py", "api/demo_samples.py", "ingest/readers/pixels.py"),
     "pillow_heif": ("ingest/readers/pixels.py",),
     "pdqhash": ("ingest/readers/pixels.py",),
