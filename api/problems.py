@@ -95,6 +95,7 @@ STATUSES: dict[str, int] = {
     "sign-in-refused": 401,
     "step-up-required": 401,
     "export-blocked": 409,
+    "signature-unavailable": 503,
     "export-not-ready": 409,
     "export-ended": 410,
     "unknown-export": 404,

@@ -308,7 +308,8 @@ TRANSFER_REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
     ),
     ("get", f"{_V1}/transfers/{{transfer}}/bundle"): (
         "not-found", "unknown-transfer", "transfer-answered", "export-blocked", "exhibit-erased",
-        "glyph-missing", "render-failed", "bad-opening", "no-such-object", "step-up-required",
+        "glyph-missing", "render-failed", "signature-unavailable", "bad-opening",
+        "no-such-object", "step-up-required",
         "release-ended", "access-denied",
     ),
     ("post", f"{_V1}/transfers/receipts"): (

@@ -1,6 +1,6 @@
 """Who vouches for a custodian's signature: an authority with its OCSP responder and CRLs."""
 
-import datetime
+import datetime as dt
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 from tests.witnesses import serving
 
-DAY = datetime.timedelta(days=1)
+DAY = dt.timedelta(days=1)
 PASSPHRASE = b"a passphrase"
 
 
@@ -30,7 +30,7 @@ class Vouching:
     url: str = "http://127.0.0.1:1"
 
     def __post_init__(self):
-        self.at = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+        self.at = dt.datetime.now(dt.UTC).replace(microsecond=0)
         self.root = self._certificate("Root of custodians", self.key.public_key(), ca=True)
 
     def give(self, name="A. Custodian", key=None, days=30):
@@ -63,9 +63,7 @@ class Vouching:
         for serial in self.revoked:
             one = x509.RevokedCertificateBuilder().serial_number(serial)
             made = made.add_revoked_certificate(one.revocation_date(self.at - DAY).build())
-        return made.sign(key or self.key, hashes.SHA256()).public_bytes(
-            serialization.Encoding.DER
-        )
+        return made.sign(key or self.key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
     @contextmanager
     def serving(self):
@@ -110,7 +108,7 @@ class Vouching:
             .public_key(public)
             .serial_number(x509.random_serial_number())
             .not_valid_before(self.at - 2 * DAY)
-            .not_valid_after(self.at + datetime.timedelta(days=3650 if ca else days))
+            .not_valid_after(self.at + dt.timedelta(days=3650 if ca else days))
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
             .add_extension(own, critical=False)
             .add_extension(

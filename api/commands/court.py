@@ -25,6 +25,7 @@ from repository.copies import uncopied
 from repository.errors import BadRequest, StoreError
 from repository.exports import export as make_bundle
 from repository.exports.bag import FolderBag
+from repository.exports.signatures import check_bundle
 from repository.fixity import before, check_all, check_objects, count_after, open_run
 from repository.ledger_mirror import publish, published
 from repository.naming import shown, split_number
@@ -43,10 +44,13 @@ from repository.unwraps import check_unwraps
               metavar="FILE", help="A receipt in someone's hand.")  # fmt: skip
 @click.option("--payload", multiple=True, type=click.Path(path_type=Path, file_okay=False),
               metavar="DIR", help="Where exhibits are that a bundle has not itself.")  # fmt: skip
+@click.option("--signer-roots", type=click.Path(path_type=Path), metavar="FILE",
+              help="Who vouches for the custodians that sign reports (PEM).")  # fmt: skip
 @pass_context
 def verify(
     ctx: Context,
     subjects: tuple[str, ...],
+    signer_roots: Path | None,
     ledger: bool,
     objects: bool,
     unwraps: bool,
@@ -62,7 +66,7 @@ def verify(
     exhibits = [subject for subject in subjects if split_number(subject) is not None]
     findings: list[Finding] = []
     for bundle in bundles:
-        findings += _bundle(bundle, payload)
+        findings += _bundle(bundle, payload, signer_roots)
     chosen = bool(ledger or objects or unwraps or checkpoints or receipts or subjects)
     if exhibits or objects or ledger or checkpoints or receipts or not chosen:
         findings += _repository(
@@ -79,13 +83,14 @@ def verify(
     _report(ctx, findings)
 
 
-def _bundle(bundle: Path, payload: tuple[Path, ...]) -> list[Finding]:
+def _bundle(bundle: Path, payload: tuple[Path, ...], signer_roots: Path | None) -> list[Finding]:
     if not bundle.exists():
         raise BadRequest(f"{shown(bundle)} is neither an exhibit nor a bundle")
-    return [
+    found = [
         Finding(found.claim, str(bundle), found.outcome, found.detail)
         for found in offline.verify_path(bundle, None, payload=payload)
     ]
+    return [*found, *check_bundle(bundle, signer_roots)]
 
 
 def _repository(
@@ -227,6 +232,8 @@ OPTIONAL = frozenset(
         "key-trusted",
         "witnesses",
         "time-stamps",
+        "signature",
+        "signer-trusted",
         "intake",
     }
 )

@@ -22,6 +22,7 @@ from repository.errors import (
     DiskFull,
     ExportBlocked,
     KeyUnavailable,
+    SignatureUnavailable,
     StoreError,
     UnknownExport,
 )
@@ -39,7 +40,13 @@ from repository.stated import for_recipient, stated_purpose
 from repository.stores import STAGING
 
 MAX_RECIPIENT = 500
-_LATER = (StoreError, KeyUnavailable, DiskFull, CustodyError)  # not the fault of what was asked
+_LATER = (
+    StoreError,
+    KeyUnavailable,
+    DiskFull,
+    SignatureUnavailable,
+    CustodyError,
+)  # not the fault of what was asked
 
 
 def ask(

@@ -4,7 +4,8 @@ The files beside the exhibits (`tag_files`) are made of this alone.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from custody.checkpoint import SignedCheckpoint
 from custody.commitment import Opening
@@ -33,6 +34,7 @@ class Gathered:
     left_out: list[tuple[str, str]]
     # How many volumes (0: by reference) and in which each exhibit is; None: one bag has all.
     volumes: tuple[int, tuple[int, ...]] | None = None
+    documents: list[dict[str, Any]] = field(default_factory=list)  # what was signed, and as what
 
     @property
     def size(self) -> int:

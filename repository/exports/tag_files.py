@@ -16,9 +16,12 @@ from repository.exports.chosen import marking_words
 from repository.exports.gathered import Gathered
 from repository.exports.left_out import SECTIONS_LEFT_OUT
 from repository.exports.said import FILE as SAID
+from repository.exports.signatures import documents, signed_document
 from repository.exports.verify_text import VERIFY_TEXT
 from repository.publication import policy_text, status, trust_file
 from repository.quoted import quoted_document
+
+REPORT = "custody-report.pdf"
 
 TagFile = tuple[str, Iterable[bytes]]  # its path in the bag, and its blocks, used up at once
 
@@ -61,7 +64,7 @@ def report(found: Gathered) -> Iterator[TagFile]:
         found.left_out,  # the report names its own sections that are lacking
         [(path, f"sha256:{hexed}", size) for path, hexed, size in found.payload],
     )
-    yield "custody-report.pdf", [render(composed)]
+    yield REPORT, [signed_document(found, REPORT, render(composed))]
 
 
 def entries(found: Gathered) -> Iterator[TagFile]:
@@ -159,7 +162,9 @@ def closing_file(repo: Repository, opened: CustodyEntry, closed: CustodyEntry) -
     return "ledger/closing.json", document + b"\n"
 
 
-TAG_FILES: tuple[Maker, ...] = (report, entries, annotations, ledger_files, quoted, verifier)
+TAG_FILES: tuple[Maker, ...] = (
+    report, entries, annotations, ledger_files, quoted, verifier, documents,
+)  # fmt: skip
 
 
 def _json(value: object) -> str:

@@ -10,6 +10,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from pathlib import Path
 
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
@@ -82,22 +83,20 @@ def _check(
     if set(names) - {SIGNATURE, TIME_STAMP}:
         found.wrong.append(f"there are other signature fields than ours: {', '.join(names)}")
     own = signatures[0]
-    _signature(own, roots, found)
+    dated = _signature(own, roots, found)
     for stamp in stamps:
         _stamp(stamp, roots, found)
     _coverage(reader, own, stamps, len(pdf), found)
     _before(pdf, own, unsigned, found)
-    if stamps:
-        found.level = "B-LTA" if "/DSS" in reader.root else "B-T"
-    elif own.attached_timestamp_data is not None:
-        found.level = "B-T"
-    else:
-        found.level = "B-B"
+    found.level = "B-T" if dated else "B-B"
+    if dated and stamps and "/DSS" in reader.root:
+        found.level = "B-LTA"
 
 
 def _signature(
     own: EmbeddedPdfSignature, roots: Sequence[x509.Certificate], found: Verdict
-) -> None:
+) -> bool:
+    """Judge the signature; return whether a time-stamp is over it."""
     status = validate_pdf_signature(own, _context(roots))
     found.signer = own.signer_cert.subject.human_friendly
     found.certificate = f"sha256:{own.signer_cert.sha256.hex()}"
@@ -113,6 +112,10 @@ def _signature(
         found.wrong.append("the document was changed after it was signed")
     if status.docmdp_ok is not True:
         found.wrong.append("what came after the signature is more than it allows")
+    dated = status.timestamp_validity
+    if dated is not None and not (dated.intact and dated.valid):
+        found.wrong.append("the time-stamp over the signature is of another one")
+    return dated is not None
 
 
 def _stamp(stamp: EmbeddedPdfSignature, roots: Sequence[x509.Certificate], found: Verdict) -> None:
@@ -168,3 +171,12 @@ def _context(roots: Sequence[x509.Certificate]) -> ValidationContext:
 def as_asn1(certificate: x509.Certificate) -> asn1_x509.Certificate:
     """Return a certificate as pyHanko takes it."""
     return asn1_x509.Certificate.load(certificate.public_bytes(Encoding.DER))
+
+
+def read_roots(file: Path) -> list[x509.Certificate]:
+    """Return the certificates of a PEM file.
+
+    Raises:
+        ValueError, OSError: there are none, or it cannot be read.
+    """
+    return x509.load_pem_x509_certificates(file.read_bytes())

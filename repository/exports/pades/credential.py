@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 from asn1crypto import keys as asn1_keys
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -27,8 +28,7 @@ from custody.errors import SignerUnavailable
 from custody.hardware import place_of, session_on, unavailable
 from repository.errors import SignatureUnavailable
 from repository.exports.pades.check import as_asn1
-
-SETTING = "report_signer_uri"
+from repository.exports.signatures import SETTING
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +131,8 @@ def _in_module(uri: str, passphrase: bytes, certificates: Sequence[x509.Certific
             signing_cert=as_asn1(certificate),
             ca_chain=[as_asn1(one) for one in chain],
             embed_roots=False,
+            # Many modules sign digests of elliptic curves alone; they are made here then.
+            use_raw_mechanism=isinstance(certificate.public_key(), ec.EllipticCurvePublicKey),
         )
     except Exception as error:
         raise unavailable(place, error) from error

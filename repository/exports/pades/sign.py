@@ -7,7 +7,6 @@ behind the document: its first bytes stay those that were rendered, to the byte.
 
 import asyncio
 import io
-from dataclasses import dataclass
 from hashlib import sha256
 from urllib.parse import urlsplit
 
@@ -32,94 +31,42 @@ from pyhanko_certvalidator.errors import (
 )
 
 from custody import timestamp
-from custody.errors import CustodyError
+from custody.errors import EvidenceError
 from repository import Repository
 from repository.errors import SignatureUnavailable
 from repository.exports.pades.check import as_asn1, check
-from repository.exports.pades.credential import SETTING, Credential, open_credential
+from repository.exports.pades.credential import Credential, open_credential
 from repository.exports.pades.field import SIGNATURE, TIME_STAMP, add_fields
 from repository.exports.pades.revocation import Asking, crls_of
+from repository.exports.signatures import Signed, unsigned
 
-LEVELS = ("none", "B-B", "B-T", "B-LTA")
-WHAT = {
-    "none": "an electronic signature of {name}",
-    "B-B": "a time-stamp over the signature of {name}, and what says that no certificate of it "
-    "was revoked",
-    "B-T": "what says that no certificate behind the signature of {name} was revoked, and a "
-    "time-stamp over it",
-}
 # What says that nothing was revoked stands in the signature's own revision: one that follows has
 # nothing but the last time-stamp.
 _TOGETHER = DSSContentSettings(
     include_vri=False, placement=SigDSSPlacementPreference.TOGETHER_WITH_SIGNATURE
 )
 _FAILURES = (
-    SigningError, TimestampRequestError, ValidationError, PathError, PdfError, CustodyError,
+    SigningError, TimestampRequestError, ValidationError, PathError, PdfError, EvidenceError,
     OSError, ValueError,
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Signed:
-    """A document as it goes out: its level, who signed, and the bytes that were signed."""
-
-    pdf: bytes
-    level: str
-    size: int  # of the document before its signature: the first bytes of `pdf`
-    sha256: str  # of those
-    signer: str | None
-    certificate: str | None  # its fingerprint
-    problems: tuple[str, ...]
-
-    def lacking(self, name: str) -> list[tuple[str, str]]:
-        """Return what is left out of the signature, and why; nothing at the highest level."""
-        if self.level == LEVELS[-1]:
-            return []
-        why = "; ".join(self.problems)
-        return [(WHAT[self.level].format(name=name), why)]
-
-    def to_json(self) -> dict[str, object]:
-        """Return what the bundle tells about it."""
-        return {
-            "signature": self.level,
-            "signer": self.signer,
-            "certificate": self.certificate,
-            "unsigned": {"sha256": self.sha256, "size": self.size},
-        }
 
 
 def sign(repo: Repository, pdf: bytes, *, reason: str) -> Signed:
     """Return a document with the custodian's signature, as `report_signer_uri` names it.
 
+    Without any if its key cannot be used; `problems` says why.
+
     Args:
         repo: the repository.
         pdf: the document.
         reason: why it is signed, in words; part of the signature.
-
-    Raises:
-        SignatureUnavailable: a lower level was reached than `report_signature_required`, or the
-            certificate was revoked.
     """
-    settings = repo.settings
-    found: Signed | None = None
     problems: list[str] = []
-    if not settings.report_signer_uri:
-        problems.append(f"no certificate is configured ({SETTING})")
-    else:
-        try:
-            credential = open_credential(settings, repo.clock())
-            found = _highest(repo, pdf, credential, reason, problems)
-        except SignatureUnavailable as error:
-            problems.append(str(error))
-    if found is None:
-        found = _signed(pdf, pdf, "none", None, problems)
-    needed = settings.report_signature_required
-    if LEVELS.index(found.level) < LEVELS.index(needed):
-        raise SignatureUnavailable(
-            f"report_signature_required is {needed}, and only {found.level} could be reached: "
-            + "; ".join(found.problems)
-        )
-    return found
+    try:
+        credential = open_credential(repo.settings, repo.clock())
+        return _highest(repo, pdf, credential, reason, problems)
+    except SignatureUnavailable as error:
+        return unsigned(pdf, (*problems, str(error)))
 
 
 def _highest(
@@ -185,17 +132,15 @@ def _made(
 
 
 def _signed(
-    pdf: bytes, made: bytes, level: str, credential: Credential | None, problems: list[str]
+    pdf: bytes, made: bytes, level: str, credential: Credential, problems: list[str]
 ) -> Signed:
+    """Return what was made, once our own check has found nothing wrong with it."""
     digest = sha256(pdf).hexdigest()
-    if credential is not None:
-        wrong = check(made, unsigned=(len(pdf), digest)).wrong
-        if wrong:
-            raise SignatureUnavailable(f"the signature just made does not hold: {wrong[0]}")
+    wrong = check(made, unsigned=(len(pdf), digest)).wrong
+    if wrong:
+        raise SignatureUnavailable(f"the signature just made does not hold: {wrong[0]}")
     return Signed(
-        made, level, len(pdf), f"sha256:{digest}",
-        credential.name if credential else None,
-        credential.fingerprint if credential else None,
+        made, level, len(pdf), f"sha256:{digest}", credential.name, credential.fingerprint,
         tuple(dict.fromkeys(problems)),
     )  # fmt: skip
 
@@ -204,10 +149,15 @@ def _signed(
 
 
 class _Writer(IncrementalPdfFileWriter):
-    """Adds a revision, and leaves the document's metadata as they were.
+    """Adds a revision, and leaves the document's version and metadata as they were.
 
-    Written anew, they would not be what PDF/A asks for any more: namespaces lose their prefixes.
+    PDF/A-3 is PDF 1.7; metadata written anew would not be what it asks for: prefixes get lost.
     """
+
+    output_version = (1, 7)
+
+    def ensure_output_version(self, version: tuple[int, int]) -> None:
+        """Change nothing."""
 
     def _update_meta(self) -> None:
         """Change nothing."""
