@@ -17,7 +17,7 @@ from repository.exports.gathered import Gathered
 from repository.exports.left_out import SECTIONS_LEFT_OUT
 from repository.exports.said import FILE as SAID
 from repository.exports.signatures import documents, signed_document
-from repository.exports.verify_text import VERIFY_TEXT
+from repository.exports.verify_text import LANGUAGES, verify_text
 from repository.publication import policy_text, status, trust_file
 from repository.quoted import quoted_document
 
@@ -141,9 +141,11 @@ def quoted(found: Gathered) -> Iterator[TagFile]:
 
 
 def verifier(_: Gathered) -> Iterator[TagFile]:
-    """Yield the verifier, and words on what a reader does with and without it."""
+    """Yield the verifier, and words on what a reader does with and without it, in languages."""
     yield "verify.py", [(Path(custody.__file__).parent / "verify.py").read_bytes()]
-    yield "VERIFY.txt", [VERIFY_TEXT.encode()]
+    for language in LANGUAGES:
+        name, text = verify_text(language)
+        yield name, [text]
 
 
 def closing_file(repo: Repository, opened: CustodyEntry, closed: CustodyEntry) -> tuple[str, bytes]:

@@ -1,44 +1,50 @@
-"""VERIFY.txt: what a reader of the bundle does, with and without this program."""
+"""VERIFY.txt: what a reader of the bundle does, with and without this program; a file a language.
 
-VERIFY_TEXT = """\
-HOW TO CHECK THIS BUNDLE
-
-Nothing here needs the institution that made it, its program, or a network.
-
-1. With Python 3.8 or later, in this folder:
-
-       python3 -I verify.py .
-
-   (-I keeps Python from loading anything else that lies here; a copy of verify.py that you got
-   another way is better still.) It prints one line per claim: pass, fail or not-done. A check
-   that could not be made is not-done, never a pass. It ends with 0 if nothing failed and
-   everything required was done.
-
-2. The key. verify.py prints the fingerprint of the key that signed the checkpoint. Compare it
-   with one you got another way: by telephone, from an earlier bundle or receipt, in court.
-   With a trust file got another way:   python3 -I verify.py . --trust FILE
-
-3. The files, with tools every system has:
-
-       sha256sum -c manifest-sha256.txt
-       sha256sum -c tagmanifest-sha256.txt
-
-4. What the parts are:
-
-   data/               the exhibits, under their exhibit numbers, byte for byte as received
-   custody-report.pdf  the custody report for people to read
-   custody.json        every custody entry of these exhibits, with its proof
-   annotations.json    if it is there: what the exporter's people said of the exhibits, and
-                       in which entries of custody.json that stands
-   ledger/checkpoint   the signed head of the ledger that the proofs lead to
-   ledger/policy       whose signatures the exporter asks for
-   ledger/trust        the exporter's keys: his own word until compared (see 2)
-   verify.py           the verifier: one file, standard library only; read it
-
-5. What the proofs cover: the exhibits' bytes and the custody entries. The report, this text and
-   the list of what was left out are covered by the manifests alone. The exporter's ledger holds
-   the digest of tagmanifest-sha256.txt in an entry made after this bundle; ask for its proof.
-
-What the bundle leaves out is listed in the report and in custody.json under "left_out".
-This bundle states facts and how they can be checked. What they mean is for the court to say.
+The words are in `assets/verify`; the commands are the same in all, and stand here once.
 """
+
+from pathlib import Path
+
+LANGUAGES = ("en", "fr", "es", "ar", "ru", "zh")
+
+_WORDS = Path(__file__).with_name("assets") / "verify"
+
+_COMMANDS = {
+    "python": """
+python3 -I verify.py .
+""",
+    "sums": """
+sha256sum -c manifest-sha256.txt
+sha256sum -c tagmanifest-sha256.txt
+grep -o "$(sha256sum tagmanifest-sha256.txt | cut -c 1-64)" ledger/closing.json
+""",
+    # A checkpoint: three lines that are signed, an empty one, then the log's own line.
+    "signature": r"""
+T=$(mktemp -d)
+head -n 3 ledger/checkpoint > $T/body
+sed -n 5p ledger/checkpoint | cut -d ' ' -f 3 | base64 -d > $T/line
+tail -c 64 $T/line > $T/signature
+ID=$(head -c 4 $T/line | od -An -tx1 | tr -d ' \n')
+printf '\060\052\060\005\006\003\053\145\160\003\041\000' > $T/key
+grep "+$ID+" ledger/policy | cut -d + -f 3- | base64 -d | tail -c 32 >> $T/key
+openssl pkeyutl -verify -pubin -keyform DER -inkey $T/key -rawin -in $T/body -sigfile $T/signature
+""",
+    "stamps": r"""
+head -n 5 ledger/checkpoint > $T/note
+sed -n '/BEGIN CERT/s/\\n/\n/gp' ledger/trust | sed 's/^ *"//; s/",*$//' > $T/roots
+for TOKEN in $(ls ledger/tokens 2> /dev/null); do
+openssl ts -verify -in ledger/tokens/$TOKEN -data $T/note -CAfile $T/roots -no_check_time
+done
+rm -r $T
+""",
+}
+
+
+def verify_text(language: str) -> tuple[str, bytes]:
+    """Return the name and the bytes of the text in a language of `LANGUAGES`."""
+    name = "VERIFY.txt" if language == "en" else f"VERIFY.{language}.txt"
+    text = (_WORDS / f"{language}.txt").read_text(encoding="utf-8")
+    for mark, commands in _COMMANDS.items():
+        lines = "".join(f"       {line}\n" for line in commands.strip().split("\n"))
+        text = text.replace(f"{{{mark}}}\n", f"{lines}\n")
+    return name, text.encode()

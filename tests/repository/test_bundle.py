@@ -9,7 +9,9 @@ import pytest
 
 from custody import verify
 from repository.exports.bag import FolderBag
+from repository.exports.verify_text import LANGUAGES, verify_text
 from tests.house import House, own_house
+from tests.repository.printed_steps import run_printed
 
 CONTENTS = {"a.bin": b"a" * 700, "b.bin": b"b" * 600, "c.bin": b"c" * 300, "empty.bin": b""}
 
@@ -151,3 +153,28 @@ def test_an_export_that_was_killed_before_its_end_is_not_whole(house, whole, tmp
     said = house.evidence("verify", bundle)
     assert said.code == 3
     assert "the export did not end" in said.out
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_printed_steps_check_a_bundle_in_each_language(whole, language):
+    name, text = verify_text(language)
+    assert (whole / name).read_bytes() == text
+    assert b"{" not in text
+    before = sorted(path.name for path in whole.iterdir())
+    said = run_printed(whole, name)
+    assert said.returncode == 0, said.stderr
+    assert "Signature Verified Successfully" in said.stdout
+    files = sum(path.is_file() for path in whole.rglob("*"))
+    assert said.stdout.count(": OK\n") == files - 2  # but the tag manifest, and what closes it
+    assert sorted(path.name for path in whole.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["data/KRN-000001.bin", "ledger/checkpoint", verify.TAGS])
+def test_the_printed_steps_find_what_was_changed(whole, tmp_path, name):
+    bundle = Path(shutil.copytree(whole, tmp_path / "bundle"))
+    data = (bundle / name).read_bytes()
+    (bundle / name).write_bytes(data[:-2] + bytes([data[-2] ^ 1]) + data[-1:])
+    (bundle / "VERIFY.txt").write_text(  # without the verifier: the other tools find it too
+        (whole / "VERIFY.txt").read_text().replace("python3 -I verify.py .", "true")
+    )
+    assert run_printed(bundle).returncode != 0

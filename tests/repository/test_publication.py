@@ -25,6 +25,7 @@ from repository.people import new_person
 from repository.publication import announce, seals_of, status
 from tests.authority import make_authority
 from tests.house import make_house, run
+from tests.repository.printed_steps import run_printed
 from tests.repository.test_mirror import cut
 from tests.witnesses import answering, policy_of, served_witness, serving
 
@@ -243,6 +244,9 @@ def test_an_export_carries_lines_policy_and_tokens(dated, tmp_path):
     text = "".join(page.extract_text() for page in pages)
     assert "w0.example/w" in text
     assert "TSA A" in text
+    steps = run_printed(out_dir)
+    assert steps.returncode == 0, steps.stderr
+    assert steps.stderr.count("Verification: OK") + steps.stdout.count("Verification: OK") == 4
     # The bundle alone, with the verifier in it and the trust it carries: every claim is made.
     command = [sys.executable, out_dir / "verify.py", out_dir]
     said = subprocess.run(
