@@ -15,11 +15,13 @@ class NewExport(Strict):
     """Which exhibits of the case (none named: all you know of), and who gets them, in words.
 
     `annotations`: kinds (tag, note, assessment) or names of what is said of them and goes too.
+    `stamped`: numbered copies go beside their originals, or instead of them.
     """
 
     exhibits: list[str] = Field(default_factory=list)
     recipient: str | None = Field(None, max_length=MAX_RECIPIENT)
     annotations: list[str] = Field(default_factory=list)
+    stamped: Literal["beside", "instead"] | None = None
 
 
 class LeftOut(BaseModel):

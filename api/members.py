@@ -1,6 +1,8 @@
 """What containers hold, and chosen members of them as exhibits of their own, over HTTP."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -20,6 +22,22 @@ WAIT_SECONDS = 20
 _TURN = threading.Lock()
 
 
+@contextmanager
+def one_sandbox() -> Iterator[Sandbox]:
+    """Yield a sandbox, once it is this request's turn.
+
+    Raises:
+        SandboxBusy: it was not within `WAIT_SECONDS`.
+    """
+    if not _TURN.acquire(timeout=WAIT_SECONDS):
+        raise SandboxBusy("members of another container are being taken out; ask again")
+    try:
+        with Sandbox(clock=repo().clock) as sandbox:
+            yield sandbox
+    finally:
+        _TURN.release()
+
+
 @blueprint.get("/<number>/members")
 def index(number: str) -> Response:
     """List what a container holds, a page at a time, with the exhibits made of it."""
@@ -37,19 +55,9 @@ def create(number: str) -> Response:
     """Make members exhibits of their own; each has an end of its own in the answer."""
     who = caller()
     asked = json_body(Derivation)
-    if not _TURN.acquire(timeout=WAIT_SECONDS):
-        raise SandboxBusy("members of another container are being taken out; ask again")
-    try:
-        with Sandbox(clock=repo().clock) as sandbox:
-            found = take_out(
-                repo(),
-                sandbox,
-                who,
-                number,
-                asked.members,
-                purpose=purpose(),
-                odd_names=asked.odd_names,
-            )
-    finally:
-        _TURN.release()
+    with one_sandbox() as sandbox:
+        found = take_out(
+            repo(), sandbox, who, number, asked.members, purpose=purpose(),
+            odd_names=asked.odd_names,
+        )  # fmt: skip
     return jsonify(exhibit=number, items=[one.to_json() for one in found])

@@ -3,8 +3,10 @@
 from flask import Blueprint, Response, jsonify, request
 
 from api import paging
-from api.numbers_schema import NewExternalNumber, NewNumbering, NewNumbers
+from api.members import one_sandbox
+from api.numbers_schema import NewExternalNumber, NewNumbering, NewNumbers, NewStamps
 from api.request import caller, json_body, repo
+from ingest.stamp import stamp
 from repository import external_numbers
 from repository.numbering import assign, list_numbers, set_scheme
 
@@ -34,6 +36,16 @@ def give(code: str) -> Response:
         repo(), who, code, numbers=asked.exhibits, batch=batch, selection=asked.selection
     )
     return jsonify(found.to_json())
+
+
+@blueprint.post("/cases/<code>/numbers/copies")
+def copies(code: str) -> Response:
+    """Make copies with the numbers on their pages; each has an end of its own in the answer."""
+    who = caller()
+    asked = json_body(NewStamps)
+    with one_sandbox() as sandbox:
+        found = stamp(repo(), sandbox, who, code, asked.exhibits)
+    return jsonify(case=code, items=[one.to_json() for one in found])
 
 
 @blueprint.get("/cases/<code>/numbers")

@@ -98,6 +98,36 @@ class NumberList(BaseModel):
     next: str | None
 
 
+class NewStamps(Strict):
+    """Exhibits that have numbers, of which copies with the numbers on their pages are made."""
+
+    exhibits: list[str] = Field(max_length=100)
+
+
+class StampView(BaseModel):
+    """What became of one: stamped now, known from before, or not-stamped and why.
+
+    `made` is the number of the copy.
+    """
+
+    exhibit: str
+    status: Literal["stamped", "known", "not-stamped"]
+    made: str | None
+    sha256: str | None
+    first: str | None
+    last: str | None
+    entry: int | None
+    reason: str | None
+    detail: str | None
+
+
+class StampList(BaseModel):
+    """What became of each exhibit, in the order asked for."""
+
+    case: str
+    items: list[StampView]
+
+
 class NewExternalNumber(Strict):
     """A number that somebody else gave an exhibit; `motive`: where it was read."""
 
@@ -151,6 +181,14 @@ NUMBER_OPERATIONS: tuple[tuple[str, str, str, dict[int, Any], list[dict[str, Any
     ),
     (
         "post",
+        f"{_V1}/cases/{{code}}/numbers/copies",
+        "Make copies with the numbers on their pages: exhibits of their own",
+        {200: StampList},
+        [_path("code")],
+        NewStamps,
+    ),
+    (
+        "post",
         f"{_V1}/exhibits/{{number}}/external-numbers",
         "Record a number that somebody else gave an exhibit, or that it was a mistake",
         {200: ExternalNumberView},
@@ -167,6 +205,9 @@ NUMBER_REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
     ("put", f"{_V1}/cases/{{code}}/numbering"): (*_CASE, *_JSON),
     ("post", f"{_V1}/cases/{{code}}/numbers"): (*_CASE, *_JSON, "unknown-selection"),
     ("get", f"{_V1}/cases/{{code}}/numbers"): _CASE,
+    ("post", f"{_V1}/cases/{{code}}/numbers/copies"): (
+        *_CASE, *_JSON, "unknown-exhibit", "sandbox-busy", "sandbox-unavailable",
+    ),
     ("post", f"{_V1}/exhibits/{{number}}/external-numbers"): (
         "not-found", "unknown-exhibit", "access-denied", *_JSON, "exhibit-erased",
     ),

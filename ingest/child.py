@@ -13,6 +13,7 @@ import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -39,6 +40,7 @@ from ingest.formats import pronom_from
 from ingest.identify import identify
 from ingest.program import find
 from ingest.program import run as run_program
+from ingest.readers import stamps
 from ingest.readers.members import MOST_DECLARED, Budget
 from ingest.readers.peek import Peek
 from ingest.readers.takeout import take_out
@@ -96,6 +98,9 @@ class Child:
         if self._job.get("take") is not None:
             self._take_out(**self._job["take"])
             return
+        if self._job.get("stamp") is not None:
+            self._stamp(**self._job["stamp"])
+            return
         known = self._job["format"]
         if known is not None:
             one = next(
@@ -143,21 +148,40 @@ class Child:
         limits = self._limits
         budget = Budget(limits.cpu_seconds - 4, limits.wall_ms / 1000 - 4, MOST_DECLARED)
 
-        def write(data: bytes, place: int) -> None:
-            left = memoryview(data)
-            while left:
-                done = os.pwrite(self._derived, left, place)
-                left, place = left[done:], place + done
-
         def shown(path: str) -> str:
             return shortened(visible(path), limits.text_bytes)
 
         with self._opened(0) as file:
             for one in take_out(
-                file, wanted, shown=shown, write=write, most=most, odd_names=odd_names,
+                file, wanted, shown=shown, write=self._put, most=most, odd_names=odd_names,
                 budget=budget,
             ):  # fmt: skip
                 self.say(member=one)
+
+    def _put(self, data: bytes, place: int) -> None:
+        left = memoryview(data)
+        while left:
+            done = os.pwrite(self._derived, left, place)
+            left, place = left[done:], place + done
+
+    def _stamp(
+        self, labels: Sequence[Any], pages: int | None, *, picture: bool, frames: bool
+    ) -> None:
+        """Write a copy with a number on each page to the descriptor for what is derived."""
+        prefix, digits, first = labels
+        step = 0 if pages is None else 1  # one number for the file: the same on each page
+        with self._opened(0) as file:
+            try:
+                made = stamps.stamped(
+                    file, picture=picture, pages=pages, frames=frames,
+                    label=lambda page: f"{prefix}{first + step * page:0{digits}d}",
+                )  # fmt: skip
+            except stamps.NotStamped as why:
+                said = shortened(visible(str(why)), self._limits.text_bytes)
+                self.say(stamped={"reason": why.reason, "detail": said})
+                return
+        self._put(made, 0)
+        self.say(stamped={"size": len(made), "sha256": f"sha256:{sha256(made).hexdigest()}"})
 
     def _program(
         self,
@@ -272,6 +296,7 @@ def warm(folders: Sequence[Path]) -> list[Extractor]:
             importlib.import_module(f"encodings.{each.name}")
             codecs.lookup(each.name) if each.name != "aliases" else None
     found = extractors.everything(folders)
+    stamps.sample()
     for one in found:
         with os.fdopen(os.memfd_create("warm"), "w+b") as file:
             file.write(one.SAMPLE)

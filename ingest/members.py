@@ -183,7 +183,7 @@ class _Work:
         done: dict[str, Member] = {}
         most, waiting = MEMORY_COPY, list(members)
         while waiting:
-            with _output(self._repo, most) as into:
+            with output(self._repo, most) as into:
                 taken = self._sandbox.take_out(
                     file, waiting, into, served=parts, most=most, odd_names=self._odd_names
                 )
@@ -238,7 +238,7 @@ class _Work:
             staged = stage(
                 repo,
                 intent,
-                _Slice(into, end.offset, end.size),  # type: ignore[arg-type]  # it reads
+                Slice(into, end.offset, end.size),  # type: ignore[arg-type]  # it reads
                 size=end.size,
                 declared={"sha256": expected} if expected else {},
             )
@@ -251,18 +251,26 @@ class _Work:
         }
 
     def _instrument(self, taken: Takings) -> dict[str, Any]:
-        return {
-            "tool": "extraction sandbox",
-            "version": f"{VERSION}; Python {python_version()}",
-            "parameters": {
-                "isolation": taken.isolation,
-                "limits": f"member_bytes={self._repo.settings.member_bytes}",
-                "odd_names": str(self._odd_names).lower(),
-            },
-        }
+        odd_names = {"odd_names": str(self._odd_names).lower()}
+        return instrument_of(self._repo, VERSION, taken.isolation, **odd_names)
 
 
-class _Slice:
+def instrument_of(
+    repo: Repository, version: str, isolation: str, **parameters: str
+) -> dict[str, Any]:
+    """Return what an entry says of the sandbox that made something of an exhibit."""
+    return {
+        "tool": "extraction sandbox",
+        "version": f"{version}; Python {python_version()}",
+        "parameters": {
+            "isolation": isolation,
+            "limits": f"member_bytes={repo.settings.member_bytes}",
+            **parameters,
+        },
+    }
+
+
+class Slice:
     """Some bytes of the output as a source to be read once."""
 
     def __init__(self, descriptor: int, offset: int, size: int) -> None:
@@ -299,7 +307,7 @@ def _opened(repo: Repository, parent: Exhibit) -> Iterator[tuple[BinaryIO, list[
 
 
 @contextmanager
-def _output(repo: Repository, most: int) -> Iterator[int]:
+def output(repo: Repository, most: int) -> Iterator[int]:
     """Yield an unnamed file for what is taken out: in memory, or on disk where it may be large."""
     if most <= MEMORY_COPY:
         descriptor = os.memfd_create("members", os.MFD_CLOEXEC)

@@ -34,6 +34,7 @@ from ingest.findings import bounded
 from ingest.outcome import Run, Whole
 from ingest.pronom import Witness
 from ingest.served import Part, answer
+from ingest.stampings import Stamped, read_stamped
 from ingest.takings import Takings, read_takings
 from ingest.warm import Warm
 
@@ -205,6 +206,33 @@ class Sandbox:
         finally:
             os.close(evidence)
         return read_takings(ended, into, len(wanted), limits)
+
+    def stamp(self, file: BinaryIO, numbers: dict[str, Any], into: int, *, most: int) -> Stamped:
+        """Have a copy of a document with a number on each page written to a descriptor.
+
+        Args:
+            file: the document or picture.
+            numbers: what stands on the pages, as `ingest.child` takes it.
+            into: an empty file of ours that the child writes to.
+            most: bytes that the copy may have.
+
+        Raises:
+            SandboxUnavailable, LibmagicMissing: as `extract`.
+        """
+        file.flush()
+        size = os.fstat(file.fileno()).st_size
+        limits = replace(grown(LONG, 4 * size), file_bytes=most)
+        job: dict[str, Any] = {"served": [], "format": None, "extractor": None}
+        message = json.dumps(job | {"stamp": numbers, "limits": limits.to_json()}).encode()
+        evidence = os.open(f"/proc/self/fd/{file.fileno()}", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            ended = self._run(message, [evidence], (), into, limits)
+            if ended.lost:  # as in `_job`
+                os.ftruncate(into, 0)
+                ended = self._run(message, [evidence], (), into, limits)
+        finally:
+            os.close(evidence)
+        return read_stamped(ended, into, limits)
 
     def _job(
         self,

@@ -88,13 +88,18 @@ def _taking(found: dict[str, Any], output: int) -> Taking:
         case {"offset": int(offset), "size": int(size), "sha256": str(said)}:
             if not 0 <= offset <= offset + size <= os.fstat(output).st_size:
                 raise NotARecord("a member beyond what was written")
-            if _digest(output, offset, size) != said:
+            if digest_of(output, offset, size) != said:
                 raise NotARecord("a member whose bytes are others")
             return Taking(offset, size)
     raise NotARecord("a member of another form")
 
 
-def _digest(output: int, offset: int, size: int) -> str:
+def digest_of(output: int, offset: int, size: int) -> str:
+    """Return the digest of some bytes of the output.
+
+    Raises:
+        NotARecord: there are fewer.
+    """
     digest = sha256()
     while size:
         block = os.pread(output, min(size, _BLOCK), offset)

@@ -18,6 +18,7 @@ from repository.columns import UUID, Model
 from repository.errors import BadRequest
 
 KINDS = ("redaction", "clip", "transcript", "translation")
+STAMPED = "stamped"  # a copy with numbers on its pages; made by the program alone
 MAX_TEXT = 2_000
 MAX_CODES = 100
 _TAG = "a language is a tag after BCP 47, like uk or sr-Cyrl"

@@ -19,7 +19,7 @@ ONE_HOME = {  # a heavy or dangerous dependency is imported in one place
     "exifread": ("ingest/extractors/",),
     "c2pa": ("ingest/extractors/c2pa.py",),
     "olefile": ("ingest/extractors/", "ingest/readers/outlooks.py"),
-    "pypdf": ("ingest/extractors/", "ingest/readers/pdfs.py"),
+    "pypdf": ("ingest/extractors/", "ingest/readers/pdfs.py", "ingest/readers/stamps.py"),
     "magic": ("ingest/identify.py",),
     "pygfried": ("ingest/siegfried.py",),
     "pylibmagic": ("ingest/identify.py",),

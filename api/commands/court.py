@@ -254,6 +254,8 @@ OPTIONAL = frozenset(
               help="Volumes with exhibits of so many bytes at most each: 4GB.")  # fmt: skip
 @click.option("--by-reference", is_flag=True,
               help="All proofs and no exhibits: those come on other disks.")  # fmt: skip
+@click.option("--stamped", type=click.Choice(["beside", "instead"]),
+              help="Numbered copies go beside their originals, or instead of them.")  # fmt: skip
 @pass_context
 def export(
     ctx: Context,
@@ -268,6 +270,7 @@ def export(
     annotations: tuple[str, ...],
     volume_size: str | None,
     by_reference: bool,
+    stamped: str | None,
 ) -> None:
     """Write the court bundle: exhibits, custody report, proofs and a verifier."""
     made = make_bundle(
@@ -285,6 +288,7 @@ def export(
         authority=authority,
         assured=assured,
         annotations=annotations,
+        stamped=stamped,
         progress=lambda step: ctx.say(f"packing {step}"),
     )
     found = {

@@ -6,6 +6,8 @@ import click
 
 from api.commands.context import Context, pass_context
 from api.commands.rules import MOTIVE
+from ingest.sandbox import Sandbox
+from ingest.stamp import stamp
 from repository.external_numbers import record
 from repository.ledger_mirror import publish
 from repository.naming import shown
@@ -70,6 +72,28 @@ def number_assign(
     for one, why in found.left_out:
         ctx.result({"exhibit": one, "reason": why}, f"{one}  no number: {why}")
     ctx.say(f"{len(found.rows)} numbered, {len(found.left_out)} not\n{found.digest}, on record")
+
+
+@number.command("stamp")
+@click.argument("code")
+@click.argument("exhibits", nargs=-1, metavar="[EXHIBIT…]")
+@click.option("--numbers", type=click.File("r"), help="More, one a line; - for standard input.")
+@pass_context
+def number_stamp(
+    ctx: Context, code: str, exhibits: tuple[str, ...], numbers: TextIO | None
+) -> None:
+    """Make a copy of each EXHIBIT with its numbers on the pages; the original is not touched.
+
+    A copy is a PDF and an exhibit of its own. What was stamped before is not stamped again.
+    """
+    named = [*exhibits, *(one.strip() for one in numbers or () if one.strip())]
+    with Sandbox(clock=ctx.repo.clock) as sandbox, ctx.meter("stamping", len(named)) as meter:
+        found = stamp(ctx.repo, sandbox, ctx.caller, code, named, progress=meter)
+    publish(ctx.repo)
+    for one in found:
+        why = f"  {one.reason}: {shown(one.detail or '-')}" if one.reason else ""
+        cited = f"  {one.first} - {one.last}" if one.first else ""
+        ctx.result(one.to_json(), f"{one.exhibit}  {one.status}  {one.made or '-'}{cited}{why}")
 
 
 @number.command("list")

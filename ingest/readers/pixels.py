@@ -62,7 +62,7 @@ def decoded(file: BinaryIO, *, frame: int = 0) -> Iterator[Image.Image | Problem
                 opened.draft("RGB", _within(opened.size, PREVIEW))
                 opened.load()
                 ImageOps.exif_transpose(opened, in_place=True)
-                yield _flat(opened)
+                yield flat(opened)
                 return
         except UnidentifiedImageError:  # that no decoder here knows it is no failure of the file
             yield Problem("not shown: no decoder here takes it for a picture", incomplete=False)
@@ -77,6 +77,30 @@ def decoded(file: BinaryIO, *, frame: int = 0) -> Iterator[Image.Image | Problem
             yield Problem(f"not decoded: {first}")
             return
         yield Problem(f"shown as far as it can be decoded: {first}")
+
+
+def whole(file: BinaryIO, frame: int = 0) -> Image.Image | None:
+    """Return a picture in all of its pixels, upright and in RGB; None: they are too many.
+
+    May raise whatever a decoder raises on a broken file.
+    """
+    file.seek(0)
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    with Image.open(file) as opened:
+        if frame:
+            opened.seek(frame)
+        if opened.width * opened.height > MOST_PIXELS:
+            return None
+        opened.load()
+        ImageOps.exif_transpose(opened, in_place=True)
+        return flat(opened)
+
+
+def page_of(picture: Image.Image, width: float) -> bytes:
+    """Return a PDF of one page, so many points wide, with a picture on it."""
+    out = io.BytesIO()
+    picture.save(out, "PDF", resolution=picture.width * 72 / width, quality=92)
+    return out.getvalue()
 
 
 def frames_in(file: BinaryIO) -> int:
@@ -168,7 +192,7 @@ def drawn() -> bytes:
     return encoded(fitted(Image.linear_gradient("L").convert("RGB"), 64))
 
 
-def _flat(picture: Image.Image) -> Image.Image:
+def flat(picture: Image.Image) -> Image.Image:
     """Return a picture in RGB; what is transparent stands on white."""
     if picture.mode.startswith("I"):  # more than eight bits: the most significant eight
         shades = picture.convert("I")

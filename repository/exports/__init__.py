@@ -75,6 +75,7 @@ def export(
     authority: str | None = None,
     assured: Sequence[str] = (),
     annotations: Sequence[str] = (),
+    stamped: str | None = None,
     request_id: str | None = None,
     progress: Progress = lambda _: None,
 ) -> Exported:
@@ -91,6 +92,7 @@ def export(
         authority: the warrant, request or article it rests on.
         assured: excluded uses that the recipient has ruled out in writing.
         annotations: kinds or names of what is said of the exhibits and goes too; else nothing.
+        stamped: numbered copies go `beside` their originals, or `instead` of them.
         request_id: of its entries and its report; drawn here, if none is given.
         progress: is told each step.
 
@@ -106,7 +108,7 @@ def export(
     actor, case = on_case(
         repo, caller, Right.EXPORT, code, attempted=Act.REPORT_GENERATED, purpose=stated
     )
-    found = picked(repo, caller, case, numbers, stated)
+    found = picked(repo, caller, case, numbers, stated, stamped)
     check_choice(repo, found.exhibits, annotations)
 
     def still(session: Session, exhibits: Sequence[Exhibit]) -> None:

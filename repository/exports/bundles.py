@@ -60,6 +60,7 @@ def ask(
     assured: Sequence[str] = (),
     recipient: str | None = None,
     annotations: Sequence[str] = (),
+    stamped: str | None = None,
     drawn: str | None = None,
 ) -> Bundle:
     """Ask for an export of exhibits of a case (none named: all the caller knows of); recorded.
@@ -69,7 +70,7 @@ def ask(
         caller: who exports.
         code: the case.
         numbers: its exhibits.
-        purpose, authority, assured, recipient, annotations: as `export`.
+        purpose, authority, assured, recipient, annotations, stamped: as `export`.
         drawn: the id of the request, where a client drew it; the same again changes nothing.
 
     Raises:
@@ -84,7 +85,7 @@ def ask(
         recipient=recipient,
     )  # fmt: skip
     actor, case = on_case(repo, caller, Right.EXPORT, code, attempted=attempted, purpose=stated)
-    found = picked(repo, caller, case, numbers, stated)
+    found = picked(repo, caller, case, numbers, stated, stamped)
     check_choice(repo, found.exhibits, annotations)
     if all(one.erased_at is not None for one in found.exhibits):
         raise ExportBlocked(f"case {code} has no exhibits that could be exported")
@@ -101,6 +102,7 @@ def ask(
             "assured": list(assured),
             "recipient": recipient,
             "annotations": list(annotations),
+            "stamped": stamped,
         },
         asked_at=at,
         state="asked",
@@ -215,6 +217,7 @@ def make(repo: Repository, bundle_id: str) -> None:
             repo, caller, code=case.code, numbers=asked["exhibits"], into=bag,
             purpose=asked["purpose"], recipient=asked["recipient"], authority=asked["authority"],
             assured=asked["assured"], annotations=asked.get("annotations", ()),
+            stamped=asked.get("stamped"),
             request_id=row.report_id,
         )  # fmt: skip
     except _LATER:

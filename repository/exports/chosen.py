@@ -16,6 +16,7 @@ from repository.associations import is_in, known_associated
 from repository.authorise import Caller, on_exhibit, refuse
 from repository.conditions import Marking
 from repository.consult import known_exhibits
+from repository.derivations import STAMPED, kinds_of
 from repository.errors import UnknownExhibit
 from repository.exhibits import derived_of, find_exhibit
 from repository.marking import strictest, together
@@ -70,9 +71,17 @@ class Picked:
 
 
 def picked(
-    repo: Repository, caller: Caller, case: Case, numbers: Sequence[str], purpose: Purpose
+    repo: Repository,
+    caller: Caller,
+    case: Case,
+    numbers: Sequence[str],
+    purpose: Purpose,
+    stamped: str | None = None,
 ) -> Picked:
     """Return what an export of these numbers (all of the case, if there are none) is of.
+
+    `stamped`: numbered copies go `beside` their originals, or `instead` of them, as far as there
+    are any.
 
     Raises:
         UnknownExhibit, AccessDenied: one is not for this caller or purpose, and nothing stands in
@@ -81,6 +90,9 @@ def picked(
     found = chosen(repo, caller, case, numbers)
     with repo.database.reading() as session:
         exhibits, instead = _stand_ins(repo, session, caller, case, found, purpose)
+        if stamped is not None:
+            exhibits, more = _stamped(repo, session, caller, case, exhibits, purpose, stamped)
+            instead += more
     markings = released(repo, caller, exhibits, purpose)
     return Picked([one.number for one in found], exhibits, markings, instead)
 
@@ -103,7 +115,8 @@ def _stand_ins(
     free = {one.id for one, _, _ in things if one.number not in barred}
     now, going, instead = repo.clock(), {one.id: one for one in exhibits}, []
     for exhibit, asking, thing in every:
-        pairs = [(one, kind) for one, kind in made.get(exhibit.id, ()) if one.id in free]
+        pairs = [(one, kind) for one, kind in made.get(exhibit.id, ())]
+        pairs = [(one, kind) for one, kind in pairs if one.id in free and kind != STAMPED]
         if exhibit.number not in kept:
             for one, kind in pairs:
                 if kind == "redaction" and going.pop(one.id, None) is not None:
@@ -115,6 +128,45 @@ def _stand_ins(
             given = ", ".join(f"{one.number} ({kind})" for one, kind in pairs)
             why = f"the rules keep it from this recipient; in its place: {given}"
             instead.append((exhibit.number, why))
+    return _in_order(going.values(), case), instead
+
+
+def _stamped(
+    repo: Repository,
+    session: Session,
+    caller: Caller,
+    case: Case,
+    exhibits: Sequence[Exhibit],
+    purpose: Purpose,
+    how: str,
+) -> tuple[list[Exhibit], list[tuple[str, str]]]:
+    """Return what goes with numbered copies, and what is said of what has none or stays behind."""
+    made = derived_of(session, [one.id for one in exhibits])
+    copies = {
+        parent: [one for one, kind in pairs if kind == STAMPED and one.erased_at is None]
+        for parent, pairs in made.items()
+    }
+    every = [one for some in copies.values() for one in some if is_in(session, one, case)]
+    barred = set(not_allowed(repo, Right.EXPORT, of_several(session, caller, every), purpose))
+    themselves = {
+        one.exhibit_id
+        for one in kinds_of(session, [one.id for one in exhibits]).values()
+        if one.kind == STAMPED
+    }
+    going, instead = {one.id: one for one in exhibits}, []
+    for exhibit in exhibits:
+        free = [one for one in copies.get(exhibit.id, ()) if one.number not in barred]
+        free = [one for one in free if one in every]
+        if not free:
+            if exhibit.id not in themselves:
+                why = "there is none; the exhibit goes as it is"
+                instead.append((f"the stamped copy of {exhibit.number}", why))
+            continue
+        if how == "instead":
+            del going[exhibit.id]
+            why = f"its stamped copy {free[0].number} goes in its place"
+            instead.append((exhibit.number, why))
+        going[free[0].id] = free[0]
     return _in_order(going.values(), case), instead
 
 

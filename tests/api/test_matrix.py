@@ -251,6 +251,9 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", "/api/v1/exhibits/<number>/acknowledgement"): Rule("exhibit", PARTIES, body={}),
     ("PUT", "/api/v1/cases/<code>/numbering"): Rule("case", REVIEW, body={"motive": "m"}),
     ("POST", "/api/v1/cases/<code>/numbers"): Rule("case", REVIEW, body={}),  # nothing is named
+    ("POST", "/api/v1/cases/<code>/numbers/copies"): Rule(  # nothing is named
+        "case", REVIEW, body={"exhibits": []}
+    ),
     ("GET", "/api/v1/cases/<code>/numbers"): Rule("case", LISTS),  # or that it numbers nothing
     ("POST", "/api/v1/exhibits/<number>/external-numbers"): Rule(
         "exhibit", TEAM, body={"issuer": "ICC", "first": "1", "motive": "m"}
