@@ -23,6 +23,7 @@ ONE_HOME = {  # a heavy or dangerous dependency is imported in one place
     "magic": ("ingest/identify.py",),
     "pygfried": ("ingest/siegfried.py",),
     "pylibmagic": ("ingest/identify.py",),
+    "babel": ("repository/exports/report_words.py",),
     "typst": ("repository/exports/pdf.py",),
     "segno": ("repository/exports/pdf.py",),
     "pyhanko": ("repository/exports/pades/",),

@@ -23,10 +23,11 @@ from repository.conditions import Marking
 from repository.errors import ExportBlocked, ReleaseEnded
 from repository.exports.bag import Bag
 from repository.exports.chosen import picked
+from repository.exports.fonts import check_language
 from repository.exports.gathered import gather
 from repository.exports.job import Job, entries_about
 from repository.exports.said import check_choice
-from repository.exports.tag_files import TAG_FILES, closing_file, left_out_of
+from repository.exports.tag_files import TAG_FILES, closing_file
 from repository.ledger_mirror import publish
 from repository.models import Case, Exhibit
 from repository.naming import file_name
@@ -77,6 +78,7 @@ def export(
     annotations: Sequence[str] = (),
     stamped: str | None = None,
     request_id: str | None = None,
+    language: str = "en",
     progress: Progress = lambda _: None,
 ) -> Exported:
     """Write the court bundle of exhibits of one case (all the caller knows of if none is named).
@@ -94,13 +96,16 @@ def export(
         annotations: kinds or names of what is said of the exhibits and goes too; else nothing.
         stamped: numbered copies go `beside` their originals, or `instead` of them.
         request_id: of its entries and its report; drawn here, if none is given.
+        language: of its report, one of `report_words.LANGUAGES`.
         progress: is told each step.
 
     Raises:
         PurposeRequired, UnknownCase, UnknownExhibit, AccessDenied: refused and recorded.
         ExportBlocked: nothing to export, the place is taken, or something cannot be put in.
+        GlyphMissing: the fonts of that language are not installed.
         IntegrityError: an exhibit's stored bytes differ; nothing was handed out.
     """
+    check_language(language)
     stated = stated_purpose(  # (1)
         repo, caller, purpose, Act.REPORT_GENERATED, authority=authority, assured=assured,
         recipient=recipient,
@@ -117,7 +122,7 @@ def export(
     return bundle_of(
         repo, actor, case, found.exhibits, found.markings, into,
         purpose=stated, recipient=recipient, request_id=request_id, still=still,
-        instead=found.instead, annotations=annotations, progress=progress,
+        instead=found.instead, annotations=annotations, language=language, progress=progress,
     )  # fmt: skip
 
 
@@ -135,6 +140,7 @@ def bundle_of(
     still: Still = lambda _session, _exhibits: None,
     instead: Sequence[tuple[str, str]] = (),
     annotations: Sequence[str] = (),
+    language: str = "en",
     progress: Progress = lambda _: None,
 ) -> Exported:
     """Write the bundle of exhibits; whether it may be made was decided before.
@@ -161,6 +167,7 @@ def bundle_of(
         markings=markings,
         instead=instead,
         annotations=annotations,
+        language=language,
     )
     with into as bag:
         drafts = entries_about(job, "started")
@@ -205,11 +212,11 @@ def _write(job: Job, bag: Bag, size: int, still: Still, progress: Progress) -> E
         ("External-Identifier", job.request_id),
     ]
     manifests = bag.finish(info=info)  # (7)
-    done = entries_about(job, "done", manifests=manifests, left_out=left_out_of(found))
+    done = entries_about(job, "done", manifests=manifests, left_out=found.left_out)
     closing = _close(job, bag, still, done)  # (8)
     bag.seal(*closing_file(repo, found.history[-1], closing))  # (9)
     publish(repo)
-    return Exported(job.request_id, size, manifests, listed, left_out_of(found))
+    return Exported(job.request_id, size, manifests, listed, found.left_out)
 
 
 def _close(job: Job, bag: Bag, still: Still, drafts: Sequence[Draft]) -> CustodyEntry:

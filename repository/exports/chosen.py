@@ -19,6 +19,7 @@ from repository.consult import known_exhibits
 from repository.derivations import STAMPED, kinds_of
 from repository.errors import UnknownExhibit
 from repository.exhibits import derived_of, find_exhibit
+from repository.exports.report_words import Phrase, word
 from repository.marking import strictest, together
 from repository.models import Case, Exhibit
 from repository.naming import shown
@@ -113,21 +114,20 @@ def _stand_ins(
     things = of_several(session, caller, [one for one in candidates if one.erased_at is None])
     barred = set(not_allowed(repo, Right.EXPORT, things, purpose))
     free = {one.id for one, _, _ in things if one.number not in barred}
-    now, going, instead = repo.clock(), {one.id: one for one in exhibits}, []
+    now, going = repo.clock(), {one.id: one for one in exhibits}
+    instead: list[tuple[str, str]] = []
     for exhibit, asking, thing in every:
         pairs = [(one, kind) for one, kind in made.get(exhibit.id, ())]
         pairs = [(one, kind) for one, kind in pairs if one.id in free and kind != STAMPED]
         if exhibit.number not in kept:
             for one, kind in pairs:
                 if kind == "redaction" and going.pop(one.id, None) is not None:
-                    why = f"a redaction of {exhibit.number}, which is given itself"
-                    instead.append((one.number, why))
+                    instead.append((one.number, Phrase("left.redaction", number=exhibit.number)))
         elif pairs and decide(asking, Right.CONSULT, thing, None, now).allowed:
             del going[exhibit.id]
             going |= {one.id: one for one, _ in pairs}
             given = ", ".join(f"{one.number} ({kind})" for one, kind in pairs)
-            why = f"the rules keep it from this recipient; in its place: {given}"
-            instead.append((exhibit.number, why))
+            instead.append((exhibit.number, Phrase("left.in-place", given=given)))
     return _in_order(going.values(), case), instead
 
 
@@ -193,16 +193,15 @@ def released(
 
 def marking_words(markings: Sequence[Marking], purpose: Purpose) -> str | None:
     """Return what an export says of the handling of its exhibits; None: nothing is restricted."""
-    found = together(markings)
+    found, comma = together(markings), ", "
     words = [found[name] for name in ("handling",) if name in found]
     words += [f"TLP:{found['tlp']}"] if "tlp" in found else []
-    words += ["lead only"] if "lead_only" in found else []
-    words += ["sealed"] if "sealed" in found else []
+    words += [word("mark.lead-only")] if "lead_only" in found else []
+    words += [word("mark.sealed")] if "sealed" in found else []
     if "excluded_uses" in found:
-        assured = (
-            f" (ruled out in writing: {', '.join(purpose.assured)})" if purpose.assured else ""
-        )
-        words.append(f"excluded uses: {', '.join(found['excluded_uses'])}{assured}")
+        ruled = comma.join(purpose.assured)
+        assured = f" ({word('mark.assured', uses=ruled)})" if ruled else ""
+        words.append(word("mark.excluded", uses=comma.join(found["excluded_uses"])) + assured)
     owners = sorted({owner for one in markings for owner in one.owners})
-    words += [f"owner: {', '.join(owners)}"] if owners else []
-    return "; ".join(words) or None
+    words += [word("mark.owner", owner=comma.join(owners))] if owners else []
+    return word("list").join(words) or None

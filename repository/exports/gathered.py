@@ -12,6 +12,7 @@ from custody.commitment import Opening
 from custody.entry import CustodyEntry
 from repository.exports.job import Job
 from repository.exports.left_out import ALWAYS, closed, numbers_in, unsealed
+from repository.exports.report_words import Phrase
 from repository.exports.said import Said, said_of
 from repository.models import Exhibit
 from repository.publication import Seals, seals_of
@@ -66,10 +67,7 @@ def gather(
     told = said.entries | numbers_in(history, openings, job.case.code)
     left_out = [*ALWAYS, *closed(history, openings, reader, chosen=told)]
     left_out += unsealed(job.repo, sealed, problems)
-    left_out += [
-        (number, "its key was destroyed by order; its bytes cannot be read by anyone")
-        for number in job.erased
-    ]
+    left_out += [(number, Phrase("left.key")) for number in job.erased]
     left_out += job.instead
     return Gathered(
         job, signed, sealed, listed, tuple(payload), history, openings, last_seq, said, left_out

@@ -84,7 +84,7 @@ def display(text: str, covered: frozenset[int]) -> Shown:
 def coverage(folder: Path) -> frozenset[int]:
     """Return the code points for which some font file of the folder has a glyph."""
     fonts = sorted(file for file in folder.iterdir() if file.suffix in {".ttf", ".otf"})
-    return frozenset().union(*(_characters(file.read_bytes()) for file in fonts))
+    return frozenset().union(*(characters(file.read_bytes()) for file in fonts))
 
 
 @cache
@@ -190,11 +190,15 @@ def _joined(pieces: list[Piece]) -> tuple[Piece, ...]:
     return tuple(joined) or (("t", ""),)
 
 
-def _characters(font: bytes) -> set[int]:
-    """Return the code points of a font's cmap (OpenType §cmap, formats 4 and 12)."""
+def characters(font: bytes) -> set[int]:
+    """Return the code points of a font's cmap (OpenType §cmap, formats 4 and 12).
+
+    Of a collection those of its first font.
+    """
+    begin = struct.unpack_from(">L", font, 12)[0] if font[:4] == b"ttcf" else 0
     tables = {}
-    for number in range(struct.unpack_from(">H", font, 4)[0]):
-        tag, _, offset, _ = struct.unpack_from(">4sLLL", font, 12 + 16 * number)
+    for number in range(struct.unpack_from(">H", font, begin + 4)[0]):
+        tag, _, offset, _ = struct.unpack_from(">4sLLL", font, begin + 12 + 16 * number)
         tables[tag] = offset
     cmap = tables[b"cmap"]
     found: set[int] = set()

@@ -31,6 +31,7 @@ class Job:
     markings: Mapping[str, Marking] = field(default_factory=dict)
     instead: Sequence[tuple[str, str]] = ()  # what is left out for what stands in its place
     annotations: Sequence[str] = ()  # kinds or names of what is said of them and goes too
+    language: str = "en"  # of its report
 
     @property
     def act(self) -> Act:
@@ -55,7 +56,10 @@ def entries_about(
     house: dict[str, Any] = {**withheld}
     if outcome == "started":
         with job.repo.database.reading() as session:
-            house["detail"] = {"register": summary(session, job.case)}
+            house["detail"] = {
+                "register": summary(session, job.case),
+                "report": {"generated_at": job.at, "language": job.language},
+            }
         if job.annotations:
             house["detail"]["annotations"] = list(job.annotations)
     if left_out:

@@ -6,24 +6,15 @@ from custody.commitment import Opening
 from custody.entry import CustodyEntry
 from repository import Repository
 from repository.access import IDENTIFYING, INTERNAL, PARTIES
+from repository.exports.report_words import Phrase
 from repository.publication import Seals
 
 ALWAYS = (
-    (
-        "extraction records (metadata read from the exhibits)",
-        "their digests are in the entries metadata_extraction; ask for them separately",
-    ),
-    (
-        "entries about other exhibits and about the house",
-        "they are not about the exhibits of this bundle",
-    ),
+    (Phrase("left.extraction"), Phrase("left.extraction.why")),
+    (Phrase("left.others"), Phrase("left.others.why")),
 )
 REVIEW = "disclosure-review"
 NUMBER = "number-given"
-SECTIONS_LEFT_OUT = (
-    "sections C, F, G, I and J of the custody report",
-    "this version of the program does not make them yet",
-)
 
 
 def numbers_in(
@@ -68,20 +59,16 @@ def closed(
             internal += len(opened)
             opened.clear()
         identifying += sum(opened.pop(name, None) is not None for name in IDENTIFYING)
-    counted = (
-        (erased, "withheld fields", "their openings were erased"),
-        (parties, "fields of what parties read", "what a party looked at is told to no other"),
-        (internal, "fields about reviews and further cases", "they are not for this reader"),
-        (
-            said,
-            "fields of tags, notes and assessments",
-            "they are for the case team, and were not chosen",
-        ),
-        (identifying, "fields that name a source", "who it is takes two persons' permission"),
-    )
+    counted = {
+        "erased": erased,
+        "parties": parties,
+        "internal": internal,
+        "said": said,
+        "identifying": identifying,
+    }
     return [
-        (f"the values of {count} {what}", f"{why}; the commitments stay in the entries")
-        for count, what, why in counted
+        (Phrase(f"left.{name}", count=count), Phrase(f"left.{name}.why"))
+        for name, count in counted.items()
         if count
     ]
 
@@ -95,15 +82,14 @@ def _of_case(opened: dict[str, Opening], case: str | None) -> bool:
 
 def unsealed(repo: Repository, sealed: Seals, problems: Sequence[str]) -> list[tuple[str, str]]:
     """Say which cosignatures and time-stamps the checkpoint lacks, and why."""
-    why = "; ".join(problems) or "another act followed before they could be asked for"
-    found = []
+    found: list[tuple[str, str]] = []
+    why = "; ".join(problems) or Phrase("left.later.why")
     if not repo.policy.witnesses:
-        found.append(("cosignatures of witnesses", "no witness is configured: it is unwitnessed"))
+        found.append((Phrase("left.witnesses"), Phrase("left.witnesses.why")))
     elif not repo.policy.satisfied(sealed.cosigned.keys()):
-        what = f"cosignatures of witnesses beyond the {len(sealed.cosigned)} that answered"
-        found.append((what, why))
+        found.append((Phrase("left.quorum", answered=len(sealed.cosigned)), why))
     if not repo.settings.tsa_urls:
-        found.append(("time-stamp tokens", "no time-stamping authority is configured"))
+        found.append((Phrase("left.tokens"), Phrase("left.tokens.why")))
     elif not sealed.tokens:
-        found.append(("time-stamp tokens", why))
+        found.append((Phrase("left.tokens"), why))
     return found

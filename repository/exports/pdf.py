@@ -18,25 +18,30 @@ import segno
 import typst
 
 from repository.errors import RepositoryError
-from repository.exports.glyphs import coverage, display, script_of
+from repository.exports.fonts import (
+    CJK_FAMILY,
+    CJK_PACKAGE,
+    FONTS,
+    GlyphMissing,
+    covered,
+    font_paths,
+    needs_cjk,
+)
+from repository.exports.glyphs import display, script_of
 
 ASSETS = Path(__file__).parent / "assets"
-FONTS = ASSETS / "fonts"
 _STANDARDS: "list[typst.PDFStandard]" = ["a-3a", "ua-1"]  # the alias is in the stubs only
 
-_AS_THEY_ARE = frozenset({"kind", "form", "forms", "state", "id", "name", "outcome", "language"})
+_AS_THEY_ARE = frozenset(
+    {"kind", "form", "forms", "state", "id", "name", "outcome", "language", "direction", "page",
+     "document"}
+)  # fmt: skip
 _NO_GLYPH = re.compile(r"the text `?\"(.*)\"`? could not be displayed")
 _NAMED = 12  # how many code points the list of what is left out names
 _TALL = re.compile("[\u0590-\u1dff]")  # Hebrew, Arabic and everything Indic or South-East Asian
 _KEPT = 10  # Typst keeps what it laid out until it has made this many other documents
 _SHORT = 60  # characters of case and marking in the running heads
-_PACKAGES = dict.fromkeys(("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO"), "fonts-noto-cjk")
-
-
-class GlyphMissing(RepositoryError):
-    """The report's fonts lack a letter; the report is not made rather than printed with gaps."""
-
-    code = "glyph-missing"
+_EAST_ASIAN = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO")
 
 
 class RenderFailed(RepositoryError):
@@ -52,19 +57,20 @@ def render(report: Mapping[str, Any]) -> bytes:
     is left out says so.
 
     Raises:
-        GlyphMissing: a letter of a script that no font in `assets/fonts` has.
+        GlyphMissing: a letter of a script that no font has (`fonts`).
         RenderFailed: Typst refuses the document or warns about it, or the report is not one.
     """
-    covered = coverage(FONTS)
     seen: Counter[str] = Counter()
+    cjk = needs_cjk(json.dumps(report, ensure_ascii=False, default=str))
     try:
         at = datetime.fromisoformat(report["heading"]["generated_at"])
-        prepared = _prepared({**report, "running": _running(report)}, covered, seen)
+        running = {**report, "running": _running(report), "document": report["words"]["title"]}
+        prepared = _prepared(running, covered(cjk), seen)
     except (KeyError, TypeError, ValueError) as error:
         raise RenderFailed(f"this is no report that can be printed: {error!r}") from error
     if seen:
         prepared["left_out"] = [*prepared["left_out"], _code_points(report["words"], seen)]
-    return _dated("report.typ", prepared, at)
+    return _dated("report.typ", prepared, at, cjk)
 
 
 def render_page(template: str, data: Mapping[str, Any], *, at: datetime) -> bytes:
@@ -78,15 +84,17 @@ def render_page(template: str, data: Mapping[str, Any], *, at: datetime) -> byte
     Raises:
         GlyphMissing, RenderFailed: as `render`.
     """
-    prepared = _prepared(data, coverage(FONTS), Counter())
-    return _dated(template, prepared, at)
+    cjk = needs_cjk(json.dumps(data, ensure_ascii=False, default=str))
+    prepared = _prepared(data, covered(cjk), Counter())
+    return _dated(template, prepared, at, cjk)
 
 
-def _dated(template: str, prepared: dict[str, Any], at: datetime) -> bytes:
+def _dated(template: str, prepared: dict[str, Any], at: datetime, cjk: bool) -> bytes:
     fonts = typst.Fonts(
-        include_system_fonts=False, include_embedded_fonts=False, font_paths=[FONTS]
+        include_system_fonts=False, include_embedded_fonts=False, font_paths=font_paths(cjk)
     )
-    prepared["fonts"] = fonts.families()
+    families = [name for name in fonts.families() if "CJK" not in name or name == CJK_FAMILY]
+    prepared["fonts"] = families
     prepared["date"] = {
         part: getattr(at, part) for part in ("year", "month", "day", "hour", "minute", "second")
     }
@@ -159,12 +167,12 @@ def _printed(text: str, covered: frozenset[int], seen: Counter[str]) -> str | di
 
 def _missing(text: str, letters: tuple[str, ...]) -> GlyphMissing:
     script = script_of(letters[0])
-    package = _PACKAGES.get(script.split()[0], "fonts-noto-core or fonts-noto-extra")
     some = "".join(dict.fromkeys(letters))[:40]
-    return GlyphMissing(
-        f"no font of the report has {some!r} ({script}) in {text[:80]!r}; "
-        f"put a font of that script, from the package {package}, into {FONTS}"
-    )
+    what = f"no font of the report has {some!r} ({script}) in {text[:80]!r}"
+    if script.split()[0] in _EAST_ASIAN:
+        return GlyphMissing(f"{what}; install the package {CJK_PACKAGE} and ask again")
+    package = "fonts-noto-core or fonts-noto-extra"
+    return GlyphMissing(f"{what}; put a font of it, from the package {package}, into {FONTS}")
 
 
 def _running(report: Mapping[str, Any]) -> dict[str, str]:
@@ -172,6 +180,8 @@ def _running(report: Mapping[str, Any]) -> dict[str, str]:
     words, heading = report["words"], report["heading"]
     return {
         "title": words["title"],
+        "volume": words["volume"] if "volume" in report else "",
+        "reviewed": "" if report.get("reviewed", True) else words["not-reviewed"],
         "report": f"{words['report']} {_cut(heading['report_id'])}",
         "case": _cut(heading["case"]),
         "marking": _cut(heading["marking"] or ""),

@@ -4,125 +4,240 @@ Rules: every value comes from the entry it is printed with, never from another e
 data; what is missing is printed as "not recorded", what may not be shown as "withheld"; nothing is
 concluded. Pure: no clock, no files, no database. The words are in `report_words`.
 
-The result is `{"v", "kind", "heading", "words", "left_out", "sections"}`. A section holds blocks:
-`text`, `title`, `facts`, `entry`, `table`, `code`, `qr`. A fact is `{"name", "label", "state",
-"form", "values", "note"}`, `state` being `given`, `withheld` or `not-recorded`, `form` being `text`
-(words), `name` (evidence text) or `code` (numbers, digests, times).
+The result is `{"v", "kind", "language", "heading", "words", "left_out", "sections"}`. A section
+holds blocks: `text`, `title`, `facts`, `entry`, `table`, `code`, `qr`. A fact is `{"name", "label",
+"state", "form", "values", "note"}`, `state` being `given`, `withheld` or `not-recorded`, `form`
+being `text` (words), `name` (evidence text) or `code` (numbers, digests, times). A long report is
+bound in volumes (`volumes`), each such a result with `volume` and, in the first, an index.
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from repository.errors import WrongUse
-from repository.exports.report_continuity import continuity_facts
+from repository.exports.report_access import access
+from repository.exports.report_acquisition import acquisition
+from repository.exports.report_certification import certification
+from repository.exports.report_custody import custody
+from repository.exports.report_derivation import derivations
 from repository.exports.report_disclosure import disclosure
-from repository.exports.report_entries import (
-    ExhibitFacts,
-    Fact,
-    Row,
-    by_exhibit,
-    entry_block,
-    fact,
-    not_recorded,
-    time_and_index,
-    word,
-)
+from repository.exports.report_entries import ExhibitFacts, Row, by_exhibit, facts_block, tables
+from repository.exports.report_heading import VERSION, Heading, header
 from repository.exports.report_identity import identities
 from repository.exports.report_integrity import integrity
-from repository.exports.report_words import TYPES, WORDS
+from repository.exports.report_protection import protection
+from repository.exports.report_verify import COMMANDS, verify
+from repository.exports.report_words import Language, Phrase, speaking, spoken, word
 
-__all__ = ["COMMANDS", "PRINTED_ROWS", "ExhibitFacts", "Heading", "Row", "compose"]
+__all__ = ["COMMANDS", "ExhibitFacts", "Heading", "Row", "Source", "compose", "volumes"]
 
-VERSION = 1
-PRINTED_ROWS = 2_000  # beyond this the page count and the memory of rendering are of no use
-ROUTINE = (  # the acts that are counted, not printed, when there are more rows than that
-    ("consultation", "done"), ("fixity_check", "pass"), ("retrieval", "started"),
-    ("retrieval", "done"),
+Block = dict[str, Any]
+FULL = 12_000  # lines of a volume: what a typesetter lays out within 400 MiB
+_PAGE_WORDS = (
+    "title", "page", "report", "entry", "not-recorded", "withheld", "left_out", "what", "why",
+    "code_points", "why.code_points", "more", "volumes", "volume", "not-reviewed", "V.says",
 )  # fmt: skip
-SECTIONS_NOT_MADE = ("C", "F", "G", "I", "J")
-COMMANDS = {
-    "bundle": ["python3 -I verify.py ."],
-    "trust": ["python3 -I verify.py . --trust FILE"],
-    "files": ["sha256sum -c manifest-sha256.txt", "sha256sum -c tagmanifest-sha256.txt"],
-    "key": ["sed -n 's/^log //p' ledger/policy | tr -d '\\n' | sha256sum"],
-}
 
 
-@dataclass(frozen=True, slots=True)
-class Heading:
-    """What the report says about itself; the caller's word, there is no clock here.
+@dataclass(slots=True)
+class Source:
+    """All that a report is made of.
 
-    `generated_at` is a time of format.md section 1; `root` and `key_fingerprint` are as shown.
-    `witnesses` and `time_stamps` say in one line each who cosigned or dated the checkpoint, when.
-    """
-
-    report_id: str
-    case: str
-    case_title: str
-    asked_by: str
-    recipient: str | None
-    purpose: str
-    authority: str | None
-    generated_at: str
-    generator: str
-    tree_size: int
-    root: str
-    key_name: str
-    key_fingerprint: str
-    checkpoint: str
-    marking: str | None
-    witnesses: tuple[str, ...] = ()
-    time_stamps: tuple[str, ...] = ()
-
-
-def compose(
-    heading: Heading,
-    exhibits: Sequence[ExhibitFacts],
-    rows: Sequence[Row],
-    left_out: Sequence[tuple[str, str]],
-    files: Sequence[tuple[str, str, int]],
-) -> dict[str, Any]:
-    """Return the report as plain data without floats.
-
-    `files` lists path, digest and size of the bundle's files. That rows are genuine entries and
-    openings fit is *not* checked here, only that each opening has a commitment to fit.
+    `files` lists path, digest and size of the bundle's files, `statements` the paths of the
+    certificates in it. That rows are genuine entries and openings fit is *not* checked here, only
+    that each opening has a commitment to fit.
 
     Raises:
         WrongUse: an opening without a commitment, the same entry twice, or the same exhibit twice.
     """
-    _check(exhibits, rows)
-    rows = sorted(rows, key=lambda row: row.index)
-    printed, counted = _selected(rows)
+
+    heading: Heading
+    exhibits: Sequence[ExhibitFacts]
+    rows: Sequence[Row]
+    left_out: Sequence[tuple[str, str]]
+    files: Sequence[tuple[str, str, int]]
+    language: str = "en"
+    statements: Sequence[str] = ()
+    grouped: dict[str | None, list[Row]] = field(init=False)
+    digests: dict[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        _check(self.exhibits, self.rows)
+        self.rows = sorted(self.rows, key=lambda row: row.index)
+        self.grouped = by_exhibit(self.rows)
+        self.digests = {path: digest for path, digest, _ in self.files}
+
+
+Maker = Callable[[Source, Language], Iterator[Block]]
+SECTIONS: tuple[tuple[str, Maker], ...] = (
+    ("A", lambda of, spoke: iter(
+        [facts_block(header(of.heading, of.exhibits, of.rows, spoke))])),
+    ("B", lambda of, _: identities(
+        of.exhibits, of.grouped, of.digests, of.heading.generated_at)),
+    ("C", lambda of, _: acquisition(of.exhibits, of.grouped)),
+    ("D", lambda of, _: custody(of.exhibits, of.grouped, of.heading.generated_at)),
+    ("E", lambda of, _: integrity(of.exhibits, of.grouped, of.digests)),
+    ("F", lambda of, _: access(of.exhibits, of.grouped)),
+    ("G", lambda of, _: derivations(of.exhibits, of.grouped)),
+    ("H", lambda of, _: disclosure(of.exhibits, of.rows, of.grouped)),
+    ("I", lambda of, _: protection(of.exhibits, of.rows, of.grouped, of.heading.key_name)),
+    ("J", lambda of, _: certification(of.rows, of.statements)),
+    ("K", lambda of, _: verify(of.heading, of.rows, of.files)),
+)  # fmt: skip
+
+
+def compose(source: Source) -> dict[str, Any]:
+    """Return the report as one: plain data without floats."""
+    with speaking(source.language) as spoke:
+        return _bound(source, spoke, _stream(source, spoke))
+
+
+def volumes(
+    source: Source, file_name: Callable[[int], str], *, full: int = FULL
+) -> Iterator[dict[str, Any]]:
+    """Yield the report in volumes of bounded length; a short one is a single volume.
+
+    The first holds sections A to C and an index of all; what is too long for a volume goes on in
+    the next. Two passes over the same blocks, so that no more than one volume is in memory.
+
+    Args:
+        source: what the report is made of.
+        file_name: of a volume, by its number.
+        full: how many lines a volume has before the next begins.
+    """
+    with speaking(source.language) as spoke:
+        plan = _planned(_stream(source, spoke), full)
+        blocks = _stream(source, spoke)
+    for number, one in enumerate(plan, 1):
+        with speaking(source.language) as spoke:
+            mine = [next(blocks) for _ in range(one.count)]
+            mine = one.carried_on + mine
+            made = _bound(source, spoke, iter(mine))
+            if len(plan) > 1:
+                made["volume"] = {"number": number, "of": len(plan)}
+                made["words"]["volume"] = word("volume", volume=number, volumes=len(plan))
+                if not one.begins:
+                    first = made["sections"][0]
+                    first["title"] = word("continued", title=first["title"])
+                if number == 1:
+                    made["index"] = list(_index(plan, file_name))
+                else:
+                    made["left_out"] = []
+        yield made
+
+
+# One stream of (section, block), of which volumes are cut
+
+
+@dataclass(slots=True)
+class _Volume:
+    """What one volume holds: so many blocks of the stream, of which sections and exhibits."""
+
+    carried_on: list[tuple[str, Block]] = field(default_factory=list)
+    count: int = 0
+    lines: int = 0
+    sections: dict[str, None] = field(default_factory=dict)
+    exhibits: dict[str, None] = field(default_factory=dict)
+    indexes: list[int] = field(default_factory=list)  # first and last entry of section D
+    begins: bool = True  # with a section, not within one
+
+
+def _stream(source: Source, spoke: Language) -> Iterator[tuple[str, Block]]:
+    for name, maker in SECTIONS:
+        for block in maker(source, spoke):
+            yield name, block
+
+
+def _planned(blocks: Iterator[tuple[str, Block]], full: int) -> list[_Volume]:
+    """Return where the stream is cut: before section D, and where a volume is full.
+
+    Never right after a title. What a volume goes on with stands under its exhibit's title again.
+    """
+    plan = [_Volume()]
+    before, after_title = "A", False
+    head: Block | None = None  # the title under which a block stands
+    for section, block in blocks:
+        begins = section != before
+        if begins:
+            head = None
+        if (plan[-1].lines >= full and not after_title) or (begins and section == "D"):
+            plan.append(_Volume(begins=begins))
+            if head is not None and block["kind"] != "title":
+                carried = {**head, "text": word("continued", title=head["text"])}
+                plan[-1].carried_on.append((section, carried))
+        if block["kind"] == "title":
+            head = block
+        _counted(plan[-1], section, block)
+        if head is not None and "exhibit" in head:
+            plan[-1].exhibits[head["exhibit"]] = None
+        before, after_title = section, block["kind"] in ("title", "subtitle")
+    return plan if sum(one.lines for one in plan) > full else [_together(plan)]
+
+
+def _together(plan: Sequence[_Volume]) -> _Volume:
+    return _Volume(count=sum(one.count for one in plan))
+
+
+def _counted(volume: _Volume, section: str, block: Block) -> None:
+    volume.count += 1
+    volume.lines += _lines(block)
+    volume.sections[section] = None
+    if block["kind"] == "entry":
+        volume.indexes = [*volume.indexes[:1], block["index"]]
+
+
+def _lines(block: Block) -> int:
+    """Return about how much of a page a block takes."""
+    if block["kind"] in ("facts", "entry"):
+        return 3 + sum(max(1, len(fact["values"])) for fact in block["facts"])
+    if block["kind"] == "table":
+        return 1 + 2 * len(block["rows"])
+    return 1 + len(block.get("lines", ()))
+
+
+def _index(plan: Sequence[_Volume], file_name: Callable[[int], str]) -> Iterator[Block]:
+    rows = []
+    for number, one in enumerate(plan, 1):
+        spans = [list(one.exhibits), [str(index) for index in one.indexes]]
+        said = [
+            word("V.range", first=some[0], last=some[-1]) if some else word("none")
+            for some in spans
+        ]
+        rows.append([str(number), file_name(number), ", ".join(one.sections), *said])
+    yield from tables(
+        ("V.volume", "V.file", "V.sections", "V.exhibits", "V.entries"), [2, 6, 3, 6, 4],
+        ["code", "name", "code", "code", "code"], rows,
+    )  # fmt: skip
+
+
+def _bound(source: Source, spoke: Language, blocks: Iterator[tuple[str, Block]]) -> dict[str, Any]:
+    """Return blocks as one report or volume."""
+    sections: dict[str, list[Block]] = {}
+    for section, block in blocks:
+        sections.setdefault(section, []).append(block)
+    heading = source.heading
     return {
         "v": VERSION,
         "kind": "custody-report",
-        "language": "en",
+        "language": spoke.code,
+        "direction": spoke.direction,
+        "reviewed": spoke.reviewed,
         "heading": {
             "report_id": heading.report_id,
             "case": heading.case,
-            "marking": heading.marking,
+            "marking": spoken(heading.marking) if heading.marking else None,
             "generated_at": heading.generated_at,
         },
-        "words": {
-            name: WORDS[name]
-            for name in ("title", "page", "report", "entry", "not-recorded", "withheld", "left_out",
-                         "what", "why", "code_points", "why.code_points", "more")
-        },
+        "words": {name: spoke.words[name] for name in _PAGE_WORDS},
         "intro": [word("intro"), word("limits")],
-        "left_out": [
-            {"what": what, "why": why} for what, why in _left_out(rows, printed, left_out)
-        ],
+        "left_out": [{"what": spoken(what), "why": spoken(why)} for what, why in _left_out(source)],
+        "index": [],
         "sections": [
-            _section("A", [{"kind": "facts", "facts": _header(heading, exhibits, rows)}]),
-            _section("B", identities(exhibits, rows)),
-            _section("D", _custody(exhibits, rows, printed, counted)),
-            _section("E", integrity(exhibits, rows)),
-            _section("H", disclosure(exhibits, rows)),
-            _section("K", _verify(heading, rows, files)),
+            {"id": name, "title": word(name), "blocks": some} for name, some in sections.items()
         ],
-    }  # fmt: skip
+    }
 
 
 def _check(exhibits: Sequence[ExhibitFacts], rows: Sequence[Row]) -> None:
@@ -139,187 +254,11 @@ def _check(exhibits: Sequence[ExhibitFacts], rows: Sequence[Row]) -> None:
             raise WrongUse(f"the report was given twice: {what} {', '.join(double)}")
 
 
-def _selected(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
-    """Return the rows printed one by one, and those only counted because there are too many."""
-    if len(rows) <= PRINTED_ROWS:
-        return list(rows), []
-    kept = [row for row in rows if not _routine(row)]
-    return kept[:PRINTED_ROWS], sorted(
-        [row for row in rows if _routine(row)] + kept[PRINTED_ROWS:], key=lambda row: row.index
-    )
-
-
-def _routine(row: Row) -> bool:
-    return (row.type, row.body.get("outcome")) in ROUTINE
-
-
-def _section(name: str, blocks: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"id": name, "title": word(name), "blocks": blocks}
-
-
-# What is left out
-
-
-def _left_out(
-    rows: Sequence[Row], printed: Sequence[Row], given: Sequence[tuple[str, str]]
-) -> list[tuple[str, str]]:
-    found = list(given)
-    for name in SECTIONS_NOT_MADE:
-        why = f"why.{name}" if f"why.{name}" in WORDS else "why.section"
-        found.append((word("section", name=word(f"name.{name}")), word(why)))
-    closed = [len(row.withheld) for row in rows if row.withheld]
+def _left_out(source: Source) -> list[tuple[str, str]]:
+    found = list(source.left_out)
+    closed = [len(row.withheld) for row in source.rows if row.withheld]
     if closed:
-        what = word("fields", fields=sum(closed), entries=len(closed))
-        found.append((what, word("why.fields")))
-    routine = sum(1 for row in rows if _routine(row)) if len(rows) > PRINTED_ROWS else 0
-    if routine:
-        acts = ", ".join(f"{type_} ({outcome})" for type_, outcome in ROUTINE)
         found.append(
-            (
-                word("condensed", left=routine, total=len(rows)),
-                word("why.condensed", limit=PRINTED_ROWS, acts=acts),
-            )
+            (Phrase("fields", fields=sum(closed), entries=len(closed)), Phrase("why.fields"))
         )
-    cut = len(rows) - routine - len(printed)
-    if cut:
-        found.append((word("cut", left=cut, total=len(rows)), word("why.cut", limit=PRINTED_ROWS)))
-    return [*found, (word("salts"), word("why.salts"))]
-
-
-# A
-
-
-def _header(heading: Heading, exhibits: Sequence[ExhibitFacts], rows: Sequence[Row]) -> list[Fact]:
-    span = [row.at for row in rows[:1]] + [row.at for row in rows[-1:]]
-    return [
-        fact("report_id", heading.report_id),
-        fact("report_version", str(VERSION)),
-        fact("case", heading.case, form="name"),
-        fact("case_title", heading.case_title, form="name"),
-        fact("asked_by", heading.asked_by, form="name"),
-        fact("recipient", heading.recipient, form="name"),
-        fact("purpose", heading.purpose, form="text"),
-        fact("authority", heading.authority, form="text"),
-        fact("scope", *[exhibit.number for exhibit in exhibits]),
-        fact("entries", str(len(rows))),
-        fact("span", *span),
-        fact("marking", heading.marking, form="name"),
-        fact("generated_at", heading.generated_at),
-        fact("generator", heading.generator, form="name"),
-        fact("tree_size", str(heading.tree_size)),
-        fact("root", heading.root),
-        fact("key_name", heading.key_name, form="name"),
-        fact("key_fingerprint", heading.key_fingerprint),
-        fact("witnesses", *heading.witnesses, form="text"),
-        fact("time_stamp", *heading.time_stamps, form="text")
-        if heading.time_stamps
-        else not_recorded("time_stamp"),
-    ]
-
-
-# B
-
-# D
-
-
-def _custody(
-    exhibits: Sequence[ExhibitFacts],
-    rows: Sequence[Row],
-    printed: Sequence[Row],
-    counted: Sequence[Row],
-) -> list[dict[str, Any]]:
-    blocks: list[dict[str, Any]] = [{"kind": "text", "text": word("D.intro")}]
-    ids = {exhibit.id for exhibit in exhibits}
-    shown, summed, every = by_exhibit(printed), by_exhibit(counted), by_exhibit(rows)
-    for exhibit in exhibits:
-        blocks.append({"kind": "title", "text": word("exhibit", number=exhibit.number)})
-        blocks.append({"kind": "facts", "facts": continuity_facts(every.get(exhibit.id, []))})
-        own, others = shown.get(exhibit.id, []), summed.get(exhibit.id, [])
-        blocks.extend(entry_block(row) for row in own)
-        if not own and not others:
-            blocks.append({"kind": "text", "text": word("D.none-exhibit")})
-        blocks.extend(_counted(others))
-    house = [row for row in printed if row.exhibit.get("id") not in ids]
-    more = [row for row in counted if row.exhibit.get("id") not in ids]
-    if house or more:
-        blocks.append({"kind": "title", "text": word("D.house")})
-        blocks.extend(entry_block(row) for row in house)
-        blocks.extend(_counted(more))
-    elif not exhibits:
-        blocks.append({"kind": "text", "text": word("D.none")})
-    return blocks
-
-
-def _counted(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    groups: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        groups.setdefault((row.type, str(row.body.get("outcome", ""))), []).append(row)
-    if not groups:
-        return []
-    return [
-        {"kind": "title", "text": word("D.condensed")},
-        {
-            "kind": "table",
-            "head": [word(name) for name in ("act", "outcome", "count", "first", "last")],
-            "widths": [4, 2, 2, 5, 5],
-            "forms": ["code", "text", "code", "code", "code"],
-            "rows": [
-                [type_, outcome, str(len(some)), time_and_index(some[0]), time_and_index(some[-1])]
-                for (type_, outcome), some in groups.items()
-            ],
-        },
-    ]
-
-
-# E
-
-# K
-
-
-def _verify(
-    heading: Heading, rows: Sequence[Row], files: Sequence[tuple[str, str, int]]
-) -> list[dict[str, Any]]:
-    compared = f"{heading.key_name}\n{heading.key_fingerprint}\n{heading.tree_size}\n{heading.root}"
-    used = sorted({row.type for row in rows})
-    unknown = ("", WORDS["unknown-type"])
-    return [
-        _text("K.intro"),
-        _title("K.bundle"), {"kind": "code", "lines": COMMANDS["bundle"]}, _text("K.bundle.says"),
-        _title("K.files"), {"kind": "code", "lines": COMMANDS["files"]},
-        _title("K.key"), {"kind": "code", "lines": [heading.key_fingerprint]},
-        {"kind": "code", "lines": COMMANDS["key"]}, _text("K.key.says"),
-        _text("K.trust"), {"kind": "code", "lines": COMMANDS["trust"]},
-        _title("K.checkpoint"),
-        {"kind": "code", "lines": heading.checkpoint.removesuffix("\n").split("\n")},
-        _text("K.checkpoint.says"),
-        {
-            "kind": "qr", "content": compared, "text": word("K.qr"), "lines": compared.split("\n"),
-            "alt": word("K.qr.alt", content=compared.replace("\n", ", ")),
-        },
-        _title("K.listing"),
-        *(
-            [_table(("path", "size", "digest"), [5, 2, 14], ["name", "code", "code"],
-                    [[path, str(size), digest] for path, digest, size in files])]
-            if files else [_text("K.listing.none")]
-        ),
-        _text("K.listing.says"),
-        _title("K.types"),
-        _table(("type", "meaning"), [4, 8], ["code", "text"],
-               [[name, TYPES.get(name, unknown)[1]] for name in used]),
-        _title("K.not"), _text("K.not.says"),
-    ]  # fmt: skip
-
-
-def _text(name: str) -> dict[str, Any]:
-    return {"kind": "text", "text": word(name)}
-
-
-def _title(name: str) -> dict[str, Any]:
-    return {"kind": "title", "text": word(name)}
-
-
-def _table(
-    head: Sequence[str], widths: list[int], forms: list[str], rows: list[list[str]]
-) -> dict[str, Any]:
-    said = [word(name) for name in head]
-    return {"kind": "table", "head": said, "widths": widths, "forms": forms, "rows": rows}
+    return [*found, (Phrase("salts"), Phrase("why.salts"))]

@@ -1,28 +1,32 @@
 """Section H of the custody report: what was reviewed, disclosed and withheld, by the entries."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from repository.exports.report_entries import (
     ExhibitFacts,
     Row,
-    by_exhibit,
+    detail,
     fact,
+    facts_block,
+    lines,
+    text,
     time_and_index,
-    word,
+    title,
 )
+from repository.exports.report_words import word
 
 
-def disclosure(exhibits: Sequence[ExhibitFacts], rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Return section H: the counts of the proceeding, then what entries say of each exhibit."""
-    blocks: list[dict[str, Any]] = [{"kind": "text", "text": word("H.intro")}]
-    blocks += _counts(rows)
-    grouped = by_exhibit(rows)
+def disclosure(
+    exhibits: Sequence[ExhibitFacts], rows: Sequence[Row], grouped: dict[str | None, list[Row]]
+) -> Iterator[dict[str, Any]]:
+    """Yield section H: the counts of the proceeding, then what entries say of each exhibit."""
+    yield text("H.intro")
+    yield from _counts(rows)
     for exhibit in exhibits:
         own = grouped.get(exhibit.id, [])
-        blocks.append({"kind": "title", "text": word("exhibit", number=exhibit.number)})
-        blocks.append({"kind": "facts", "facts": [*_reviewed(own), *_given(own)]})
-    return blocks
+        yield title("exhibit", number=exhibit.number)
+        yield facts_block([*_reviewed(own), *_given(own), _conditions(own)])
 
 
 def _counts(rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -76,3 +80,13 @@ def _given(rows: Sequence[Row]) -> list[dict[str, Any]]:
             said.append(", ".join(filter(None, (whom, form, time_and_index(row)))))
         found.append(fact(f"register.{name}", *said, form="text"))
     return found
+
+
+def _conditions(rows: Sequence[Row]) -> dict[str, Any]:
+    """Return what restricted the exhibit when it was given, as the entries of giving say."""
+    said = []
+    for row in rows:
+        if row.type in ("disclosure", "dissemination") and "handling" in row.body:
+            words = [*lines(row.body["handling"]), *lines(detail(row).get("marking"))]
+            said.append(f"{word('list').join(words)}: {time_and_index(row)}")
+    return fact("register.conditions", *dict.fromkeys(said), form="text")

@@ -3,13 +3,15 @@
 An entry of an unknown type, or with unknown fields, is printed as it is.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from repository.exports.report_words import TYPES, WORDS
+from repository.exports.report_words import type_words, word, word_or
 
 Fact = dict[str, Any]
+
+TABLE_ROWS = 300  # of one table: a volume may end after it
 
 _ACTOR = ("actor_name", "organisation", "country")
 _PLAIN = (  # the order in which the fields of a body are printed
@@ -100,19 +102,14 @@ def entry_block(row: Row) -> dict[str, Any]:
         "seq": row.exhibit.get("seq"),
         "at": row.at,
         "type": row.type,
-        "label": TYPES.get(row.type, (row.type, ""))[0],
+        "label": type_label(row.type),
         "outcome": outcome,
-        "said": WORDS.get(f"outcome.{outcome}", outcome),
+        "said": said_outcome(outcome),
         "facts": facts,
         "withheld": row.withheld,
         "withheld_text": word("list").join(_label(name) for name in row.withheld) or word("none"),
         "withheld_label": word("field.withheld"),
     }
-
-
-def word(name: str, /, **values: object) -> str:
-    """Return one of the report's own texts, filled in."""
-    return WORDS[name].format(**values)
 
 
 def fact(label: str, *values: str | None, form: str = "code", note: str = "") -> Fact:
@@ -121,7 +118,7 @@ def fact(label: str, *values: str | None, form: str = "code", note: str = "") ->
     name = label.removeprefix("field.")
     return {
         "name": name,
-        "label": TYPES[name[5:]][0] if name.startswith("type.") else WORDS.get(label, name),
+        "label": word_or(label, name),
         "state": "given" if given else "not-recorded",
         "form": form,
         "values": given,
@@ -144,6 +141,90 @@ def is_withheld(row: Row, field: str) -> bool:
     return field in row.withheld
 
 
+def type_label(type_: str) -> str:
+    """Return what a type of entry is called; one not known by its code."""
+    found = type_words(type_)
+    return found[0] if found else type_
+
+
+def said_outcome(outcome: str) -> str:
+    """Return an outcome in words; one not known by its code."""
+    return word_or(f"outcome.{outcome}", outcome)
+
+
+def section_label(label: str, name: str) -> str:
+    """Return the label of a field of a section; a field not known by its own name."""
+    return word_or(f"{label}.{name}", name)
+
+
+def who(row: Row) -> str:
+    """Return who acted as the entry shows it: name, else what stands for it."""
+    if "actor_name" in row.openings:
+        return name_of(row.openings["actor_name"])
+    return word("withheld" if is_withheld(row, "actor_name") else "not-recorded")
+
+
+def role(row: Row) -> str:
+    """Return in which role somebody acted."""
+    return str(row.body.get("actor", {}).get("role") or word("role-none"))
+
+
+def opened_or(row: Row, field: str) -> str:
+    """Return a field in one line; withheld or not recorded where it is that."""
+    if field in row.openings:
+        value = row.openings[field]
+        if isinstance(value, Mapping) and set(value) >= {"code", "text"}:
+            value = [value["code"], *([value["text"]] if value["text"] else [])]
+        return word("list").join(lines(value)) or word("empty")
+    return word("withheld" if is_withheld(row, field) else "not-recorded")
+
+
+def detail(row: Row) -> Mapping[str, Any]:
+    """Return what an entry tells in its field `detail`, where it may be shown."""
+    found = row.openings.get("detail")
+    return found if isinstance(found, Mapping) else {}
+
+
+def comparison(verification: Mapping[str, Any]) -> str:
+    """Say what a comparison of digests came to: equal, different, or not-compared."""
+    expected, observed = (list(verification.get(side, [])) for side in ("expected", "observed"))
+    algorithms = {digest.split(":")[0] for digest in expected}
+    if not expected or not algorithms <= {digest.split(":")[0] for digest in observed}:
+        return "not-compared"
+    return "equal" if set(expected) <= set(observed) else "different"
+
+
+def text(name: str, **values: object) -> dict[str, Any]:
+    """Return a paragraph."""
+    return {"kind": "text", "text": word(name, **values)}
+
+
+def title(name: str, **values: object) -> dict[str, Any]:
+    """Return a heading within a section; of an exhibit it names the number."""
+    about = {"exhibit": values["number"]} if "number" in values else {}
+    return {"kind": "title", "text": word(name, **values), **about}
+
+
+def subtitle(name: str) -> dict[str, Any]:
+    """Return a heading within what is said of one exhibit."""
+    return {"kind": "subtitle", "text": word(name)}
+
+
+def facts_block(facts: list[Fact]) -> dict[str, Any]:
+    """Return labels with their values."""
+    return {"kind": "facts", "facts": facts}
+
+
+def tables(
+    head: Sequence[str], widths: list[int], forms: list[str], rows: Sequence[Sequence[str]]
+) -> Iterator[dict[str, Any]]:
+    """Yield a table, as several of `TABLE_ROWS` rows where it is long."""
+    said = [word(name) for name in head]
+    for start in range(0, len(rows), TABLE_ROWS):
+        some = [list(one) for one in rows[start : start + TABLE_ROWS]]
+        yield {"kind": "table", "head": said, "widths": widths, "forms": forms, "rows": some}
+
+
 def time_and_index(row: Row) -> str:
     """Return how another part of the report names an entry."""
     return word("where", index=row.index, at=row.at)
@@ -156,7 +237,7 @@ def lines(value: object) -> list[str]:
     if isinstance(value, str):
         return value.split("\n")
     if isinstance(value, bool):
-        return [WORDS["hold.yes"] if value else WORDS["hold.no"]]
+        return [word("hold.yes" if value else "hold.no")]
     if isinstance(value, Mapping):
         return [f"{name}: {line}" for name, inner in value.items() for line in lines(inner)]
     if isinstance(value, list | tuple):
@@ -176,16 +257,14 @@ def _given(name: str, value: str | None) -> list[Fact]:
 
 
 def _label(name: str) -> str:
-    return WORDS.get(f"field.{'actor' if name == 'actor_name' else name}", name)
+    return word_or(f"field.{'actor' if name == 'actor_name' else name}", name)
 
 
 def _actor(row: Row) -> list[Fact]:
     actor = row.body.get("actor", {})
-    name = name_of(row.openings["actor_name"]) if "actor_name" in row.openings else None
-    unnamed = word("withheld" if is_withheld(row, "actor_name") else "not-recorded")
-    role, known = (str(actor.get(key) or word("role-none")) for key in ("role", "assurance"))
-    said = word("actor", role=role, id=actor.get("id", word("role-none")), assurance=known)
-    facts = [fact("field.actor", name or unnamed, said, form="name")]
+    known = str(actor.get("assurance") or word("role-none"))
+    said = word("actor", role=role(row), id=actor.get("id", word("role-none")), assurance=known)
+    facts = [fact("field.actor", who(row), said, form="name")]
     more = [field for field in ("organisation", "country") if field in row.openings]
     return [*facts, *[_opened(field, row.openings[field]) for field in more]]
 
@@ -215,11 +294,7 @@ def _as_it_is(name: str, value: object) -> list[Fact]:
 def _verification(_: str, value: Mapping[str, Any]) -> list[Fact]:
     expected, observed = (list(value.get(side, [])) for side in ("expected", "observed"))
     facts = [fact("field.expected", *expected), fact("field.observed", *observed)]
-    algorithms = {digest.split(":")[0] for digest in expected}
-    same = set(expected) <= set(observed)
-    comparable = expected and algorithms <= {digest.split(":")[0] for digest in observed}
-    said = ("equal" if same else "different") if comparable else "not-compared"
-    return [*facts, fact("field.comparison", word(said), form="text")]
+    return [*facts, fact("field.comparison", word(comparison(value)), form="text")]
 
 
 def _part(_: str, value: object) -> list[Fact]:
@@ -246,17 +321,18 @@ def _parts(_: str, value: list[Mapping[str, Any]]) -> list[Fact]:
 
 def _stored(stored: Mapping[str, Any]) -> str:
     return word(
-        "field.stored", place=_place(stored), sha256=stored.get("sha256"),
+        "field.stored", place=place_of(stored), sha256=stored.get("sha256"),
         size=stored.get("size"), until=stored.get("retain_until", word("none")),
         hold=word("hold.yes" if stored.get("hold") else "hold.no"),
     )  # fmt: skip
 
 
 def _location(name: str, value: Mapping[str, Any]) -> list[Fact]:
-    return [fact(f"field.{name}", _place(value))]
+    return [fact(f"field.{name}", place_of(value))]
 
 
-def _place(value: Mapping[str, Any]) -> str:
+def place_of(value: Mapping[str, Any]) -> str:
+    """Return where a stored object lies, by the names of its place."""
     names = ("place", "store", "bucket", "key", "version")
     said = [f"{key} {value[key]}" for key in names if key in value]
     return ", ".join(said) or word("none")

@@ -1,48 +1,61 @@
-"""Sections B and C of the custody report: what the entries say an exhibit is."""
+"""Section B of the custody report: what the entries say an exhibit is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from repository.exports.report_entries import (
     ExhibitFacts,
     Fact,
     Row,
-    by_exhibit,
+    detail,
     fact,
+    facts_block,
     is_withheld,
     lines,
     name_of,
     not_recorded,
+    role,
     time_and_index,
+    title,
     withheld,
-    word,
 )
+from repository.exports.report_words import word
 
 _NAMED_BY = ("collection", "submission", "receipt", "registration")
 
 
-def identities(exhibits: Sequence[ExhibitFacts], rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Return section B: per exhibit its identity, and how it was acquired, as declared."""
-    blocks: list[dict[str, Any]] = []
-    grouped = by_exhibit(rows)
+def identities(
+    exhibits: Sequence[ExhibitFacts],
+    grouped: dict[str | None, list[Row]],
+    files: Mapping[str, str],
+    generated_at: str,
+) -> Iterator[dict[str, Any]]:
+    """Yield section B: per exhibit its identity.
+
+    Args:
+        exhibits: in the order of the report.
+        grouped: their entries, by exhibit.
+        files: path -> digest of the files of the bundle, as they were written.
+        generated_at: when that was.
+    """
     for exhibit in exhibits:
         own = grouped.get(exhibit.id, [])
-        blocks.append({"kind": "title", "text": word("exhibit", number=exhibit.number)})
-        blocks.append({"kind": "facts", "facts": _identity(exhibit, own)})
-        blocks.extend(_acquisition(own))
-    return blocks
+        yield title("exhibit", number=exhibit.number)
+        yield facts_block([*_identity(exhibit, own), *_today(exhibit, own, files, generated_at)])
 
 
 def _identity(exhibit: ExhibitFacts, rows: Sequence[Row]) -> list[Fact]:
     parts = [part for row in rows if row.type == "registration" for part in row.body["parts"]]
     sizes = dict.fromkeys(str(row.exhibit["size"]) for row in rows if "size" in row.exhibit)
+    made = _made_of(rows)
     return [
         fact("number", exhibit.number),
         fact("exhibit_id", exhibit.id),
-        not_recorded("root_number"),
-        not_recorded("external"),
+        _root(exhibit, rows, made),
+        _numbers(rows),
         not_recorded("submitter_reference"),
         _opened(rows, "title", "description", form="text"),
+        not_recorded("kind"),
         fact("quantity", *([word("parts_count", count=len(parts))] if parts else []), form="text"),
         _opened(rows, "name", "original_name"),
         _opened(rows, "path", "original_path"),
@@ -53,14 +66,75 @@ def _identity(exhibit: ExhibitFacts, rows: Sequence[Row]) -> list[Fact]:
             fact(name, *[time_and_index(row) for row in rows if row.type == type_])
             for name, type_ in (("received", "receipt"), ("registered", "registration"))
         ],
-        *[
-            not_recorded(name)
-            for name in ("original_or_copy", "original_place", "edited", "languages",
-                         "sensitive")
-        ],
+        fact("original_or_copy", *[_derived(row) for row in made], form="text"),
+        not_recorded("original_place"),
+        fact("edited", *[_derived(row) for row in made if row.body["reason"] != "member"],
+             form="text"),
+        fact("languages", *[str(detail(row)["language"]) for row in made
+                            if detail(row).get("language")], form="text"),
+        not_recorded("sensitive"),
         _related(rows),
         fact("files", *exhibit.files, form="name"),
     ]  # fmt: skip
+
+
+def _numbers(rows: Sequence[Row]) -> Fact:
+    """Return the numbers that this proceeding or somebody else gave it, each with its entry."""
+    rows = [row for row in rows if row.body.get("reason") in ("number-given", "external-number")]
+    said = []
+    for row in rows:
+        told = detail(row)
+        if "first" in told:
+            span = dict.fromkeys(str(told[end]) for end in ("first", "last") if end in told)
+            whose = [str(told["issuer"])] if told.get("issuer") else []
+            said.append(word("list").join([" – ".join(span), *whose, time_and_index(row)]))
+    if said:
+        return fact("external", *said, form="name")
+    return withheld("external") if rows else not_recorded("external")
+
+
+def _made_of(rows: Sequence[Row]) -> list[Row]:
+    """Return the entries by which this exhibit was made of another one."""
+    return [
+        row
+        for row in rows
+        if row.type == "derivative_creation" and isinstance(detail(row).get("parent"), Mapping)
+    ]
+
+
+def _derived(row: Row) -> str:
+    number = detail(row)["parent"]["exhibit"]
+    return word("derived", kind=row.body.get("reason", word("none")), number=number)
+
+
+def _root(exhibit: ExhibitFacts, rows: Sequence[Row], made: Sequence[Row]) -> Fact:
+    """Return where it comes from: the exhibit it was made of, or its own number."""
+    closed = [row for row in rows if row.type == "derivative_creation" and not detail(row)]
+    closed = [row for row in closed if row.body.get("reason") != "extraction"]
+    if made:
+        numbers = [word("root.from", number=detail(row)["parent"]["exhibit"]) for row in made]
+        return fact("root_number", *numbers, note=word("list").join(map(time_and_index, made)))
+    if any(is_withheld(row, "detail") for row in closed):
+        return withheld("root_number")
+    return fact("root_number", exhibit.number, note=word("root.itself"))
+
+
+def _today(
+    exhibit: ExhibitFacts, rows: Sequence[Row], files: Mapping[str, str], at: str
+) -> list[Fact]:
+    """Return the digests of its files in this bundle, compared with those registered."""
+    parts = [part for row in rows if row.type == "registration" for part in row.body["parts"]]
+    registered = {digest for part in parts for digest in part.get("digests", {}).values()}
+    facts = []
+    for path in exhibit.files:
+        digest = files.get(path)
+        if digest is None:
+            continue
+        same = "today.equal" if digest in registered else "today.differs"
+        said = word(same if registered else "today.nothing")
+        note = word("list").join([word("today.says", at=at, path=path), said])
+        facts.append(fact("today", digest, note=note))
+    return facts or [not_recorded("today")]
 
 
 def _opened(rows: Sequence[Row], field: str, name: str, *, form: str = "name") -> Fact:
@@ -79,20 +153,27 @@ def _opened(rows: Sequence[Row], field: str, name: str, *, form: str = "name") -
 
 
 def _related(rows: Sequence[Row]) -> Fact:
-    """Return what was taken out of this exhibit, and out of which one it was taken itself."""
+    """Return what was taken out or made of this exhibit, and of which one it was itself."""
     made = [row for row in rows if row.type == "derivative_creation"]
-    made = [row for row in made if row.body.get("reason") == "member"]
+    made = [row for row in made if row.body.get("reason") != "extraction" and "outputs" in row.body]
     said = []
     for row in made:
-        detail, member = row.openings.get("detail"), row.openings.get("path")
-        if not isinstance(detail, Mapping) or member is None:
+        told = detail(row)
+        if not told:
             return withheld("related")
-        for name in ("parent", "child"):
-            if name in detail:
-                number = detail[name]["exhibit"]
-                said.append(word(f"related.{name}", number=number, member=name_of(member)))
+        sides = [name for name in ("parent", "child") if name in told]
+        said += [_relation(row, name, told[name]["exhibit"]) for name in sides]
     note = word("list").join(time_and_index(row) for row in made)
     return fact("related", *said, form="name", note=note) if said else not_recorded("related")
+
+
+def _relation(row: Row, name: str, number: str) -> str:
+    if row.body.get("reason") == "member":
+        member = row.openings.get("path")
+        shown = name_of(member) if member is not None else word("withheld")
+        return word(f"related.{name}", number=number, member=shown)
+    kind = row.body.get("reason", word("none"))
+    return word("derived" if name == "parent" else "derived.child", kind=kind, number=number)
 
 
 def _format(rows: Sequence[Row]) -> list[Fact]:
@@ -119,7 +200,11 @@ def _digests(rows: Sequence[Row]) -> list[Fact]:
     found: dict[str, list[str]] = {}
     for row in rows:
         for digest, said in _said(row):
-            found.setdefault(digest, []).append(f"{said}: {time_and_index(row)}")
+            where = word(
+                "digest.where", algorithm=digest.split(":")[0], how=said,
+                who=word("digest.whom", role=role(row)), where=time_and_index(row),
+            )  # fmt: skip
+            found.setdefault(digest, []).append(where)
     facts = [fact("digest", value, note=word("list").join(notes)) for value, notes in found.items()]
     return facts or [not_recorded("digest")]
 
@@ -137,31 +222,3 @@ def _said(row: Row) -> list[tuple[str, str]]:
             for digest in part.get("digests", {}).values()
         ]
     return []
-
-
-def _acquisition(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    declared = [row for row in rows if row.type == "collection"]
-    if not declared:
-        return [{"kind": "text", "text": word("no-acquisition")}]
-    blocks: list[dict[str, Any]] = [{"kind": "title", "text": word("acquisition")}]
-    for row in declared:
-        facts = [
-            _field(row, name)
-            for name in ("collected_by", "place", "method", "authority", "source", "note")
-        ]
-        facts.insert(1, fact("field.occurred_at", row.body.get("occurred_at")))
-        detail = row.openings.get("detail")
-        facts += [
-            fact(f"field.{name}", *lines(detail[name]), form="text")
-            for name in ("collected_at", "conditions")
-            if isinstance(detail, Mapping) and detail.get(name)
-        ]
-        facts.append(fact("field.recorded_at", time_and_index(row)))
-        blocks.append({"kind": "facts", "facts": facts})
-    return [*blocks, {"kind": "text", "text": word("acquisition-note")}]
-
-
-def _field(row: Row, name: str) -> Fact:
-    if name in row.openings:
-        return fact(f"field.{name}", *lines(row.openings[name]), form="text")
-    return (withheld if is_withheld(row, name) else not_recorded)(f"field.{name}")

@@ -1,34 +1,53 @@
 """Section E of the custody report: what the entries say about an exhibit's bytes."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from repository.exports.report_entries import (
     ExhibitFacts,
     Fact,
     Row,
-    by_exhibit,
     fact,
+    facts_block,
     lines,
     not_recorded,
+    place_of,
+    role,
+    said_outcome,
+    subtitle,
+    tables,
+    text,
     time_and_index,
-    word,
+    title,
+    type_label,
+    who,
 )
-from repository.exports.report_words import WORDS
+from repository.exports.report_words import word
 
 
-def integrity(exhibits: Sequence[ExhibitFacts], rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Return section E: per exhibit what its entries say of its bytes."""
-    blocks: list[dict[str, Any]] = [{"kind": "text", "text": word("E.intro")}]
-    grouped = by_exhibit(rows)
+def integrity(
+    exhibits: Sequence[ExhibitFacts],
+    grouped: dict[str | None, list[Row]],
+    files: Mapping[str, str],
+) -> Iterator[dict[str, Any]]:
+    """Yield section E: per exhibit what its entries say of its bytes, and each check of them."""
+    yield text("E.intro")
     for exhibit in exhibits:
         own = grouped.get(exhibit.id, [])
-        blocks.append({"kind": "title", "text": word("exhibit", number=exhibit.number)})
-        facts = [_continuity(own), _same_digest(own), *_checks(own), *_failures(own)]
-        blocks.append({"kind": "facts", "facts": [*facts, _unclosed(own), _transfers(own)]})
-    gone = fact("gone", word("gone.why"), form="text")
-    return [*blocks, {"kind": "facts", "facts": [gone]}]
+        yield title("exhibit", number=exhibit.number)
+        yield facts_block([
+            _continuity(own), _same_digest(own), _checks(own), _at_report(exhibit, own, files),
+            _failures(own), _objects(own), _unclosed(own), _transfers(own),
+        ])  # fmt: skip
+        checks = [row for row in own if row.type == "fixity_check"]
+        if checks:
+            yield subtitle("checks")
+        yield from tables(
+            ("F.when", "check.who", "check.tool", "outcome", "check.observed"),
+            [6, 4, 4, 3, 7], ["code", "name", "text", "text", "code"],
+            [_check(row) for row in checks],
+        )  # fmt: skip
 
 
 def _continuity(rows: Sequence[Row]) -> Fact:
@@ -61,53 +80,82 @@ def _same_digest(rows: Sequence[Row]) -> Fact:
     return fact("same-digest", *said, note=word("same-digest.no"))
 
 
-def _checks(rows: Sequence[Row]) -> list[Fact]:
+def _checks(rows: Sequence[Row]) -> Fact:
     checks = [row for row in rows if row.type == "fixity_check"]
     if not checks:
-        return [fact("fixity", word("fixity.none"), form="text")]
+        return fact("fixity", word("fixity.none"), form="text")
     said = Counter(row.body.get("outcome") for row in checks)
     total = word(
         "fixity.count", passed=said["pass"], failed=said["fail"], error=said["error"],
         open=said["not-done"],
     )  # fmt: skip
-    # Every check that did not pass is named; of those that passed, the first and the last.
-    passed = [row for row in checks if row.body.get("outcome") == "pass"]
-    named = {row.index: row for row in [*passed[:1], *passed[-1:]]}
-    named |= {row.index: row for row in checks if row.body.get("outcome") != "pass"}
-    return [
-        fact("fixity", total, form="text"),
-        *[_check_of(named[index]) for index in sorted(named)],
-    ]
+    return fact("fixity", total, form="text")
 
 
-def _check_of(row: Row) -> Fact:
+def _check(row: Row) -> list[str]:
+    """Return one check as a row of the table; what it found, where it differs from expected."""
     compared = row.body.get("verification", {})
-    said = [
-        f"{WORDS['field.' + side]}: {', '.join(compared.get(side, [])) or word('none')}"
-        for side in ("expected", "observed")
+    expected, observed = (list(compared.get(side, [])) for side in ("expected", "observed"))
+    found = [word("equal")]
+    if not expected or expected != observed:
+        sides = (("field.expected", expected), ("field.observed", observed))
+        found = [f"{word(name)}: {', '.join(some) or word('none')}" for name, some in sides]
+    tool = row.body.get("instrument", {}).get("tool", row.body.get("by", word("none")))
+    told = row.openings.get("detail")
+    return [
+        time_and_index(row),
+        f"{who(row)} ({role(row)})",
+        str(tool),
+        said_outcome(str(row.body.get("outcome", ""))),
+        word("list").join([*found, *lines(told)]),
     ]
-    outcome = str(row.body.get("outcome", ""))
-    values = [WORDS.get(f"outcome.{outcome}", outcome), *said, *lines(row.openings.get("detail"))]
-    who = word("list").join([time_and_index(row), *lines(row.body.get("actor", {}).get("role"))])
-    return fact("type.fixity_check", *values, note=who)
 
 
-def _failures(rows: Sequence[Row]) -> list[Fact]:
+def _at_report(exhibit: ExhibitFacts, rows: Sequence[Row], files: Mapping[str, str]) -> Fact:
+    """Return how the bytes that went into the bundle compare with what was registered."""
+    parts = [part for row in rows if row.type == "registration" for part in row.body["parts"]]
+    registered = {digest for part in parts for digest in part.get("digests", {}).values()}
+    said = []
+    for path in exhibit.files:
+        if path in files:
+            same = "today.equal" if files[path] in registered else "today.differs"
+            said.append(f"{path}: {word(same if registered else 'today.nothing')}")
+    return fact("report-check", *said, form="name")
+
+
+def _objects(rows: Sequence[Row]) -> Fact:
+    """Return the stored objects that entries name: version, lock and hold as recorded then."""
+    said, noted = [], []
+    for row in rows:
+        parts = row.body.get("parts", [])
+        stored = [part["stored"] for part in parts if part.get("stored")]
+        stored += [row.body["location"]] if row.type in ("replication", "migration") else []
+        for one in stored:
+            until = one.get("retain_until", word("none"))
+            hold = word("hold.yes" if one.get("hold") else "hold.no")
+            said.append(word("objects.one", place=place_of(one), until=until, hold=hold))
+        noted += [time_and_index(row)] if stored else []
+    if not said:
+        return fact("objects", word("objects.none"), form="text")
+    note = word("list").join([word("objects.note"), *noted])
+    return fact("objects", *said, form="name", note=note)
+
+
+def _failures(rows: Sequence[Row]) -> Fact:
     failed = [row for row in rows if row.type == "integrity_failure"]
     if not failed:
-        return [fact("failures", word("failures.none"), form="text")]
-    return [
-        fact(
-            "failures",
-            word("failures.some", count=len(failed)),
-            *[
-                word("list").join([time_and_index(row), *lines(row.body.get("reason")),
-                                   *lines(row.openings.get("detail"))])
-                for row in failed
-            ],
-            form="text",
+        return fact("failures", word("failures.none"), form="text")
+    said = [
+        word("list").join(
+            [
+                time_and_index(row),
+                *lines(row.body.get("reason")),
+                *lines(row.openings.get("detail")),
+            ]
         )
-    ]  # fmt: skip
+        for row in failed
+    ]
+    return fact("failures", word("failures.some", count=len(failed)), *said, form="text")
 
 
 def _unclosed(rows: Sequence[Row]) -> Fact:
@@ -118,7 +166,7 @@ def _unclosed(rows: Sequence[Row]) -> Fact:
             opened[flow] = row
         else:
             opened.pop(flow, None)
-    said = [f"{row.type}: {time_and_index(row)}" for row in opened.values()]
+    said = [f"{type_label(row.type)}: {time_and_index(row)}" for row in opened.values()]
     return fact(
         "unclosed", *(said or [word("unclosed.none")]), form="text", note=word("unclosed.note")
     )

@@ -10,61 +10,18 @@ from pathlib import Path
 import custody
 from custody.canonical import dumps
 from custody.entry import CustodyEntry
-from custody.ledger import checked_values
-from repository import Repository, software
-from repository.exports.chosen import marking_words
+from repository import Repository
 from repository.exports.gathered import Gathered
-from repository.exports.left_out import SECTIONS_LEFT_OUT
+from repository.exports.report_files import report
 from repository.exports.said import FILE as SAID
-from repository.exports.signatures import documents, signed_document
+from repository.exports.signatures import documents
 from repository.exports.verify_text import LANGUAGES, verify_text
-from repository.publication import policy_text, status, trust_file
+from repository.publication import policy_text, trust_file
 from repository.quoted import quoted_document
-
-REPORT = "custody-report.pdf"
 
 TagFile = tuple[str, Iterable[bytes]]  # its path in the bag, and its blocks, used up at once
 
 Maker = Callable[[Gathered], Iterator[TagFile]]
-
-
-def report(found: Gathered) -> Iterator[TagFile]:
-    """Yield the custody report as PDF, composed from entries alone."""
-    from repository.exports.pdf import render  # brings a typesetter: on first use
-    from repository.exports.report import ExhibitFacts, Heading, Row, compose
-
-    job, key = found.job, found.signed.signed_by[0]
-    heading = Heading(
-        report_id=job.request_id,
-        case=job.case.code,
-        case_title=job.case.title,
-        asked_by=job.actor.name or job.actor.id,
-        recipient=job.recipient,
-        purpose=": ".join(filter(None, (job.purpose.code, job.purpose.text))),
-        authority=None,
-        generated_at=job.at,
-        generator=software(),
-        tree_size=found.size,
-        root=f"sha256:{found.signed.checkpoint.root.hex()}",
-        key_name=key.name,
-        key_fingerprint=key.fingerprint,
-        checkpoint=found.sealed.own,
-        marking=marking_words(list(job.markings.values()), job.purpose),
-        witnesses=found.sealed.witnesses(status(job.repo)),
-        time_stamps=found.sealed.dated(),
-    )
-    rows = [
-        Row(entry.index, entry.fields, checked_values(entry, found.openings[entry.index]))
-        for entry in found.history
-    ]
-    composed = compose(
-        heading,
-        [ExhibitFacts(one.number, one.id, tuple(names)) for one, names in found.listed],
-        rows,
-        found.left_out,  # the report names its own sections that are lacking
-        [(path, f"sha256:{hexed}", size) for path, hexed, size in found.payload],
-    )
-    yield REPORT, [signed_document(found, REPORT, render(composed))]
 
 
 def entries(found: Gathered) -> Iterator[TagFile]:
@@ -92,7 +49,7 @@ def _custody_json(found: Gathered) -> Iterator[bytes]:
             }
             for place, (exhibit, files) in enumerate(found.listed)
         ],
-        "left_out": [{"what": what, "why": why} for what, why in left_out_of(found)],
+        "left_out": [{"what": what, "why": why} for what, why in found.left_out],
     }
     yield _json(head)[:-1].encode() + b',"entries":['
     comma = b""
@@ -109,11 +66,6 @@ def _custody_json(found: Gathered) -> Iterator[bytes]:
             yield comma + _json(told).encode()
             comma = b",\n"
     yield b"]}\n"
-
-
-def left_out_of(found: Gathered) -> list[tuple[str, str]]:
-    """Return what a bundle does not hold, and why; the report's own gaps come last."""
-    return [*found.left_out, SECTIONS_LEFT_OUT]
 
 
 def annotations(found: Gathered) -> Iterator[TagFile]:

@@ -1,6 +1,6 @@
 """Entries of one exhibit as a report gets them, for the tests of report and PDF."""
 
-from repository.exports.report import ExhibitFacts, Heading, Row, compose
+from repository.exports.report import ExhibitFacts, Heading, Row, Source, compose
 
 COMMITMENT = "sha256:" + "ab" * 32
 SHA256, SHA512 = "sha256:" + "5f3c" * 16, "sha512:" + "9e1d" * 32
@@ -115,5 +115,9 @@ def heading(**changes):
 EXHIBIT = ExhibitFacts("KRN-000042", uuid(42), ("data/KRN-000042.bin",))
 
 
-def report(rows, **changes):
-    return compose(heading(**changes), [EXHIBIT], rows, GIVEN, FILES)
+def source(rows, language="en", **changes):
+    return Source(heading(**changes), [EXHIBIT], rows, GIVEN, FILES, language)
+
+
+def report(rows, language="en", **changes):
+    return compose(source(rows, language, **changes))

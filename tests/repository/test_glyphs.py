@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from repository.exports.fonts import FONTS
 from repository.exports.glyphs import coverage, display, script_of, scripts
-from repository.exports.pdf import FONTS
 
 COVERED = coverage(FONTS)
 

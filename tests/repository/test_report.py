@@ -8,8 +8,10 @@ import pytest
 
 from custody.entry import Act
 from repository.errors import WrongUse
-from repository.exports.report import COMMANDS, PRINTED_ROWS, compose
-from repository.exports.report_words import TYPES, WORDS
+from repository.exports.bag import FolderBag
+from repository.exports.report import COMMANDS, Source, compose, volumes
+from repository.exports.report_custody import hours
+from repository.exports.report_words import language
 from tests.repository.report_rows import (
     EXHIBIT,
     FILES,
@@ -21,12 +23,20 @@ from tests.repository.report_rows import (
     history,
     report,
     row,
+    source,
     uuid,
 )
+
+ENGLISH = language("en")
+WORDS, TYPES = ENGLISH.words, ENGLISH.types
 
 
 def section(found, name):
     return next(some for some in found["sections"] if some["id"] == name)["blocks"]
+
+
+def all_blocks(found):
+    return [block for some in found["sections"] for block in some["blocks"]]
 
 
 def facts(found, name):
@@ -67,15 +77,9 @@ def test_the_same_rows_give_the_same_report_in_any_order():
     assert report(history()) == report(list(reversed(history())))
 
 
-def test_the_report_has_sections_a_b_d_e_h_k():
+def test_the_report_has_all_sections():
     found = [some["id"] for some in report(history())["sections"]]
-    assert found == ["A", "B", "D", "E", "H", "K"]
-
-
-@pytest.mark.parametrize("letter", ["C", "F", "G", "I", "J"])
-def test_sections_not_made_are_listed_as_left_out(letter):
-    left_out = [some["what"] for some in report(history())["left_out"]]
-    assert any(what.startswith(f"Section {letter}. ") for what in left_out)
+    assert found == list("ABCDEFGHIJK")
 
 
 def test_what_the_caller_left_out_is_listed_too():
@@ -83,7 +87,7 @@ def test_what_the_caller_left_out_is_listed_too():
 
 
 def test_no_text_of_the_report_draws_a_conclusion():
-    texts = [*WORDS.values(), *(text for pair in TYPES.values() for text in pair)]
+    texts = [*leaves(dict(WORDS)), *(text for pair in TYPES.values() for text in pair)]
     forbidden = (
         "admissib",
         "authentic",
@@ -118,15 +122,17 @@ def test_identity_comes_from_the_entries():
     assert found["claimed"] == ["mp4"]
     assert found["quantity"] == ["parts: 1"]
     assert found["size"] == ["3145728 bytes"]
-    assert found["edited"] == found["root_number"] == found["languages"] == "not-recorded"
+    assert found["edited"] == found["external"] == found["languages"] == "not-recorded"
+    assert found["root_number"] == ["KRN-000042"]
+    assert found["today"] == [SHA256]
 
 
 def test_each_digest_says_where_it_stands():
     blocks = [block for block in section(report(history()), "B") if block["kind"] == "facts"]
     notes = {f["values"][0]: f["note"] for f in blocks[0]["facts"] if f["name"] == "digest"}
-    assert "declared before receipt: entry 3" in notes[SHA256]
+    assert "sha256, declared before receipt: by role investigator; entry 3" in notes[SHA256]
     assert "declared" not in notes[SHA512]
-    assert "registered, part 1: entry 4" in notes[SHA512]
+    assert "registered, part 1: by role investigator; entry 4" in notes[SHA512]
 
 
 def test_a_name_that_may_not_be_shown_is_withheld_not_missing():
@@ -145,18 +151,118 @@ def test_an_unidentified_format_is_not_recorded():
     assert facts(report(rows), "B")["detected"] == "not-recorded"
 
 
-def test_acquisition_stands_under_identity_as_declared():
-    found = facts(report(history()), "B")
-    assert found["collected_by"] == ["မောင်မောင်"]
-    assert found["occurred_at"] == ["2026-10-30T00:00:00.000Z"]
-    assert found["source"] == "withheld"
-    assert found["note"] == "not-recorded"
+def test_acquisition_stands_as_declared_and_lists_what_is_not_recorded():
+    found = facts(report(history()), "C")
+    assert found["C.collected_by"] == ["မောင်မောင်"]
+    assert found["C.start"] == ["2026-10-30T00:00:00.000Z"]
+    assert found["C.source"] == "withheld"
+    [missing] = found["not-said"]
+    assert missing.startswith("Role of the collector; Organisation of the collector")
+    assert "Source: IMEI" in missing
+    assert "Collected by" not in missing
 
 
-def test_without_a_collection_entry_the_report_says_so():
-    blocks = section(report(history()[1:]), "B")
-    assert {"kind": "text", "text": WORDS["no-acquisition"]} in blocks
-    assert "collected_by" not in facts(report(history()[1:]), "B")
+def test_further_fields_of_a_declaration_are_printed_too():
+    told = {"detail": {"imei": "490154203237518", "weather": "rain"}}
+    found = facts(report([row(1, "collection", opened=told)]), "C")
+    assert found["C.imei"] == ["490154203237518"]
+    assert found["weather"] == ["rain"]
+
+
+def test_without_a_collection_entry_the_report_says_so_and_lists_every_field():
+    found = report(history()[1:])
+    assert {"kind": "text", "text": WORDS["C.none"]} in section(found, "C")
+    assert "Collected by" in facts(found, "C")["not-said"][0]
+
+
+def test_the_time_before_receipt_is_declared_and_its_length_stated_in_hours():
+    found = facts(report(history()), "D")
+    assert found["before"] == [
+        "မောင်မောင်; at 2026-10-30T00:00:00.000Z; place መቐለ (declared in entry 1; not checked)"
+    ]
+    [interval] = found["unexplained"]
+    assert "2026-10-30T00:00:00.000Z to 2026-11-03T08:02:23.123Z: 104.1 h" in interval
+    assert found["proved"] == ["receipt: entry 2, 2026-11-03T08:02:23.123Z"]
+
+
+def test_an_undated_declaration_borrows_no_time():
+    rows = [row(1, "collection", opened={"place": "x"}), row(2, "receipt", seq=2)]
+    [interval] = facts(report(rows), "D")["unexplained"]
+    assert interval.startswith("from a time not recorded to 2026-11-03T08:02:23.123Z")
+
+
+def test_an_interval_is_never_said_to_be_shorter_than_it_is():
+    assert hours("2026-11-01T00:00:00.000Z", "2026-11-01T01:00:00.001Z") == "1.1 h"
+    assert hours("2026-11-01T00:00:00.000Z", "2026-11-01T01:00:00.000Z") == "1.0 h"
+    assert hours("2026-11-01", "2026-11-01T01:00:00.000Z") is None
+
+
+def test_accesses_are_counted_by_person_and_act_and_each_refusal_is_named():
+    tables = [block for block in section(report(history()), "F") if block["kind"] == "table"]
+    accesses, refusals = tables
+    assert [cells[0] for cells in accesses["rows"]] == ["Olena Шевченко (investigator)"] * 3
+    assert {cells[2] for cells in accesses["rows"]} == {
+        "Retrieval, started", "Retrieval, done", "Dissemination, started",
+    }  # fmt: skip
+    [refused] = refusals["rows"]
+    assert refused[0] == f"withheld {uuid(9)} (analyst)"
+    assert refused[2:4] == ["Retrieval", "no-grant"]
+
+
+def test_a_derivative_names_both_digests_tool_version_and_reason():
+    made = row(
+        5, "derivative_creation", reason="redaction", inputs=[SHA256], outputs=[SHA512],
+        instrument={"tool": "mask", "version": "2", "parameters": {}},
+        opened={"motive": "names of minors",
+                "detail": {"child": {"exhibit": "KRN-000043", "id": uuid(43)},
+                           "author": "A. Field", "codes": ["R1: minors"]}},
+    )  # fmt: skip
+    found = facts(report([made]), "G")
+    assert found["G.child"] == ["KRN-000043"]
+    assert found["G.parent-digest"] == [SHA256]
+    assert found["G.result-digest"] == [SHA512]
+    assert (found["G.tool"], found["G.version"]) == (["mask"], ["2"])
+    assert found["G.reason"] == ["names of minors"]
+    assert found["G.codes"] == ["R1: minors"]
+    assert facts(report([made]), "B")["related"] == ["KRN-000043 is a redaction of it"]
+
+
+def test_a_working_copy_says_who_holds_it_and_how_many_are_out():
+    made = row(5, "working_copy_creation", reason="made", count=3,
+               opened={"recipient": "Lab", "purpose": {"code": "analysis", "text": ""},
+                       "detail": {"copies": "x", "count": 2}})  # fmt: skip
+    found = facts(report([made]), "G")
+    assert found["G.holder"] == ["Lab"]
+    assert (found["G.copies"], found["G.out"]) == (["2"], ["3"])
+
+
+def test_protection_names_measures_sealed_parts_pseudonyms_and_who_holds_the_key():
+    rows = [
+        row(1, "receipt", seq=1, closed=["actor_name"]),
+        row(2, "sealing", seq=2, handling={"sealed": True, "version": SHA256}),
+        row(3, "handling_change", seq=3, reason="privilege-claimed", closed=["path"],
+            handling={"privilege": "possible"}),
+    ]  # fmt: skip
+    found = facts(report(rows), "I")
+    assert len(found["I.measures"]) == 2
+    assert found["I.in-force"] == ["sealed: yes", f"version: {SHA256}"]
+    assert found["I.sealed"] == [
+        "the whole exhibit, by entry 2, 2026-11-03T08:02:23.123Z",
+        "a member whose name is withheld, by entry 3, 2026-11-04T08:03:23.123Z",
+    ]
+    assert found["I.pseudonyms"] == [f"{uuid(9)}: role investigator; entries: 1"]
+    assert "evidence.example/log" in found["I.key"][0]
+
+
+def test_certification_states_what_the_ledger_supports_and_leaves_the_statement_open():
+    found = facts(report(history()), "J")
+    assert found["J.statements"] == [WORDS["J.statements.none"]]
+    assert found["J.software"] == ["central-evidence-repository 0.1.0"]
+    assert found["J.algorithms"] == ["sha256: 1", "sha512: 1"]
+    assert found["J.calculated"] == ["compared: 1 equal, 0 different, 0 not compared"]
+    assert set(found["J.signature"][0]) == {"_"}
+    listed = Source(heading(), [EXHIBIT], [], [], [], statements=["certificates/902.pdf"])
+    assert facts(compose(listed), "J")["J.statements"] == ["certificates/902.pdf"]
 
 
 def test_every_entry_is_shown_in_order_with_index_and_seq():
@@ -248,7 +354,7 @@ def test_a_gap_in_the_sequence_is_stated():
     rows = [row(1, "receipt", seq=1), row(3, "registration", seq=3, parts=[])]
     assert facts(report(rows), "E")["continuity"] == ["not whole: missing 2; double none"]
     whole = facts(report(history()), "E")["continuity"]
-    assert whole == ["entries 1 to 12 are all in this report; none is missing or double"]
+    assert whole == ["entries 1 to 12: all in this report, none missing, none double"]
 
 
 def test_entries_that_name_different_digests_are_stated():
@@ -267,7 +373,10 @@ def test_integrity_failures_and_failed_checks_are_named():
             opened={"detail": "chunk 2"}),
     ]  # fmt: skip
     found = facts(report(rows), "E")
-    assert found["type.fixity_check"][0] == "fail"
+    assert found["fixity"] == ["pass: 0; fail: 1; error: 0; not done: 0"]
+    check = next(b for b in section(report(rows), "E") if b["kind"] == "table")["rows"][0]
+    assert check[3] == "fail"
+    assert check[4] == f"Expected: {SHA256}; Observed: none"
     assert found["failures"][0] == "recorded: 1"
     assert "chunk 2" in found["failures"][1]
 
@@ -281,7 +390,7 @@ def test_no_check_and_no_transfer_are_stated_as_such():
 
 def test_an_act_without_its_closing_entry_is_named():
     found = facts(report(history()), "E")["unclosed"]
-    assert found == ["dissemination: entry 13, 2026-11-14T08:13:23.123Z"]
+    assert found == ["Dissemination: entry 13, 2026-11-14T08:13:23.123Z"]
 
 
 def test_the_last_section_tells_commands_checkpoint_files_and_types():
@@ -290,7 +399,7 @@ def test_the_last_section_tells_commands_checkpoint_files_and_types():
     assert ["python3 -I verify.py ."] in code
     assert ["sha256sum -c manifest-sha256.txt", "sha256sum -c tagmanifest-sha256.txt"] in code
     assert ["d" * 64] in code
-    assert "\n".join(code[-1]) + "\n" == heading().checkpoint
+    assert heading().checkpoint.removesuffix("\n").split("\n") in code
     listed = next(b for b in blocks if b.get("head") == ["Path", "Size", "Digest"])
     assert listed["rows"] == [[path, str(size), digest] for path, digest, size in FILES]
     assert "d" * 64 in next(b for b in blocks if b["kind"] == "qr")["content"]
@@ -308,33 +417,54 @@ def test_the_command_for_the_fingerprint_prints_the_fingerprint(tmp_path):
 
 def test_withheld_values_are_counted_in_what_is_left_out():
     left_out = [some["what"] for some in report(history())["left_out"]]
-    assert "the values of 5 fields in 4 entries" in left_out
+    assert "values of withheld fields: 5, in entries: 4" in left_out
 
 
-def test_up_to_the_limit_every_entry_is_printed():
-    rows = [row(number, "retrieval", seq=number) for number in range(1, PRINTED_ROWS + 1)]
-    assert len(entries(report(rows))) == PRINTED_ROWS
+def test_the_code_of_the_payload_is_the_digest_of_the_manifest_of_the_bag(tmp_path):
+    bag = FolderBag(tmp_path / "out")
+    with bag:
+        bag.add("data/b.bin", [b"2"])
+        bag.add("data/a.bin", [b"1"])
+        files = [(path, f"sha256:{hexed}", size) for path, hexed, size in bag.files]
+        bag.finish(info=[])
+    written = (tmp_path / "out" / "manifest-sha256.txt").read_bytes()
+    of = Source(heading(), [], [], [], files)
+    codes = [block for block in section(compose(of), "K") if block["kind"] == "qr"]
+    assert codes[1]["content"] == f"sha256:{hashlib.sha256(written).hexdigest()}"
 
 
-def test_beyond_the_limit_routine_acts_are_counted_and_all_others_printed():
-    rows = [row(number, "retrieval", seq=number) for number in range(1, PRINTED_ROWS + 1)]
-    rows += [row(5000, "integrity_failure", "fail", seq=PRINTED_ROWS + 1)]
-    found = report(rows)
-    assert [some["index"] for some in entries(found)] == [5000]
-    counted = next(b for b in section(found, "D") if b["kind"] == "table")
-    assert counted["rows"][0][:3] == ["retrieval", "done", str(PRINTED_ROWS)]
-    left_out = {some["what"]: some["why"] for some in found["left_out"]}
-    why = left_out[f"{PRINTED_ROWS} of {PRINTED_ROWS + 1} entries, one by one"]
-    assert "custody.json" in why
-    assert facts(found, "E")["continuity"][0].startswith(f"entries 1 to {PRINTED_ROWS + 1} are all")
+def test_a_short_report_is_one_volume():
+    [only] = volumes(source(history()), lambda n: f"{n}.pdf")
+    assert only == report(history())
 
 
-def test_beyond_the_limit_of_other_acts_the_rest_is_counted_too():
-    rows = [row(n, "annotation", seq=n) for n in range(1, PRINTED_ROWS + 4)]
-    found = report(rows)
-    assert len(entries(found)) == PRINTED_ROWS
-    whats = [some["what"] for some in found["left_out"]]
-    assert f"3 further entries of {PRINTED_ROWS + 3}, one by one" in whats
+def test_a_long_report_is_bound_in_volumes_and_prints_every_entry_once():
+    rows = [row(number, "retrieval", seq=number) for number in range(1, 501)]
+    bound = list(volumes(source(rows), lambda n: f"{n}.pdf", full=500))
+    assert len(bound) > 5
+    printed = [some for one in bound for some in all_blocks(one) if some["kind"] == "entry"]
+    assert [some["index"] for some in printed] == list(range(1, 501))
+    assert [one["volume"] for one in bound] == [
+        {"number": n, "of": len(bound)} for n in range(1, len(bound) + 1)
+    ]
+    assert [some["id"] for some in bound[0]["sections"]] == ["A", "B", "C"]
+    assert bound[-1]["sections"][-1]["id"] == "K"
+    assert bound[2]["sections"][0]["title"] == "D. Custody: every entry in order (continued)"
+    assert all_blocks(bound[2])[0]["text"] == "Exhibit KRN-000042 (continued)"
+    assert printed == [block for block in all_blocks(report(rows)) if block["kind"] == "entry"]
+
+
+def test_the_index_in_the_first_volume_says_what_stands_where():
+    rows = [row(number, "retrieval", seq=number) for number in range(1, 501)]
+    bound = list(volumes(source(rows), lambda n: f"{n}.pdf", full=500))
+    [table] = bound[0]["index"]
+    assert len(table["rows"]) == len(bound)
+    assert table["rows"][0] == ["1", "1.pdf", "A, B, C", "KRN-000042 to KRN-000042", "none"]
+    assert table["rows"][1][2:4] == ["D", "KRN-000042 to KRN-000042"]
+    spans = [cells[4] for cells in table["rows"] if "to" in cells[4]]
+    assert spans[0].startswith("1 to ")
+    assert spans[-1].endswith(" to 500")
+    assert [one["index"] for one in bound[1:]] == [[]] * (len(bound) - 1)
 
 
 def test_zero_rows_make_a_report_that_says_so():
@@ -342,7 +472,7 @@ def test_zero_rows_make_a_report_that_says_so():
     assert {"kind": "text", "text": WORDS["D.none-exhibit"]} in section(found, "D")
     assert facts(found, "E")["continuity"] == [WORDS["continuity.none"]]
     assert facts(found, "A")["span"] == "not-recorded"
-    empty = compose(heading(), [], [], [], [])
+    empty = compose(Source(heading(), [], [], [], []))
     assert {"kind": "text", "text": WORDS["D.none"]} in section(empty, "D")
 
 
@@ -357,7 +487,7 @@ def test_the_same_entry_or_exhibit_twice_is_refused():
     with pytest.raises(WrongUse, match="twice: entry 1"):
         report([row(1, "receipt"), row(1, "receipt")])
     with pytest.raises(WrongUse, match="twice: exhibit"):
-        compose(heading(), [EXHIBIT, EXHIBIT], [], [], [])
+        Source(heading(), [EXHIBIT, EXHIBIT], [], [], [])
 
 
 def test_text_of_evidence_is_never_a_pattern():

@@ -1,0 +1,66 @@
+"""Which fonts a report is printed with: ours, and where its text asks for them, Debian's for CJK.
+
+Chinese, Japanese and Korean are too large to carry along. `fonts-noto-cjk` is looked for where
+Debian puts it, and only for text that needs it, so that every other report is the same everywhere.
+"""
+
+import re
+from functools import cache
+from pathlib import Path
+
+from repository.errors import RepositoryError
+from repository.exports.glyphs import characters, coverage
+
+FONTS = Path(__file__).parent / "assets" / "fonts"
+CJK = (
+    Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc"),
+    Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Bold.ttc"),
+)
+CJK_PACKAGE = "fonts-noto-cjk"
+CJK_FAMILY = "Noto Sans CJK SC"
+_NEEDED = (  # scripts of East Asia, without the wide forms of Latin
+    "\u1100-\u11ff\u2e80-\u2fdf\u3001-\u3003\u3005-\u9fff\ua960-\ua97f\uac00-\ud7ff"
+    "\uf900-\ufaff\uff66-\uffdc\U00020000-\U0003ffff"
+)
+_CJK = re.compile(f"[{_NEEDED}]")
+_PRINTED_WITH_THEM = re.compile(f"[{_NEEDED}\u3000-\u303f\ufe30-\ufe4f\uff01-\uff65\uffe0-\uffe6]")
+
+
+class GlyphMissing(RepositoryError):
+    """The report's fonts lack a letter; the report is not made rather than printed with gaps."""
+
+    code = "glyph-missing"
+
+
+def needs_cjk(text: str) -> bool:
+    """Say whether a text has letters of East Asia."""
+    return bool(_CJK.search(text))
+
+
+def font_paths(cjk: bool) -> list[Path]:
+    """Return our folder, and the files for Chinese, Japanese and Korean where they are needed."""
+    return [FONTS, *(file for file in CJK if cjk and file.is_file())]
+
+
+def covered(cjk: bool) -> frozenset[int]:
+    """Return the code points that these fonts have."""
+    return coverage(FONTS) | _cjk(CJK[0]) if cjk and CJK[0].is_file() else coverage(FONTS)
+
+
+def check_language(code: str) -> None:
+    """Refuse a language whose fonts this machine lacks, before anything is begun.
+
+    Raises:
+        GlyphMissing: it names the package.
+    """
+    if code == "zh" and not CJK[0].is_file():
+        raise GlyphMissing(
+            f"a report in Chinese needs the font of the package {CJK_PACKAGE} at {CJK[0]}; "
+            "install it, or ask for another language"
+        )
+
+
+@cache
+def _cjk(file: Path) -> frozenset[int]:
+    found = characters(file.read_bytes())
+    return frozenset(code for code in found if _PRINTED_WITH_THEM.match(chr(code)))

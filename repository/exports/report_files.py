@@ -1,0 +1,101 @@
+"""The custody report of a bundle as files: composed from its entries, printed in volumes."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from custody.checkpoint import SignedCheckpoint
+from custody.entry import CustodyEntry
+from custody.ledger import checked_values
+from repository import software
+from repository.exports.chosen import marking_words
+from repository.exports.gathered import Gathered
+from repository.exports.job import Job
+from repository.exports.report import ExhibitFacts, Heading, Row, Source, volumes
+from repository.exports.report_words import speaking
+from repository.exports.signatures import signed_document
+from repository.publication import Seals, status
+
+REPORT = "custody-report.pdf"
+
+
+def file_name(volume: int) -> str:
+    """Return the path of a volume in the bag; the first has the report's own name."""
+    return REPORT if volume == 1 else f"custody-report-{volume}.pdf"
+
+
+def report(found: Gathered) -> Iterator[tuple[str, Iterable[bytes]]]:
+    """Yield the custody report as PDF, volume by volume, composed from entries alone.
+
+    Raises:
+        GlyphMissing, RenderFailed: it cannot be printed.
+    """
+    from repository.exports.press import printed  # brings a typesetter: on first use
+
+    slim = _Slim()
+    source = Source(
+        _heading(found.job, found.signed, found.sealed),
+        [ExhibitFacts(one.number, one.id, tuple(names)) for one, names in found.listed],
+        [
+            slim.row(entry, checked_values(entry, found.openings[entry.index]))
+            for entry in found.history
+        ],
+        found.left_out,
+        [(path, f"sha256:{hexed}", size) for path, hexed, size in found.payload],
+        found.job.language,
+    )
+    for number, volume in enumerate(volumes(source, file_name), 1):
+        name = file_name(number)
+        yield name, [signed_document(found, name, printed(volume))]
+
+
+def _heading(job: Job, signed: SignedCheckpoint, sealed: Seals) -> Heading:
+    key = signed.signed_by[0]
+    with speaking(job.language):
+        marking = marking_words(list(job.markings.values()), job.purpose)
+    return Heading(
+        report_id=job.request_id,
+        case=job.case.code,
+        case_title=job.case.title,
+        asked_by=job.actor.name or job.actor.id,
+        recipient=job.recipient,
+        purpose=": ".join(filter(None, (job.purpose.code, job.purpose.text))),
+        authority=job.purpose.authority,
+        generated_at=job.at,
+        generator=software(),
+        tree_size=signed.checkpoint.size,
+        root=f"sha256:{signed.checkpoint.root.hex()}",
+        key_name=key.name,
+        key_fingerprint=key.fingerprint,
+        checkpoint=sealed.own,
+        marking=marking,
+        witnesses=sealed.witnesses(status(job.repo)),
+        time_stamps=sealed.dated(),
+        keys=tuple(str(known.key) for known in job.repo.ledger.key_history()),
+    )
+
+
+class _Slim:
+    """Rows without what no report prints, equal values shared: of 100,000 entries in memory."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Any, Any] = {}
+
+    def row(self, entry: CustodyEntry, values: Mapping[str, Any]) -> Row:
+        """Return an entry as a row; of its commitments only the names stay."""
+        body = {
+            key: value if key in ("id", "at", "parts") else self._shared(value)
+            for key, value in entry.fields.items()
+            if key not in ("salt", "_sd")
+        }
+        if "_sd" in entry.fields:
+            body["_sd"] = self._shared(dict.fromkeys(entry.fields["_sd"], ""))
+        return Row(entry.index, body, {name: self._shared(one) for name, one in values.items()})
+
+    def _shared(self, value: Any) -> Any:
+        """Return an equal value met before, so that both are one."""
+        if isinstance(value, str):
+            return self._seen.setdefault(value, value)
+        if isinstance(value, dict):
+            value = {key: self._shared(one) for key, one in value.items()}
+            return self._seen.setdefault(("dict", repr(value)), value)
+        return value
