@@ -175,6 +175,7 @@ def approve(repo: Repository, caller: Caller, erasure: str, *, motive: str) -> E
         row = _approve(repo, actor, erasure, motive)
     except OnHold as error:
         refuse(repo, caller, Act.DELETION_APPROVED, ["on-hold"], error, exhibit=exhibit)
+    search_index.scrub(repo)
     repo.database.overwrite_log()
     finish(repo, row)
     return row

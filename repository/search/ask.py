@@ -88,7 +88,7 @@ def search(
         scope = Scope.of(session, caller, repo.clock())
         finder = Finder(session, Keyed(repo), scope)
         wanted = limit + 1 if after is not None else max(limit, COUNTED) + 1
-        hits = list(islice(finder.hits(node, after=after), wanted))
+        hits = list(islice(finder.hits(node, after=after, together=wanted), wanted))
         page = hits[:limit]
         ids = [hit.exhibit_id for hit in page]
         rows = session.execute(

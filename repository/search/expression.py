@@ -162,6 +162,11 @@ def beyond(one: Expression, before: Iterable[Expression]) -> Expression:
     return All((one, *(Not(each) for each in before)))
 
 
+def in_cases(keyed: Keyed, level: str, codes: Iterable[str]) -> Expression:
+    """Return what is registered in one of some cases; every exhibit has its case's token."""
+    return Either(tuple(_field(keyed, level, Term(code, "case")) for code in codes))
+
+
 def live(one: Expression) -> bool:
     """Say whether an expression asks the tables for how things are now."""
     if isinstance(one, Live):

@@ -1,12 +1,12 @@
 """Find: exhibits by an expression, the newest first, only those of which the asker may know.
 
-Rows come in the order of their registration and are decided about one after the other, until there
-are enough: a common word costs what a page costs, not what it finds.
+Rows come in the order of their registration and are decided about in lots, until there are enough:
+a common word costs what a page costs, not what it finds. Only tokens are asked for until a lot is
+complete: no row of an exhibit is read that was not found.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from heapq import merge
 from itertools import islice
 from typing import Any
 
@@ -17,6 +17,7 @@ from sqlalchemy import (
     column,
     exists,
     func,
+    literal_column,
     not_,
     or_,
     select,
@@ -34,6 +35,7 @@ from repository.search.tables import SearchExhibit
 from repository.search.tokens import FACTS, OPEN, Keyed
 
 _CHUNK = 250
+_CASES = 100  # as one question to FTS5; each costs it a step at every row
 _FTS = table("search_fts", column("rowid"), column("search_fts"))
 
 
@@ -55,65 +57,113 @@ class Finder:
         self._keyed = keyed
         self._scope = scope
         self._sqlite = session.get_bind().dialect.name == "sqlite"
+        self._n: Any = _FTS.c.rowid if self._sqlite else SearchExhibit.n
+        # What was found is compared with a set, not each of the set looked for among it.
+        self._unindexed = literal_column("+rowid") if self._sqlite else self._n
+        self._special = scope.special(SearchExhibit.exhibit_id, SearchExhibit.submission_id)
+        self._odd = scope.elsewhere(session)
 
-    def hits(self, node: Any, *, after: tuple[int, int] | None = None) -> Iterator[Hit]:
-        """Yield what is found in order; `after` is the tier's number and `n` of the last shown."""
+    def hits(
+        self, node: Any, *, after: tuple[int, int] | None = None, together: int = _CHUNK
+    ) -> Iterator[Hit]:
+        """Yield what is found in order.
+
+        Args:
+            node: the query.
+            after: the tier's number and `n` of the last shown.
+            together: how many are looked at in one question to the database.
+        """
         of_facts = dict(expression.tiers(self._keyed, FACTS, node))
         of_open = dict(expression.tiers(self._keyed, OPEN, node))
         before: dict[str, list[Expression]] = {FACTS: [], OPEN: []}
         first, below = after or (0, None)
         for number, tier in enumerate(expression.TIERS):
-            streams = []
+            asked = {}
             for level, made in ((FACTS, of_facts), (OPEN, of_open)):
                 if tier not in made:
                     continue
-                if number >= first:
-                    asked = expression.beyond(made[tier], before[level])
-                    streams.append(self._stream(level, asked, below if number == first else None))
+                asked[level] = expression.beyond(made[tier], before[level])
                 before[level].append(made[tier])
-            for n, exhibit_id in merge(*streams, reverse=True):
-                yield Hit(n, exhibit_id, tier)
+            if number >= first and asked:
+                for n, one in self._known_of(asked, below if number == first else None, together):
+                    yield Hit(n, one, tier)
 
-    def _stream(
-        self, level: str, asked: Expression, below: int | None
+    def _known_of(
+        self, asked: dict[str, Expression], below: int | None, size: int
     ) -> Iterator[tuple[int, str]]:
-        """Yield what one expression finds of the exhibits of which just so much may be known."""
-        scope = self._scope
-        case, one, submission = (
-            SearchExhibit.case_id, SearchExhibit.exhibit_id, SearchExhibit.submission_id,
-        )  # fmt: skip
-        special = scope.special(one, submission)
-        query = self._matching(level, asked).where(scope.within(case, one, submission, level))
-        if level == OPEN and not scope.plainly(OPEN):  # few can be: those with a marking of theirs
-            query = query.where(special)
-        plainly = set(scope.plainly(level))
-        size = _CHUNK
-        while True:
-            chunk = query.add_columns(special).order_by(SearchExhibit.n.desc()).limit(size)
-            if below is not None:
-                chunk = chunk.where(SearchExhibit.n < below)
-            rows = self._session.execute(chunk).all()
-            levels = scope.levels(self._session, [row[1] for row in rows if row[3]])
-            for n, exhibit_id, case_id, is_special in rows:
-                known = levels.get(exhibit_id) == level if is_special else case_id in plainly
-                if known:
-                    yield n, exhibit_id
-            if len(rows) < size:
-                return
-            below, size = rows[-1][0], min(size * 2, 4 * _CHUNK)
+        """Yield what is found of the exhibits of which so much may be known as is asked for.
 
-    def _matching(self, level: str, asked: Expression) -> Select[Any, Any, Any]:
-        found = select(SearchExhibit.n, SearchExhibit.exhibit_id, SearchExhibit.case_id)
+        Each expression, in the cases that somebody takes part in and elsewhere, is asked for its
+        newest; down to where all were asked, it is decided about what they found together. So a
+        word that stands everywhere costs what a page costs, and one of nowhere nothing.
+        """
+        same = len(set(asked.values())) < len(asked)  # of names both levels ask the same
+        queries = [
+            (level, query)
+            for level, one in asked.items()
+            if not (same and level == OPEN)
+            for query in self._within(level, one)
+        ]
+        while True:
+            found: dict[str, set[int]] = {level: set() for level in asked}
+            floor = 0
+            for level, query in queries:
+                some = query if below is None else query.where(self._n < below)
+                ns = self._session.scalars(some.order_by(self._n.desc()).limit(size)).all()
+                found[level].update(ns)
+                if len(ns) == size:
+                    floor = max(floor, ns[-1])
+            ns = sorted({n for some in found.values() for n in some if n >= floor}, reverse=True)
+            if same:
+                found[OPEN] = found[FACTS]
+            for n, one, known in self._decided(ns):
+                if known in found and n in found[known]:
+                    yield n, one
+            if not floor:
+                return
+            below = floor
+
+    def _within(self, level: str, asked: Expression) -> Iterator[Select[Any]]:
+        """Yield the questions by which an expression is asked of all that may be known."""
+        scope = self._scope
+        plain = sorted({*scope.plainly(FACTS), *scope.plainly(OPEN)})
+        if plain:
+            everywhere = len(plain) == len(scope.plain) and scope.everywhere
+            yield self._matching(level, asked, None if everywhere else plain)
+        if self._odd is not None:
+            query = self._matching(level, asked, None)
+            yield query.where(self._unindexed.in_(self._odd))
+
+    def _decided(self, ns: Sequence[int]) -> Iterator[tuple[int, str, str | None]]:
+        """Yield of rows how much of each may be known."""
+        columns = (SearchExhibit.n, SearchExhibit.exhibit_id, SearchExhibit.case_id)
+        rows: list[Any] = []
+        for start in range(0, len(ns), _CHUNK):
+            query = select(*columns, self._special).where(
+                SearchExhibit.n.in_(ns[start : start + _CHUNK])
+            )
+            rows += self._session.execute(query.order_by(SearchExhibit.n.desc())).all()
+        levels = self._scope.levels(self._session, [row[1] for row in rows if row[3]])
+        for n, one, case, special in rows:
+            yield n, one, levels.get(one) if special else self._scope.plain.get(case)
+
+    def _matching(self, level: str, asked: Expression, cases: Sequence[str] | None) -> Select[Any]:
+        """Return the question for the rows that an expression finds, in some cases or all."""
         if not self._sqlite:
-            return found.where(self._clause(level, asked))
+            found = select(SearchExhibit.n).where(self._clause(level, asked))
+            return found if cases is None else found.where(SearchExhibit.case_id.in_(cases))
         parts = asked.parts if isinstance(asked, expression.All) else (asked,)
-        words = tuple(one for one in parts if not live(one))
+        words = [one for one in parts if not live(one)]
         rest = [self._clause(level, one) for one in parts if live(one)]
-        driver = fts(self._keyed, level, expression.All(words))
-        return (
-            found.join_from(_FTS, SearchExhibit, SearchExhibit.n == _FTS.c.rowid)
-            .where(_FTS.c.search_fts.op("MATCH")(driver), *rest)
-        )  # fmt: skip
+        found = select(_FTS.c.rowid)
+        if rest or (cases is not None and len(cases) > _CASES):
+            found = found.join_from(_FTS, SearchExhibit, SearchExhibit.n == _FTS.c.rowid)
+            if cases is not None:
+                rest.append(SearchExhibit.case_id.in_(cases))
+        elif cases is not None:  # what is in no such case is passed over without being read
+            words.append(expression.in_cases(self._keyed, level, self._scope.codes(cases)))
+        driver = fts(self._keyed, level, expression.All(tuple(words)))
+        return found.where(_FTS.c.search_fts.op("MATCH")(driver), *rest)
 
     def _clause(self, level: str, asked: Expression) -> ColumnElement[bool]:
         """Return an expression as a condition on rows of `SearchExhibit`."""

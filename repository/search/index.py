@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import insert, select, text, update
 from sqlalchemy.orm import Session
@@ -18,6 +19,8 @@ TOGETHER = 32  # exhibits made in one transaction
 MOST_TOKENS = 1_000_000  # of one exhibit: some 20 MB of text; then it says that it is partial
 _CHUNK = 500
 _DROP = "INSERT INTO search_fts(search_fts, rowid, t) VALUES ('delete', :n, :t)"
+_MERGE = "INSERT INTO search_fts(search_fts, rank) VALUES ('merge', :pages)"
+_MERGED = 2_000  # pages in a step: some 8 MB
 _ADD = "INSERT INTO search_fts(rowid, t) VALUES (:n, :t)"
 
 
@@ -210,3 +213,23 @@ def forget(session: Session, exhibit_id: str) -> None:
         return
     fill(session, row, ())
     row.asked += 1
+
+
+def scrub(repo: Repository) -> None:
+    """Have forgotten words stand in no file: SQLite's index is merged into one piece, in steps.
+
+    FTS5 writes a deletion beside what it deletes until both are merged. Each step is a transaction
+    of its own, so that others write between them. On PostgreSQL `VACUUM FULL` does it
+    (docs/operate.md).
+    """
+    if repo.database.dialect != "sqlite":
+        return
+    pages = -_MERGED  # below zero: begin with all that there is
+    while True:
+        with repo.database.writing() as session:
+            driver: Any = session.connection().connection.driver_connection
+            before = driver.total_changes
+            session.execute(text(_MERGE), {"pages": pages})
+            if driver.total_changes - before < 2:  # as SQLite says that nothing was left to do
+                return
+        pages = _MERGED

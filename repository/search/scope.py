@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, or_, select
+from sqlalchemy import ColumnElement, Select, exists, or_, select
 from sqlalchemy.orm import Session
 
 from repository import facts
@@ -21,6 +21,7 @@ from repository.authorise import Caller, of_exhibits
 from repository.models import Case, ChildExhibit, Exhibit, Grant, Submission
 from repository.proceedings import Association, Privilege
 from repository.rules import Approval, ConsentSubject, Disclosed, Marking
+from repository.search.tables import SearchExhibit
 from repository.search.tokens import FACTS, OPEN
 
 _CHUNK = 500
@@ -63,6 +64,15 @@ class Scope:
             scope.plain[id_] = _level(scope.asking[id_], thing, now)
         return scope
 
+    @property
+    def everywhere(self) -> bool:
+        """Say whether all cases are somebody's to know of."""
+        return self.caller.person.role in EVERYWHERE
+
+    def codes(self, cases: Sequence[str]) -> list[str]:
+        """Return the codes of cases."""
+        return [self.cases[one].code for one in cases]
+
     def plainly(self, level: str) -> list[str]:
         """Return the cases of whose plain exhibits so much may be known, and no more."""
         return sorted(id_ for id_, found in self.plain.items() if found == level)
@@ -72,6 +82,11 @@ class Scope:
         """Say whether somebody may know of exhibits because they handed them over."""
         roles = {one.role for who in self.asking.values() for one in who.held}
         return "submitter" in roles | {self.caller.person.role}
+
+    @property
+    def _reviews(self) -> bool:
+        """Say whether somebody judges what may be privileged."""
+        return any(one.role == "reviewer" for who in self.asking.values() for one in who.held)
 
     @property
     def _parties(self) -> list[str]:
@@ -109,6 +124,40 @@ class Scope:
                 select(Grant.case_id).where(Grant.person_id == self.caller.person.id)
             ),
         )
+
+    def elsewhere(self, session: Session) -> Select[Any] | None:
+        """Return which rows of search may be known beside cases of whose plain exhibits one knows.
+
+        There somebody is told only of what was said to be theirs: handed over, disclosed,
+        permitted, associated with a case of theirs, or for an independent reviewer to judge; None
+        where there is no such exhibit. Of each it is still to be decided.
+        """
+        person = self.caller.person.id
+        permitted = select(Approval.subject).where(
+            Approval.requested_by == person, Approval.state == "approved"
+        )
+        mine = select(Grant.case_id).where(Grant.person_id == person)
+        ids: list[Select[Any]] = [
+            permitted,
+            select(Association.exhibit_id).where(Association.case_id.in_(mine)),
+        ]
+        submissions: list[Select[Any]] = [permitted]
+        others = sorted(id_ for id_, level in self.plain.items() if level is None)
+        if others and self._parties:
+            ids.append(select(Disclosed.exhibit_id).where(Disclosed.party.in_(self._parties)))
+        if others and self._own:
+            submissions.append(select(Submission.id).where(Submission.person_id == person))
+        if others and self._reviews:
+            ids += [select(Privilege.exhibit_id), select(ChildExhibit.exhibit_id)]
+        row = SearchExhibit
+        found = select(row.n).where(
+            or_(*(row.exhibit_id.in_(one) for one in ids),
+                *(row.submission_id.in_(one) for one in submissions)),
+        )  # fmt: skip
+        plain = [*self.plainly(FACTS), *self.plainly(OPEN)]
+        if plain:
+            found = found.where(row.case_id.not_in(plain))
+        return found if session.scalar(found.limit(1)) is not None else None
 
     def within(self, case: Any, exhibit: Any, submission: Any, level: str) -> ColumnElement[bool]:
         """Return which exhibits may be known so far; of special ones it is still to be decided."""

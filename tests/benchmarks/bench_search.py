@@ -1,131 +1,69 @@
 """Search over HTTP with many exhibits, on SQLite and PostgreSQL: p95, size of the index, its rate.
 
 python -m tests.benchmarks.bench_search [--exhibits 1000000] [--seconds 20] [--clients 16]
+    [--on sqlite] [--keep FOLDER] [--sample 500]
 
-Exhibits have 30 words each, drawn after Zipf's law from 50,000 made ones, so that some words are in
-nearly all of them and most in few. What is asked goes through the running service: every answer has
-its committed entry and its stored list.
+The exhibits are written straight into the tables (`search_filled`); with `--keep` the SQLite house
+stays in a folder and is used again. What is asked goes through the running service: every answer
+has its committed entry and its stored list. "mixed" draws one of the kinds for each question. The
+analyst has a part in the case of nine of ten exhibits, the stranger in that of every tenth.
+"processor ms" is what the service used for one answer (on PostgreSQL without the server's own): on
+a busy machine the only figure that says something. `--sample` says how fast the product's own
+indexer is, on files that were taken in and looked at.
 """
 
 import argparse
 import json
+import os
 import random
 import statistics
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
-from itertools import accumulate, pairwise
+from pathlib import Path
 
-from sqlalchemy import insert, text
-
+from repository.cases import find_case
+from repository.people import grant
 from repository.search import index
-from repository.search.index import as_text
-from repository.search.tables import SearchExhibit
-from repository.search.tokens import EVERY, FACTS, OPEN, Keyed
-from repository.search.words import words
-from tests.benchmarks.bench_api_reads import SUBMISSION, _house, furnish
+from tests.benchmarks.bench_api_reads import _house
 from tests.benchmarks.house_of import say
+from tests.benchmarks.search_filled import fill, size_of, word
 from tests.faults.scene import token_of
-from tests.house import House
+from tests.house import CODE, House, make_house, open_house
 from tests.service import serving
 
-WORDS, OF_EACH, LOT = 50_000, 30, 1_000
-_SYLLABLES = [
-    "ka",
-    "re",
-    "to",
-    "mi",
-    "su",
-    "va",
-    "no",
-    "li",
-    "da",
-    "pe",
-    "zo",
-    "ru",
-    "ga",
-    "ni",
-    "be",
-    "fo",
-    "ta",
-    "ju",
-    "se",
-    "wo",
-]
+Question = Callable[[random.Random], dict[str, object]]
 
 
-def word(n: int) -> str:
-    """Return the n-th made word: 1 is the commonest."""
-    found = ""
-    while n:
-        n, rest = divmod(n, len(_SYLLABLES))
-        found += _SYLLABLES[rest]
-    return found
+def _q(query: str, *, facets: bool = False) -> dict[str, object]:
+    return {"query": query, "facets": facets}
 
 
-def fill(house: House, count: int) -> tuple[float, int]:
-    """Write the tokens of all exhibits; return how long it took, and how many tokens one has."""
-    keyed, draw = Keyed(house.repo), random.Random(11)
-    weights = list(accumulate(1 / n for n in range(1, WORDS + 1)))
-    numbers = range(1, WORDS + 1)
-    made = {n: tuple(keyed.of_word(FACTS, next(words(word(n))))) for n in numbers}
-    fixed = {keyed.token(level, EVERY, "") for level in (OPEN, FACTS)}
-    sqlite = house.repo.database.dialect == "sqlite"
-    identifier = "01a1f000-0000-7000-8000-"
-    tokens, began = 0, time.monotonic()
-    for start in range(1, count + 1, LOT):
-        rows = []
-        for n in range(start, min(start + LOT, count + 1)):
-            drawn = draw.choices(numbers, cum_weights=weights, k=OF_EACH)
-            found = fixed | {one for each in drawn for one in made[each]}
-            found |= {
-                keyed.token(FACTS, "pair", f"{word(a)} {word(b)}") for a, b in pairwise(drawn)
-            }
-            for level in (OPEN, FACTS):
-                found |= {keyed.token(level, "word", one) for one in ("dcim", str(n), "jpg")}
-            tokens += len(found)
-            rows.append(
-                {
-                    "n": n, "exhibit_id": f"{identifier}{n:012x}", "case_id": house.case.id,
-                    "submission_id": SUBMISSION, "asked": 1, "made": 1, "partial": False,
-                    "tokens": tuple(sorted(found)),
-                }
-            )  # fmt: skip
-        with house.repo.database.writing() as session:
-            session.execute(insert(SearchExhibit), rows)
-            if sqlite:
-                lines = [{"n": row["n"], "t": as_text(row["tokens"])} for row in rows]
-                session.execute(text(index._ADD), lines)
-    with house.repo.database.writing() as session:
-        session.execute(text("ANALYZE"))
-    return time.monotonic() - began, tokens // count
-
-
-def size_of(house: House) -> int:
-    """Return how many bytes the index takes, its rows included."""
-    if house.repo.database.dialect == "postgresql":
-        asked = "SELECT pg_total_relation_size('search_exhibit')"
-    else:
-        asked = "SELECT sum(pgsize) FROM dbstat WHERE name LIKE '%search_%'"
-    with house.repo.database.reading() as session:
-        return int(session.scalar(text(asked)) or 0)
-
-
-ASKED = {
-    "a word in nearly all": lambda d: word(1 + d.randrange(3)),
-    "a word in some of 1,000": lambda d: word(200 + d.randrange(200)),
-    "a rare word": lambda d: word(20_000 + d.randrange(20_000)),
-    "a common and a rare word": lambda d: f"{word(1)} {word(20_000 + d.randrange(20_000))}",
-    "two common words side by side": lambda d: f'"{word(1 + d.randrange(3))} {word(2)}"',
-    "either, without a third": lambda d: f"({word(300)} OR {word(9_000)}) NOT {word(1)}",
-    "a name by its number": lambda d: f"name:{d.randrange(1, 1_000)}",
-    "all, with facets": lambda d: "jpg",
+ASKED: dict[str, Question] = {
+    "a word in nearly all": lambda d: _q(word(1 + d.randrange(3))),
+    "a word in some of 1,000": lambda d: _q(word(1_000 + d.randrange(1_000))),
+    "a rare word": lambda d: _q(word(20_000 + d.randrange(100_000))),
+    "a word that is nowhere": lambda d: _q(f"absent{d.randrange(10**6)}"),
+    "a common and a rare word": lambda d: _q(f"{word(1)} {word(20_000 + d.randrange(20_000))}"),
+    "two common words side by side": lambda d: _q(f'"{word(1 + d.randrange(3))} {word(2)}"'),
+    "a name of a person": lambda d: _q(word(10 * (10 + d.randrange(1_000)))),
+    "either, without a third": lambda d: _q(f"({word(300)} OR {word(9_000)}) NOT {word(1)}"),
+    "a name by its number": lambda d: _q(f"name:{d.randrange(1, 100_000)}"),
+    "a common word of one type": lambda d: _q(f"{word(1 + d.randrange(9))} type:pdf"),
+    "a common word, with facets": lambda d: _q(word(1 + d.randrange(9)), facets=True),
+    "all, with facets": lambda _: _q("jpg", facets=True),
 }
 
 
+def mixed(draw: random.Random) -> dict[str, object]:
+    """Return a question of a drawn kind."""
+    return ASKED[draw.choice(list(ASKED))](draw)
+
+
 def drive(
-    place: tuple[str, int], token: str, what: str, *, clients: int, seconds: float
+    place: tuple[str, int], token: str, what: Question | str, *, clients: int, seconds: float
 ) -> Iterator[float]:
     """Ask all the time; yield how long each answer took. Raises where one is not 200."""
     times: list[float] = []
@@ -136,9 +74,12 @@ def drive(
         draw, line = random.Random(seed), HTTPConnection(*place, timeout=120)
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         while time.monotonic() < end:
-            body = json.dumps({"query": ASKED[what](draw), "facets": "facets" in what})
+            body = None if isinstance(what, str) else json.dumps(what(draw))
             began = time.perf_counter()
-            line.request("POST", "/api/v1/search?limit=50", body, headers)
+            if isinstance(what, str):
+                line.request("GET", what, headers=headers)
+            else:
+                line.request("POST", "/api/v1/search?limit=50", body, headers)
             answer = line.getresponse()
             answer.read()
             times.append(time.perf_counter() - began)
@@ -152,26 +93,89 @@ def drive(
     for one in threads:
         one.join()
     if bad:
-        raise SystemExit(f"{what}: {len(bad)} answers were not 200: {sorted(set(bad))}")
+        raise SystemExit(f"{len(bad)} answers were not 200: {sorted(set(bad))}")
     yield from times
 
 
-def measure(house: House, count: int, *, clients: int, seconds: float, **environment: str) -> None:
+def measure(house: House, *, clients: int, seconds: float, **environment: str) -> None:
+    """Ask each kind by one person at a time, then all kinds mixed by all, and lists."""
     kind = house.repo.database.dialect
-    furnish(house, count)
-    took, tokens = fill(house, count)
-    say(f"{kind}: {count} exhibits of {tokens} tokens written in {took:.0f} s, "
-        f"{count / took:.0f} a second; {size_of(house) / count:.0f} bytes an exhibit")  # fmt: skip
-    token = token_of(house, "analyst")
+    tokens = {name: token_of(house, name) for name in ("analyst", "stranger")}
     house.repo.close()
     free = {"EVIDENCE_RATE_PER_TOKEN": "0", "EVIDENCE_RATE_PER_ADDRESS": "0", **environment}
+    first = f"/api/v1/exhibits?case={CODE}"
+    rounds: list[tuple[str, Question | str, str, int]] = [
+        *((what, asked, "analyst", 1) for what, asked in ASKED.items()),
+        ("mixed", mixed, "analyst", clients),
+        ("mixed", mixed, "stranger", clients),
+        ("first page of a list", first, "analyst", 1),
+        ("first page of a list", first, "analyst", clients),
+    ]
+    say("| database | asked | by | askers | answers/s | median ms | p95 ms | processor ms |")
+    say("|---|---|---|---|---|---|---|---|")
     with serving(house.data, log=house.data.parent / "serve.log", **free) as service:
-        for what in ASKED:
-            list(drive(service.place, token, what, clients=clients, seconds=1))
-            times = list(drive(service.place, token, what, clients=clients, seconds=seconds))
-            cuts = statistics.quantiles(times, n=100)
-            say(f"| {kind} | {count} | {what} | {clients} | {len(times) / seconds:.0f} | "
-                f"{cuts[49] * 1000:.0f} | {cuts[94] * 1000:.0f} |")  # fmt: skip
+        for what, asked, name, many in rounds:
+            list(drive(service.place, tokens[name], asked, clients=many, seconds=0.5))
+            long = seconds if many > 1 else min(seconds, 2)
+            before = used(service.pid)
+            times = list(drive(service.place, tokens[name], asked, clients=many, seconds=long))
+            each = (used(service.pid) - before) / len(times)
+            cuts = statistics.quantiles(times * 2, n=100)
+            say(f"| {kind} | {what} | {name} | {many} | {len(times) / long:.0f} | "
+                f"{cuts[49] * 1000:.0f} | {cuts[94] * 1000:.0f} | {each * 1000:.0f} |")  # fmt: skip
+
+
+def used(session: int) -> float:
+    """Return the seconds of a processor that the processes of a session have had so far."""
+    found = 0
+    for one in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            said = one.read_text().rpartition(")")[2].split()
+            if int(said[3]) == session:
+                found += int(said[11]) + int(said[12])
+    return found / os.sysconf("SC_CLK_TCK")
+
+
+def furnished(house: House, count: int) -> None:
+    """Fill a house, and say how long it took and how large it is."""
+    with house.repo.database.reading() as session:
+        other = find_case(session, "OTHER")
+    assert other is not None
+    grant(house.repo, house.custodian, case=other, person=house.caller("stranger").person,
+          role="analyst")  # fmt: skip
+    took, tokens = fill(house, count)
+    say(f"{house.repo.database.dialect}: {count} exhibits of {tokens} tokens written in "
+        f"{took:.0f} s; {size_of(house) / count:.0f} bytes an exhibit")  # fmt: skip
+
+
+def sample(house: House, count: int) -> None:
+    """Take files of 300 words in, look at them, and say how fast they are indexed."""
+    draw = random.Random(5)
+    folder = house.data.parent / "sample"
+    folder.mkdir(exist_ok=True)
+    for n in range(count):
+        said = " ".join(word(1 + int(draw.paretovariate(0.4)) % 200_000) for _ in range(300))
+        (folder / f"note {n}.txt").write_text(f"Note {n}. {said}.")
+    taken = house.evidence("ingest", folder, "--case", CODE, person="investigator")
+    assert taken.code == 0, taken.err
+    began, used = time.monotonic(), time.process_time()
+    done, failed = index.make_all(house.repo)
+    took, used = time.monotonic() - began, time.process_time() - used
+    assert (done, failed) == (count, {})
+    say(
+        f"{house.repo.database.dialect}: the indexer made {done} texts of 300 words in {took:.1f} "
+        f"s ({done / took:.0f} a second; {done / used:.0f} a second of a processor)"
+    )
+
+
+@contextmanager
+def _kept(folder: Path, count: int) -> Iterator[House]:
+    if (folder / "house" / "data").exists():
+        yield open_house(folder / "house", database_timeout=60.0)
+        return
+    house = make_house(folder / "house", database_timeout=60.0)
+    furnished(house, count)
+    yield house
 
 
 def main() -> None:
@@ -180,13 +184,21 @@ def main() -> None:
     arguments.add_argument("--seconds", type=float, default=20)
     arguments.add_argument("--clients", type=int, default=16)
     arguments.add_argument("--on", choices=["sqlite", "postgresql"], action="append")
+    arguments.add_argument("--keep", type=Path)
+    arguments.add_argument("--sample", type=int)
     given = arguments.parse_args()
-    say("| database | exhibits | asked | askers | answers/s | median ms | p95 ms |")
-    say("|---|---|---|---|---|---|---|")
+    how = {"clients": given.clients, "seconds": given.seconds}
+    if given.keep:
+        with _kept(given.keep, given.exhibits) as house:
+            measure(house, **how)
+        return
     for kind in given.on or ["sqlite", "postgresql"]:
         with _house(kind) as (house, environment):
-            measure(house, given.exhibits, clients=given.clients, seconds=given.seconds,
-                    **environment)  # fmt: skip
+            if given.sample:
+                sample(house, given.sample)
+                continue
+            furnished(house, given.exhibits)
+            measure(house, **how, **environment)
 
 
 if __name__ == "__main__":
