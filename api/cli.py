@@ -33,6 +33,7 @@ COMMANDS = {
         "annotating": ("note", "tag", "assess", "annotation", "selection"),
         "court": ("verify", "export", "import"),
         "status": ("status",),
+        "checker": ("checker",),
         "store": ("store", "erase"),
         "ledger": ("ledger",),
         "rules": ("mark", "unseal", "reveal", "approval", "disclose", "access-log"),

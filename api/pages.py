@@ -4,6 +4,8 @@ from importlib.resources import files
 
 from flask import Blueprint, Response, abort
 
+from repository.exports.checker import NAME, checker_html
+
 blueprint = Blueprint("pages", __name__)
 
 STATIC = {
@@ -40,6 +42,14 @@ def static(name: str) -> Response:
     if name not in STATIC:
         abort(404)
     return Response(_read("static", name), content_type=STATIC[name])
+
+
+@blueprint.get(f"/{NAME}")
+def checker() -> Response:
+    """Return the page that checks bundles and receipts, to be kept and opened from disk."""
+    found = Response(checker_html(), content_type="text/html; charset=utf-8")
+    found.headers["Content-Disposition"] = f'attachment; filename="{NAME}"'
+    return found
 
 
 def _read(folder: str, name: str) -> bytes:

@@ -11,6 +11,7 @@ import custody
 from custody.canonical import dumps
 from custody.entry import CustodyEntry
 from repository import Repository
+from repository.exports import checker
 from repository.exports.gathered import Gathered
 from repository.exports.report_files import report
 from repository.exports.said import FILE as SAID
@@ -93,8 +94,9 @@ def quoted(found: Gathered) -> Iterator[TagFile]:
 
 
 def verifier(_: Gathered) -> Iterator[TagFile]:
-    """Yield the verifier, and words on what a reader does with and without it, in languages."""
+    """Yield the verifiers, and words on what a reader does with and without them, in languages."""
     yield "verify.py", [(Path(custody.__file__).parent / "verify.py").read_bytes()]
+    yield checker.NAME, [checker.checker_html()]
     for language in LANGUAGES:
         name, text = verify_text(language)
         yield name, [text]

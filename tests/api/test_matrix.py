@@ -108,7 +108,8 @@ RULES: dict[tuple[str, str], Rule] = {
     **{
         ("GET", path): PUBLIC
         for path in (
-            "/", "/sign-in/with/<name>", "/sign-in/back", "/static/<name>", "/healthz", "/readyz",
+            "/", "/sign-in/with/<name>", "/sign-in/back", "/static/<name>", "/check.html",
+            "/healthz", "/readyz",
             "/api/v1/openapi.json",
             "/api/v1/ledger/checkpoint", "/api/v1/ledger/proof/<index>",
         )
