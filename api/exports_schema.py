@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from api.rules_schema import ASSURED, AUTHORITY, ONCE, ONCE_REFUSALS, PURPOSE
 from api.schema import Strict
 from repository.exports.bundles import MAX_RECIPIENT
+from repository.exports.job import TWINS, Twin
 
 TAR = "application/x-tar"
 
@@ -16,12 +17,14 @@ class NewExport(Strict):
 
     `annotations`: kinds (tag, note, assessment) or names of what is said of them and goes too.
     `stamped`: numbered copies go beside their originals, or instead of them.
+    `twins`: the custody once more, for machines; all four if nothing is said.
     """
 
     exhibits: list[str] = Field(default_factory=list)
     recipient: str | None = Field(None, max_length=MAX_RECIPIENT)
     annotations: list[str] = Field(default_factory=list)
     stamped: Literal["beside", "instead"] | None = None
+    twins: list[Twin] = Field(default_factory=lambda: list(TWINS))
 
 
 class LeftOut(BaseModel):

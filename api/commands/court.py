@@ -25,6 +25,7 @@ from repository.copies import uncopied
 from repository.errors import BadRequest, StoreError
 from repository.exports import export as make_bundle
 from repository.exports.bag import FolderBag
+from repository.exports.job import TWINS
 from repository.exports.signatures import check_bundle
 from repository.fixity import before, check_all, check_objects, count_after, open_run
 from repository.ledger_mirror import publish, published
@@ -248,6 +249,8 @@ OPTIONAL = frozenset(
 @click.option("--authority", help="The warrant, request or article it rests on.")
 @click.option("--assured", multiple=True, type=click.Choice(EXCLUDED_USES),
               help="A use that the recipient has ruled out in writing.")  # fmt: skip
+@click.option("--twins", multiple=True, type=click.Choice([*TWINS, "none"]), default=TWINS,
+              help="Which forms for machines go too; all if nothing is said.")  # fmt: skip
 @click.option("--annotations", multiple=True, metavar="KIND|ANN-…",
               help="What is said of them and goes too: tag, note, assessment, or one.")  # fmt: skip
 @click.option("--volume-size", metavar="SIZE",
@@ -268,6 +271,7 @@ def export(
     authority: str | None,
     assured: tuple[str, ...],
     annotations: tuple[str, ...],
+    twins: tuple[str, ...],
     volume_size: str | None,
     by_reference: bool,
     stamped: str | None,
@@ -289,6 +293,7 @@ def export(
         assured=assured,
         annotations=annotations,
         stamped=stamped,
+        twins=[one for one in twins if one != "none"],
         progress=lambda step: ctx.say(f"packing {step}"),
     )
     found = {

@@ -25,7 +25,7 @@ from repository.exports.bag import Bag
 from repository.exports.chosen import picked
 from repository.exports.fonts import check_language
 from repository.exports.gathered import gather
-from repository.exports.job import Job, entries_about
+from repository.exports.job import TWINS, Job, entries_about
 from repository.exports.said import check_choice
 from repository.exports.tag_files import TAG_FILES, closing_file
 from repository.ledger_mirror import publish
@@ -77,6 +77,7 @@ def export(
     assured: Sequence[str] = (),
     annotations: Sequence[str] = (),
     stamped: str | None = None,
+    twins: Sequence[str] = TWINS,
     request_id: str | None = None,
     language: str = "en",
     progress: Progress = lambda _: None,
@@ -95,6 +96,7 @@ def export(
         assured: excluded uses that the recipient has ruled out in writing.
         annotations: kinds or names of what is said of the exhibits and goes too; else nothing.
         stamped: numbered copies go `beside` their originals, or `instead` of them.
+        twins: which of the forms for machines go too.
         request_id: of its entries and its report; drawn here, if none is given.
         language: of its report, one of `report_words.LANGUAGES`.
         progress: is told each step.
@@ -122,7 +124,8 @@ def export(
     return bundle_of(
         repo, actor, case, found.exhibits, found.markings, into,
         purpose=stated, recipient=recipient, request_id=request_id, still=still,
-        instead=found.instead, annotations=annotations, language=language, progress=progress,
+        instead=found.instead, annotations=annotations, twins=twins, language=language,
+        progress=progress,
     )  # fmt: skip
 
 
@@ -140,6 +143,7 @@ def bundle_of(
     still: Still = lambda _session, _exhibits: None,
     instead: Sequence[tuple[str, str]] = (),
     annotations: Sequence[str] = (),
+    twins: Sequence[str] = (),
     language: str = "en",
     progress: Progress = lambda _: None,
 ) -> Exported:
@@ -167,6 +171,7 @@ def bundle_of(
         markings=markings,
         instead=instead,
         annotations=annotations,
+        twins=twins,
         language=language,
     )
     with into as bag:

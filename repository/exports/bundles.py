@@ -30,7 +30,7 @@ from repository.exhibits import find_exhibit
 from repository.exports import export
 from repository.exports.archive import SealedBag, draw_key, parts_of
 from repository.exports.chosen import picked
-from repository.exports.job import Job, entries_about
+from repository.exports.job import TWINS, Job, entries_about
 from repository.exports.said import check_choice
 from repository.models import Case, Person
 from repository.naming import shown
@@ -61,6 +61,7 @@ def ask(
     recipient: str | None = None,
     annotations: Sequence[str] = (),
     stamped: str | None = None,
+    twins: Sequence[str] = TWINS,
     drawn: str | None = None,
 ) -> Bundle:
     """Ask for an export of exhibits of a case (none named: all the caller knows of); recorded.
@@ -70,7 +71,7 @@ def ask(
         caller: who exports.
         code: the case.
         numbers: its exhibits.
-        purpose, authority, assured, recipient, annotations, stamped: as `export`.
+        purpose, authority, assured, recipient, annotations, stamped, twins: as `export`.
         drawn: the id of the request, where a client drew it; the same again changes nothing.
 
     Raises:
@@ -103,6 +104,7 @@ def ask(
             "recipient": recipient,
             "annotations": list(annotations),
             "stamped": stamped,
+            "twins": list(twins),
         },
         asked_at=at,
         state="asked",
@@ -218,6 +220,7 @@ def make(repo: Repository, bundle_id: str) -> None:
             purpose=asked["purpose"], recipient=asked["recipient"], authority=asked["authority"],
             assured=asked["assured"], annotations=asked.get("annotations", ()),
             stamped=asked.get("stamped"),
+            twins=asked.get("twins", TWINS),
             request_id=row.report_id,
         )  # fmt: skip
     except _LATER:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
 from custody.entry import Act, Actor, Draft
 from repository import Repository
@@ -12,6 +12,9 @@ from repository.marking import handling, handling_of, told_with
 from repository.models import Case, Exhibit
 from repository.purpose import Purpose
 from repository.register import summary
+
+Twin = Literal["case", "premis", "load-file", "csv"]  # the custody once more, for machines
+TWINS: tuple[Twin, ...] = get_args(Twin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class Job:
     # By exhibit: what restricts it, all that applies together; on the entries of its making.
     markings: Mapping[str, Marking] = field(default_factory=dict)
     instead: Sequence[tuple[str, str]] = ()  # what is left out for what stands in its place
+    twins: Sequence[str] = ()  # which of `TWINS`
     annotations: Sequence[str] = ()  # kinds or names of what is said of them and goes too
     language: str = "en"  # of its report
 

@@ -16,6 +16,7 @@ from repository.exports.gathered import Gathered
 from repository.exports.report_files import report
 from repository.exports.said import FILE as SAID
 from repository.exports.signatures import documents
+from repository.exports.twins import twins
 from repository.exports.verify_text import LANGUAGES, verify_text
 from repository.publication import policy_text, trust_file
 from repository.quoted import quoted_document
@@ -119,7 +120,7 @@ def closing_file(repo: Repository, opened: CustodyEntry, closed: CustodyEntry) -
 
 
 TAG_FILES: tuple[Maker, ...] = (
-    report, entries, annotations, ledger_files, quoted, verifier, documents,
+    report, entries, annotations, ledger_files, quoted, verifier, twins, documents,
 )  # fmt: skip
 
 
