@@ -161,9 +161,9 @@ def _row(entry: CustodyEntry, opened: dict[str, Any]) -> dict[str, Any]:
 
 def as_csv(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
     """Yield CSV (RFC 4180), a head and then a line for each row; no cell is a formula."""
-    yield _line(COLUMNS)
+    yield csv_line(COLUMNS)
     for row in rows:
-        yield _line([row[name] for name in COLUMNS])
+        yield csv_line([row[name] for name in COLUMNS])
 
 
 def cell(value: object) -> str:
@@ -177,7 +177,8 @@ def uncell(text: str) -> str:
     return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
 
 
-def _line(values: Iterable[object]) -> str:
+def csv_line(values: Iterable[object]) -> str:
+    """Return a line of CSV in which no cell is a formula."""
     out = io.StringIO()
     csv.writer(out, quoting=csv.QUOTE_ALL).writerow([cell(value) for value in values])
     return out.getvalue()

@@ -6,8 +6,6 @@ numbered 1, 2, 3 … and nothing of one is ever taken out again, so what a party
 what came since any batch, follows from the rows.
 """
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +19,7 @@ from custody.canonical import dumps
 from custody.entry import Act, Actor, Draft, timestamp, uuid7
 from repository import Repository
 from repository.access import PARTIES, Right, decide
-from repository.access_log import cell
+from repository.access_log import csv_line
 from repository.associations import is_in
 from repository.authorise import Caller, of_exhibits, on_case, on_exhibit, refuse, who
 from repository.consult import consulted, known
@@ -89,9 +87,9 @@ class State:
 
     def as_csv(self) -> Iterator[str]:
         """Yield it as CSV, a head and then a line for each exhibit; no cell is a formula."""
-        yield _line(COLUMNS)
+        yield csv_line(COLUMNS)
         for row in self.rows:
-            yield _line([row[name] for name in COLUMNS])
+            yield csv_line([row[name] for name in COLUMNS])
 
 
 def make_batch(
@@ -417,9 +415,3 @@ def _cited(
     if scheme is None or row is None or (at is not None and row.at > at):
         return {"first_number": None, "last_number": None}
     return {"first_number": scheme.text(row.first), "last_number": scheme.text(row.last)}
-
-
-def _line(values: Sequence[object]) -> str:
-    out = io.StringIO()
-    csv.writer(out, quoting=csv.QUOTE_ALL).writerow([cell(value) for value in values])
-    return out.getvalue()

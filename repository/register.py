@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from custody.append import take_lock
-from custody.entry import Act, Actor, Draft, timestamp
+from custody.entry import Act, Actor, timestamp
 from repository import Repository
 from repository.access import Right, Thing, kept_by_provider
 from repository.associations import is_in, known_associated
@@ -28,6 +28,7 @@ from repository.naming import exhibit_number
 from repository.numbered import cited
 from repository.proceedings import Review, SecondReview
 from repository.purpose import Purpose
+from repository.review_bulk import Looked, entry_about
 from repository.review_rule import asks_second
 from repository.rules import Consent, ConsentSubject, Disclosed
 from repository.stated import stated_motive
@@ -35,6 +36,7 @@ from repository.stated import stated_motive
 CLASSIFICATIONS = (
     "incriminating", "potentially-exculpatory", "rule-77", "lead-only", "other", "not-reviewed",
 )  # fmt: skip
+WARNED = "potentially-exculpatory"
 WARNING = "potentially exculpatory, provider forbids"
 NOT_SHOWN = "not-shown"  # of a number that was given and that the caller may not know more of
 MAX_TEXT = 2_000
@@ -190,22 +192,17 @@ def apply(
             session.add(row)
         row.said, row.reviewer, row.at = one.said.to_json(), actor.id, at
         rows.append(row)
-        detail = {**one.said.to_json(), "before": before}
+        looked = Looked(ref(one.exhibit), one.said.to_json(), before)
         drafts.append(
-            Draft(
-                Act.ANNOTATION,
-                actor,
-                reason="disclosure-review-second" if one.second else "disclosure-review",
-                exhibit=ref(one.exhibit),
-                request_id=request_id,
-                withheld={"case": proceeding.code, "motive": motive, "detail": detail},
+            entry_about(
+                actor, proceeding, looked, second=one.second, motive=motive, request_id=request_id
             )
         )
     session.flush()
     for row, entry in zip(rows, repo.ledger.append(session, drafts), strict=True):
         row.index = entry.index
     for one in some:
-        if one.said.classification == "potentially-exculpatory" and barred(repo, one.thing):
+        if one.said.classification == WARNED and barred(repo, one.thing):
             request_within(
                 repo, session, actor,
                 [Subject(one.exhibit.id, one.exhibit.number, one.home, one.exhibit)],
@@ -356,7 +353,7 @@ def rows_of(
         row = reviewed.get(exhibit.id)
         said = row.said if row else Judgement("not-reviewed").to_json()
         against = barred(repo, thing)
-        exculpatory = said["classification"] == "potentially-exculpatory"
+        exculpatory = said["classification"] == WARNED
         found.append(
             {
                 "exhibit": exhibit.number,

@@ -7,7 +7,7 @@ that a spreadsheet would take for a formula is written with a `'` before it and 
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, BinaryIO
@@ -20,14 +20,24 @@ from custody.entry import Act, Draft, uuid7
 from custody.errors import EvidenceError
 from repository import Repository
 from repository.access import Right, decide
-from repository.access_log import cell, uncell
+from repository.access_log import cell, csv_line, uncell
 from repository.associations import is_in, known_associated
 from repository.authorise import Caller, of_exhibits, on_case, who
 from repository.consult import known, known_exhibits
 from repository.errors import BadRequest, ListConflicts
+from repository.exhibits import ref
 from repository.models import Case, Exhibit
 from repository.naming import shown
-from repository.register import Judgement, Proposed, apply, check_judgement, reviews_of, rows_of
+from repository.register import (
+    WARNED,
+    Judgement,
+    Proposed,
+    apply,
+    check_judgement,
+    reviews_of,
+    rows_of,
+)  # fmt: skip
+from repository.review_bulk import Looked, lots, put_down, touched_since
 from repository.sealed import put_document
 from repository.stated import stated_motive
 
@@ -39,7 +49,10 @@ MAX_BYTES = 64 << 20
 MAX_ROWS = 100_000
 MAX_PROBLEMS = 1_000  # told; all are counted
 MAX_CELL = 500_000
-_TOGETHER = 500
+_TOGETHER = 1_000
+_WRITTEN = 2_000  # with one signature of the ledger
+
+Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +117,7 @@ def write_list(
         BadRequest: a number that is none of the proceeding, for this caller.
     """
     actor, case = on_case(repo, caller, Right.REVIEW, code, attempted=Act.CONSULTATION)
-    lines, count = [_line(COLUMNS)], 0
+    lines, count = [csv_line(COLUMNS)], 0
     with repo.database.reading() as session:
         for exhibits in _chosen(repo, session, caller, case, numbers):
             count += len(exhibits)
@@ -123,7 +136,7 @@ def write_list(
                 reviewer = row["second"]["reviewer"] if second and mine else row["reviewer"]
                 at = row["second"]["reviewed_at"] if second and mine else row["reviewed_at"]
                 told = (row["review"], reviewer, at, row["privilege"])
-                lines.append(_line((one.number, entry, *values, *told)))
+                lines.append(csv_line((one.number, entry, *values, *told)))
     data = "".join(lines).encode()
     stored, digest = put_document(repo, data)
     repo.ledger.record(
@@ -147,6 +160,7 @@ def read_list(
     *,
     motive: str,
     second: bool = False,
+    progress: Progress = lambda _: None,
 ) -> Applied:
     """Apply a list that was written out and worked on: all of its rows, or none.
 
@@ -157,6 +171,7 @@ def read_list(
         file: the CSV.
         motive: why; in every entry.
         second: it is the second review.
+        progress: is told how many rows were looked at.
 
     Raises:
         UnknownCase, AccessDenied: not for this caller; recorded.
@@ -168,22 +183,39 @@ def read_list(
     data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise BadRequest(f"a list has at most {MAX_BYTES} bytes; send it in several")
-    problems, count = _Problems(), 0
-    with repo.database.reading() as session:
-        for some in _lots(data, problems):
-            count += len(some)
-            _proposed(repo, session, caller, case, some, problems, second=second)
+    problems, size = _Problems(), repo.ledger.size()
+    looked: dict[str, Looked] = {}  # in order as it is, and simple enough to be put down as it is
+    again: set[str] = set()  # to be looked at once more under the lock
+    numbers: set[str] = set()
+    for some in _lots(data, problems):
+        with repo.database.reading() as session:
+            for one in _proposed(repo, session, caller, case, some, problems, second=second):
+                if one.said.classification == WARNED:  # owners are asked, of those kept by them
+                    again.add(one.exhibit.number)
+                before = one.before.said if one.before else None
+                looked[one.exhibit.number] = Looked(ref(one.exhibit), one.said.to_json(), before)
+        numbers |= {row.number for row in some}
+        progress(len(numbers))
     problems.stop()
     stored, digest = put_document(repo, data)
-    request, changed = uuid7(repo.clock(), repo.random), 0
+    request, changed, count = uuid7(repo.clock(), repo.random), 0, len(numbers)
     with repo.database.writing() as session:
         take_lock(session)
-        for some in _lots(data, problems):
-            found = _proposed(repo, session, caller, case, some, problems, second=second)
+        touched = touched_since(repo, size)
+        again |= numbers if touched is None else touched & numbers
+        for lot in _lots(data, problems) if again else ():
+            rows = [row for row in lot if row.number in again]
+            found = _proposed(repo, session, caller, case, rows, problems, second=second)
             problems.stop()
-            drafts = apply(repo, session, actor, case, found, motive=motive, request_id=request)
-            changed += drafts
+            changed += apply(repo, session, actor, case, found, motive=motive, request_id=request)
             session.expunge_all()
+        simple = (one for number, one in looked.items() if number not in again)
+        for some_looked in lots(simple, _WRITTEN):
+            put_down(
+                repo, session, actor, case, some_looked, second=second, motive=motive,
+                request_id=request,
+            )  # fmt: skip
+            changed += len(some_looked)
         if changed:
             withheld = {"case": case.code, "motive": motive}
             draft = Draft(
@@ -412,9 +444,3 @@ def _same(one: Judgement, other: Judgement) -> bool:
     """Say whether two judgements are written alike: what a list cannot tell apart is no change."""
     pairs = zip(_cells(one), _cells(other), strict=True)
     return all(uncell(cell(a)) == uncell(cell(b)) for a, b in pairs)
-
-
-def _line(values: Sequence[object]) -> str:
-    out = io.StringIO()
-    csv.writer(out, quoting=csv.QUOTE_ALL).writerow([cell(value) for value in values])
-    return out.getvalue()

@@ -118,7 +118,10 @@ def register_import(ctx: Context, code: str, file: BinaryIO, second: bool, motiv
     A row that was changed since it was written out is a conflict, shown with its line.
     """
     try:
-        found = read_list(ctx.repo, ctx.caller, code, file, motive=motive, second=second)
+        found = read_list(
+            ctx.repo, ctx.caller, code, file, motive=motive, second=second,
+            progress=lambda rows: ctx.say(f"{rows} rows looked at"),
+        )  # fmt: skip
     except ListConflicts as error:
         for one in error.facts["problems"]:
             ctx.result(one, f"line {one['line']}: {shown(one['problem'])}")

@@ -3,7 +3,8 @@
     python -m tests.benchmarks.bench_review [--rows 2000 40000] [--database URL]
 
 The exhibits are rows alone, without bytes: what is measured is the register. Every row is changed,
-which is the most that one list can ask for; the transaction holds the ledger's lock meanwhile.
+which is the most that one list can ask for. Beside "in" another process appends an entry every
+twentieth of a second: its longest wait is how long the list kept others from the ledger.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import csv
 import io
 import os
 import resource
+import select
 import subprocess
 import sys
 import time
@@ -20,13 +22,13 @@ from sqlalchemy import insert
 
 from api.commands.context import login
 from config.settings import load
-from custody.entry import uuid7
+from custody.entry import Act, Draft, uuid7
 from repository import Repository, open_repository
 from repository.authorise import Caller
 from repository.batches import make_batch
 from repository.cases import find_case
 from repository.models import Exhibit, Submission
-from repository.people import find_person
+from repository.people import SYSTEM, find_person
 from repository.purpose import Purpose
 from repository.review_list import read_list, write_list
 from repository.submissions import Declaration, open_submission
@@ -69,6 +71,19 @@ def worked_on(data: bytes) -> bytes:
     return out.getvalue().encode()
 
 
+def append_beside(data: Path) -> None:
+    """Append an entry again and again until the standard input ends; print the longest wait."""
+    settings = load(data).model_copy(update={"database_timeout": 600.0})
+    repo, longest, count = open_repository(settings), 0.0, 0
+    say("ready")
+    while not select.select([sys.stdin], [], [], 0.05)[0]:
+        start = time.monotonic()
+        repo.ledger.record(Draft(Act.STORE_CHECK, SYSTEM, "pass"))
+        longest, count = max(longest, time.monotonic() - start), count + 1
+    say(f"{longest:.2f} {count}")
+    repo.close()
+
+
 def step(data: Path, which: str) -> None:
     """Do one step in this process; print its seconds and its growth of memory in MiB."""
     repo = open_repository(load(data))
@@ -76,6 +91,7 @@ def step(data: Path, which: str) -> None:
         caller = Caller(find_person(session, login()), "named")
     list_file = data / "receipts" / "list.csv"
     before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    core = time.process_time()
     if which == "out":
         list_file.write_bytes(write_list(repo, caller, "KRN"))
     elif which == "batch":
@@ -84,11 +100,11 @@ def step(data: Path, which: str) -> None:
         with list_file.open("rb") as file:
             found = read_list(repo, caller, "KRN", file, motive="benchmark")
         assert found.changed == (found.rows if which == "in" else 0)
-    seconds = time.monotonic() - start
+    seconds, core = time.monotonic() - start, time.process_time() - core
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     if which == "out":
         list_file.write_bytes(worked_on(list_file.read_bytes()))
-    say(f"{which} {seconds:.2f} {grown:.0f}")
+    say(f"{which} {seconds:.2f} {core:.2f} {grown:.0f}")
     repo.close()
 
 
@@ -104,10 +120,22 @@ def measure(folder: Path, count: int, database: str | None) -> None:
     fill(repo, caller, count)
     repo.close()
     for which in STEPS:
-        words = [sys.executable, "-m", "tests.benchmarks.bench_review", "--step", which, str(data)]
-        said = subprocess.run(words, check=True, capture_output=True, text=True).stdout.split()
-        seconds, grown = float(said[-2]), said[-1]
-        say(f"{count:7} rows  {which:9} {seconds:7.2f} s  {count / seconds:8.0f}/s  +{grown} MiB")
+        words = [sys.executable, "-m", "tests.benchmarks.bench_review", "--step"]
+        waited = ""
+        with subprocess.Popen(
+            [*words, "beside", str(data)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as beside:
+            assert beside.stdout is not None
+            beside.stdout.readline()
+            ran = subprocess.run(
+                [*words, which, str(data)], check=True, capture_output=True, text=True
+            )
+            longest, appended = beside.communicate("end")[0].split()
+            waited = f"  others waited {longest} s at most ({appended} entries)"
+        seconds, spent, grown = ran.stdout.split()[-3:]
+        rate = count / float(seconds)
+        say(f"{count:7} rows  {which:9} {seconds:>7} s  {spent:>7} s of a core  {rate:8.0f}/s  "
+            f"+{grown} MiB{waited}")  # fmt: skip
 
 
 def main() -> None:
@@ -117,6 +145,9 @@ def main() -> None:
     parser.add_argument("--database", help="URL of an empty PostgreSQL database; one size then.")
     parser.add_argument("--step", nargs=2)
     asked = parser.parse_args()
+    if asked.step and asked.step[0] == "beside":
+        append_beside(Path(asked.step[1]))
+        return
     if asked.step:
         step(Path(asked.step[1]), asked.step[0])
         return

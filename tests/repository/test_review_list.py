@@ -2,13 +2,14 @@
 
 import csv
 import io
+import re
 from urllib.parse import quote
 
 import pytest
 
 from api.app import create_app
 from repository import review_list
-from repository.errors import ListConflicts
+from repository.errors import BadRequest, ListConflicts
 from repository.people import grant, new_person
 from repository.review_list import COLUMNS
 from repository.sealed import put_document
@@ -144,6 +145,24 @@ def test_what_cannot_be_read_is_named_by_its_line_and_applies_nothing(house, tmp
     assert house.repo.ledger.size() == size
 
 
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("exhibit,entry\nKRN-1,Київ\n".encode("cp1251"), "line 2: not UTF-8"),
+        ("exhibit,entry\n".encode("utf-16"), "UTF-16"),
+        ("exhibit,entry\n".encode("utf-16-le"), "U+0000"),
+        (b"exhibit," * 1_000_000, "twice"),
+        (b"," * 1_000_000, "there is no column"),
+    ],
+    ids=["cp1251", "utf-16", "utf-16 without mark", "many columns", "many empty columns"],
+)
+def test_another_encoding_and_a_million_columns_are_refused_at_once(house, data, words):
+    with pytest.raises(BadRequest, match=re.escape(words)):
+        review_list.read_list(
+            house.repo, house.caller("prosecutor"), CODE, io.BytesIO(data), motive="m"
+        )
+
+
 def test_rows_that_stand_there_twice_or_that_one_may_not_know_are_problems(house, number, tmp_path):
     sealed = take_in(house, tmp_path)
     [line] = only(written(house, tmp_path), number)
@@ -202,6 +221,52 @@ def test_the_api_gives_and_takes_the_same_list(house, number, tmp_path):
     assert client.put(f"/api/v1/cases/{CODE}/register/rule", json=body, headers=asking).json == {
         "case": CODE, "second_review": False,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("meanwhile", ["nothing", "a look", "a review", "a seal", "a rule"])
+def test_what_was_looked_at_before_the_lock_counts_as_far_as_nothing_touched_it(
+    house, number, tmp_path, monkeypatch, meanwhile
+):
+    other = take_in(house, tmp_path)
+    listed = [only(written(house, tmp_path), one)[0] for one in (number, other)]
+    for line in listed:
+        line["classification"] = "rule-77"
+    said: dict[str, tuple[str, ...]] = {
+        "a look": ("show", number),
+        "a seal": ("mark", other, "--sealed", "--motive", "m"),
+        "a rule": ("register", "rule", CODE, "--second-review", "--motive", "m"),
+    }
+
+    def between(repo, data):  # between the look at the rows and their transaction
+        if meanwhile == "a review":
+            assert classify(house, other, "other").code == 0
+        if meanwhile in said:
+            assert house.evidence(*said[meanwhile]).code == 0
+        return put_document(repo, data)
+
+    monkeypatch.setattr(review_list, "put_document", between)
+    asked = []
+    proposed = review_list._proposed
+
+    def counted(repo, session, caller, case, rows, problems, *, second):
+        asked.append(sorted(row.number for row in rows))
+        return proposed(repo, session, caller, case, rows, problems, second=second)
+
+    monkeypatch.setattr(review_list, "_proposed", counted)
+    file, caller = io.BytesIO(given(listed)), house.caller("prosecutor")
+    both = sorted([number, other])
+    again = {"a review": [other], "a seal": [other], "a rule": both}.get(meanwhile)
+    if meanwhile in ("a review", "a seal"):  # a conflict; not to be known of any more
+        with pytest.raises(ListConflicts):
+            review_list.read_list(house.repo, caller, CODE, file, motive="m")
+        assert rows(house)[number]["classification"] == "not-reviewed"  # the other one neither
+    else:
+        assert review_list.read_list(house.repo, caller, CODE, file, motive="m").changed == 2
+        assert {rows(house)[one]["classification"] for one in both} == {"rule-77"}
+    assert asked == [both, *([again] if again else [])]
+    if meanwhile == "a rule":
+        off = ("register", "rule", CODE, "--no-second-review", "--motive", "m")
+        assert house.evidence(*off, person="prosecutor").code == 0
 
 
 def test_what_changes_while_a_list_is_applied_is_seen_under_the_lock(
