@@ -12,10 +12,7 @@ from repository.errors import RepositoryError
 from repository.exports.glyphs import characters, coverage
 
 FONTS = Path(__file__).parent / "assets" / "fonts"
-CJK = (
-    Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc"),
-    Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Bold.ttc"),
-)
+CJK = Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")
 CJK_PACKAGE = "fonts-noto-cjk"
 CJK_FAMILY = "Noto Sans CJK SC"
 _NEEDED = (  # scripts of East Asia, without the wide forms of Latin
@@ -38,13 +35,13 @@ def needs_cjk(text: str) -> bool:
 
 
 def font_paths(cjk: bool) -> list[Path]:
-    """Return our folder, and the files for Chinese, Japanese and Korean where they are needed."""
-    return [FONTS, *(file for file in CJK if cjk and file.is_file())]
+    """Return our folder, and that with Chinese, Japanese and Korean where they are needed."""
+    return [FONTS, CJK.parent] if cjk and CJK.is_file() else [FONTS]
 
 
 def covered(cjk: bool) -> frozenset[int]:
     """Return the code points that these fonts have."""
-    return coverage(FONTS) | _cjk(CJK[0]) if cjk and CJK[0].is_file() else coverage(FONTS)
+    return coverage(FONTS) | _cjk(CJK) if cjk and CJK.is_file() else coverage(FONTS)
 
 
 def check_language(code: str) -> None:
@@ -53,9 +50,9 @@ def check_language(code: str) -> None:
     Raises:
         GlyphMissing: it names the package.
     """
-    if code == "zh" and not CJK[0].is_file():
+    if code == "zh" and not CJK.is_file():
         raise GlyphMissing(
-            f"a report in Chinese needs the font of the package {CJK_PACKAGE} at {CJK[0]}; "
+            f"a report in Chinese needs the font of the package {CJK_PACKAGE} at {CJK}; "
             "install it, or ask for another language"
         )
 

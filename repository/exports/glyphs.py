@@ -21,7 +21,8 @@ from pathlib import Path
 Piece = tuple[str, str]  # "t" text, "e" escape, "b" part of a long word
 
 _PLAIN = re.compile(r"(?:[!-~]{1,40}(?: |$))*")
-_ISOLATED = re.compile(r"[./\\]?[0-9A-Za-z_][0-9A-Za-z_./:+\-@#%&=~]*")
+_LATIN = r"[./\\]?[0-9A-Za-z_][0-9A-Za-z_./:+\-@#%&=~]*(?:\([0-9A-Za-z]+\))?"
+_ISOLATED = re.compile(rf"{_LATIN}(?:,? {_LATIN})*")  # words that follow each other stay in order
 _LRI, _PDI = "\u2066", "\u2069"
 _LONG, _LONG_UNSPACED, _PIECE = 40, 240, 8
 # Scripts written without spaces; Typst breaks their lines by dictionary.

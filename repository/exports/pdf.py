@@ -39,6 +39,7 @@ _AS_THEY_ARE = frozenset(
 _NO_GLYPH = re.compile(r"the text `?\"(.*)\"`? could not be displayed")
 _NAMED = 12  # how many code points the list of what is left out names
 _TALL = re.compile("[\u0590-\u1dff]")  # Hebrew, Arabic and everything Indic or South-East Asian
+_FROM_RIGHT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")  # letters of such scripts
 _KEPT = 10  # Typst keeps what it laid out until it has made this many other documents
 _SHORT = 60  # characters of case and marking in the running heads
 _EAST_ASIAN = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO")
@@ -90,15 +91,16 @@ def render_page(template: str, data: Mapping[str, Any], *, at: datetime) -> byte
 
 
 def _dated(template: str, prepared: dict[str, Any], at: datetime, cjk: bool) -> bytes:
-    fonts = typst.Fonts(
-        include_system_fonts=False, include_embedded_fonts=False, font_paths=font_paths(cjk)
-    )
-    families = [name for name in fonts.families() if "CJK" not in name or name == CJK_FAMILY]
-    prepared["fonts"] = families
+    ours, fonts = _fonts([FONTS]), _fonts(font_paths(cjk))
+    prepared["fonts"] = [*ours.families(), *([CJK_FAMILY] if cjk else [])]
     prepared["date"] = {
         part: getattr(at, part) for part in ("year", "month", "day", "hour", "minute", "second")
     }
     return _compiled(template, prepared, fonts, int(at.timestamp()))
+
+
+def _fonts(paths: list[Path]) -> typst.Fonts:
+    return typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=paths)
 
 
 def _compiled(
@@ -162,7 +164,8 @@ def _printed(text: str, covered: frozenset[int], seen: Counter[str]) -> str | di
     tall = bool(_TALL.search(text))
     if shown.plain and not tall:
         return text
-    return {"rtl": shown.from_right, "tall": tall, "pieces": shown.pieces}
+    mixed = bool(_FROM_RIGHT.search(text))
+    return {"rtl": shown.from_right, "mixed": mixed, "tall": tall, "pieces": shown.pieces}
 
 
 def _missing(text: str, letters: tuple[str, ...]) -> GlyphMissing:

@@ -60,7 +60,7 @@ def _derivative(row: Row) -> list[Fact]:
             for name in ("author", "language", "codes")
             if told.get(name)
         ],
-        fact("G.where", time_and_index(row), who(row), form="name"),
+        fact("G.where", time_and_index(row), who(row), form="text"),
     ]
     always = {"G.parent-digest", "G.result-digest", "G.tool", "G.version", "G.parameters",
               "G.reason"}  # fmt: skip
@@ -78,7 +78,7 @@ def _copies(row: Row) -> list[Fact]:
         fact("G.out", *lines(row.body.get("count"))),
         fact("G.reason", opened_or(row, "motive" if "motive" in row.openings else "purpose"),
              form="text"),
-        fact("G.where", time_and_index(row), who(row), form="name"),
+        fact("G.where", time_and_index(row), who(row), form="text"),
     ]  # fmt: skip
 
 

@@ -264,7 +264,7 @@ def _actor(row: Row) -> list[Fact]:
     actor = row.body.get("actor", {})
     known = str(actor.get("assurance") or word("role-none"))
     said = word("actor", role=role(row), id=actor.get("id", word("role-none")), assurance=known)
-    facts = [fact("field.actor", who(row), said, form="name")]
+    facts = [fact("field.actor", who(row), said, form="text")]
     more = [field for field in ("organisation", "country") if field in row.openings]
     return [*facts, *[_opened(field, row.openings[field]) for field in more]]
 

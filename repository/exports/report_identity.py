@@ -164,7 +164,7 @@ def _related(rows: Sequence[Row]) -> Fact:
         sides = [name for name in ("parent", "child") if name in told]
         said += [_relation(row, name, told[name]["exhibit"]) for name in sides]
     note = word("list").join(time_and_index(row) for row in made)
-    return fact("related", *said, form="name", note=note) if said else not_recorded("related")
+    return fact("related", *said, form="text", note=note) if said else not_recorded("related")
 
 
 def _relation(row: Row, name: str, number: str) -> str:

@@ -120,7 +120,7 @@ def _at_report(exhibit: ExhibitFacts, rows: Sequence[Row], files: Mapping[str, s
         if path in files:
             same = "today.equal" if files[path] in registered else "today.differs"
             said.append(f"{path}: {word(same if registered else 'today.nothing')}")
-    return fact("report-check", *said, form="name")
+    return fact("report-check", *said, form="text")
 
 
 def _objects(rows: Sequence[Row]) -> Fact:
@@ -138,7 +138,7 @@ def _objects(rows: Sequence[Row]) -> Fact:
     if not said:
         return fact("objects", word("objects.none"), form="text")
     note = word("list").join([word("objects.note"), *noted])
-    return fact("objects", *said, form="name", note=note)
+    return fact("objects", *said, form="text", note=note)
 
 
 def _failures(rows: Sequence[Row]) -> Fact:

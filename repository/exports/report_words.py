@@ -15,8 +15,6 @@ from functools import cache
 from pathlib import Path
 from typing import Self
 
-from babel import Locale
-
 FOLDER = Path(__file__).parent / "languages"
 LANGUAGES = ("en", "ar", "es", "fr", "ru", "zh")
 
@@ -36,6 +34,8 @@ class Language:
         """Return one text, filled in."""
         found = self.words[name]
         if not isinstance(found, str):
+            from babel import Locale  # on first use: most commands print no report
+
             count = int(str(values["count"]))
             found = found[Locale.parse(self.code).plural_form(count)]
         return found.format(**values)

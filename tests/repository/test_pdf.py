@@ -110,7 +110,7 @@ def test_a_report_without_such_characters_does_not_mention_them(pdf):
 def test_a_letter_without_a_font_stops_the_report_and_names_what_is_missing(
     name, package, monkeypatch
 ):
-    monkeypatch.setattr(fonts, "CJK", (Path("nowhere.ttc"),))
+    monkeypatch.setattr(fonts, "CJK", Path("nowhere.ttc"))
     with pytest.raises(GlyphMissing, match=package) as raised:
         render(with_name(name))
     assert name[0] in str(raised.value)
@@ -154,7 +154,7 @@ def test_zero_rows_make_a_pdf():
 def test_hostile_names_are_printed_or_named_as_missing_never_anything_else(monkeypatch):
     names = json.loads(shared("hostile", "strings", "blns.json").read_text())
     assert len(names) > 500
-    monkeypatch.setattr(fonts, "CJK", (Path("nowhere.ttc"),))
+    monkeypatch.setattr(fonts, "CJK", Path("nowhere.ttc"))
     stopped = [name for name in names if display(name, coverage(FONTS)).missing]
     assert 0 < len(stopped) < 30
     for name in stopped:
