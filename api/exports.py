@@ -24,7 +24,7 @@ def ask(code: str) -> tuple[Response, int, dict[str, str]]:
         row = bundles.ask(
             repo(), who, code, numbers=asked.exhibits, purpose=purpose(), authority=rests[0],
             assured=rests[1], recipient=asked.recipient, annotations=asked.annotations,
-            twins=asked.twins,
+            twins=asked.twins, language=asked.language,
             stamped=asked.stamped, drawn=held.made if held else None,
         )  # fmt: skip
     return jsonify(bundles.view(row, code)), 202, {"Location": f"/api/v1/exports/{row.id}"}

@@ -18,6 +18,7 @@ class NewExport(Strict):
     `annotations`: kinds (tag, note, assessment) or names of what is said of them and goes too.
     `stamped`: numbered copies go beside their originals, or instead of them.
     `twins`: the custody once more, for machines; all four if nothing is said.
+    `language`: that of the custody report.
     """
 
     exhibits: list[str] = Field(default_factory=list)
@@ -25,6 +26,7 @@ class NewExport(Strict):
     annotations: list[str] = Field(default_factory=list)
     stamped: Literal["beside", "instead"] | None = None
     twins: list[Twin] = Field(default_factory=lambda: list(TWINS))
+    language: Literal["en", "ar", "es", "fr", "ru", "zh"] = "en"
 
 
 class LeftOut(BaseModel):
@@ -96,7 +98,7 @@ _EXPORT = ("not-found", "unknown-export", "unknown-case", "access-denied")
 EXPORT_REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
     ("post", "/api/v1/cases/{code}/exports"): (
         "not-found", "unknown-case", "unknown-exhibit", "access-denied", "step-up-required",
-        "purpose-required", "purpose-too-long", "export-blocked", "malformed-json",
+        "purpose-required", "purpose-too-long", "export-blocked", "malformed-json", "glyph-missing",
         "unsupported-media-type", *ONCE_REFUSALS,
     ),
     ("get", "/api/v1/exports/{export_id}"): _EXPORT,

@@ -26,6 +26,7 @@ from repository.errors import BadRequest, StoreError
 from repository.exports import export as make_bundle
 from repository.exports.bag import FolderBag
 from repository.exports.job import TWINS
+from repository.exports.report_words import LANGUAGES
 from repository.exports.signatures import check_bundle
 from repository.fixity import before, check_all, check_objects, count_after, open_run
 from repository.ledger_mirror import publish, published
@@ -259,6 +260,8 @@ OPTIONAL = frozenset(
               help="All proofs and no exhibits: those come on other disks.")  # fmt: skip
 @click.option("--stamped", type=click.Choice(["beside", "instead"]),
               help="Numbered copies go beside their originals, or instead of them.")  # fmt: skip
+@click.option("--language", type=click.Choice(LANGUAGES), default="en", show_default=True,
+              help="Of the custody report.")  # fmt: skip
 @pass_context
 def export(
     ctx: Context,
@@ -275,6 +278,7 @@ def export(
     volume_size: str | None,
     by_reference: bool,
     stamped: str | None,
+    language: str,
 ) -> None:
     """Write the court bundle: exhibits, custody report, proofs and a verifier."""
     made = make_bundle(
@@ -294,6 +298,7 @@ def export(
         annotations=annotations,
         stamped=stamped,
         twins=[one for one in twins if one != "none"],
+        language=language,
         progress=lambda step: ctx.say(f"packing {step}"),
     )
     found = {

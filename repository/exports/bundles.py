@@ -30,6 +30,7 @@ from repository.exhibits import find_exhibit
 from repository.exports import export
 from repository.exports.archive import SealedBag, draw_key, parts_of
 from repository.exports.chosen import picked
+from repository.exports.fonts import check_language
 from repository.exports.job import TWINS, Job, entries_about
 from repository.exports.said import check_choice
 from repository.models import Case, Person
@@ -62,6 +63,7 @@ def ask(
     annotations: Sequence[str] = (),
     stamped: str | None = None,
     twins: Sequence[str] = TWINS,
+    language: str = "en",
     drawn: str | None = None,
 ) -> Bundle:
     """Ask for an export of exhibits of a case (none named: all the caller knows of); recorded.
@@ -71,13 +73,16 @@ def ask(
         caller: who exports.
         code: the case.
         numbers: its exhibits.
-        purpose, authority, assured, recipient, annotations, stamped, twins: as `export`.
+        purpose, authority, assured, recipient, annotations, stamped, twins, language:
+            as `export`.
         drawn: the id of the request, where a client drew it; the same again changes nothing.
 
     Raises:
         PurposeRequired, UnknownCase, UnknownExhibit, AccessDenied: refused and recorded.
         ExportBlocked: nothing to export.
+        GlyphMissing: the fonts of that language are not installed.
     """
+    check_language(language)
     if recipient is not None and not (recipient.strip() and len(recipient) <= MAX_RECIPIENT):
         raise BadRequest(f"a recipient has 1 to {MAX_RECIPIENT} characters")
     attempted = Act.REPORT_GENERATED
@@ -105,6 +110,7 @@ def ask(
             "annotations": list(annotations),
             "stamped": stamped,
             "twins": list(twins),
+            "language": language,
         },
         asked_at=at,
         state="asked",
@@ -220,7 +226,7 @@ def make(repo: Repository, bundle_id: str) -> None:
             purpose=asked["purpose"], recipient=asked["recipient"], authority=asked["authority"],
             assured=asked["assured"], annotations=asked.get("annotations", ()),
             stamped=asked.get("stamped"),
-            twins=asked.get("twins", TWINS),
+            twins=asked.get("twins", TWINS), language=asked.get("language", "en"),
             request_id=row.report_id,
         )  # fmt: skip
     except _LATER:

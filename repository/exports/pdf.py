@@ -92,7 +92,10 @@ def render_page(template: str, data: Mapping[str, Any], *, at: datetime) -> byte
 
 def _dated(template: str, prepared: dict[str, Any], at: datetime, cjk: bool) -> bytes:
     ours, fonts = _fonts([FONTS]), _fonts(font_paths(cjk))
-    prepared["fonts"] = [*ours.families(), *([CJK_FAMILY] if cjk else [])]
+    prepared["fonts"] = [
+        *ours.families(),
+        *[name for name in fonts.families() if name == CJK_FAMILY],
+    ]
     prepared["date"] = {
         part: getattr(at, part) for part in ("year", "month", "day", "hour", "minute", "second")
     }
