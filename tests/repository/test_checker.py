@@ -69,7 +69,7 @@ def test_a_catalogue_is_whole_and_keeps_the_places(language):
     for key, text in told["texts"].items():
         assert text.strip() == text != ""
         assert sorted(re.findall(r"\{\w+\}", text)) == sorted(re.findall(r"\{\w+\}", english[key]))
-        assert language == "en" or text != english[key] or key in {"finding"}, key
+        assert language == "en" or text != english[key] or key in {"handling"}, key
         assert not re.search("admissible|authentic|tamper-proof", text, re.IGNORECASE)
     assert (told["dir"] == "rtl") == (language == "ar")
 

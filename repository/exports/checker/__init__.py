@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 NAME = "check.html"
-LANGUAGES = ("en",)
+LANGUAGES = ("en", "fr", "es", "ar", "ru", "zh")
 # Each may use those before it. They are modules; `_together` makes one script of them.
 _ENGINE = (
     "engine/outcomes engine/bytes engine/strict_json engine/ed25519 engine/tree engine/notes "

@@ -113,7 +113,7 @@ function exhibits(found, ask) {
 }
 
 function leftOut(found) {
-  const lines = found.leftOut.slice(0, AT_ONCE * 5).map(({ what, why }) => element("li", { lang: "en" }, foreign(what), ": ", foreign(why)));
+  const lines = found.leftOut.slice(0, AT_ONCE * 5).map(({ what, why }) => element("li", { lang: "en", dir: "ltr" }, foreign(what), ": ", foreign(why)));
   const none = element("p", {}, ...parts("left_out_none"));
   return element("section", {}, element("h2", {}, ...parts("left_out")), lines.length ? element("ul", {}, ...lines) : none);
 }
