@@ -32,6 +32,7 @@ COMMANDS = {
         "copies": ("copies", "own-marking"),
         "annotating": ("note", "tag", "assess", "annotation", "selection"),
         "court": ("verify", "export", "import"),
+        "certificate": ("certificate",),
         "status": ("status",),
         "checker": ("checker",),
         "store": ("store", "erase"),

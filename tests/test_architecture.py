@@ -26,6 +26,7 @@ ONE_HOME = {  # a heavy or dangerous dependency is imported in one place
     "babel": ("repository/exports/report_words.py",),
     "typst": ("repository/exports/pdf.py",),
     "segno": ("repository/exports/pdf.py",),
+    "docx": ("repository/exports/certificates/word_file.py",),
     "pyhanko": ("repository/exports/pades/",),
     "pyhanko_certvalidator": ("repository/exports/pades/",),
     "PIL": ("api/demo_pictures.py", "api/demo_samples.py", "ingest/readers/pixels.py"),
