@@ -25,6 +25,7 @@ from repository.copies import uncopied
 from repository.errors import BadRequest, StoreError
 from repository.exports import export as make_bundle
 from repository.exports.bag import FolderBag
+from repository.exports.choice import Choice, full_version
 from repository.exports.job import TWINS
 from repository.exports.report_words import LANGUAGES
 from repository.exports.signatures import check_bundle
@@ -254,6 +255,12 @@ OPTIONAL = frozenset(
               help="Which forms for machines go too; all if nothing is said.")  # fmt: skip
 @click.option("--annotations", multiple=True, metavar="KIND|ANN-…",
               help="What is said of them and goes too: tag, note, assessment, or one.")  # fmt: skip
+@click.option("--reveal", multiple=True, metavar="FIELD|EXHIBIT:FIELD",
+              help="Personal fields of the entries that are opened, and no others.")  # fmt: skip
+@click.option("--withhold", multiple=True, metavar="FIELD|EXHIBIT:FIELD",
+              help="Personal fields of the entries that stay closed.")  # fmt: skip
+@click.option("--redaction-of", "full", type=click.Path(path_type=Path), metavar="BUNDLE",
+              help="The full bundle: its digest goes into the entry of this one.")  # fmt: skip
 @click.option("--volume-size", metavar="SIZE",
               help="Volumes with exhibits of so many bytes at most each: 4GB.")  # fmt: skip
 @click.option("--by-reference", is_flag=True,
@@ -275,6 +282,9 @@ def export(
     assured: tuple[str, ...],
     annotations: tuple[str, ...],
     twins: tuple[str, ...],
+    reveal: tuple[str, ...],
+    withhold: tuple[str, ...],
+    full: Path | None,
     volume_size: str | None,
     by_reference: bool,
     stamped: str | None,
@@ -299,6 +309,11 @@ def export(
         stamped=stamped,
         twins=[one for one in twins if one != "none"],
         language=language,
+        choice=Choice(
+            reveal,
+            withhold,
+            full_version(ctx.repo, _read(full / offline.CLOSING)) if full else (),
+        ),
         progress=lambda step: ctx.say(f"packing {step}"),
     )
     found = {

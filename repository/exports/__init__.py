@@ -22,6 +22,7 @@ from repository.authorise import Caller, on_case
 from repository.conditions import Marking
 from repository.errors import ExportBlocked, ReleaseEnded
 from repository.exports.bag import Bag
+from repository.exports.choice import Choice
 from repository.exports.chosen import picked
 from repository.exports.fonts import check_language
 from repository.exports.gathered import gather
@@ -36,6 +37,8 @@ from repository.purpose import Purpose
 from repository.retrieve import Recorded, recorded_parts, verified_bytes
 from repository.stated import stated_purpose
 from repository.still import check_still
+
+EVERYTHING = Choice()  # that the rules let out
 
 Progress = Callable[[str], None]
 
@@ -78,6 +81,7 @@ def export(
     annotations: Sequence[str] = (),
     stamped: str | None = None,
     twins: Sequence[str] = TWINS,
+    choice: Choice = EVERYTHING,
     request_id: str | None = None,
     language: str = "en",
     progress: Progress = lambda _: None,
@@ -97,6 +101,7 @@ def export(
         annotations: kinds or names of what is said of the exhibits and goes too; else nothing.
         stamped: numbered copies go `beside` their originals, or `instead` of them.
         twins: which of the forms for machines go too.
+        choice: which personal fields of the entries are opened, of those that the rules let out.
         request_id: of its entries and its report; drawn here, if none is given.
         language: of its report, one of `report_words.LANGUAGES`.
         progress: is told each step.
@@ -117,6 +122,7 @@ def export(
     )
     found = picked(repo, caller, case, numbers, stated, stamped)
     check_choice(repo, found.exhibits, annotations)
+    choice.check({one.number for one in found.exhibits}, annotations)
 
     def still(session: Session, exhibits: Sequence[Exhibit]) -> None:
         check_still(repo, caller, session, Right.EXPORT, exhibits, stated)
@@ -124,8 +130,8 @@ def export(
     return bundle_of(
         repo, actor, case, found.exhibits, found.markings, into,
         purpose=stated, recipient=recipient, request_id=request_id, still=still,
-        instead=found.instead, annotations=annotations, twins=twins, language=language,
-        progress=progress,
+        instead=found.instead, annotations=annotations, language=language, twins=twins,
+        choice=choice, progress=progress,
     )  # fmt: skip
 
 
@@ -145,6 +151,7 @@ def bundle_of(
     annotations: Sequence[str] = (),
     twins: Sequence[str] = (),
     language: str = "en",
+    choice: Choice = EVERYTHING,
     progress: Progress = lambda _: None,
 ) -> Exported:
     """Write the bundle of exhibits; whether it may be made was decided before.
@@ -173,6 +180,7 @@ def bundle_of(
         annotations=annotations,
         twins=twins,
         language=language,
+        choice=choice,
     )
     with into as bag:
         drafts = entries_about(job, "started")

@@ -66,6 +66,7 @@ def gather(
     said = said_of(job.repo, job.exhibits, job.annotations, size=signed.checkpoint.size)
     told = said.entries | numbers_in(history, openings, job.case.code)
     left_out = [*ALWAYS, *closed(history, openings, reader, chosen=told)]
+    left_out += job.choice.close(history, openings)
     left_out += unsealed(job.repo, sealed, problems)
     left_out += [(number, Phrase("left.key")) for number in job.erased]
     left_out += job.instead

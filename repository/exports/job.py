@@ -8,6 +8,7 @@ from custody.entry import Act, Actor, Draft
 from repository import Repository
 from repository.conditions import Marking
 from repository.exhibits import ref
+from repository.exports.choice import Choice
 from repository.marking import handling, handling_of, told_with
 from repository.models import Case, Exhibit
 from repository.purpose import Purpose
@@ -36,6 +37,7 @@ class Job:
     twins: Sequence[str] = ()  # which of `TWINS`
     annotations: Sequence[str] = ()  # kinds or names of what is said of them and goes too
     language: str = "en"  # of its report
+    choice: Choice = field(default_factory=Choice)  # which personal fields go along
 
     @property
     def act(self) -> Act:
@@ -66,10 +68,15 @@ def entries_about(
             }
         if job.annotations:
             house["detail"]["annotations"] = list(job.annotations)
+        if job.choice:
+            house["detail"]["reveal"] = list(job.choice.reveal)
+            house["detail"]["withhold"] = list(job.choice.withhold)
     if left_out:
         house["detail"] = {"left_out": [what for what, _ in left_out]}
     every = [job.markings[one.id] for one in job.exhibits if one.id in job.markings]
     plain: dict[str, Any] = {"count": len(job.exhibits), **handling(every)}
+    if job.choice.full:
+        plain["inputs"] = list(job.choice.full)
     if manifests:
         plain["outputs"] = list(manifests)
     drafts = [

@@ -90,6 +90,10 @@ def quoted(found: Gathered) -> Iterator[TagFile]:
     """Yield what other ledgers recorded of exhibits before they came here."""
     for exhibit in found.job.exhibits:
         document = quoted_document(found.job.repo, exhibit)
+        if document is not None and found.job.choice:
+            told = json.loads(document)
+            found.job.choice.close_quoted(exhibit.number, told)
+            document = _json(told).encode()
         if document is not None:
             yield f"quoted/{exhibit.number}.json", [document]
 

@@ -178,3 +178,68 @@ def test_the_printed_steps_find_what_was_changed(whole, tmp_path, name):
         (whole / "VERIFY.txt").read_text().replace("python3 -I verify.py .", "true")
     )
     assert run_printed(bundle).returncode != 0
+
+
+def opened(bundle: Path) -> dict[str, set[str]]:
+    """Which fields are opened in the entries about each exhibit; "" is the house."""
+    found: dict[str, set[str]] = {}
+    for entry in json.loads((bundle / "custody.json").read_text())["entries"]:
+        number = json.loads(entry["body"]).get("exhibit", {}).get("number", "")
+        found.setdefault(number, set()).update(entry["openings"])
+    return found
+
+
+def test_what_is_withheld_stays_a_commitment_and_every_proof_holds(house, whole, tmp_path):
+    words = ["--withhold", "actor_name", "--withhold", "KRN-000002:name", "--redaction-of", whole]
+    place = exported(house, tmp_path / "redacted", *words)
+    every = opened(whole)
+    assert all("actor_name" in names for names in every.values())
+    assert "name" in every["KRN-000002"]
+    found = opened(place)
+    assert not any("actor_name" in names for names in found.values())
+    assert "name" not in found["KRN-000002"]
+    assert "name" in found["KRN-000001"]
+    judged = claims(place)
+    assert verify.exit_code(list(judged.values())) == 0
+    assert {judged[one].outcome for one in ("inclusion", "openings", "closing")} == {"pass"}
+    left = {one["what"] for one in json.loads((place / "custody.json").read_text())["left_out"]}
+    assert "the values of 1 fields name" in left
+    # bound to the full one: its digest is in this one's own entry, which the reader has
+    document = json.loads((place / "custody.json").read_text())
+    manifest = verify.measure(whole / verify.TAGS)["digests"]["sha256"]
+    assert json.loads(document["entries"][-1]["body"])["inputs"] == [manifest]
+    report = b"".join((place / "custody-report.pdf").read_bytes().split())
+    assert report.startswith(b"%PDF")
+
+
+def test_with_reveal_nothing_else_is_opened(house, tmp_path):
+    place = exported(house, tmp_path / "b", "--reveal", "purpose", "--reveal", "KRN-000001:name")
+    found = opened(place)
+    assert found["KRN-000001"] == {"purpose", "name"}
+    assert found["KRN-000002"] == {"purpose"}
+    assert verify.main([str(place)]) == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--withhold", "nothing"],
+        ["--reveal", "KRN-000099:name"],
+        ["--reveal", "name", "--withhold", "name"],
+        ["--withhold", "actor_name", "--annotations", "note"],
+    ],
+)
+def test_a_choice_that_cannot_be_meant_is_refused(house, tmp_path, words):
+    exported(house, tmp_path / "b", *words, code=2)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_redaction_is_of_a_bundle_that_this_ledger_closed(house, whole, tmp_path):
+    bundle = Path(shutil.copytree(whole, tmp_path / "bundle"))
+    closing = json.loads((bundle / verify.CLOSING).read_text())
+    closing["closed"]["index"] = 0
+    (bundle / verify.CLOSING).write_text(json.dumps(closing, separators=(",", ":")))
+    exported(house, tmp_path / "b", "--redaction-of", bundle, code=2)
+    (bundle / verify.CLOSING).unlink()
+    exported(house, tmp_path / "b", "--redaction-of", bundle, code=2)
+    assert not (tmp_path / "b").exists()
