@@ -72,6 +72,7 @@ async function untar(file, add, problems) {
     }
     at = to + ((512 - (size % 512)) % 512);
   }
+  throw broken("it ends without the mark of its end");
 }
 
 function pax(text) {
