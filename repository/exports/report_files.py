@@ -39,7 +39,7 @@ def report(found: Gathered) -> Iterator[tuple[str, Iterable[bytes]]]:
             slim.row(entry, checked_values(entry, found.openings[entry.index]))
             for entry in found.history
         ],
-        found.left_out,
+        list(found.left_out),  # what signing adds comes after the report
         [(path, f"sha256:{hexed}", size) for path, hexed, size in found.payload],
         found.job.language,
     )
