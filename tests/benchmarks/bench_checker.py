@@ -6,6 +6,7 @@ The exhibit is a sparse file of zeros of `--gib` GiB, with its true digests. Mem
 
 import argparse
 import json
+import resource
 import shutil
 import subprocess
 import sys
@@ -92,15 +93,15 @@ def memory(pid: int) -> tuple[int, int]:
     largest = shared = 0
     for one in family(pid):
         try:
-            words = Path(f"/proc/{one}/cmdline").read_bytes().split(b"\0")
+            words = Path(f"/proc/{one}/cmdline").read_bytes()
             rows = Path(f"/proc/{one}/smaps_rollup").read_text().split("\n")[1:]
         except OSError:
             continue  # it has ended
-        if b"chromium" not in words[0]:
+        if b"/chromium/" not in words:
             continue
         told = {row.split(":")[0]: int(row.split()[1]) // 1024 for row in rows if ":" in row}
         shared += told["Pss"]
-        if any(word.startswith(b"--type=renderer") for word in words):
+        if b"--type=renderer" in words:
             largest = max(largest, told["Rss"])
     return largest, shared
 
@@ -122,6 +123,9 @@ def main() -> None:
                 time.sleep(0.2)
         seen = json.loads((folder / "said").read_text())
     say(f"{size // 2**30} GiB: {seen['verdict']}; {dict(seen['outcomes'])}")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    busy = used.ru_utime + used.ru_stime
+    say(f"{busy:.1f} s of processors, {size / 2**20 / busy:.0f} MiB a second of a processor")
     say(f"{seen['seconds']:.0f} s, {size / 2**20 / seen['seconds']:.0f} MiB/s of evidence")
     say(f"peak: {peak[0]} MiB resident in the page's process, {peak[1]} MiB of all of Chromium")
 
