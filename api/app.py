@@ -32,6 +32,7 @@ from api import (
     register,
     related,
     rules,
+    saved_searches,
     search,
     session,
     submissions,
@@ -98,6 +99,7 @@ def create_app(repo: Repository) -> Flask:
         transfers,
         matches,
         search,
+        saved_searches,
         custody_log,
         pages,
     ):

@@ -49,6 +49,7 @@ COMMANDS = {
         "identity": ("identity",),
         "match": ("match",),
         "search": ("search", "reindex"),
+        "saved": ("saved",),
         "related": ("related",),
         "service": ("worker", "serve", "demo"),
         "witness": ("witness",),

@@ -9,6 +9,7 @@ from api.exports_schema import EXPORT_OPERATIONS, EXPORT_REFUSALS
 from api.matches_schema import MATCH_OPERATIONS, MATCH_REFUSALS
 from api.numbers_schema import NUMBER_OPERATIONS, NUMBER_REFUSALS
 from api.rules_schema import RULE_OPERATIONS, RULE_REFUSALS
+from api.saved_searches_schema import SAVED_OPERATIONS, SAVED_REFUSALS
 from api.search_schema import SEARCH_OPERATIONS, SEARCH_REFUSALS
 from api.session_schema import SESSION_OPERATIONS, SESSION_REFUSALS
 from api.transfers_schema import TRANSFER_OPERATIONS, TRANSFER_REFUSALS
@@ -23,6 +24,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *TRANSFER_OPERATIONS,
     *MATCH_OPERATIONS,
     *SEARCH_OPERATIONS,
+    *SAVED_OPERATIONS,
     *CITATION_OPERATIONS,
     *DERIVATIVE_OPERATIONS,
     *ANNOTATION_OPERATIONS,
@@ -36,6 +38,7 @@ REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
     **TRANSFER_REFUSALS,
     **MATCH_REFUSALS,
     **SEARCH_REFUSALS,
+    **SAVED_REFUSALS,
     **CITATION_REFUSALS,
     **DERIVATIVE_REFUSALS,
     **ANNOTATION_REFUSALS,

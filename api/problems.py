@@ -77,6 +77,7 @@ STATUSES: dict[str, int] = {
     "unknown-hold": 404,
     "unknown-annotation": 404,
     "unknown-selection": 404,
+    "unknown-search": 404,
     "unknown-working-copy": 404,
     "unknown-consent": 404,
     "on-hold": 409,

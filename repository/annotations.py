@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session
 
 from custody.append import take_lock
 from custody.entry import Act, Actor, Draft, timestamp, uuid7
-from custody.ledger import checked_values
 from repository import Repository
 from repository.access import Right
 from repository.annotated import Annotation, AnnotationVersion
@@ -25,6 +24,8 @@ from repository.exhibits import ref
 from repository.locators import parse
 from repository.models import Case, Exhibit, Person
 from repository.naming import instant, shown
+from repository.search import index as search_index
+from repository.spoken import opened_versions
 from repository.stated import stated_motive
 
 KINDS = ("tag", "note", "assessment")
@@ -256,28 +257,9 @@ def add_version(
         )
     )  # fmt: skip
     session.flush()
+    if exhibit is not None:
+        search_index.expect(session, [exhibit.id])
     return int(last + 1)
-
-
-def opened_versions(
-    repo: Repository, rows: Sequence[Annotation]
-) -> list[tuple[Annotation, AnnotationVersion, dict[str, Any]]]:
-    """Return all versions of annotations in their order, with what their entries withhold."""
-    query = select(AnnotationVersion).order_by(AnnotationVersion.version)
-    found: dict[str, list[AnnotationVersion]] = {}
-    with repo.database.reading() as session:
-        for start in range(0, len(rows), 500):
-            ids = [row.id for row in rows[start : start + 500]]
-            for one in session.scalars(query.where(AnnotationVersion.annotation_id.in_(ids))):
-                found.setdefault(one.annotation_id, []).append(one)
-    indexes = [one.index for row in rows for one in found.get(row.id, ())]
-    entries = {entry.index: entry for entry in repo.ledger.proved(indexes)} if indexes else {}
-    openings = repo.ledger.openings(indexes)
-    return [
-        (row, one, checked_values(entries[one.index], openings[one.index]))
-        for row in rows
-        for one in found.get(row.id, ())
-    ]
 
 
 def _added(

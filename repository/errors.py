@@ -225,6 +225,12 @@ class UnknownSelection(WrongUse):
     code = "unknown-selection"
 
 
+class UnknownSearch(WrongUse):
+    """There is no such saved search, or it is not shared with you."""
+
+    code = "unknown-search"
+
+
 class OnHold(RepositoryError):
     """A matter keeps the exhibit: nothing of it is erased before every hold is released."""
 

@@ -15,7 +15,7 @@ from custody.entry import Act, Actor, timestamp, uuid7
 from repository import Repository
 from repository.access import Right
 from repository.annotated import Annotation
-from repository.annotations import add_version, opened_versions
+from repository.annotations import add_version
 from repository.authorise import Caller, on_case, refuse
 from repository.consult import consulted, known
 from repository.errors import BadRequest, UnknownSelection
@@ -24,6 +24,7 @@ from repository.locators import parse
 from repository.models import Case, Person
 from repository.naming import shown
 from repository.people import find_person
+from repository.spoken import opened_versions
 
 MOST_ITEMS = 2_000
 MOST_PEOPLE = 100

@@ -38,7 +38,14 @@ def search(ctx: Context, query: str, *, code: str | None, facets: bool, limit: i
     name:photo type:jpeg  in a field: case, family, type, name, device, account, place,
                           state:kept|erased, seal:yes|no
     """
-    found = search_exhibits(ctx.repo, ctx.caller, query, case=code, facets=facets, limit=limit)
+    tell(
+        ctx,
+        search_exhibits(ctx.repo, ctx.caller, query, case=code, facets=facets, limit=limit),
+    )
+
+
+def tell(ctx: Context, found: Answer) -> None:
+    """Print what was found, the counts, and what is not known."""
     for one in found.found:
         described = one.described
         kind = (described.run.mime if described.run else None) or "not looked at yet"

@@ -15,10 +15,11 @@ from sqlalchemy import select
 from custody.entry import timestamp
 from repository import Repository
 from repository.annotated import Annotation
-from repository.annotations import KINDS, opened_versions
+from repository.annotations import KINDS
 from repository.errors import BadRequest, ExportBlocked
 from repository.models import Exhibit
 from repository.naming import shown
+from repository.spoken import opened_versions
 
 FILE = "annotations.json"
 MOST = 1_000  # that are named one by one

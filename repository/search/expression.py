@@ -18,7 +18,7 @@ from repository.search import grammar
 from repository.search.grammar import Node, Term
 from repository.search.sounds import sound, stem
 from repository.search.tables import SearchExhibit
-from repository.search.tokens import EVERY, OPEN, Keyed
+from repository.search.tokens import EVERY, FACTS, OPEN, TEAM, Keyed
 from repository.search.words import Word, asked_grams, words
 
 TIERS = ("name", "exact", "regular", "form", "sound")
@@ -68,7 +68,7 @@ def tiers(keyed: Keyed, level: str, node: Node) -> list[tuple[str, Expression]]:
 
     Args:
         keyed: makes tokens.
-        level: `OPEN` or `FACTS`: in what is looked.
+        level: one of `LEVELS`: in what is looked.
         node: the query.
     """
     found: list[tuple[str, Expression]] = []
@@ -111,9 +111,9 @@ def _text(keyed: Keyed, level: str, term: Term, tier: str) -> Expression:
             before = None
             continue
         if before is None:
-            parts.append(Token(keyed.token(where, "word", one.folded)))
+            parts.append(_one(keyed, where, "word", one.folded))
         else:
-            parts.append(Token(keyed.token(where, "pair", f"{before.folded} {one.folded}")))
+            parts.append(_one(keyed, where, "pair", f"{before.folded} {one.folded}"))
         before = one
     return _all(parts)
 
@@ -121,22 +121,33 @@ def _text(keyed: Keyed, level: str, term: Term, tier: str) -> Expression:
 def _word(keyed: Keyed, level: str, word: Word, tier: str) -> Expression:
     if word.grams:
         return _all(_grams(keyed, level, "gram", word))
-    regular = Token(keyed.token(level, "word", word.folded))
+    regular = _one(keyed, level, "word", word.folded)
     if tier == "exact" and word.exact != word.folded:
-        return Token(keyed.token(level, "exact", word.exact))
+        return _one(keyed, level, "exact", word.exact)
     if tier in ("name", "exact", "regular"):
         return regular
     root = stem(word.folded)
-    parts: list[Expression] = [regular, Token(keyed.token(level, "stem", root))]
+    parts: list[Expression] = [regular, _one(keyed, level, "stem", root)]
     if root != word.folded:
-        parts.append(Token(keyed.token(level, "word", root)))
+        parts.append(_one(keyed, level, "word", root))
     if tier == "sound" and (heard := sound(word.folded)) is not None:
-        parts.append(Token(keyed.token(level, "sound", heard)))
+        parts.append(_one(keyed, level, "sound", heard))
     return Either(tuple(parts))
 
 
 def _grams(keyed: Keyed, level: str, kind: str, word: Word) -> list[Expression]:
-    return [Token(keyed.token(level, kind, one)) for one in asked_grams(word.folded)]
+    return [_one(keyed, level, kind, one) for one in asked_grams(word.folded)]
+
+
+def _one(keyed: Keyed, level: str, kind: str, text: str) -> Expression:
+    """Return a token; for the case team what was read, or what they said themselves."""
+    if level != TEAM or kind.startswith("field "):
+        return Token(keyed.token(_read(level), kind, text))
+    return Either(tuple(Token(keyed.token(one, kind, text)) for one in (FACTS, TEAM)))
+
+
+def _read(level: str) -> str:
+    return FACTS if level == TEAM else level
 
 
 def _field(keyed: Keyed, level: str, term: Term) -> Expression:
@@ -145,7 +156,7 @@ def _field(keyed: Keyed, level: str, term: Term) -> Expression:
         if word.grams:
             parts += _grams(keyed, level, f"field {term.field}", word)
         else:
-            parts.append(Token(keyed.token(level, f"field {term.field}", word.folded)))
+            parts.append(_one(keyed, level, f"field {term.field}", word.folded))
     return _all(parts)
 
 
@@ -195,7 +206,7 @@ def fts(keyed: Keyed, level: str, one: Expression) -> str:
 
 
 def _every(keyed: Keyed, level: str) -> str:
-    return f'"{keyed.token(level, EVERY, ""):x}"'
+    return f'"{keyed.token(_read(level), EVERY, ""):x}"'
 
 
 def arrays(one: Expression) -> ColumnElement[bool]:

@@ -32,7 +32,7 @@ from repository.search import expression
 from repository.search.expression import Expression, Live, arrays, fts, live
 from repository.search.scope import Scope
 from repository.search.tables import SearchExhibit
-from repository.search.tokens import FACTS, OPEN, Keyed
+from repository.search.tokens import LEVELS, Keyed
 
 _CHUNK = 250
 _CASES = 100  # as one question to FTS5; each costs it a step at every row
@@ -73,13 +73,15 @@ class Finder:
             after: the tier's number and `n` of the last shown.
             together: how many are looked at in one question to the database.
         """
-        of_facts = dict(expression.tiers(self._keyed, FACTS, node))
-        of_open = dict(expression.tiers(self._keyed, OPEN, node))
-        before: dict[str, list[Expression]] = {FACTS: [], OPEN: []}
+        of = {
+            level: dict(expression.tiers(self._keyed, level, node))
+            for level in self._scope.levels_of_roles
+        }
+        before: dict[str, list[Expression]] = {level: [] for level in of}
         first, below = after or (0, None)
         for number, tier in enumerate(expression.TIERS):
             asked = {}
-            for level, made in ((FACTS, of_facts), (OPEN, of_open)):
+            for level, made in of.items():
                 if tier not in made:
                     continue
                 asked[level] = expression.beyond(made[tier], before[level])
@@ -97,25 +99,25 @@ class Finder:
         newest; down to where all were asked, it is decided about what they found together. So a
         word that stands everywhere costs what a page costs, and one of nowhere nothing.
         """
-        same = len(set(asked.values())) < len(asked)  # of names both levels ask the same
+        alike: dict[Expression, list[str]] = {}  # of names all levels ask the same
+        for level, asks in asked.items():
+            alike.setdefault(asks, []).append(level)
         queries = [
-            (level, query)
-            for level, one in asked.items()
-            if not (same and level == OPEN)
-            for query in self._within(level, one)
+            (levels, query)
+            for asks, levels in alike.items()
+            for query in self._within(levels[0], asks)
         ]
         while True:
             found: dict[str, set[int]] = {level: set() for level in asked}
             floor = 0
-            for level, query in queries:
+            for levels, query in queries:
                 some = query if below is None else query.where(self._n < below)
                 ns = self._session.scalars(some.order_by(self._n.desc()).limit(size)).all()
-                found[level].update(ns)
+                for level in levels:
+                    found[level].update(ns)
                 if len(ns) == size:
                     floor = max(floor, ns[-1])
             ns = sorted({n for some in found.values() for n in some if n >= floor}, reverse=True)
-            if same:
-                found[OPEN] = found[FACTS]
             for n, one, known in self._decided(ns):
                 if known in found and n in found[known]:
                     yield n, one
@@ -126,7 +128,7 @@ class Finder:
     def _within(self, level: str, asked: Expression) -> Iterator[Select[Any]]:
         """Yield the questions by which an expression is asked of all that may be known."""
         scope = self._scope
-        plain = sorted({*scope.plainly(FACTS), *scope.plainly(OPEN)})
+        plain = sorted(id_ for id_, known in scope.plain.items() if known is not None)
         if plain:
             everywhere = len(plain) == len(scope.plain) and scope.everywhere
             yield self._matching(level, asked, None if everywhere else plain)
@@ -204,7 +206,7 @@ class Finder:
         known = or_(
             *(
                 scope.within(Exhibit.case_id, Exhibit.id, Exhibit.submission_id, level)
-                for level in (FACTS, OPEN)
+                for level in LEVELS
             )
         )
         waits: ColumnElement[bool] = Exhibit.processed_at.is_(None)
@@ -216,7 +218,7 @@ class Finder:
             .join(SearchExhibit, SearchExhibit.exhibit_id == Exhibit.id)
             .where(known, text("made < asked"), Exhibit.processed_at.is_not(None))
         )
-        plainly = {*scope.plainly(FACTS), *scope.plainly(OPEN)}
+        plainly = {id_ for id_, known in scope.plain.items() if known is not None}
         return sum(1 for _ in islice(self._known(plainly, (later, again)), most))
 
     def _known(

@@ -12,7 +12,7 @@ from repository.errors import Erased, IntegrityError, NoSuchObject
 from repository.models import Exhibit
 from repository.search.sources import Text, about, texts_of
 from repository.search.tables import SearchExhibit
-from repository.search.tokens import EVERY, FACTS, OPEN, Keyed
+from repository.search.tokens import EVERY, FACTS, OPEN, TEAM, Keyed
 from repository.search.words import words
 
 TOGETHER = 32  # exhibits made in one transaction
@@ -148,7 +148,7 @@ def tokens_of(keyed: Keyed, texts: Iterable[Text]) -> tuple[tuple[int, ...], boo
             break
         for line in _pieces(one.text):
             made = list(words(line))
-            found.update(keyed.of_text(FACTS, made))
+            found.update(keyed.of_text(TEAM if one.level == TEAM else FACTS, made))
             if one.level == OPEN:
                 found.update(keyed.of_text(OPEN, made))
             if one.field is not None:

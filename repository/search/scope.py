@@ -16,13 +16,13 @@ from sqlalchemy import ColumnElement, Select, exists, or_, select
 from sqlalchemy.orm import Session
 
 from repository import facts
-from repository.access import EVERYWHERE, Held, Right, Thing, Who, decide
+from repository.access import ALLOWED, EVERYWHERE, Held, Right, Thing, Who, decide
 from repository.authorise import Caller, of_exhibits
 from repository.models import Case, ChildExhibit, Exhibit, Grant, Submission
 from repository.proceedings import Association, Privilege
 from repository.rules import Approval, ConsentSubject, Disclosed, Marking
 from repository.search.tables import SearchExhibit
-from repository.search.tokens import FACTS, OPEN
+from repository.search.tokens import FACTS, OPEN, TEAM
 
 _CHUNK = 500
 
@@ -68,6 +68,18 @@ class Scope:
     def everywhere(self) -> bool:
         """Say whether all cases are somebody's to know of."""
         return self.caller.person.role in EVERYWHERE
+
+    @property
+    def levels_of_roles(self) -> list[str]:
+        """Return how much somebody may know of any exhibit, by the roles they have anywhere."""
+        roles = {one.role for who in self.asking.values() for one in who.held}
+        roles.add(self.caller.person.role)
+        team, facts = ALLOWED[Right.ANNOTATE], ALLOWED[Right.FACTS]
+        return [
+            *([TEAM] if roles & team else []),
+            *([FACTS] if roles & (facts - team) else []),
+            OPEN,
+        ]
 
     def codes(self, cases: Sequence[str]) -> list[str]:
         """Return the codes of cases."""
@@ -154,7 +166,7 @@ class Scope:
             or_(*(row.exhibit_id.in_(one) for one in ids),
                 *(row.submission_id.in_(one) for one in submissions)),
         )  # fmt: skip
-        plain = [*self.plainly(FACTS), *self.plainly(OPEN)]
+        plain = [id_ for id_, level in self.plain.items() if level is not None]
         if plain:
             found = found.where(row.case_id.not_in(plain))
         return found if session.scalar(found.limit(1)) is not None else None
@@ -168,7 +180,7 @@ class Scope:
         return or_(*found)
 
     def levels(self, session: Session, exhibits: Sequence[str]) -> dict[str, str | None]:
-        """Return what may be known of exhibits: FACTS, OPEN, or nothing at all."""
+        """Return what may be known of exhibits: one of `LEVELS`, or nothing at all."""
         found: dict[str, str | None] = {}
         for start in range(0, len(exhibits), _CHUNK):
             some = exhibits[start : start + _CHUNK]
@@ -199,4 +211,6 @@ def _who(caller: Caller, held: Sequence[Held]) -> Who:
 def _level(asking: Who, thing: Thing, now: datetime) -> str | None:
     if not decide(asking, Right.CONSULT, thing, None, now).allowed:
         return None
-    return FACTS if decide(asking, Right.FACTS, thing, None, now).allowed else OPEN
+    if not decide(asking, Right.FACTS, thing, None, now).allowed:
+        return OPEN
+    return TEAM if decide(asking, Right.ANNOTATE, thing, None, now).allowed else FACTS

@@ -1,7 +1,8 @@
 """Where the words of an exhibit come from: adding a source is one entry of `SOURCES`.
 
 A source gets an `About` and yields texts, each with its level: OPEN for what whoever may know of
-an exhibit is shown, FACTS for what only whoever may see its facts is. A text with a `field` is
+an exhibit is shown, FACTS for what only whoever may see its facts is, TEAM for what the case team
+said. A text with a `field` is
 also found by that field alone (`device:…`). It asks the database through `about.session`, stored
 documents through `about.repo`, and changes nothing; whoever changes what a source reads calls
 `index.expect` in the same transaction.
@@ -16,17 +17,19 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from repository import Repository
+from repository.annotated import Annotation
 from repository.exhibits import latest_run, part_names
 from repository.extractions import derived_bytes, record_of
 from repository.models import Case, DerivedObject, Exhibit, ExtractionRun
-from repository.search.tokens import FACTS, OPEN
+from repository.search.tokens import FACTS, OPEN, TEAM
+from repository.spoken import opened_versions
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
     """Some text of an exhibit: who may find it, in which field, and what it is cited by."""
 
-    level: str  # OPEN or FACTS
+    level: str  # OPEN, FACTS or TEAM
     text: str
     field: str | None = None  # by which it is found too: name, device, place …
     locator: str = ""  # of which part of the exhibit: "", "page=2", "member=…"
@@ -122,7 +125,22 @@ def _strings(lines: str) -> Iterator[str]:
                 waiting += one.values() if isinstance(one, dict) else one
 
 
-SOURCES: tuple[Source, ...] = (names, facts, members, texts)
+def said(about: About) -> Iterator[Text]:
+    """Yield what the case team says of it, in the newest version of each that was not withdrawn."""
+    query = select(Annotation).where(Annotation.exhibit_id == about.exhibit.id)
+    rows = list(about.session.scalars(query.order_by(Annotation.id)))
+    if not rows:
+        return
+    newest = {row.id: values for row, _, values in opened_versions(about.repo, rows)}
+    for values in newest.values():
+        detail = values.get("detail", {})
+        if "withdrawn" not in detail:
+            for name in ("text", "place", "method"):
+                if detail.get(name):
+                    yield Text(TEAM, detail[name])
+
+
+SOURCES: tuple[Source, ...] = (names, facts, members, texts, said)
 
 
 def about(repo: Repository, session: Session, exhibit: Exhibit) -> About:

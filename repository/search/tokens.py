@@ -16,7 +16,10 @@ from repository.search.sounds import sound, stem
 from repository.search.words import Word, grams
 
 _BYTES = 6
-OPEN, FACTS = "c", "a"  # levels: what whoever knows of an exhibit sees; and all that is known of it
+# Levels: what whoever knows of an exhibit sees; and all that was read out of it; and what the case
+# team said of it, for which both are asked: `TEAM` has tokens of nothing else.
+OPEN, FACTS, TEAM = "c", "a", "t"
+LEVELS = (TEAM, FACTS, OPEN)
 EVERY = "every"  # the kind of the one token that all exhibits have
 
 

@@ -301,6 +301,9 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", "/api/v1/cases/<code>/selections"): Rule(
         "case", TEAM, body={"title": "t", "items": []}
     ),
+    ("GET", "/api/v1/cases/<code>/searches"): Rule("case", TEAM),
+    ("POST", "/api/v1/cases/<code>/searches"): Rule("case", TEAM, body={"title": "", "query": "a"}),
+    ("POST", "/api/v1/searches/<search>/run"): Rule("house", frozenset(), body={}),
     ("GET", "/api/v1/selections/<selection>"): Rule("house", frozenset()),
     ("POST", "/api/v1/exhibits/<number>/derivatives"): Rule(
         "exhibit", frozenset({"investigator", "analyst", "custodian"}), uses=True, states=True,

@@ -21,7 +21,7 @@ from repository.people import grant, new_person
 from repository.search import ask, grammar, index, sources
 from repository.search.ask import search
 from repository.search.scope import Scope
-from repository.search.tokens import FACTS
+from repository.search.tokens import FACTS, OPEN, TEAM
 from tests.house import House
 from tests.one_house import one_house, signed_in
 
@@ -214,9 +214,10 @@ def decided(house: House, person: str) -> dict[str, str | None]:
             asking = who(session, caller, case)
             level = None
             if decide(asking, Right.CONSULT, thing, None, now).allowed:
-                level = "c"
+                level = OPEN
                 if decide(asking, Right.FACTS, thing, None, now).allowed:
-                    level = "a"
+                    team = decide(asking, Right.ANNOTATE, thing, None, now).allowed
+                    level = TEAM if team else FACTS
             found[exhibit.number] = level
     return found
 
