@@ -1,16 +1,21 @@
-"""Recall and precision of search over judged queries, beside FTS5's `unicode61`.
+"""Recall and precision of search over judged queries, beside FTS5's and PostgreSQL's own words.
 
 python -m tests.benchmarks.bench_search_quality
 
 Ours are the tokens, tiers and FTS5 expressions that the product makes; all tiers count as found.
-The other side gets each query's words, quoted, and its AND, OR and NOT.
+The others (`unicode61`, `simple`) get each query's words, quoted, and its AND, OR and NOT;
+PostgreSQL is a server of its own, left out where it is not installed.
 """
 
 import re
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any, cast
+
+import psycopg
+from psycopg import sql
 
 from repository.search.expression import fts, tiers
 from repository.search.grammar import parse
@@ -19,6 +24,7 @@ from repository.search.sources import Text
 from repository.search.tokens import FACTS, Keyed
 from tests.benchmarks.house_of import say
 from tests.benchmarks.search_judged import GROUPS, SENTENCES
+from tests.postgres import BINARIES, postgres_server
 
 Find = Callable[[str], set[int]]
 
@@ -69,6 +75,34 @@ def unicode61(texts: list[str]) -> Find:
     return find
 
 
+@contextmanager
+def simple(texts: list[str]) -> Iterator[Find]:
+    """Yield PostgreSQL's words of the configuration `simple` over texts, by their place."""
+    with postgres_server() as url, psycopg.connect(url.replace("+psycopg", "")) as base:
+        base.execute("CREATE TABLE f (n int, t tsvector)")
+        for n, one in enumerate(texts):
+            base.execute("INSERT INTO f VALUES (%s, to_tsvector('simple', %s))", (n, one))
+
+        def find(query: str) -> set[int]:
+            joined, expects = "", False
+            for one in re.findall(r'"[^"]+"|\S+', query):
+                if one in ("AND", "OR", "NOT"):
+                    joined += {"AND": " && ", "OR": " || ", "NOT": " && !! "}[one]
+                    expects = False
+                    continue
+                joined += " && " * expects + "phraseto_tsquery('simple', %s)"
+                expects = True
+            said = [
+                one.strip('"')
+                for one in re.findall(r'"[^"]+"|\S+', query)
+                if one not in ("AND", "OR", "NOT")
+            ]
+            asked = sql.SQL("SELECT n FROM f WHERE t @@ (") + sql.SQL(joined) + sql.SQL(")")
+            return {row[0] for row in base.execute(asked, said)}
+
+        yield find
+
+
 def judge(what: str, find: Find, groups: list[int], *, tell: bool) -> None:
     """Say how much of what is wanted was found, and how much of what was found is wanted."""
     queries, recall, precision, answered = 0, 0.0, 0.0, 0
@@ -94,6 +128,9 @@ def main() -> None:
     say("|---|---|---|---|---|")
     judge("ours", ours(texts), groups, tell=True)
     judge("FTS5 unicode61", unicode61(texts), groups, tell=False)
+    if BINARIES:
+        with simple(texts) as find:
+            judge("PostgreSQL simple", find, groups, tell=False)
 
 
 if __name__ == "__main__":
