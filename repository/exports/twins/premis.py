@@ -1,7 +1,7 @@
 """The custody as PREMIS 3 XML: objects, events, agents, rights, in the order of its schema."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -28,7 +28,7 @@ def document(found: Gathered) -> Iterator[bytes]:
         for file in one.files:
             yield _file(one, file).encode()
     agents: dict[tuple[str, str], str] = {}
-    rights: dict[str, list[str]] = {}
+    rights: dict[str, dict[str, None]] = {}  # on which exhibits, in their order
     for entry, values in events(found):
         about = numbers.get(entry.fields.get("exhibit", {}).get("id", ""))
         yield _event(entry, values, about).encode()
@@ -38,8 +38,7 @@ def document(found: Gathered) -> Iterator[bytes]:
             agents["actor", actor["id"]] = _actor(actor, name, text(values.get("organisation")))
         agents.setdefault(("software", entry.fields["by"]), _software(entry.fields["by"]))
         if "authority" in values and about is not None:
-            on = rights.setdefault(text(values["authority"]), [])
-            on += [] if about.number in on else [about.number]
+            rights.setdefault(text(values["authority"]), {})[about.number] = None
     for said in agents.values():
         yield said.encode()
     for number, (said, on) in enumerate(rights.items(), 1):
@@ -121,7 +120,7 @@ def _software(by: str) -> str:
     )
 
 
-def _right(number: int, said: str, on: list[str]) -> str:
+def _right(number: int, said: str, on: Iterable[str]) -> str:
     links = "".join(_link("Object", "exhibit number", one, "") for one in on)
     return (
         "<rights><rightsStatement>"
