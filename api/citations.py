@@ -1,8 +1,5 @@
 """Citing over HTTP: facts with their locators, and the place that a locator names."""
 
-from itertools import islice
-from typing import Any
-
 from flask import Blueprint, Response, jsonify, request
 
 from api import paging
@@ -19,12 +16,7 @@ blueprint = Blueprint("citations", __name__, url_prefix="/api/v1")
 def facts(number: str) -> Response:
     """List what was read out of an exhibit, a page at a time, each fact with its locator."""
     who = caller()
-    limit, [place] = paging.limit(), paging.after("0")
-    after = int(place)
-    found = list_facts(repo(), who, number)
-    items: list[dict[str, Any]] = list(islice(found, after, after + limit + 1))
-    following = paging.cursor(after + limit) if len(items) > limit else None
-    return jsonify(items=items[:limit], next=following)
+    return jsonify(paging.part_of(list_facts(repo(), who, number)))
 
 
 @blueprint.get("/citations")

@@ -3,8 +3,6 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice
-from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
@@ -42,12 +40,7 @@ def one_sandbox() -> Iterator[Sandbox]:
 def index(number: str) -> Response:
     """List what a container holds, a page at a time, with the exhibits made of it."""
     who = caller()
-    limit, [place] = paging.limit(), paging.after("0")
-    after = int(place)
-    found = list_members(repo(), who, number)
-    items: list[dict[str, Any]] = list(islice(found, after, after + limit + 1))
-    following = paging.cursor(after + limit) if len(items) > limit else None
-    return jsonify(items=items[:limit], next=following)
+    return jsonify(paging.part_of(list_members(repo(), who, number)))
 
 
 @blueprint.post("/<number>/members")

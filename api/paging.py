@@ -8,7 +8,9 @@ import base64
 import binascii
 import hmac
 import re
+from collections.abc import Iterable
 from hashlib import sha256
+from itertools import islice
 from typing import Any
 
 from flask import request
@@ -51,6 +53,15 @@ def number(name: str, default: int, least: int, most: int) -> int:
     if not re.fullmatch(r"-?[0-9]{1,16}", text) or not least <= int(text) <= most:
         raise BadRequest(f"{name} is a number from {least} to {most}")
     return int(text)
+
+
+def part_of(found: Iterable[Any]) -> dict[str, Any]:
+    """Return the asked page of a list that is made anew each time, as the API answers it."""
+    most, [place] = limit(), after("0")
+    first = int(place)
+    items = list(islice(found, first, first + most + 1))
+    following = cursor(first + most) if len(items) > most else None
+    return {"items": items[:most], "next": following}
 
 
 def cursor(*place: object) -> str:

@@ -36,9 +36,7 @@ def privilege_claim(ctx: Context, exhibit: str, member: str | None, motive: str)
 @pass_context
 def privilege_release(ctx: Context, exhibit: str, member: str | None, motive: str) -> None:
     """Say as a reviewer that it is not privileged: it is open to the case team again."""
-    found = judge(ctx.repo, ctx.caller, exhibit, decision="release", member=member, motive=motive)
-    publish(ctx.repo)
-    _show(ctx, found)
+    _judge(ctx, exhibit, "release", member, motive)
 
 
 @privilege.command("confirm")
@@ -48,9 +46,7 @@ def privilege_release(ctx: Context, exhibit: str, member: str | None, motive: st
 @pass_context
 def privilege_confirm(ctx: Context, exhibit: str, member: str | None, motive: str) -> None:
     """Say as a reviewer that it is privileged: it stays closed."""
-    found = judge(ctx.repo, ctx.caller, exhibit, decision="confirm", member=member, motive=motive)
-    publish(ctx.repo)
-    _show(ctx, found)
+    _judge(ctx, exhibit, "confirm", member, motive)
 
 
 @privilege.command("list")
@@ -60,6 +56,12 @@ def privilege_list(ctx: Context, code: str) -> None:
     """List what was ever named as possibly privileged in the case CODE, and what became of it."""
     for one in claims(ctx.repo, ctx.caller, code):
         _show(ctx, one)
+
+
+def _judge(ctx: Context, exhibit: str, decision: str, member: str | None, motive: str) -> None:
+    found = judge(ctx.repo, ctx.caller, exhibit, decision=decision, member=member, motive=motive)
+    publish(ctx.repo)
+    _show(ctx, found)
 
 
 def _show(ctx: Context, one: Claimed) -> None:

@@ -162,6 +162,11 @@ def test_copies_are_exhibits_of_their_own_and_go_beside_or_instead(house, other,
         left = {one["what"]: one["why"] for one in said.lines[0]["left_out"]}
         assert f"the stamped copy of {numbers[3]}" in left
         assert (numbers[0] in left) == (how == "instead")
+    table = (out / "twins" / "load-file" / "exhibits.dat").read_text("utf-8-sig")
+    rows = [[c.strip("\u00fe") for c in r.split("\x14")] for r in table.splitlines()[1:]]
+    numbered = {row[3]: (row[1], row[2]) for row in rows}  # BEGBATES and ENDBATES, by exhibit
+    assert numbered[copies[1]] == ("ERN-003", "ERN-004")
+    assert numbered[numbers[3]] == ("ERN-006", "ERN-006")
     page = PdfReader(out / "data" / f"{copies[1]}.bin").pages[1]
     assert "ERN-004" in page.extract_text()
     checked = subprocess.run([sys.executable, "-I", "verify.py", "."], cwd=out, check=False)

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from custody.entry import CustodyEntry
+from repository.derivations import STAMPED
 from repository.exports.gathered import Gathered
+from repository.exports.left_out import NUMBER
 
 _ARRIVING = ("collection", "submission", "receipt", "registration")
 _TOLD = (
@@ -37,6 +39,7 @@ class About:
     registered_at: str = ""
     mime: str = ""
     marking: str = ""
+    numbers: tuple[str, str] = ("", "")  # first and last, by which the proceeding cites it
 
 
 def told(found: Gathered, entry: CustodyEntry) -> dict[str, Any]:
@@ -54,7 +57,10 @@ def exhibits(found: Gathered) -> list[About]:
     for entry in found.history:
         about = every.get(entry.fields.get("exhibit", {}).get("id", ""))
         if about is not None:
-            _read(about, entry.fields, told(found, entry), paths[about.id])
+            values = told(found, entry)
+            _read(about, entry.fields, values, paths[about.id])
+            if values.get("case") == found.job.case.code:
+                about.numbers = _numbers(entry.fields, values) or about.numbers
     numbers = {one.number: one for one in every.values()}
     for one in every.values():  # members of members: up to the first that is not one
         seen = {one.number}
@@ -81,6 +87,16 @@ def text(value: object) -> str:
     if isinstance(value, list | tuple):
         return "; ".join(text(inner) for inner in value)
     return "" if value is None else str(value)
+
+
+def _numbers(fields: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return the numbers that an entry gives an exhibit, or sets on the copy that it is."""
+    detail = values.get("detail")
+    if not isinstance(detail, Mapping) or not {"first", "last"} <= set(detail):
+        return None
+    copied = fields.get("reason") == STAMPED and "parent" in detail
+    given = fields["type"] == "annotation" and fields.get("reason") == NUMBER
+    return (str(detail["first"]), str(detail["last"])) if copied or given else None
 
 
 def _read(

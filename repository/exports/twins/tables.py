@@ -87,7 +87,7 @@ def load_file(found: Gathered) -> Iterator[bytes]:
         for file in one.files:
             yield _dat(
                 (
-                    _key(one, file.part), "", "", one.number, one.root, str(file.part),
+                    _key(one, file.part), *one.numbers, one.number, one.root, str(file.part),
                     one.told.get("source", ""), one.told.get("collected_by", ""),
                     one.collected_at, one.received_at,
                     one.told.get("name", file.path.rpartition("/")[2]), str(file.size), one.mime,
