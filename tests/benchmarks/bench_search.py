@@ -158,13 +158,14 @@ def sample(house: House, count: int) -> None:
         (folder / f"note {n}.txt").write_text(f"Note {n}. {said}.")
     taken = house.evidence("ingest", folder, "--case", CODE, person="investigator")
     assert taken.code == 0, taken.err
-    began, used = time.monotonic(), time.process_time()
+    index.rebuild(house.repo)  # the command has indexed them already
+    began, before = time.monotonic(), time.process_time()
     done, failed = index.make_all(house.repo)
-    took, used = time.monotonic() - began, time.process_time() - used
+    took, busy = time.monotonic() - began, time.process_time() - before
     assert (done, failed) == (count, {})
     say(
         f"{house.repo.database.dialect}: the indexer made {done} texts of 300 words in {took:.1f} "
-        f"s ({done / took:.0f} a second; {done / used:.0f} a second of a processor)"
+        f"s ({done / took:.0f} a second; {done / busy:.0f} a second of a processor)"
     )
 
 
