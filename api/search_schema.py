@@ -7,20 +7,89 @@ from pydantic import BaseModel, ConfigDict
 from api.schema import ExhibitView
 
 
-class NewSearch(BaseModel):
-    """A query; with `case` only among what was registered there, with `facets` also counts."""
+class NearPoint(BaseModel):
+    """What is within some metres of a point, in decimal degrees."""
 
     model_config = ConfigDict(extra="forbid")
-    query: str
+    latitude: float
+    longitude: float
+    within: float
+
+
+class Box(BaseModel):
+    """What lies between two latitudes and two longitudes; `east` may lie beyond 180, as below."""
+
+    model_config = ConfigDict(extra="forbid")
+    south: float
+    west: float
+    north: float
+    east: float
+
+
+class NewSearch(BaseModel):
+    """A query; with `case` only among what was registered there, with `facets` also counts.
+
+    Beside or instead of words: one place (`near`, `box`, or `polygon` as GeoJSON), and times
+    (`after`, `before`, or `between` as `FROM..TO`): a year, a month, a day of UTC, or a time with
+    its offset. With `certain` only what is certainly so, if what says it is right.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    query: str = ""
+    near: NearPoint | None = None
+    box: Box | None = None
+    polygon: dict[str, Any] | None = None
+    after: str | None = None
+    before: str | None = None
+    between: str | None = None
+    certain: bool = False
     case: str | None = None
     facets: bool = False
 
 
-class HitView(BaseModel):
-    """An exhibit that was found, and how: the nearest of `expression.TIERS`."""
+class SightedPlaceView(BaseModel):
+    """A place that something states: within `radius_m` of it, `away_m` from the point asked."""
 
-    found: Literal["name", "exact", "regular", "form", "sound"]
+    latitude: float
+    longitude: float
+    radius_m: float
+    away_m: float | None
+    said: str
+    fact: str
+    source: str
+    suspect: str | None
+
+
+class SightedTimeView(BaseModel):
+    """A time that something states, and between which times of UTC that is; null: open."""
+
+    earliest: str | None
+    latest: str | None
+    said: str
+    fact: str
+    source: str
+    suspect: str | None
+
+
+class SightingView(BaseModel):
+    """What says that an exhibit was there and then; not `certain`: it is possible."""
+
+    certain: bool
+    origin: Literal["file", "declared", "assessed"]
+    locator: str | None
+    place: SightedPlaceView | None
+    time: SightedTimeView | None
+
+
+class HitView(BaseModel):
+    """An exhibit that was found, and how: the nearest of `expression.TIERS`; `where`: no words.
+
+    `sightings` are some of what says so, where a place or time was asked for.
+    """
+
+    found: Literal["name", "exact", "regular", "form", "sound", "where"]
     exhibit: ExhibitView
+    sightings: list[SightingView]
 
 
 class FacetView(BaseModel):
@@ -34,10 +103,14 @@ class SearchView(BaseModel):
     """A page of what was found.
 
     `count` is given on the first page; `more` says that it is not all: no more are counted.
-    `unread` exhibits are not indexed as they are now, and may be missing.
+    `unread` exhibits are not indexed as they are now, and may be missing. `doubted` were there and
+    then only by something that deserves no trust, with the reason; on the first page, where a place
+    or time was asked for, else null.
     """
 
     items: list[HitView]
+    doubted: list[HitView] | None
+    doubted_more: bool
     next: str | None
     count: int | None
     more: bool

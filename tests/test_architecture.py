@@ -40,6 +40,8 @@ ONE_HOME = {  # a heavy or dangerous dependency is imported in one place
     "webauthn": ("api/authenticators.py",),
     "joserfc": ("api/oidc.py",),
     "anyascii": ("repository/search/sounds.py",),
+    "pyproj": ("repository/search/places.py",),
+    "shapely": ("repository/search/places.py",),
     "snowballstemmer": ("repository/search/sounds.py",),
 }
 ISOLATED = {  # runs away from the system: beside a bag in court, or locked in the sandbox
@@ -130,7 +132,8 @@ def test_the_service_never_imports_a_parser():
     """Starting the command line and the application loads no parser of evidence."""
     code = (
         "import sys, api.cli, api.app, ingest.sandbox\n"
-        "print([m for m in ('exifread', 'magic', 'PIL', 'minio', 'typst') if m in sys.modules])"
+        "heavy = ('exifread', 'magic', 'PIL', 'minio', 'typst', 'shapely', 'pyproj')\n"
+        "print([m for m in heavy if m in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT

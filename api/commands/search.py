@@ -1,6 +1,6 @@
 """search, reindex: find exhibits by their words, and have the words made anew."""
 
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -8,10 +8,14 @@ from api.commands.context import Context, pass_context
 from custody.entry import Act
 from repository.access import Right
 from repository.authorise import on_house
+from repository.errors import BadQuery
 from repository.naming import shown
-from repository.search import index
-from repository.search.ask import COUNTED, Answer
+from repository.search import index, places
+from repository.search.ask import COUNTED, Answer, Found
 from repository.search.ask import search as search_exhibits
+from repository.search.places import Area
+from repository.search.sightings import Place
+from repository.search.whereabouts import Match, Whereabouts
 
 _FOUND = {
     "name": "its name",
@@ -19,17 +23,37 @@ _FOUND = {
     "regular": "in another writing",
     "form": "in another form",
     "sound": "sounds alike",
+    "where": "place or time",
 }
+_MOST_FILE = 1 << 20  # characters of a polygon's file
 
 
 @click.command()
-@click.argument("query")
+@click.argument("query", default="")
 @click.option("--case", "code", metavar="CODE", help="Only what was registered in this case.")
+@click.option("--near", metavar="LAT,LON", help="Around a place, in decimal degrees: 50.45,30.52.")
+@click.option("--within", metavar="DISTANCE", help="How far around it: 500m, 5km.")
+@click.option("--box", metavar="S,W,N,E", help="Between latitudes and longitudes.")
+@click.option("--polygon", type=click.File("r"), help="In an area: GeoJSON, or LAT,LON a line.")
+@click.option("--after", metavar="TIME", help="From 2022, 2022-02-24 or 2022-02-24T05:00Z on.")
+@click.option("--before", metavar="TIME", help="Up to its beginning.")
+@click.option("--between", metavar="TIME..TIME", help="From one to the end of the other.")
+@click.option("--certain", is_flag=True, help="Only what is certainly there and then.")
 @click.option("--facets", is_flag=True, help="Count what was found by case, family and type.")
 @click.option("--limit", type=click.IntRange(1, COUNTED), default=50, show_default=True)
 @pass_context
-def search(ctx: Context, query: str, *, code: str | None, facets: bool, limit: int) -> None:
-    """Find exhibits by words in their names, facts and texts; only those you may know of.
+def search(
+    ctx: Context,
+    /,
+    query: str,
+    *,
+    code: str | None,
+    facets: bool,
+    limit: int,
+    certain: bool,
+    **where: Any,
+) -> None:
+    """Find exhibits by words, places and times; only those you may know of.
 
     \b
     bridge river          both words, in whatever form and script
@@ -37,27 +61,102 @@ def search(ctx: Context, query: str, *, code: str | None, facets: bool, limit: i
     bridge OR міст        either; NOT excludes; ( ) group
     name:photo type:jpeg  in a field: case, family, type, name, device, account, place,
                           state:kept|erased, seal:yes|no
+    near:50.45,30.52,5km  and box:, after:, before:, between: as the options say
     """
+    asked = _where(certain=certain, **where)
     tell(
         ctx,
-        search_exhibits(ctx.repo, ctx.caller, query, case=code, facets=facets, limit=limit),
+        search_exhibits(
+            ctx.repo, ctx.caller, query, case=code, facets=facets, limit=limit, where=asked
+        ),
     )
 
 
 def tell(ctx: Context, found: Answer) -> None:
     """Print what was found, the counts, and what is not known."""
     for one in found.found:
-        described = one.described
-        kind = (described.run.mime if described.run else None) or "not looked at yet"
-        ctx.result(
-            {"found": one.tier, "exhibit": described.to_json()},
-            f"{described.exhibit.number}  {_FOUND[one.tier]:18}  {kind:28}  "
-            f"{shown(described.exhibit.path)}",
-        )
+        _tell(ctx, one)
+    if found.doubted:
+        ctx.say("Only by something doubted:")
+    for one in found.doubted or ():
+        _tell(ctx, one, doubted=True)
     for name, values in (found.facets or {}).items():
         said = ", ".join(f"{value['value'] or 'none yet'} {value['count']}" for value in values)
         ctx.result({"facet": name, "values": values}, f"{name}: {said}")
     ctx.result({"count": found.count, "more": found.more, "unread": found.unread}, _summary(found))
+
+
+def _where(
+    *,
+    certain: bool,
+    near: str | None,
+    within: str | None,
+    box: str | None,
+    polygon: TextIO | None,
+    after: str | None,
+    before: str | None,
+    between: str | None,
+) -> Whereabouts:
+    """Return where and when was asked for.
+
+    Raises:
+        BadQuery: a place or time cannot be read, or there are two places.
+    """
+    areas: list[Area] = []
+    if (near is None) != (within is None):
+        raise BadQuery("--near and --within go together: --near 50.45,30.52 --within 5km")
+    if near is not None and within is not None:
+        areas.append(places.near(near, within))
+    if box is not None:
+        areas.append(places.box(box))
+    if polygon is not None:
+        try:
+            areas.append(places.polygon_text(polygon.read(_MOST_FILE)))
+        except UnicodeDecodeError as error:
+            raise BadQuery("the file of the polygon is not UTF-8") from error
+    if len(areas) > 1:
+        raise BadQuery("a search is for one place: --near, --box or --polygon")
+    return Whereabouts.of(
+        area=areas[0] if areas else None, after=after, before=before, between=between,
+        certain=certain,
+    )  # fmt: skip
+
+
+def _tell(ctx: Context, one: Found, *, doubted: bool = False) -> None:
+    described = one.described
+    kind = (described.run.mime if described.run else None) or "not looked at yet"
+    said = [match.to_json() for match in one.sightings]
+    line: dict[str, Any] = {"found": one.tier, "exhibit": described.to_json()}
+    if said:
+        line["sightings"] = said
+    if doubted:
+        line["doubted"] = True
+    words = "".join(f"\n    {_said(match)}" for match in one.sightings)
+    ctx.result(
+        line,
+        f"{described.exhibit.number}  {_FOUND[one.tier]:18}  {kind:28}  "
+        f"{shown(described.exhibit.path)}{words}",
+    )
+
+
+def _said(match: Match) -> str:
+    """Return in words what says that something was there and then."""
+    parts = ["certainly" if match.certain else "possibly"]
+    told = match.to_json()
+    for one in (match.place, match.time):
+        if one is None:
+            continue
+        if isinstance(one, Place):
+            away = "" if match.metres is None else f", {match.metres / 1000:.2f} km away"
+            parts.append(f"at {one.latitude:g},{one.longitude:g} ±{one.radius:.0f} m{away}")
+        else:
+            time = told["time"]
+            parts.append(f"from {time['earliest'] or '…'} to {time['latest'] or '…'}")
+        doubt = f"; doubted: {one.suspect}" if one.suspect else ""
+        parts.append(shown(f"({one.fact}, {one.source}{doubt})"))
+    if match.locator:
+        parts.append(shown(match.locator))
+    return " ".join(parts)
 
 
 def _summary(found: Answer) -> str:

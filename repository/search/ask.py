@@ -23,9 +23,10 @@ from repository.models import Case, Exhibit
 from repository.sealed import put_document
 from repository.search.expression import TIERS
 from repository.search.find import Finder, Hit
-from repository.search.grammar import All, Node, Term, parse
+from repository.search.grammar import All, Term, parse
 from repository.search.scope import Scope
 from repository.search.tokens import Keyed
+from repository.search.whereabouts import MOST_DOUBTED, Looking, Match, Whereabouts, split
 
 PAGE = 50
 _CHUNK = 500
@@ -37,7 +38,8 @@ class Found:
     """One exhibit of an answer, and the tier in which it was found."""
 
     described: Described
-    tier: str
+    tier: str  # of `TIERS`; "where": no words were asked for
+    sightings: Sequence[Match] = ()  # what says that it was there and then, where that was asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Answer:
     unread: int  # exhibits that are not indexed as they are now; at most `COUNTED`
     facets: dict[str, list[dict[str, Any]]] | None  # of what was counted, where asked for
     digest: str  # of the list that was shown, as the entry has it
+    doubted: Sequence[Found] | None = None  # there and then by something doubted alone; first page
+    doubted_more: bool = False
 
 
 def search(
@@ -62,25 +66,29 @@ def search(
     after: tuple[int, int] | None = None,
     limit: int = PAGE,
     facets: bool = False,
+    where: Whereabouts | None = None,
 ) -> Answer:
     """Return a page of the exhibits that a query finds; recorded, whatever it finds.
 
     Args:
         repo: the repository.
         caller: who searches.
-        query: what is asked (`grammar`).
+        query: what is asked (`grammar`); it may be empty where a place or time is asked for.
         case: only exhibits registered in the case of this code.
         after: where the last page ended.
         limit: how many exhibits a page has.
         facets: count what was found by case, family and type too; on the first page.
+        where: where and when it was, beside what the query says of that.
 
     Raises:
         BadQuery: it cannot be read; nothing was asked, nothing is recorded.
         AccessDenied: the token adds to one submission; recorded.
     """
-    node: Node = parse(query)
+    words, told = split(parse(query)) if query.strip() or not where else (None, {})
+    where = (where or Whereabouts()).and_of(told)
     if case is not None:
-        node = All((node, Term(case, "case")))
+        of_case = Term(case, "case")
+        words = of_case if words is None else All((words, of_case))
     if caller.only is not None:
         error = AccessDenied("this token adds to one submission and reads nothing")
         refuse(repo, caller, Act.CONSULTATION, ["token-scope"], error, asked=query)
@@ -88,9 +96,13 @@ def search(
         scope = Scope.of(session, caller, repo.clock())
         finder = Finder(session, Keyed(repo), scope)
         wanted = limit + 1 if after is not None else max(limit, COUNTED) + 1
-        hits = list(islice(finder.hits(node, after=after, together=wanted), wanted))
+        looking = Looking(repo, session, caller, where)
+        some = finder.hits(looking.node(words), after=after, together=wanted)
+        hits = list(islice(looking.over(some), wanted))
         page = hits[:limit]
-        ids = [hit.exhibit_id for hit in page]
+        doubted = looking.doubted(finder, words) if where and after is None else []
+        told_of = [*page, *doubted[:MOST_DOUBTED]]
+        ids = [hit.exhibit_id for hit in told_of]
         rows = session.execute(
             select(Exhibit, Case.code)
             .join(Case, Case.id == Exhibit.case_id)
@@ -102,18 +114,25 @@ def search(
         counted = hits[:COUNTED]
         counts = _facets(session, counted) if facets and after is None else None
     found = [
-        Found(Described(*exhibits[hit.exhibit_id], runs.get(hit.exhibit_id)), hit.tier)
-        for hit in page
+        Found(
+            Described(*exhibits[hit.exhibit_id], runs.get(hit.exhibit_id)),
+            "where" if words is None else hit.tier,
+            looking.said.get(hit.exhibit_id, ()),
+        )
+        for hit in told_of
     ]
-    digest = _record(repo, caller, query, case, found)
+    digest = _record(repo, caller, "; ".join(filter(None, (query, where.text))), case, found)
+    last = page[-1] if len(hits) > limit else looking.stopped
     return Answer(
-        found,
-        after=_place(page[-1]) if len(hits) > limit else None,
+        found[: len(page)],
+        after=None if last is None else _place(last),
         count=None if after is not None else len(counted),
-        more=after is None and len(hits) > len(counted),
+        more=after is None and (len(hits) > len(counted) or looking.stopped is not None),
         unread=unread,
         facets=counts,
         digest=digest,
+        doubted=found[len(page) :] if where and after is None else None,
+        doubted_more=len(doubted) > MOST_DOUBTED,
     )
 
 

@@ -86,6 +86,8 @@ def _express(keyed: Keyed, level: str, node: Node, tier: str) -> Expression:
         return _all(_express(keyed, level, one, tier) for one in node.parts)
     if isinstance(node, grammar.Either):
         return Either(tuple(_express(keyed, level, one, tier) for one in node.parts))
+    if isinstance(node, grammar.Marks):
+        return Either(tuple(Token(keyed.token(_read(level), *one)) for one in node.any_of))
     if node.field in grammar.VALUES:
         return Live(node.field, node.text)
     if node.field is not None:

@@ -20,6 +20,7 @@ MOST_TERMS = 32
 MOST_DEPTH = 8
 FIELDS = (
     "case", "family", "type", "name", "device", "account", "place", "state", "seal",
+    "near", "box", "after", "before", "between",
 )  # fmt: skip
 VALUES = {"state": ("kept", "erased"), "seal": ("yes", "no")}
 _JOINERS = "\u200c\u200d"  # they are part of how Persian and Burmese are written
@@ -59,7 +60,14 @@ class Not:
     part: "Node"
 
 
-Node = Term | All | Either | Not
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What is kept under one of these kinds and texts; no query says it, `whereabouts` does."""
+
+    any_of: tuple[tuple[str, str], ...]
+
+
+Node = Term | All | Either | Not | Marks
 
 
 def parse(query: str) -> Node:

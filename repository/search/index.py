@@ -10,9 +10,11 @@ from sqlalchemy.orm import Session
 from repository import Repository
 from repository.errors import Erased, IntegrityError, NoSuchObject
 from repository.models import Exhibit
-from repository.search.sources import Text, about, texts_of
+from repository.search.sightings import cut, marks
+from repository.search.sources import Text, about, sightings_of, texts_of
 from repository.search.tables import SearchExhibit
 from repository.search.tokens import EVERY, FACTS, OPEN, TEAM, Keyed
+from repository.search.whereabouts import sealed
 from repository.search.words import words
 
 TOGETHER = 32  # exhibits made in one transaction
@@ -47,7 +49,7 @@ def expect(session: Session, exhibits: Sequence[str]) -> None:
             {
                 "n": row.registration, "exhibit_id": row.id, "case_id": row.case_id,
                 "submission_id": row.submission_id, "asked": 1, "made": 0, "partial": False,
-                "tokens": (),
+                "tokens": (), "sightings": None,
             }
             for row in session.execute(query)
         ]  # fmt: skip
@@ -76,6 +78,7 @@ class Made:
     asked: int
     tokens: tuple[int, ...]
     partial: bool
+    sightings: bytes | None
 
 
 def make(repo: Repository, exhibits: Sequence[str]) -> dict[str, str]:
@@ -96,8 +99,15 @@ def make(repo: Repository, exhibits: Sequence[str]) -> dict[str, str]:
         found = session.scalars(select(Exhibit).where(Exhibit.id.in_(states))).all()
         for exhibit in found:
             try:
-                texts = texts_of(about(repo, session, exhibit))
-                made[exhibit.id] = Made(states[exhibit.id], *tokens_of(keyed, texts))
+                it = about(repo, session, exhibit)
+                seen, more = cut(sightings_of(it))
+                tokens, partial = tokens_of(keyed, texts_of(it))
+                made[exhibit.id] = Made(
+                    states[exhibit.id],
+                    tuple(sorted({*tokens, *(keyed.token(FACTS, *one) for one in marks(seen))})),
+                    partial or more,
+                    sealed(repo, exhibit.id, seen),
+                )
             except Erased:
                 continue  # meanwhile: it waits again, as what it was
             except (IntegrityError, NoSuchObject) as error:
@@ -186,7 +196,7 @@ def _write(session: Session, made: dict[str, Made]) -> None:
         if row.made >= new.asked:
             continue  # another process was quicker
         fill(session, row, new.tokens)
-        row.made, row.partial = new.asked, new.partial
+        row.made, row.partial, row.sightings = new.asked, new.partial, new.sightings
 
 
 def fill(session: Session, row: SearchExhibit, tokens: tuple[int, ...]) -> None:
@@ -212,6 +222,7 @@ def forget(session: Session, exhibit_id: str) -> None:
     if row is None:
         return
     fill(session, row, ())
+    row.sightings = None
     row.asked += 1
 
 

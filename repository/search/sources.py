@@ -20,7 +20,9 @@ from repository import Repository
 from repository.annotated import Annotation
 from repository.exhibits import latest_run, part_names
 from repository.extractions import derived_bytes, record_of
-from repository.models import Case, DerivedObject, Exhibit, ExtractionRun
+from repository.models import Case, DerivedObject, Exhibit, ExtractionRun, Submission
+from repository.search import sightings
+from repository.search.sightings import Sighting
 from repository.search.tokens import FACTS, OPEN, TEAM
 from repository.spoken import opened_versions
 
@@ -166,3 +168,28 @@ def texts_of(about: About) -> Iterator[Text]:
         return
     for source in SOURCES:
         yield from source(about)
+
+
+def sightings_of(about: About) -> list[Sighting]:
+    """Return where and when an exhibit's facts, its submitter and assessments of it say it was."""
+    if about.exhibit.erased_at is not None:
+        return []
+    found = sightings.of_record(about.record) if about.record is not None else []
+    declared = about.session.get_one(Submission, about.exhibit.submission_id).declared
+    found += sightings.of_declaration(declared)
+    query = (
+        select(Annotation)
+        .where(Annotation.exhibit_id == about.exhibit.id, Annotation.kind == "assessment")
+        .order_by(Annotation.at, Annotation.id)
+    )
+    rows = about.session.scalars(query).all()
+    said = {row.id: values for row, _, values in opened_versions(about.repo, rows) if _says(values)}
+    for annotation, values in said.items():
+        if "withdrawn" not in values["detail"]:
+            found += sightings.of_assessment(annotation, values["detail"])
+    return found
+
+
+def _says(values: Mapping[str, Any]) -> bool:
+    """Say whether a version of an assessment is one, and no review of it."""
+    return "review" not in values.get("detail", {"review": None})

@@ -61,6 +61,7 @@ class SearchExhibit(Model):
     made: Mapped[int]  # up to which of them it was
     partial: Mapped[bool]  # more stands in it than is indexed
     tokens: Mapped[tuple[int, ...]] = mapped_column(Tokens)
+    sightings: Mapped[bytes | None]  # places and times that are compared, sealed (`whereabouts`)
     __table_args__ = (
         Index("search_exhibit_case", "case_id", "n"),
         Index("search_exhibit_waiting", "n", sqlite_where=_WAITING, postgresql_where=_WAITING),
