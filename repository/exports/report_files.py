@@ -16,6 +16,10 @@ from repository.exports.signatures import signed_document
 from repository.publication import Seals, status
 
 REPORT = "custody-report.pdf"
+_SAID_BY = {  # a field of the house's entry, and the fact of the heading that tells the same
+    "actor_name": "asked_by", "case": "case_title", "recipient": "recipient",
+    "purpose": "purpose", "authority": "authority",
+}  # fmt: skip
 
 
 def file_name(volume: int) -> str:
@@ -56,10 +60,10 @@ def _heading(job: Job, signed: SignedCheckpoint, sealed: Seals) -> Heading:
         report_id=job.request_id,
         case=job.case.code,
         case_title=job.case.title,
-        asked_by=(job.choice.keeps(None, "actor_name") and job.actor.name) or job.actor.id,
+        asked_by=job.actor.name or job.actor.id,
         recipient=job.recipient,
         purpose=": ".join(filter(None, (job.purpose.code, job.purpose.text))),
-        authority=job.purpose.authority if job.choice.keeps(None, "authority") else None,
+        authority=job.purpose.authority,
         generated_at=job.at,
         generator=software(),
         tree_size=signed.checkpoint.size,
@@ -71,6 +75,9 @@ def _heading(job: Job, signed: SignedCheckpoint, sealed: Seals) -> Heading:
         witnesses=sealed.witnesses(status(job.repo)),
         time_stamps=sealed.dated(),
         keys=tuple(str(known.key) for known in job.repo.ledger.key_history()),
+        closed=frozenset(
+            said for field, said in _SAID_BY.items() if not job.choice.keeps(None, field)
+        ),
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from repository.exports.report_entries import ExhibitFacts, Fact, Row, fact, not_recorded
+from repository.exports.report_entries import ExhibitFacts, Fact, Row, fact, not_recorded, withheld
 from repository.exports.report_words import Language, spoken, word
 
 VERSION = 2
@@ -37,6 +37,7 @@ class Heading:
     witnesses: tuple[str, ...] = ()
     time_stamps: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
+    closed: frozenset[str] = frozenset()  # facts of it that are withheld by choice
 
 
 def header(
@@ -51,11 +52,16 @@ def header(
         fact("language", spoke.name, form="text",
              note="" if spoke.reviewed else word("not-reviewed")),
         fact("case", heading.case, form="name"),
-        fact("case_title", heading.case_title, form="name"),
-        fact("asked_by", heading.asked_by, form="name"),
-        fact("recipient", heading.recipient, form="name"),
-        fact("purpose", heading.purpose, form="text"),
-        fact("authority", heading.authority, form="text"),
+        *(
+            withheld(name) if name in heading.closed else fact(name, value, form=form)
+            for name, value, form in (
+                ("case_title", heading.case_title, "name"),
+                ("asked_by", heading.asked_by, "name"),
+                ("recipient", heading.recipient, "name"),
+                ("purpose", heading.purpose, "text"),
+                ("authority", heading.authority, "text"),
+            )
+        ),
         fact("scope", *_scope(numbers)),
         fact("entries", str(len(rows))),
         fact("span", *span),

@@ -1,7 +1,9 @@
 """A court bundle: closed by the ledger, in volumes, by reference, and what strangers make of it."""
 
 import json
+import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import bagit
@@ -210,6 +212,31 @@ def test_what_is_withheld_stays_a_commitment_and_every_proof_holds(house, whole,
     assert json.loads(document["entries"][-1]["body"])["inputs"] == [manifest]
     report = b"".join((place / "custody-report.pdf").read_bytes().split())
     assert report.startswith(b"%PDF")
+
+
+def test_what_is_withheld_stands_nowhere_in_the_bundle(house, tmp_path):
+    if shutil.which("pdftotext") is None:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(
+            "pdftotext is not installed (Debian: poppler-utils)"
+        )
+    said = ["--recipient", "Quiet Court", "--authority", "Warrant 17/26"]
+    told = ["Quiet Court", "Warrant 17/26", "The bridge"]
+    place = exported(house, tmp_path / "told", *said)
+    assert [one for one in told if one not in _texts(place)] == []
+    fields = ("recipient", "authority", "case", "purpose", "actor_name")
+    hidden = [word for field in fields for word in ("--withhold", field)]
+    place = exported(house, tmp_path / "quiet", *said, *hidden)
+    assert [one for one in told if one in _texts(place)] == []
+    assert verify.main([str(place)]) == 0
+
+
+def _texts(place: Path) -> str:
+    """Return all that can be read in a bundle: of its PDF the text, without breaks of lines."""
+    pdf = subprocess.run(
+        ["pdftotext", place / "custody-report.pdf", "-"], capture_output=True, check=True
+    ).stdout.decode()
+    files = [one for one in place.rglob("*") if one.is_file() and one.suffix != ".pdf"]
+    return " ".join(pdf.split()) + "".join(one.read_text(errors="replace") for one in files)
 
 
 def test_with_reveal_nothing_else_is_opened(house, tmp_path):
