@@ -21,6 +21,7 @@ from repository import Repository, setbacks, upkeep
 from repository.machines import Place, Watch, beat, leave
 from repository.setbacks import Standing, standing
 
+_HASTY = 0.05  # seconds between looks into the queues, where all is to be done once
 SOON = 0.5  # seconds between two turns of the first worker
 LATER = 5.0  # of the others, and between looks for what has no haste
 KEPT = timedelta(days=3)  # for which workflows that were done are remembered
@@ -130,7 +131,7 @@ class Crew:
             self._repo.settings,
             name=self._name,
             duties={duty.name: duty.queue for duty in self._duties.values()},
-            queues=QUEUES,
+            queues=_hasty(QUEUES) if self._once else QUEUES,
             attempt=self._attempt,
             note=self._note,
             problem=self._lines.problem,
@@ -330,6 +331,11 @@ class Crew:
             return False
         self._next[name] = now + seconds
         return True
+
+
+def _hasty(queues: Mapping[str, tuple[int, float]]) -> dict[str, tuple[int, float]]:
+    """Return the queues as somebody looks into them who waits for the end."""
+    return {name: (most, min(seconds, _HASTY)) for name, (most, seconds) in queues.items()}
 
 
 def workflow_id(duty: Duty, group: Sequence[Waiting]) -> str:

@@ -130,7 +130,7 @@ def annotate(
     )
     words = _words(repo, caller, case, exhibit, kind, said)
     if locator.pointers():
-        words["place"] = str(locator)
+        words["locator"] = str(locator)
     at = repo.clock()
     row = Annotation(
         id=f"ANN-{uuid7(at, repo.random)}", kind=kind, case_id=case.id, exhibit_id=exhibit.id,
@@ -154,8 +154,8 @@ def revise(repo: Repository, caller: Caller, named: str, said: str | Assessment)
     _only(repo, caller, case, exhibit, fits=row.author == actor.id, who="its author")
     words = _words(repo, caller, case, exhibit, row.kind, said)
     before = _versions(repo, exhibit.number, [row])[0].said
-    if "place" in before:
-        words["place"] = before["place"]
+    if "locator" in before:
+        words["locator"] = before["locator"]
     return _added(repo, actor, case, exhibit, row, words)
 
 

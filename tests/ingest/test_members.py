@@ -20,7 +20,7 @@ from ingest.members import take_out
 from ingest.sandbox import Sandbox
 from repository.errors import AccessDenied, BadRequest, Erased, IntegrityError, UnknownExhibit
 from repository.exhibits import find_exhibit, parts_of
-from repository.exports.report_entries import ExhibitFacts, Row
+from repository.exports.report_entries import ExhibitFacts, Row, by_exhibit
 from repository.exports.report_identity import identities
 from repository.models import ChildExhibit, Exhibit
 from tests import make_archives, make_phones
@@ -461,7 +461,9 @@ def test_the_custody_report_names_both_ends(house, tmp_path, sandbox):
             exhibit = find_exhibit(session, number)
         history = house.repo.ledger.history(exhibit.id)
         rows = [Row(e.index, e.fields, opened(house, e)) for e in history]
-        blocks = identities([ExhibitFacts(number, exhibit.id, ())], rows)
+        blocks = identities(
+            [ExhibitFacts(number, exhibit.id, ())], by_exhibit(rows), {}, "2026-11-27T12:00:00.000Z"
+        )
         facts = [fact for block in blocks if block["kind"] == "facts" for fact in block["facts"]]
         [said[number]] = [fact["values"] for fact in facts if fact["name"] == "related"]
     assert said[child.exhibit] == [f"taken out of {box}, where it is the member letter.txt"]

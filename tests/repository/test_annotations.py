@@ -62,7 +62,7 @@ def test_every_version_stays_with_its_author_and_its_words_are_withheld(house, n
     assert house.last("access_denied")["reasons"] == ["not-own"]
     [newest] = listed(house, number, "prosecutor").lines
     assert (newest["version"], newest["author"]) == (2, "analyst")
-    assert newest["said"] == {"text": "Another bridge", "place": f"{number}#page=3"}
+    assert newest["said"] == {"text": "Another bridge", "locator": f"{number}#page=3"}
     every = house.evidence("annotation", "history", name, person="prosecutor").lines
     assert [one["said"]["text"] for one in every] == ["The bridge, мост", "Another bridge"]
     gone = house.evidence("annotation", "withdraw", name, "--motive", "wrong one")  # a custodian
@@ -154,6 +154,13 @@ def test_no_party_and_no_bundle_is_told_and_the_bundle_says_so(house, number, tm
         assert "secret tag" not in document
         left = [one["what"] for one in json.loads(document)["left_out"]]
         assert any("tags, notes and assessments" in one for one in left)
+
+
+def test_an_assessment_of_one_page_keeps_its_own_words_of_a_place(house, number):
+    words = ("--place", "Krynky", "--method", "shadows")
+    [made] = house.evidence("assess", f"{number}#page=3", *words, person="analyst").lines
+    assert made["said"]["place"] == "Krynky"
+    assert made["said"]["locator"] == f"{number}#page=3"
 
 
 def test_what_is_chosen_goes_with_its_entries_and_the_rest_does_not(house, number, tmp_path):

@@ -11,6 +11,7 @@ from repository.exhibits import find_exhibit
 from repository.matching.index import holdings
 from repository.models import Exhibit
 from repository.people import grant, new_person
+from repository.search import tokens
 from repository.search.scope import Scope
 from repository.search.tokens import FACTS, OPEN
 from tests.house import CODE, House
@@ -161,13 +162,13 @@ def test_search_finds_nothing_of_what_is_read_in_it(house, tmp_path):
             at_once = scope.plain[house.case.id]  # of what nothing was said of
         return [decided[ids[one]] if one in asked else at_once for one in (plain, number)]
 
-    assert levels("analyst") == [FACTS, FACTS]
+    assert levels("analyst") == [tokens.TEAM, tokens.TEAM]
     assert levels("taint") == [None, None]
     assert claim(house, number).code == 0
-    assert levels("analyst") == [FACTS, OPEN]
+    assert levels("analyst") == [tokens.TEAM, OPEN]
     assert levels("taint") == [None, FACTS]
     assert judge(house, "release", number).code == 0
-    assert levels("analyst") == [FACTS, FACTS]
+    assert levels("analyst") == [tokens.TEAM, tokens.TEAM]
 
 
 def test_who_claimed_it_does_not_decide_even_when_made_a_reviewer_later(house, tmp_path):
