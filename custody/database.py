@@ -111,6 +111,9 @@ class Database:
 
 def _explain(error: DatabaseError | InterfaceError, timeout: float) -> str:
     text = str(error.orig)
+    if "deadlock" in text:  # PostgreSQL's; its further words say "blocked by process"
+        said = " ".join(text.split())
+        return f"two acts waited for each other, and this one was undone whole; try again: {said}"
     if "locked" in text or "busy" in text:
         return f"the database is locked by another process for more than {timeout:g} s; try again"
     if "full" in text:

@@ -205,7 +205,7 @@ def _claim(
 ) -> bool:
     """Begin to store a list; say whether this very list is on record already."""
     with repo.database.writing() as session:
-        row = session.get_one(Submission, submission.id, with_for_update=True)
+        row = session.get_one(Submission, submission.id, with_for_update={"key_share": True})
         if unchanged is not None:
             take_lock(session)  # nobody registers anything meanwhile
             unchanged(session)
@@ -246,7 +246,7 @@ def _store(
 
 
 def _still_mine(session: Session, submission: Submission, digests: Digests) -> Submission:
-    row = session.get_one(Submission, submission.id, with_for_update=True)
+    row = session.get_one(Submission, submission.id, with_for_update={"key_share": True})
     if row.list_sha256 != digests.whole:
         raise ListDiffers(f"another list of {row.id} is being sent at this moment; send one only")
     return row

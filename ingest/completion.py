@@ -284,7 +284,7 @@ def _end(
             states[line.state] += 1
         announced = _inputs(repo, before)
         with repo.database.writing() as session:
-            row = session.get_one(Submission, submission_id, with_for_update=True)
+            row = session.get_one(Submission, submission_id, with_for_update={"key_share": True})
             take_lock(session)  # from here on nobody registers anything
             if unchanged is not None:
                 unchanged(session)

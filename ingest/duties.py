@@ -212,7 +212,7 @@ def _finish(repo: Repository, ids: Sequence[str]) -> Mapping[str, str]:
 
 def _give_up_upload(repo: Repository, session: Session, upload_id: str, reason: str) -> None:
     """Put on record that an upload cannot be finished; its bytes stay where they are."""
-    upload = session.get_one(Upload, upload_id, with_for_update=True)
+    upload = session.get_one(Upload, upload_id, with_for_update={"key_share": True})
     if upload.state not in _ARRIVED:
         return  # somebody could
     draft = Draft(

@@ -117,7 +117,9 @@ def _recorded(repo: Repository, exhibits: Sequence[Exhibit]) -> dict[str, Sequen
 def _waiting(session: Session, exhibits: Sequence[Exhibit], *, again: bool) -> dict[str, int]:
     """Return the exhibits that are still to be looked at, and their earlier runs."""
     ids = [exhibit.id for exhibit in exhibits]
-    rows = session.scalars(select(Exhibit).where(Exhibit.id.in_(ids)).with_for_update())
+    rows = session.scalars(
+        select(Exhibit).where(Exhibit.id.in_(ids)).with_for_update(key_share=True)
+    )
     found = {
         row.id: 0 for row in rows if (again or row.processed_at is None) and row.erased_at is None
     }

@@ -73,7 +73,7 @@ def finish_or_leave(repo: Repository, upload: Upload) -> Upload:
     except EvidenceError as error:
         _LOG.warning("upload %s is left to the workers: %s", upload.id, error)
         with repo.database.writing() as session:
-            row = session.get_one(Upload, upload.id, with_for_update=True)
+            row = session.get_one(Upload, upload.id, with_for_update={"key_share": True})
             if row.state == "closing":
                 row.state = "arrived"
     with repo.database.reading() as session:
@@ -93,7 +93,7 @@ def finish_now(repo: Repository, upload: Upload, opened: Opened) -> Upload:
     work = _Work(repo, Actor(**upload.actor), case, submission)
     results = [work.one(upload, opened)] if upload.first is None else work.listed(upload, opened)
     with repo.database.writing() as session:
-        row = session.get_one(Upload, upload.id, with_for_update=True)
+        row = session.get_one(Upload, upload.id, with_for_update={"key_share": True})
         row.state, row.results, row.writer = "done", results, None
         row.offset = row.length or 0
         left = pieces.discard(session, [row, *_partials(session, row)])
@@ -115,7 +115,7 @@ class _Work:
     def one(self, upload: Upload, opened: Opened) -> dict[str, Any]:
         """Return what became of a file that no list announced."""
         with self.repo.database.writing() as session:
-            row = session.get_one(Upload, upload.id, with_for_update=True)
+            row = session.get_one(Upload, upload.id, with_for_update={"key_share": True})
             [intent] = self._reserved(session, [row])
         staged = self._stage(intent, opened, upload.length, upload.digests)
         # The same path and bytes again, in the same submission, are what they were.
@@ -157,7 +157,7 @@ class _Work:
                 select(Announced)
                 .where(Announced.submission_id == self.submission.id, Announced.thing.in_(wanted))
                 .order_by(Announced.thing, Announced.part)
-                .with_for_update()
+                .with_for_update(key_share=True)
             )
             things: dict[int, list[Announced]] = {}
             for row in session.scalars(query):

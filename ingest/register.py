@@ -83,7 +83,9 @@ def register(
     doubles: dict[str, Exhibit] = {}
     kept_with: dict[int, list[Any]] = {}  # by the place of its first entry among the drafts
     with repo.database.writing() as session:
-        row = session.get_one(Case, case.id, with_for_update=True)  # its numbers are counted
+        row = session.get_one(
+            Case, case.id, with_for_update={"key_share": True}
+        )  # its numbers are counted
         waiting = _waiting(session, received, released or {})
         if seen is not None:
             doubles = doubles_of(session, submission, received, seen)
@@ -212,7 +214,9 @@ def _waiting(
 ) -> set[str]:
     """Return which of the things nobody else has registered or quarantined meanwhile."""
     ids = [one.exhibit_id for one in received]
-    rows = session.scalars(select(Intake).where(Intake.exhibit_id.in_(ids)).with_for_update())
+    rows = session.scalars(
+        select(Intake).where(Intake.exhibit_id.in_(ids)).with_for_update(key_share=True)
+    )
     states: dict[str, set[str]] = {}
     for row in rows:
         states.setdefault(row.exhibit_id, set()).add(row.state)

@@ -127,7 +127,9 @@ def join(
         raise BadUpload("a final upload names partial uploads, each once")
     with repo.database.writing() as session:
         _check_open(session, submission)
-        found = session.scalars(select(Upload).where(Upload.id.in_(ids)).with_for_update())
+        found = session.scalars(
+            select(Upload).where(Upload.id.in_(ids)).with_for_update(key_share=True)
+        )
         rows = {row.id: row for row in found}
         for one in (rows[name] for name in ids):
             if one.kind != "partial" or one.state != "open" or one.offset != one.length:
@@ -249,7 +251,7 @@ def seal(repo: Repository, upload_id: str, digests: Mapping[str, str]) -> Upload
         UploadEnded: it was terminated or has expired.
     """
     with repo.database.writing() as session:
-        upload = session.get_one(Upload, upload_id, with_for_update=True)
+        upload = session.get_one(Upload, upload_id, with_for_update={"key_share": True})
         if upload.state == "ended":
             raise UploadEnded(f"this upload has ended: {upload.reason}")
         if upload.length is None or upload.offset != upload.length:
@@ -270,7 +272,7 @@ def end(repo: Repository, actor: Actor, upload_id: str, reason: str) -> None:
         UploadEnded: everything has arrived; evidence that was handed in is not taken back.
     """
     with repo.database.writing() as session:
-        upload = session.get_one(Upload, upload_id, with_for_update=True)
+        upload = session.get_one(Upload, upload_id, with_for_update={"key_share": True})
         if upload.state == "ended":
             return
         if upload.state != "open":
@@ -407,7 +409,7 @@ def _check_length(repo: Repository, kind: str, length: int | None) -> None:
 def _check_open(session: Session, submission: Submission | None) -> None:
     if submission is None:
         return
-    row = session.get_one(Submission, submission.id, with_for_update=True)
+    row = session.get_one(Submission, submission.id, with_for_update={"key_share": True})
     if row.completed_at is not None:
         raise SubmissionCompleted(f"{row.id} is complete; begin another submission for the rest")
 

@@ -56,7 +56,7 @@ def give_up(repo: Repository, session: Session, exhibit_id: str, reason: str) ->
 
     It is kept and served as before; only what its file says of itself stays unread.
     """
-    exhibit = session.get_one(Exhibit, exhibit_id, with_for_update=True)
+    exhibit = session.get_one(Exhibit, exhibit_id, with_for_update={"key_share": True})
     if exhibit.processed_at is not None:
         return  # somebody could
     exhibit.processed_at = repo.clock()

@@ -47,7 +47,7 @@ class Writer:
             UploadTaken, UploadEnded: the right is somebody else's by now; these did not count.
         """
         with self._repo.database.writing() as session:
-            upload = session.get_one(Upload, self._upload.id, with_for_update=True)
+            upload = session.get_one(Upload, self._upload.id, with_for_update={"key_share": True})
             self._check(upload)
             for stored, size in written:
                 piece = Piece(
@@ -80,14 +80,14 @@ class Writer:
             UploadTaken, UploadEnded: the right is somebody else's by now.
         """
         with self._repo.database.writing() as session:
-            upload = session.get_one(Upload, self._upload.id, with_for_update=True)
+            upload = session.get_one(Upload, self._upload.id, with_for_update={"key_share": True})
             self._check(upload)
             upload.state, upload.touched_at = "finishing", self._repo.clock()
 
     def give_up(self, held: Written) -> None:
         """Let go of the right, if it is still there, and of pieces that do not count."""
         with self._repo.database.writing() as session:
-            upload = session.get_one(Upload, self._upload.id, with_for_update=True)
+            upload = session.get_one(Upload, self._upload.id, with_for_update={"key_share": True})
             if upload.writer == self._upload.writer:
                 upload.writer = None
                 if upload.state == "finishing":
@@ -119,7 +119,7 @@ def take(
     """
     look(repo, upload_id)
     with repo.database.writing() as session:
-        upload = session.get_one(Upload, upload_id, with_for_update=True)
+        upload = session.get_one(Upload, upload_id, with_for_update={"key_share": True})
         if upload.state == "ended":
             raise UploadEnded(f"this upload has ended: {upload.reason}")
         if offset != upload.offset or upload.writer is not None:
@@ -165,7 +165,7 @@ def state_of(upload: Upload) -> str:
 def _taken_over(repo: Repository, upload_id: str) -> Upload:
     """Ask the writer to yield, wait a moment, then end its right."""
     with repo.database.writing() as session:
-        upload = session.get_one(Upload, upload_id, with_for_update=True)
+        upload = session.get_one(Upload, upload_id, with_for_update={"key_share": True})
         asked = upload.writer
         upload.generation += 1
     end = time.monotonic() + YIELD_SECONDS
@@ -176,7 +176,7 @@ def _taken_over(repo: Repository, upload_id: str) -> Upload:
             return upload
         time.sleep(0.05)
     with repo.database.writing() as session:
-        upload = session.get_one(Upload, upload_id, with_for_update=True)
+        upload = session.get_one(Upload, upload_id, with_for_update={"key_share": True})
         dead = upload.touched_at <= repo.clock() - FINISHING
         if upload.writer == asked and (upload.state != "finishing" or dead):
             upload.writer = None  # whoever it was: what it holds never counted

@@ -345,7 +345,7 @@ def _reaches(repo: Repository, session: Session, caller: Caller, row: Approval) 
 
 
 def _waiting(session: Session, approval: str) -> Approval:
-    row = session.get(Approval, approval, with_for_update=True)
+    row = session.get(Approval, approval, with_for_update={"key_share": True})
     if row is None or row.state != "requested":
         raise UnknownApproval(f"nothing waits for a decision as {shown(approval)}")
     return row
@@ -382,7 +382,7 @@ def _permitted(job: _Approving) -> None:
 
 def _loosened(job: _Approving) -> None:
     assert job.subject is not None  # a marking is something's
-    row = job.session.get(MarkingRow, job.subject.id, with_for_update=True)
+    row = job.session.get(MarkingRow, job.subject.id, with_for_update={"key_share": True})
     old = Marking.from_json(row.marking) if row else Marking()
     if old != Marking.from_json(job.row.asked["from"]):
         raise BadRequest("the marking was changed since this was asked; it has to be asked anew")

@@ -36,7 +36,7 @@ def finish(repo: Repository, kind: str, secret: str | None) -> dict[str, Any] | 
         return None
     at = repo.clock()
     with repo.database.writing() as session:
-        row = session.get(Ceremony, _digest(secret), with_for_update=True)
+        row = session.get(Ceremony, _digest(secret), with_for_update={"key_share": True})
         if row is None:
             return None
         said, fits = dict(row.said), row.kind == kind and row.expires_at > at

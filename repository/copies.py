@@ -103,7 +103,7 @@ def _replicate(
         for some in by_entry(list(copies.values()))
     ]
     with repo.database.writing() as session:
-        row = session.get_one(Exhibit, exhibit.id, with_for_update=True)
+        row = session.get_one(Exhibit, exhibit.id, with_for_update={"key_share": True})
         if row.copied_at is not None:
             return  # another worker was quicker
         for name, stored in copies.items():

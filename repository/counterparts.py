@@ -43,7 +43,7 @@ def pin(
     at = repo.clock()
     with repo.database.writing() as session:
         named_organisation(session, organisation, at=at)
-        row = session.get(Counterpart, str(key), with_for_update=True)
+        row = session.get(Counterpart, str(key), with_for_update={"key_share": True})
         if row is not None and row.ended_at is None:
             raise AlreadyExists(f"this key is pinned already, for {shown(row.organisation)}")
         if row is None:
@@ -66,7 +66,7 @@ def unpin(repo: Repository, caller: Caller, vkey: str, *, motive: str) -> Counte
     on_house(repo, caller, Right.GOVERN, attempted=Act.CONFIGURATION_CHANGE)
     stated_motive(repo, caller, motive, Act.CONFIGURATION_CHANGE)
     with repo.database.writing() as session:
-        row = session.get(Counterpart, vkey.strip(), with_for_update=True)
+        row = session.get(Counterpart, vkey.strip(), with_for_update={"key_share": True})
         if row is None or row.ended_at is not None:
             raise BadRequest("this key is not pinned; see: evidence counterpart list")
         row.ended_at = repo.clock()

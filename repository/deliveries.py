@@ -275,8 +275,8 @@ class _Answered:
         row = self.row
         if isinstance(row, Transfer):
             key = (row.id, row.exhibit_id)
-            return session.get_one(Transfer, key, with_for_update=True)
-        return session.get_one(Quoted, row.exhibit_id, with_for_update=True)
+            return session.get_one(Transfer, key, with_for_update={"key_share": True})
+        return session.get_one(Quoted, row.exhibit_id, with_for_update={"key_share": True})
 
     @property
     def before(self) -> str | None:

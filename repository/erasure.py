@@ -273,7 +273,7 @@ def finish(repo: Repository, row: Erasure) -> None:
         *_tombstones(row, exhibit, [*(stored for _, stored in objects), *derived], kept),
     ]
     with repo.database.writing() as session:
-        found = session.get_one(Erasure, row.id, with_for_update=True)
+        found = session.get_one(Erasure, row.id, with_for_update={"key_share": True})
         if found.state != "approved":
             return  # another process was quicker
         found.state = "erased"
@@ -372,7 +372,7 @@ def _decision(act: Act, actor: Actor, row: Erasure, exhibit: Exhibit, motive: st
 
 
 def _waiting(session: Session, erasure: str) -> Erasure:
-    row = session.get(Erasure, erasure, with_for_update=True)
+    row = session.get(Erasure, erasure, with_for_update={"key_share": True})
     if row is None or row.state != "requested":
         raise _unknown(erasure)
     return row

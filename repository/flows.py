@@ -122,7 +122,7 @@ def close_ended(repo: Repository) -> int:
         waiting = [flow.request_id for flow in session.scalars(query.limit(100))]
     for request_id in waiting:
         with repo.database.writing() as session:
-            flow = session.get_one(Flow, request_id, with_for_update=True)
+            flow = session.get_one(Flow, request_id, with_for_update={"key_share": True})
             if flow.closed_at is None and _close(repo, session, flow):
                 closed += 1
     return closed

@@ -138,7 +138,7 @@ def release(
     Raises:
         BadRequest: it was released meanwhile.
     """
-    row = session.get_one(Hold, hold, with_for_update=True, populate_existing=True)
+    row = session.get_one(Hold, hold, with_for_update={"key_share": True}, populate_existing=True)
     if row.released_at is not None:
         raise BadRequest("this hold was released meanwhile")
     exhibit = session.get_one(Exhibit, row.exhibit_id)

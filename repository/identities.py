@@ -187,7 +187,7 @@ def erase(
     repo: Repository, session: Session, actor: Actor, identity: str, case: Case, *, motive: str
 ) -> None:
     """Destroy key and sealed text within a transaction; that two persons decided is on record."""
-    row = session.get_one(Identity, identity, with_for_update=True)
+    row = session.get_one(Identity, identity, with_for_update={"key_share": True})
     if row.erased_at is not None:
         return
     row.wrapped = row.sealed = None

@@ -53,7 +53,7 @@ def unlink(repo: Repository, actor: Actor, *, issuer: str, subject: str) -> None
         BadRequest: there is no such link.
     """
     with repo.database.writing() as session:
-        row = session.get(IdentityLink, (issuer, subject), with_for_update=True)
+        row = session.get(IdentityLink, (issuer, subject), with_for_update={"key_share": True})
         if row is None or row.ended_at is not None:
             raise BadRequest("there is no such link; see: evidence person links")
         if row.used_at is None:

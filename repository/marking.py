@@ -165,7 +165,7 @@ def tighten(
         BadRequest: it would, or was changed meanwhile.
     """
     with repo.database.writing() as session:
-        row = session.get(Row, subject.id, with_for_update=True)
+        row = session.get(Row, subject.id, with_for_update={"key_share": True})
         old = Marking.from_json(row.marking) if row else Marking()
         if old.loosened_by(new):
             raise BadRequest("the marking was changed meanwhile; look at it and try again")

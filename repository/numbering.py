@@ -260,7 +260,7 @@ def _assign(
         take_lock(session)
         exhibits = _mine(repo, session, caller, case, wanted)
         had = ranges_of(session, case.id, [one.id for one in exhibits])
-        scheme = session.get_one(Numbering, case.id, with_for_update=True)
+        scheme = session.get_one(Numbering, case.id, with_for_update={"key_share": True})
         made, drafts, at, used_up = [], [], repo.clock(), False
         for one in exhibits:
             if one.id in had or (one.erased_at is None and one.id not in pages):

@@ -51,7 +51,7 @@ def claim(repo: Repository, person_id: str, key: str, fingerprint: str) -> Claim
         old = (RequestKey.person_id == person_id, RequestKey.key_sha256 == name)
         session.execute(delete(RequestKey).where(*old, RequestKey.at < at - LIFE))
         session.connection().execute(insert)
-        row = session.get_one(RequestKey, (person_id, name), with_for_update=True)
+        row = session.get_one(RequestKey, (person_id, name), with_for_update={"key_share": True})
         if row.fingerprint != fingerprint:
             raise IdempotencyKeyReused(
                 "this Idempotency-Key came before with another request; draw a new one"

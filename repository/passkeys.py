@@ -108,7 +108,7 @@ def add(repo: Repository, person_id: str, new: NewKey, *, invitation: str | None
         made_at=at,
     )
     with repo.database.writing() as session:
-        person = session.get_one(Person, person_id, with_for_update=True)
+        person = session.get_one(Person, person_id, with_for_update={"key_share": True})
         if session.scalar(select(Passkey.id).where(Passkey.credential == new.credential)):
             raise AlreadyExists("this passkey is registered already")
         gone = person.ended_at is not None and person.ended_at <= at
@@ -127,7 +127,7 @@ def add(repo: Repository, person_id: str, new: NewKey, *, invitation: str | None
 
 def _use(session: Session, invitation: str, at: datetime) -> bool:
     """Use an invitation up; False: somebody did so before."""
-    row = session.get_one(PersonInvitation, invitation, with_for_update=True)
+    row = session.get_one(PersonInvitation, invitation, with_for_update={"key_share": True})
     if row.used_at is not None:
         return False
     row.used_at = at
@@ -157,7 +157,7 @@ def count(repo: Repository, row: Passkey, person: Person, sign_count: int) -> No
         SignInRefused: it did not rise, or the passkey was removed meanwhile; recorded.
     """
     with repo.database.writing() as session:
-        now = session.get_one(Passkey, row.id, with_for_update=True)
+        now = session.get_one(Passkey, row.id, with_for_update={"key_share": True})
         counts = sign_count > 0 or now.sign_count > 0
         copied = counts and sign_count <= now.sign_count
         removed = now.ended_at is not None
@@ -192,7 +192,7 @@ def remove(
     """
     at = repo.clock()
     with repo.database.writing() as session:
-        row = session.get(Passkey, passkey_id, with_for_update=True)
+        row = session.get(Passkey, passkey_id, with_for_update={"key_share": True})
         if row is None or row.ended_at is not None or of not in (None, row.person_id):
             raise UnknownPasskey(f"there is no passkey {shown(passkey_id)}")
         row.ended_at = at

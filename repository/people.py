@@ -159,7 +159,7 @@ def end_person(repo: Repository, actor: Actor, person: Person, *, motive: str) -
     if person.id == actor.id:
         raise BadRequest("nobody ends their own part; ask another custodian")
     with repo.database.writing() as session:
-        row = session.get_one(Person, person.id, with_for_update=True)
+        row = session.get_one(Person, person.id, with_for_update={"key_share": True})
         if row.ended_at is not None:
             return
         row.ended_at = repo.clock()

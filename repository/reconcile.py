@@ -122,7 +122,9 @@ def abandon(repo: Repository, intent: Intake) -> None:
         subject=intent.exhibit_id,
     )
     with repo.database.writing() as session:
-        row = session.get_one(Intake, (intent.exhibit_id, intent.part), with_for_update=True)
+        row = session.get_one(
+            Intake, (intent.exhibit_id, intent.part), with_for_update={"key_share": True}
+        )
         if row.state != "open":
             return  # somebody came back meanwhile
         row.state = "abandoned"

@@ -68,7 +68,7 @@ def renew_exhibits(repo: Repository, exhibit_ids: Sequence[str]) -> None:
                 _extend(repo.replica, one, until) for one in copies.get(exhibit.id, {}).values()
             ]
         with repo.database.writing() as session:
-            row = session.get_one(Exhibit, exhibit.id, with_for_update=True)
+            row = session.get_one(Exhibit, exhibit.id, with_for_update={"key_share": True})
             if row.locked_until != exhibit.locked_until:
                 continue  # another worker was quicker
             row.locked_until = min(ends)

@@ -141,7 +141,9 @@ def release(
     ]  # fmt: skip
     try:
         with repo.database.writing() as session:
-            session.get_one(Case, case.id, with_for_update=True)  # of two who release, one waits
+            session.get_one(
+                Case, case.id, with_for_update={"key_share": True}
+            )  # of two who release, one waits
             _not_out(session, exhibits)
             session.add_all(rows)
             session.flush()
@@ -293,7 +295,9 @@ def answer(
     `still` raises if it may not be any more; asked under the ledger's lock.
     """
     with repo.database.writing() as session:
-        row = session.get_one(Transfer, (one.row.id, one.exhibit.id), with_for_update=True)
+        row = session.get_one(
+            Transfer, (one.row.id, one.exhibit.id), with_for_update={"key_share": True}
+        )
         if row.state not in WAITING:
             raise TransferAnswered(f"somebody else has answered {row.id} meanwhile")
         if state == "withdrawn" and row.state == "provided":

@@ -62,7 +62,7 @@ def begin(
     secret = secrets.token_urlsafe(32)
     ended = False
     with repo.database.writing() as session:
-        known = session.get_one(Person, person.id, with_for_update=True)
+        known = session.get_one(Person, person.id, with_for_update={"key_share": True})
         ended = known.ended_at is not None and known.ended_at <= at
         if not ended:
             row, drafts = _row(repo, session, known, way, before, at)
@@ -79,7 +79,7 @@ def _row(
     repo: Repository, session: Session, person: Person, way: str, before: str | None, at: datetime
 ) -> tuple[WebSession, list[Draft]]:
     """Return the session to sign in to, and the entries about it and the one it replaces."""
-    found = session.get(WebSession, before, with_for_update=True) if before else None
+    found = session.get(WebSession, before, with_for_update={"key_share": True}) if before else None
     drafts = []
     if found is not None and found.ended_at is None and _expired(repo, found, at) is None:
         if found.person_id == person.id:
@@ -124,7 +124,7 @@ def find(repo: Repository, presented: str) -> tuple[WebSession, Person]:
         reason = "token-expired"
     if reason is not None or at - row.used_at >= _TOUCH:
         with repo.database.writing() as session:
-            now = session.get_one(WebSession, row.id, with_for_update=True)
+            now = session.get_one(WebSession, row.id, with_for_update={"key_share": True})
             if reason is None:
                 now.used_at = at
             elif now.ended_at is None:
@@ -141,7 +141,7 @@ def end(repo: Repository, actor: Actor, session_id: str, *, reason: str) -> None
         UnknownSession: there is none with this id.
     """
     with repo.database.writing() as session:
-        row = session.get(WebSession, session_id, with_for_update=True)
+        row = session.get(WebSession, session_id, with_for_update={"key_share": True})
         if row is None:
             raise UnknownSession(f"there is no session {shown(session_id)}")
         if row.ended_at is not None:

@@ -105,7 +105,7 @@ def end(
     stated_motive(repo, caller, motive, act, case=case, exhibit=exhibit)
     with repo.database.writing() as session:
         take_lock(session)
-        row = session.get_one(WorkingCopy, named, with_for_update=True)
+        row = session.get_one(WorkingCopy, named, with_for_update={"key_share": True})
         ended = row.out if count is None else count
         fits = how in ENDS and 1 <= ended <= row.out
         if fits:

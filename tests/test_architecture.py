@@ -173,3 +173,12 @@ def test_nothing_we_say_promises_a_verdict(word):
         for line in file.read_text().splitlines():
             if re.search(rf"\b{word}\b", line, re.I) and "never" not in line.lower():
                 pytest.fail(f"{file}: {line.strip()}")
+
+
+def test_rows_are_locked_against_change_not_against_being_referred_to():
+    # FOR UPDATE stops a row that refers to the locked one from being written. Whoever writes it
+    # under the ledger's lock would wait for a holder who waits for that lock: FOR NO KEY UPDATE.
+    for file in sorted(one for package in ORDER for one in (ROOT / package).rglob("*.py")):
+        for n, line in enumerate(file.read_text().splitlines(), 1):
+            if "with_for_update" in line:
+                assert "key_share" in line, f"{file}:{n}"

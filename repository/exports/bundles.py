@@ -209,7 +209,7 @@ def make(repo: Repository, bundle_id: str) -> None:
         StoreUnavailable, LedgerUnavailable, …: not now; it is tried again, from the beginning.
     """
     with repo.database.writing() as session:
-        row = session.get(Bundle, bundle_id, with_for_update=True)
+        row = session.get(Bundle, bundle_id, with_for_update={"key_share": True})
         if row is None or row.state not in ("asked", "making"):
             return
         before, row.report_id = row.report_id, uuid7(repo.clock(), repo.random)
@@ -248,7 +248,7 @@ def make(repo: Repository, bundle_id: str) -> None:
 
 def give_up(session: Session, repo: Repository, bundle_id: str, _reason: str) -> None:
     """Put on record that an export cannot be made."""
-    row = session.get_one(Bundle, bundle_id, with_for_update=True)
+    row = session.get_one(Bundle, bundle_id, with_for_update={"key_share": True})
     if row.state not in ("asked", "making"):
         return  # somebody could
     row.state, row.reason, row.wrapped = "failed", "not-made", None

@@ -79,7 +79,9 @@ def compare_again(session: Session, subjects: Sequence[str]) -> None:
     family = family.union(children)
     known = MatchState.key_id != "", MatchState.exhibit_id.in_(select(family.c.id))
     rows = select(MatchState.exhibit_id).where(*known).order_by(MatchState.exhibit_id)
-    session.execute(rows.with_for_update(of=MatchState)).all()  # in the order of `lock_waiting`
+    session.execute(
+        rows.with_for_update(key_share=True, of=MatchState)
+    ).all()  # in the order of `lock_waiting`
     again = update(MatchState).where(*known).values(key_id=AGAIN)
     session.execute(again.execution_options(synchronize_session=False))
 
@@ -123,7 +125,7 @@ def lock_waiting(session: Session, exhibits: Iterable[str], current: str) -> dic
             Exhibit.erased_at.is_(None),
         )
         .order_by(MatchState.exhibit_id)
-        .with_for_update(of=MatchState)
+        .with_for_update(key_share=True, of=MatchState)
     )
     rows = list(session.scalars(query))
     found = {row.exhibit_id: row.key_id == AGAIN for row in rows}

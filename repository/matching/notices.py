@@ -254,7 +254,7 @@ def acknowledge(repo: Repository, caller: Caller, notice: str) -> Seen:
         error = UnknownNotice(f"there is no notice {shown(notice)} that you may know of")
         refuse(repo, caller, Act.RECEIPT_ACKNOWLEDGED, ["unknown-notice"], error, asked=notice)
     with repo.database.writing() as session:
-        found = session.get_one(MatchNotice, notice, with_for_update=True)
+        found = session.get_one(MatchNotice, notice, with_for_update={"key_share": True})
         if found.acknowledged_at is None:
             found.acknowledged_at, found.acknowledged_by = repo.clock(), actor.id
             session.flush()

@@ -82,7 +82,7 @@ def leave_within(
 
     Nothing of it is told from here on; `forget_left` destroys its tokens.
     """
-    row = session.get(MatchParty, organisation, with_for_update=True)
+    row = session.get(MatchParty, organisation, with_for_update={"key_share": True})
     if row is None or row.left_at is not None:
         return False
     row.left_at = repo.clock()

@@ -189,7 +189,7 @@ def _write(session: Session, made: dict[str, Made]) -> None:
         select(SearchExhibit)
         .where(SearchExhibit.exhibit_id.in_(made))
         .order_by(SearchExhibit.n)
-        .with_for_update()
+        .with_for_update(key_share=True)
     ).all()
     for row in rows:
         new = made[row.exhibit_id]
@@ -217,7 +217,9 @@ def as_text(tokens: Iterable[int]) -> str:
 def forget(session: Session, exhibit_id: str) -> None:
     """Forget an exhibit's words at once, in the caller's transaction: it is being erased."""
     row = session.scalar(
-        select(SearchExhibit).where(SearchExhibit.exhibit_id == exhibit_id).with_for_update()
+        select(SearchExhibit)
+        .where(SearchExhibit.exhibit_id == exhibit_id)
+        .with_for_update(key_share=True)
     )
     if row is None:
         return

@@ -1,6 +1,8 @@
 """The database: the migration makes what the models say; another version's is refused."""
 
 import sqlite3
+import threading
+from contextlib import closing
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -13,6 +15,7 @@ from repository.errors import WrongDatabase
 from repository.migrations import check_revision, newest, upgrade
 from repository.models import Model
 from tests.house import run
+from tests.postgres import fresh_database, shared_server
 
 
 @pytest.fixture
@@ -94,3 +97,33 @@ def test_a_writer_that_waits_too_long_gives_up_cleanly(database):
     with database.writing(), pytest.raises(LedgerUnavailable, match="busy"):
         database.writing().__enter__()
     assert sqlite3.sqlite_version_info >= (3, 35)
+
+
+@pytest.mark.postgres
+def test_two_acts_that_wait_for_each_other_are_told_so_and_one_is_undone():
+    with fresh_database(shared_server()) as url, closing(Database(url)) as found:
+        with found.writing() as session:
+            session.execute(text("CREATE TABLE t (n int PRIMARY KEY, done int)"))
+            session.execute(text("INSERT INTO t VALUES (1, 0), (2, 0)"))
+        both, said = threading.Barrier(2), []
+
+        def act(first: int, second: int) -> None:
+            try:
+                with found.writing() as session:
+                    for n in (first, second):
+                        session.execute(text("UPDATE t SET done = done + 1 WHERE n = :n"), {"n": n})
+                        if n == first:
+                            both.wait(60)
+            except LedgerUnavailable as error:
+                said.append(str(error))
+
+        threads = [threading.Thread(target=act, args=pair) for pair in ((1, 2), (2, 1))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        [told] = said
+        assert told.startswith("two acts waited for each other")
+        assert "\n" not in told
+        with found.reading() as session:
+            assert list(session.scalars(text("SELECT done FROM t"))) == [1, 1]
