@@ -58,7 +58,7 @@ def audit(
         progress: told the number of entries done.
     """
     held = outside_roots(outside, receipts, keys)
-    with database.reading() as session:
+    with database.reading(snapshot=True) as session:  # what comes in meanwhile is no damage
         tree = audit_tree(session, held, progress)
         findings = list(tree.findings)
         if any(found.outcome == "fail" for found in findings):

@@ -58,13 +58,16 @@ class Database:
                 self._writers.release()
 
     @contextmanager
-    def reading(self) -> Iterator[Session]:
-        """Yield a session on one snapshot of the database.
+    def reading(self, *, snapshot: bool = False) -> Iterator[Session]:
+        """Yield a session that only reads.
+
+        Args:
+            snapshot: what is committed meanwhile is not seen; on SQLite that is always so.
 
         Raises:
             LedgerUnavailable: locked for too long or unreachable.
         """
-        with self._session(write=False) as session:
+        with self._session(write=False, snapshot=snapshot) as session:
             yield session
 
     def overwrite_log(self) -> None:
@@ -86,11 +89,13 @@ class Database:
         self.engine.dispose()
 
     @contextmanager
-    def _session(self, *, write: bool) -> Iterator[Session]:
-        wait = self.timeout if write else None
+    def _session(self, *, write: bool, snapshot: bool = False) -> Iterator[Session]:
+        options: dict[str, Any] = {"evidence_write": self.timeout if write else None}
+        if snapshot and self.dialect == "postgresql":
+            options["isolation_level"] = "REPEATABLE READ"
         try:
             with (
-                self.engine.connect().execution_options(evidence_write=wait) as connection,
+                self.engine.connect().execution_options(**options) as connection,
                 connection.begin(),
                 Session(connection, expire_on_commit=False) as session,
             ):

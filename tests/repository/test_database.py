@@ -127,3 +127,18 @@ def test_two_acts_that_wait_for_each_other_are_told_so_and_one_is_undone():
         assert "\n" not in told
         with found.reading() as session:
             assert list(session.scalars(text("SELECT done FROM t"))) == [1, 1]
+
+
+@pytest.mark.postgres
+def test_who_reads_one_snapshot_does_not_see_what_is_committed_meanwhile():
+    with fresh_database(shared_server()) as url, closing(Database(url)) as found:
+        with found.writing() as session:
+            session.execute(text("CREATE TABLE t (n int)"))
+        count = text("SELECT count(*) FROM t")
+        with found.reading(snapshot=True) as fixed, found.reading() as moving:
+            assert fixed.scalar(count) == moving.scalar(count) == 0
+            with found.writing() as session:
+                session.execute(text("INSERT INTO t VALUES (1)"))
+            assert (fixed.scalar(count), moving.scalar(count)) == (0, 1)
+        with found.reading() as session:  # the connection is as it was before
+            assert session.scalar(text("SHOW transaction_isolation")) == "read committed"
