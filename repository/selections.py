@@ -8,27 +8,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
-
-from custody.append import take_lock
-from custody.entry import Act, Actor, timestamp, uuid7
+from custody.entry import Act
 from repository import Repository
 from repository.access import Right
-from repository.annotated import Annotation
-from repository.annotations import add_version
-from repository.authorise import Caller, on_case, refuse
+from repository.authorise import Caller, on_case
 from repository.consult import consulted, known
 from repository.errors import BadRequest, UnknownSelection
 from repository.exhibits import find_exhibit
 from repository.locators import parse
-from repository.models import Case, Person
+from repository.models import Case
 from repository.naming import shown
-from repository.people import find_person
-from repository.spoken import opened_versions
+from repository.titled import Kind, Titled, check_title, find, keep, of_case
 
 MOST_ITEMS = 2_000
-MOST_PEOPLE = 100
-MAX_TITLE = 200
+_KIND = Kind("selection", "SEL", "selection", UnknownSelection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,29 +66,19 @@ def select_items(
             that name, or no title; nothing of it is kept.
     """
     actor, case = on_case(repo, caller, Right.ANNOTATE, code, attempted=Act.ANNOTATION)
-    if not title.strip() or len(title) > MAX_TITLE or not title.isprintable():
-        raise BadRequest(f"a title has 1 to {MAX_TITLE} characters")
-    if not 1 <= len(items) <= MOST_ITEMS or len(shared_with) > MOST_PEOPLE:
-        raise BadRequest(
-            f"a selection has 1 to {MOST_ITEMS} items and is shared with at most {MOST_PEOPLE}"
-        )
+    check_title(title, shared_with)
+    if not 1 <= len(items) <= MOST_ITEMS:
+        raise BadRequest(f"a selection has 1 to {MOST_ITEMS} items")
     wanted = list(dict.fromkeys(items))
     mine = _known(repo, caller, wanted)
     missing = [one for one in wanted if one not in mine]
     if missing:
         raise BadRequest(f"there is no exhibit of {shown(missing[0][:80])} that you may know of")
-    with repo.database.reading() as session:
-        people = sorted({find_person(session, one).id for one in shared_with} - {actor.id})
-    row = _row(repo, caller, case, actor, named)
-    with repo.database.writing() as session:
-        take_lock(session)
-        if named is None:
-            session.add(row)
-            session.flush()
-        said = {"items": wanted, "shared_with": people}
-        add_version(repo, session, row, actor, said, case=case, exhibit=None, title=title)
-    [found] = _shown(repo, caller, case, [row])
-    return found
+    made = keep(
+        repo, caller, actor, case, _KIND, {"items": wanted}, title=title, shared_with=shared_with,
+        named=named,
+    )  # fmt: skip
+    return _shown(repo, caller, made)
 
 
 def listed(repo: Repository, caller: Caller, code: str) -> list[Selection]:
@@ -105,10 +88,7 @@ def listed(repo: Repository, caller: Caller, code: str) -> list[Selection]:
         UnknownCase, AccessDenied: not for this caller; recorded.
     """
     actor, case = on_case(repo, caller, Right.ANNOTATE, code, attempted=Act.CONSULTATION)
-    query = select(Annotation).where(Annotation.case_id == case.id, Annotation.kind == "selection")
-    with repo.database.reading() as session:
-        rows = list(session.scalars(query.order_by(Annotation.at, Annotation.id)))
-    found = _shown(repo, caller, case, rows)
+    found = [_shown(repo, caller, one) for one in of_case(repo, caller, case, _KIND)]
     consulted(repo, actor, [one.name for one in found], "selection-list", case=case)
     return found
 
@@ -119,59 +99,18 @@ def show(repo: Repository, caller: Caller, named: str) -> Selection:
     Raises:
         UnknownSelection: there is none; recorded.
     """
-    unknown = _unknown(named)
-    with repo.database.reading() as session:
-        row = session.get(Annotation, named)
-        case = session.get_one(Case, row.case_id) if row and row.kind == "selection" else None
-    if row is None or case is None:
-        refuse(repo, caller, Act.CONSULTATION, ["unknown-selection"], unknown, asked=named)
-    actor, _ = on_case(repo, caller, Right.ANNOTATE, case.code, attempted=Act.CONSULTATION)
-    found = _shown(repo, caller, case, [row])
-    if not found:
-        refuse(repo, caller, Act.CONSULTATION, ["not-shared"], unknown, case=case)
-    consulted(repo, actor, found[0].items, "selection", case=case)
-    return found[0]
-
-
-def _row(
-    repo: Repository, caller: Caller, case: Case, actor: Actor, named: str | None
-) -> Annotation:
-    if named is None:
-        at = repo.clock()
-        return Annotation(
-            id=f"SEL-{uuid7(at, repo.random)}", kind="selection", case_id=case.id,
-            exhibit_id=None, author=actor.id, at=at,
-        )  # fmt: skip
-    with repo.database.reading() as session:
-        row = session.get(Annotation, named)
-    mine = row is not None and row.kind == "selection" and row.case_id == case.id
-    if row is None or not mine or row.author != actor.id:
-        refuse(repo, caller, Act.ANNOTATION, ["not-own"], _unknown(named), case=case)
-    return row
-
-
-def _shown(
-    repo: Repository, caller: Caller, case: Case, rows: Sequence[Annotation]
-) -> list[Selection]:
-    newest = {row.id: (row, one, values) for row, one, values in opened_versions(repo, rows)}
-    found = []
-    for row, one, values in newest.values():
-        detail = values.get("detail")
-        people = detail["shared_with"] if detail else []
-        if detail is None or caller.person.id not in {row.author, *people}:
-            continue
-        mine = _known(repo, caller, detail["items"])
-        query = select(Person.name).where(Person.id.in_(people)).order_by(Person.name)
-        with repo.database.reading() as session:
-            names = list(session.scalars(query))
-        found.append(
-            Selection(
-                row.id, case.code, values.get("title", ""),
-                [item for item in detail["items"] if item in mine], names,
-                values.get("actor_name"), one.version, timestamp(one.at), one.index,
-            )
-        )  # fmt: skip
+    actor, case, one = find(repo, caller, _KIND, named)
+    found = _shown(repo, caller, one)
+    consulted(repo, actor, found.items, "selection", case=case)
     return found
+
+
+def _shown(repo: Repository, caller: Caller, one: Titled) -> Selection:
+    mine = _known(repo, caller, one.said["items"])
+    return Selection(
+        one.name, one.case, one.title, [item for item in one.said["items"] if item in mine],
+        one.shared_with, one.author, one.version, one.at, one.entry,
+    )  # fmt: skip
 
 
 def _known(repo: Repository, caller: Caller, items: Sequence[str]) -> set[str]:
@@ -189,7 +128,3 @@ def _known(repo: Repository, caller: Caller, items: Sequence[str]) -> set[str]:
             for one in known(repo, session, caller, session.get_one(Case, case_id), some)
         }
     return {item for item, number in numbers.items() if number in mine}
-
-
-def _unknown(named: str) -> UnknownSelection:
-    return UnknownSelection(f"there is no selection {shown(named[:60])} that you may know of")
