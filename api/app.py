@@ -42,6 +42,7 @@ from api import (
 )
 from api.metrics import Metrics
 from api.openapi import openapi
+from api.web import account, answers, home, shell
 from custody.entry import uuid7
 from custody.errors import EvidenceError
 from repository import Repository
@@ -102,9 +103,13 @@ def create_app(repo: Repository) -> Flask:
         saved_searches,
         custody_log,
         pages,
+        home,
+        account,
     ):
         app.register_blueprint(module.blueprint)
     problems.install(app)
+    shell.install(app)
+    answers.install_elsewhere(app)
     conditional.install(app)
     app.after_request(_headers)
     app.add_url_rule("/api/v1/openapi.json", view_func=_openapi, endpoint="openapi")

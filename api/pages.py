@@ -1,47 +1,43 @@
-"""The web front: pages without inline script that read and sign in through the API."""
+"""The pages' own files, and the page that checks bundles without this service."""
 
-from importlib.resources import files
+from functools import cache
+from pathlib import Path
 
-from flask import Blueprint, Response, abort
+from flask import Blueprint, Response, abort, request
 
 from repository.exports.checker import NAME, checker_html
 
 blueprint = Blueprint("pages", __name__)
 
-STATIC = {
-    "front.js": "text/javascript; charset=utf-8",
-    "sign-in.js": "text/javascript; charset=utf-8",
-    "register.js": "text/javascript; charset=utf-8",
-    "me.js": "text/javascript; charset=utf-8",
-    "front.css": "text/css; charset=utf-8",
-    "icon.svg": "image/svg+xml",
+TYPES = {
+    "js": "text/javascript; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "json": "application/json",
+    "png": "image/png",
+    "svg": "image/svg+xml",
+    "wasm": "application/wasm",
 }
 
 
-@blueprint.get("/")
-def front() -> Response:
-    """Return the page; it asks for a token and reads everything through the API."""
-    return Response(_read("templates", "front.html"), content_type="text/html; charset=utf-8")
+@cache
+def _files() -> dict[str, Path]:
+    """Return the files that may be given out, by their place below `static`."""
+    folder = Path(__file__).parent / "static"
+    found = (one for one in folder.rglob("*") if one.suffix[1:] in TYPES)
+    return {str(one.relative_to(folder)): one for one in found}
 
 
-@blueprint.get("/register")
-def register() -> Response:
-    """Return the page on which an invited person registers a passkey."""
-    return Response(_read("templates", "register.html"), content_type="text/html; charset=utf-8")
-
-
-@blueprint.get("/me")
-def me() -> Response:
-    """Return the page that says who is signed in, with their passkeys."""
-    return Response(_read("templates", "me.html"), content_type="text/html; charset=utf-8")
-
-
-@blueprint.get("/static/<name>")
+@blueprint.get("/static/<path:name>")
 def static(name: str) -> Response:
-    """Return one of the page's own files."""
-    if name not in STATIC:
+    """Return one of the pages' own files; they change with the program alone."""
+    found = _files().get(name)
+    if found is None:
         abort(404)
-    return Response(_read("static", name), content_type=STATIC[name])
+    answer = Response(found.read_bytes(), content_type=TYPES[found.suffix[1:]])
+    answer.headers["Cache-Control"] = "no-cache"
+    answer.add_etag()
+    answer.make_conditional(request)
+    return answer
 
 
 @blueprint.get(f"/{NAME}")
@@ -50,7 +46,3 @@ def checker() -> Response:
     found = Response(checker_html(), content_type="text/html; charset=utf-8")
     found.headers["Content-Disposition"] = f'attachment; filename="{NAME}"'
     return found
-
-
-def _read(folder: str, name: str) -> bytes:
-    return (files("api") / folder / name).read_bytes()

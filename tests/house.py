@@ -52,10 +52,14 @@ class House:
         with self.repo.database.reading() as session:
             return Caller(find_person(session, name), "named")
 
+    def caller_of_login(self) -> Caller:
+        """Return the first person, a custodian, who acts where nobody is named."""
+        return self.caller(login())
+
     @property
     def custodian(self) -> Actor:
-        """Return the first person, who acts where nobody is named."""
-        return self.caller(login()).actor()
+        """Return the first person as actor."""
+        return self.caller_of_login().actor()
 
     @property
     def case(self) -> Case:

@@ -34,11 +34,15 @@ class Language:
         """Return one text, filled in."""
         found = self.words[name]
         if not isinstance(found, str):
-            from babel import Locale  # on first use: most commands print no report
-
-            count = int(str(values["count"]))
-            found = found[Locale.parse(self.code).plural_form(count)]
+            found = found[plural_form(self.code, int(str(values["count"])))]
         return found.format(**values)
+
+
+def plural_form(code: str, count: int) -> str:
+    """Return which of its plural forms a language has for a number of things (CLDR)."""
+    from babel import Locale  # on first use: most commands print no report
+
+    return str(Locale.parse(code).plural_form(count))
 
 
 @cache

@@ -108,7 +108,7 @@ RULES: dict[tuple[str, str], Rule] = {
     **{
         ("GET", path): PUBLIC
         for path in (
-            "/", "/sign-in/with/<name>", "/sign-in/back", "/static/<name>", "/check.html",
+            "/sign-in/with/<name>", "/sign-in/back", "/static/<path:name>", "/check.html",
             "/healthz", "/readyz",
             "/api/v1/openapi.json",
             "/api/v1/ledger/checkpoint", "/api/v1/ledger/proof/<index>",
@@ -121,8 +121,6 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", "/api/v1/passkeys/options"): Rule("house", frozenset()),  # no token is enough
     ("GET", "/api/v1/passkeys"): Rule("person"),
     ("DELETE", "/api/v1/passkeys/<passkey>"): Rule("person"),
-    ("GET", "/register"): PUBLIC,
-    ("GET", "/me"): PUBLIC,
     ("GET", "/api/v1/session"): Rule("person"),
     ("POST", "/api/v1/session"): Rule("person"),
     ("DELETE", "/api/v1/session"): Rule("person"),
@@ -369,9 +367,14 @@ RULES: dict[tuple[str, str], Rule] = {
 
 
 def routes(app):
-    """Return every method and path of the application; OPTIONS tells nothing of anything."""
+    """Return every method and path of the API; OPTIONS tells nothing of anything.
+
+    The pages for people stand on the same functions: test_web.py.
+    """
     found = set()
     for rule in app.url_map.iter_rules():
+        if rule.endpoint.startswith("web_"):
+            continue
         methods = rule.methods - {"OPTIONS"}
         if "GET" in methods:
             methods -= {"HEAD"}  # answered by the same function
