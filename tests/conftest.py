@@ -20,7 +20,7 @@ from tests import kept_word
 from tests.house import House, copied_house, database_to_copy
 from tests.postgres import fresh_database, shared_server
 
-# The files that take longest, longest first: begun first, so that none is left for the end by itself.
+# The files that take longest, longest first: begun first, none of them is left for the end.
 LONG = {
     f"test_{name}.py": place
     for place, name in enumerate((
