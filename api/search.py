@@ -31,6 +31,7 @@ def search() -> Response:
         facets=asked.facets,
         after=(int(place[0]), int(place[1])) if place else None,
         where=_where(asked),
+        filters=asked.filters,
         limit=paging.limit(),
     )
     return jsonify(**view(found), next=None if found.after is None else paging.cursor(*found.after))

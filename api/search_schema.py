@@ -31,7 +31,8 @@ class NewSearch(BaseModel):
 
     Beside or instead of words: one place (`near`, `box`, or `polygon` as GeoJSON), and times
     (`after`, `before`, or `between` as `FROM..TO`): a year, a month, a day of UTC, or a time with
-    its offset. With `certain` only what is certainly so, if what says it is right.
+    its offset. With `certain` only what is certainly so, if what says it is right. `filters` names
+    facets with values of theirs, as `facets` told them: of each facet what is found has one.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -45,6 +46,7 @@ class NewSearch(BaseModel):
     certain: bool = False
     case: str | None = None
     facets: bool = False
+    filters: dict[str, list[str]] = {}
 
 
 class SightedPlaceView(BaseModel):
@@ -93,7 +95,14 @@ class HitView(BaseModel):
 
 
 class FacetView(BaseModel):
-    """How many of the counted exhibits have a value; null: what has none yet."""
+    """How many of the counted exhibits have a value; null, of a type: what has none yet.
+
+    Of each facet the 100 most frequent values are told. Facets: `case`, `family`, `type`, `state`
+    (of custody; to whoever may annotate also hold, disclosed, copies-out, in-transfer, transferred,
+    quarantined before), `seal` (yes, no), `marking`; and of exhibits whose facts one may see
+    `year`, `month` (2022-02; in order), `place` (a square of one degree, by its south-western
+    corner: N48E037), `device`, `account`, `signature` (the file's own, and what came of it).
+    """
 
     value: str | None
     count: int

@@ -44,7 +44,7 @@ def saved_list(ctx: Context, code: str) -> None:
 
 @saved.command("run")
 @click.argument("name")
-@click.option("--facets", is_flag=True, help="Count what was found by case, family and type.")
+@click.option("--facets", is_flag=True, help="Count what was found by type, time, place and more.")
 @click.option("--limit", type=click.IntRange(1, COUNTED), default=50, show_default=True)
 @pass_context
 def saved_run(ctx: Context, name: str, *, facets: bool, limit: int) -> None:

@@ -39,7 +39,14 @@ _MOST_FILE = 1 << 20  # characters of a polygon's file
 @click.option("--before", metavar="TIME", help="Up to its beginning.")
 @click.option("--between", metavar="TIME..TIME", help="From one to the end of the other.")
 @click.option("--certain", is_flag=True, help="Only what is certainly there and then.")
-@click.option("--facets", is_flag=True, help="Count what was found by case, family and type.")
+@click.option(
+    "--where",
+    "filters",
+    multiple=True,
+    metavar="FACET=VALUE",
+    help="Only what has a value of a facet, as --facets tells it; of one facet any.",
+)
+@click.option("--facets", is_flag=True, help="Count what was found by type, time, place and more.")
 @click.option("--limit", type=click.IntRange(1, COUNTED), default=50, show_default=True)
 @pass_context
 def search(
@@ -51,6 +58,7 @@ def search(
     facets: bool,
     limit: int,
     certain: bool,
+    filters: tuple[str, ...],
     **where: Any,
 ) -> None:
     """Find exhibits by words, places and times; only those you may know of.
@@ -60,16 +68,17 @@ def search(
     "the bridge"          side by side
     bridge OR міст        either; NOT excludes; ( ) group
     name:photo type:jpeg  in a field: case, family, type, name, device, account, place,
-                          state:kept|erased, seal:yes|no
+                          seal:yes|no, marking:tlp-red …, state:kept|erased|hold …
     near:50.45,30.52,5km  and box:, after:, before:, between: as the options say
     """
     asked = _where(certain=certain, **where)
     tell(
         ctx,
         search_exhibits(
-            ctx.repo, ctx.caller, query, case=code, facets=facets, limit=limit, where=asked
+            ctx.repo, ctx.caller, query, case=code, facets=facets, limit=limit, where=asked,
+            filters=_filters(filters),
         ),
-    )
+    )  # fmt: skip
 
 
 def tell(ctx: Context, found: Answer) -> None:
@@ -81,9 +90,27 @@ def tell(ctx: Context, found: Answer) -> None:
     for one in found.doubted or ():
         _tell(ctx, one, doubted=True)
     for name, values in (found.facets or {}).items():
-        said = ", ".join(f"{value['value'] or 'none yet'} {value['count']}" for value in values)
-        ctx.result({"facet": name, "values": values}, f"{name}: {said}")
+        said = ", ".join(
+            f"{shown(value['value'] or 'none yet')} {value['count']}" for value in values
+        )
+        if values:
+            ctx.result({"facet": name, "values": values}, f"{name}: {said}")
     ctx.result({"count": found.count, "more": found.more, "unread": found.unread}, _summary(found))
+
+
+def _filters(said: tuple[str, ...]) -> dict[str, list[str]]:
+    """Return what was asked of facets.
+
+    Raises:
+        BadQuery: there is no value.
+    """
+    found: dict[str, list[str]] = {}
+    for one in said:
+        name, mark, value = one.partition("=")
+        if not mark:
+            raise BadQuery("--where names a facet and a value: --where type=image/jpeg")
+        found.setdefault(name, []).append(value)
+    return found
 
 
 def _where(

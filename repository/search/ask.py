@@ -3,14 +3,12 @@
 What was asked is withheld behind the salted commitment: it tells what is investigated.
 """
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from custody.canonical import dumps
 from custody.entry import Act, Draft
@@ -21,6 +19,7 @@ from repository.errors import AccessDenied
 from repository.exhibits import latest_runs
 from repository.models import Case, Exhibit
 from repository.sealed import put_document
+from repository.search import facets as facets_
 from repository.search.expression import TIERS
 from repository.search.find import Finder, Hit
 from repository.search.grammar import All, Term, parse
@@ -29,7 +28,6 @@ from repository.search.tokens import Keyed
 from repository.search.whereabouts import MOST_DOUBTED, Looking, Match, Whereabouts, split
 
 PAGE = 50
-_CHUNK = 500
 COUNTED = 1_000  # beyond it an answer says "more than"
 
 
@@ -67,24 +65,27 @@ def search(
     limit: int = PAGE,
     facets: bool = False,
     where: Whereabouts | None = None,
+    filters: Mapping[str, Sequence[str]] | None = None,
 ) -> Answer:
     """Return a page of the exhibits that a query finds; recorded, whatever it finds.
 
     Args:
         repo: the repository.
         caller: who searches.
-        query: what is asked (`grammar`); it may be empty where a place or time is asked for.
+        query: what is asked (`grammar`); it may be empty where a place, time or facet is asked for.
         case: only exhibits registered in the case of this code.
         after: where the last page ended.
         limit: how many exhibits a page has.
-        facets: count what was found by case, family and type too; on the first page.
+        facets: count what was found by `facets.TOLD` too; on the first page.
         where: where and when it was, beside what the query says of that.
+        filters: values of facets: of each that is named, what is found has one of its values.
 
     Raises:
         BadQuery: it cannot be read; nothing was asked, nothing is recorded.
         AccessDenied: the token adds to one submission; recorded.
     """
-    words, told = split(parse(query)) if query.strip() or not where else (None, {})
+    narrower = facets_.narrowed(filters or {})
+    words, told = split(parse(query)) if query.strip() or not (where or narrower) else (None, {})
     where = (where or Whereabouts()).and_of(told)
     if case is not None:
         of_case = Term(case, "case")
@@ -97,10 +98,12 @@ def search(
         finder = Finder(session, Keyed(repo), scope)
         wanted = limit + 1 if after is not None else max(limit, COUNTED) + 1
         looking = Looking(repo, session, caller, where)
-        some = finder.hits(looking.node(words), after=after, together=wanted)
+        asked = [one for one in (words, *narrower) if one is not None]
+        node = All(tuple(asked)) if asked else None
+        some = finder.hits(looking.node(node), after=after, together=wanted)
         hits = list(islice(looking.over(some), wanted))
         page = hits[:limit]
-        doubted = looking.doubted(finder, words) if where and after is None else []
+        doubted = looking.doubted(finder, node) if where and after is None else []
         told_of = [*page, *doubted[:MOST_DOUBTED]]
         ids = [hit.exhibit_id for hit in told_of]
         rows = session.execute(
@@ -112,7 +115,9 @@ def search(
         runs = latest_runs(session, ids)
         unread = finder.unread(COUNTED)
         counted = hits[:COUNTED]
-        counts = _facets(session, counted) if facets and after is None else None
+        counted_by = None
+        if facets and after is None:
+            counted_by = facets_.counted(repo, session, scope, counted)
     found = [
         Found(
             Described(*exhibits[hit.exhibit_id], runs.get(hit.exhibit_id)),
@@ -121,7 +126,8 @@ def search(
         )
         for hit in told_of
     ]
-    digest = _record(repo, caller, "; ".join(filter(None, (query, where.text))), case, found)
+    said = (query, where.text, facets_.written(filters or {}))
+    digest = _record(repo, caller, "; ".join(filter(None, said)), case, found)
     last = page[-1] if len(hits) > limit else looking.stopped
     return Answer(
         found[: len(page)],
@@ -129,35 +135,11 @@ def search(
         count=None if after is not None else len(counted),
         more=after is None and (len(hits) > len(counted) or looking.stopped is not None),
         unread=unread,
-        facets=counts,
+        facets=counted_by,
         digest=digest,
         doubted=found[len(page) :] if where and after is None else None,
         doubted_more=len(doubted) > MOST_DOUBTED,
     )
-
-
-def _facets(session: Session, hits: Sequence[Hit]) -> dict[str, list[dict[str, Any]]]:
-    """Return by case, family and type how many of the counted exhibits there are."""
-    ids = [hit.exhibit_id for hit in hits]
-    runs = latest_runs(session, ids)
-    kept: dict[str, Counter[str | None]] = {"case": Counter(), "family": Counter()}
-    for start in range(0, len(ids), _CHUNK):
-        rows = session.execute(
-            select(Case.code, Exhibit.family)
-            .join(Case, Case.id == Exhibit.case_id)
-            .where(Exhibit.id.in_(ids[start : start + _CHUNK]))
-        )
-        for code, family in rows:
-            kept["case"][code] += 1
-            kept["family"][family] += 1
-    kept["type"] = Counter(runs[one].mime if one in runs else None for one in ids)
-    return {
-        name: [
-            {"value": value, "count": count}
-            for value, count in sorted(counts.items(), key=lambda one: (-one[1], one[0] or ""))
-        ]
-        for name, counts in kept.items()
-    }
 
 
 def _place(hit: Hit) -> tuple[int, int]:

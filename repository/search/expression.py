@@ -22,6 +22,10 @@ from repository.search.tokens import EVERY, FACTS, OPEN, TEAM, Keyed
 from repository.search.words import Word, asked_grams, words
 
 TIERS = ("name", "exact", "regular", "form", "sound")
+# States of custody that the case team is told of; for others it is as if they were not so.
+OF_THE_TEAM = frozenset(
+    {"hold", "disclosed", "copies-out", "in-transfer", "transferred", "quarantined"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ class Not:
 
 
 Expression = Token | Live | All | Either | Not
+NEVER = Live("never", "")
 
 
 def tiers(keyed: Keyed, level: str, node: Node) -> list[tuple[str, Expression]]:
@@ -88,7 +93,11 @@ def _express(keyed: Keyed, level: str, node: Node, tier: str) -> Expression:
         return Either(tuple(_express(keyed, level, one, tier) for one in node.parts))
     if isinstance(node, grammar.Marks):
         return Either(tuple(Token(keyed.token(_read(level), *one)) for one in node.any_of))
+    if isinstance(node, grammar.Exactly):
+        return _one(keyed, level, f"facet {node.facet}", node.value)
     if node.field in grammar.VALUES:
+        if level != TEAM and node.text in OF_THE_TEAM:
+            return NEVER
         return Live(node.field, node.text)
     if node.field is not None:
         return _field(keyed, level, node)

@@ -15,7 +15,7 @@ from sqlalchemy import (
     Select,
     and_,
     column,
-    exists,
+    false,
     func,
     literal_column,
     not_,
@@ -27,9 +27,9 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from repository.models import Exhibit
-from repository.rules import Marking
 from repository.search import expression
 from repository.search.expression import Expression, Live, arrays, fts, live
+from repository.search.live import holds
 from repository.search.scope import Scope
 from repository.search.tables import SearchExhibit
 from repository.search.tokens import LEVELS, Keyed
@@ -46,6 +46,7 @@ class Hit:
     n: int
     exhibit_id: str
     tier: str
+    level: str  # how much the asker may know of it: one of `LEVELS`
 
 
 class Finder:
@@ -59,7 +60,7 @@ class Finder:
         self._sqlite = session.get_bind().dialect.name == "sqlite"
         self._n: Any = _FTS.c.rowid if self._sqlite else SearchExhibit.n
         # What was found is compared with a set, not each of the set looked for among it.
-        self._unindexed = literal_column("+rowid") if self._sqlite else self._n
+        self._unindexed = literal_column("+search_fts.rowid") if self._sqlite else self._n
         self._special = scope.special(SearchExhibit.exhibit_id, SearchExhibit.submission_id)
         self._odd = scope.elsewhere(session)
 
@@ -87,12 +88,13 @@ class Finder:
                 asked[level] = expression.beyond(made[tier], before[level])
                 before[level].append(made[tier])
             if number >= first and asked:
-                for n, one in self._known_of(asked, below if number == first else None, together):
-                    yield Hit(n, one, tier)
+                begin = below if number == first else None
+                for n, one, level in self._known_of(asked, begin, together):
+                    yield Hit(n, one, tier, level)
 
     def _known_of(
         self, asked: dict[str, Expression], below: int | None, size: int
-    ) -> Iterator[tuple[int, str]]:
+    ) -> Iterator[tuple[int, str, str]]:
         """Yield what is found of the exhibits of which so much may be known as is asked for.
 
         Each expression, in the cases that somebody takes part in and elsewhere, is asked for its
@@ -120,7 +122,7 @@ class Finder:
             ns = sorted({n for some in found.values() for n in some if n >= floor}, reverse=True)
             for n, one, known in self._decided(ns):
                 if known in found and n in found[known]:
-                    yield n, one
+                    yield n, one, known
             if not floor:
                 return
             below = floor
@@ -185,18 +187,9 @@ class Finder:
         return and_(*parts) if isinstance(asked, expression.All) else or_(*parts)
 
     def _live(self, asked: Live) -> ColumnElement[bool]:
-        if asked.field == "seal":
-            subjects = (
-                SearchExhibit.exhibit_id, SearchExhibit.submission_id, SearchExhibit.case_id,
-            )  # fmt: skip
-            found = exists().where(
-                Marking.subject.in_(subjects), Marking.marking["sealed"].as_boolean()
-            )
-            return found if asked.value == "yes" else not_(found)
-        erased = exists().where(
-            Exhibit.id == SearchExhibit.exhibit_id, Exhibit.erased_at.is_not(None)
-        )
-        return erased if asked.value == "erased" else not_(erased)
+        if asked == expression.NEVER:
+            return false()
+        return holds(self._scope, asked.field, asked.value)
 
     def unread(self, most: int) -> int:
         """Return how many exhibits of which the asker may know are not indexed as they are now."""

@@ -19,10 +19,21 @@ MOST_CHARACTERS = 1_000
 MOST_TERMS = 32
 MOST_DEPTH = 8
 FIELDS = (
-    "case", "family", "type", "name", "device", "account", "place", "state", "seal",
+    "case", "family", "type", "name", "device", "account", "place", "state", "seal", "marking",
     "near", "box", "after", "before", "between",
 )  # fmt: skip
-VALUES = {"state": ("kept", "erased"), "seal": ("yes", "no")}
+VALUES = {
+    "state": (
+        "kept", "erased", "privileged", "hold", "disclosed", "copies-out", "in-transfer",
+        "transferred", "quarantined",
+    ),
+    "seal": ("yes", "no"),
+    "marking": (
+        "handling-h0", "handling-h1", "handling-h2", "handling-h3", "tlp-clear", "tlp-green",
+        "tlp-amber", "tlp-amber+strict", "tlp-red", "lead-only", "consent-withdrawn",
+        "authority-required", "conditions", "owner-consent", "excluded-uses",
+    ),
+}  # fmt: skip
 _JOINERS = "\u200c\u200d"  # they are part of how Persian and Burmese are written
 _TOKEN = re.compile(
     r"""\s*(?:(?P<open>\()|(?P<close>\))
@@ -67,7 +78,15 @@ class Marks:
     any_of: tuple[tuple[str, str], ...]
 
 
-Node = Term | All | Either | Not | Marks
+@dataclass(frozen=True, slots=True)
+class Exactly:
+    """What has a value of a facet as it is kept; no query says it, `facets` does."""
+
+    facet: str
+    value: str
+
+
+Node = Term | All | Either | Not | Marks | Exactly
 
 
 def parse(query: str) -> Node:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from repository import Repository
 from repository.errors import Erased, IntegrityError, NoSuchObject
 from repository.models import Exhibit
+from repository.search import facets
 from repository.search.sightings import cut, marks
 from repository.search.sources import Text, about, sightings_of, texts_of
 from repository.search.tables import SearchExhibit
@@ -49,7 +50,7 @@ def expect(session: Session, exhibits: Sequence[str]) -> None:
             {
                 "n": row.registration, "exhibit_id": row.id, "case_id": row.case_id,
                 "submission_id": row.submission_id, "asked": 1, "made": 0, "partial": False,
-                "tokens": (), "sightings": None,
+                "tokens": (), "sightings": None, "facets": None,
             }
             for row in session.execute(query)
         ]  # fmt: skip
@@ -79,6 +80,7 @@ class Made:
     tokens: tuple[int, ...]
     partial: bool
     sightings: bytes | None
+    facets: bytes | None
 
 
 def make(repo: Repository, exhibits: Sequence[str]) -> dict[str, str]:
@@ -101,12 +103,16 @@ def make(repo: Repository, exhibits: Sequence[str]) -> dict[str, str]:
             try:
                 it = about(repo, session, exhibit)
                 seen, more = cut(sightings_of(it))
+                kept = facets.of(it.record, seen)
                 tokens, partial = tokens_of(keyed, texts_of(it))
+                others = [keyed.token(FACTS, *one) for one in marks(seen)]
+                others += facets.tokens(keyed, kept, it.mime)
                 made[exhibit.id] = Made(
                     states[exhibit.id],
-                    tuple(sorted({*tokens, *(keyed.token(FACTS, *one) for one in marks(seen))})),
-                    partial or more,
+                    tuple(sorted({*tokens, *others})),
+                    partial or more or kept.more,
                     sealed(repo, exhibit.id, seen),
+                    facets.packed(repo, exhibit.id, kept),
                 )
             except Erased:
                 continue  # meanwhile: it waits again, as what it was
@@ -196,7 +202,8 @@ def _write(session: Session, made: dict[str, Made]) -> None:
         if row.made >= new.asked:
             continue  # another process was quicker
         fill(session, row, new.tokens)
-        row.made, row.partial, row.sightings = new.asked, new.partial, new.sightings
+        row.made, row.partial = new.asked, new.partial
+        row.sightings, row.facets = new.sightings, new.facets
 
 
 def fill(session: Session, row: SearchExhibit, tokens: tuple[int, ...]) -> None:
@@ -224,7 +231,7 @@ def forget(session: Session, exhibit_id: str) -> None:
     if row is None:
         return
     fill(session, row, ())
-    row.sightings = None
+    row.sightings = row.facets = None
     row.asked += 1
 
 

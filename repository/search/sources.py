@@ -48,6 +48,12 @@ class About:
     run: ExtractionRun | None
     record: Mapping[str, Any] | None  # of that run, opened
 
+    @property
+    def mime(self) -> str | None:
+        """Return its type, if it was looked at and was not erased."""
+        known = self.run is not None and self.exhibit.erased_at is None
+        return self.run.mime if known and self.run is not None else None
+
 
 Source = Callable[[About], Iterator[Text]]
 

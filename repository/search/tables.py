@@ -62,6 +62,7 @@ class SearchExhibit(Model):
     partial: Mapped[bool]  # more stands in it than is indexed
     tokens: Mapped[tuple[int, ...]] = mapped_column(Tokens)
     sightings: Mapped[bytes | None]  # places and times that are compared, sealed (`whereabouts`)
+    facets: Mapped[bytes | None]  # values that are counted, sealed (`facets`)
     __table_args__ = (
         Index("search_exhibit_case", "case_id", "n"),
         Index("search_exhibit_waiting", "n", sqlite_where=_WAITING, postgresql_where=_WAITING),

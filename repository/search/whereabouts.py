@@ -8,23 +8,18 @@ apart, beside the first page.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import islice
 from typing import Any
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from repository import Repository
 from repository.access import Right, decide
 from repository.authorise import Caller, of_exhibits, who
-from repository.errors import BadQuery, IntegrityError
+from repository.errors import BadQuery
 from repository.models import Case, Exhibit
-from repository.search import cells, places
+from repository.search import cells, places, sealing
 from repository.search.find import Finder, Hit
 from repository.search.grammar import All, Either, Marks, Node, Not, Term
 from repository.search.places import Area
@@ -46,7 +41,7 @@ MOST_TOLD = 5  # sightings of one exhibit
 MOST_DOUBTED = 50
 _MOST_TIMES = 24  # cells of a range
 _TOGETHER = 100
-_NONCE = 12
+_CALLED = "places and times"
 
 
 # --- what is asked
@@ -244,18 +239,9 @@ def _terms(node: Node) -> Iterator[Term]:
 # --- what is kept, sealed
 
 
-@lru_cache(maxsize=8)
-def _box(wrapping: bytes) -> AESGCM:
-    info = b"evidence search sightings"
-    return AESGCM(HKDF(SHA256(), length=32, salt=None, info=info).derive(wrapping))
-
-
 def sealed(repo: Repository, exhibit_id: str, found: Sequence[Sighting]) -> bytes | None:
     """Return sightings sealed for their exhibit under a key of the house; None: there are none."""
-    if not found:
-        return None
-    nonce = repo.random(_NONCE)
-    return nonce + _box(repo.wrapping_key).encrypt(nonce, packed(found), exhibit_id.encode())
+    return sealing.sealed(repo, exhibit_id, _CALLED, packed(found)) if found else None
 
 
 def opened(repo: Repository, exhibit_id: str, found: bytes | None) -> list[Sighting]:
@@ -264,15 +250,7 @@ def opened(repo: Repository, exhibit_id: str, found: bytes | None) -> list[Sight
     Raises:
         IntegrityError: they are not what was sealed for it.
     """
-    if not found:
-        return []
-    try:
-        plain = _box(repo.wrapping_key).decrypt(found[:_NONCE], found[_NONCE:], exhibit_id.encode())
-    except InvalidTag as error:
-        raise IntegrityError(
-            "what search keeps of places and times is damaged: `evidence reindex --all`"
-        ) from error
-    return unpacked(plain)
+    return unpacked(sealing.opened(repo, exhibit_id, _CALLED, found)) if found else []
 
 
 # --- looking

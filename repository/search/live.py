@@ -1,0 +1,115 @@
+"""What is so now, by the tables and not by the index: custody states, seals and markings.
+
+That something is on hold, disclosed, copied or passed on is told to the case team alone, and
+disclosures only of the asker's own cases; for all others it is as if it were not so.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, exists, not_, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from repository.access import EVERYWHERE
+from repository.derivations import WorkingCopy
+from repository.handovers import WAITING, Transfer
+from repository.models import Case, Exhibit, Grant, Quarantined
+from repository.proceedings import Hold, Privilege
+from repository.rules import Disclosed, Marking
+from repository.search.scope import Scope
+from repository.search.tables import SearchExhibit
+
+SEALED = "sealed"
+_LOT = 500
+_SAID: InstrumentedAttribute[dict[str, Any]] = Marking.marking
+
+
+def _is(name: str, value: str) -> ColumnElement[bool]:
+    said: ColumnElement[bool] = _SAID[name].as_string() == value
+    return said
+
+
+def _some(name: str) -> ColumnElement[bool]:
+    said: ColumnElement[bool] = _SAID[name].as_string().is_not(None)
+    return said
+
+
+# What a marking says, as facets tell it; `SEALED` is a facet of its own.
+_MARKINGS: Mapping[str, ColumnElement[bool]] = {
+    SEALED: _SAID[SEALED].as_boolean(),
+    **{f"handling-{one.lower()}": _is("handling", one) for one in ("H0", "H1", "H2", "H3")},
+    **{
+        f"tlp-{one.lower()}": _is("tlp", one)
+        for one in ("CLEAR", "GREEN", "AMBER", "AMBER+STRICT", "RED")
+    },
+    "lead-only": _SAID["lead_only"].as_boolean(),
+    "consent-withdrawn": _SAID["withdrawn"].as_boolean(),
+    "authority-required": _SAID["authority_required"].as_boolean(),
+    "conditions": or_(_some("conditions"), _some("restriction")),
+    "owner-consent": _some("owner"),
+    "excluded-uses": _SAID[("excluded_uses", 0)].as_string().is_not(None),
+}
+
+
+def states(scope: Scope) -> dict[str, ColumnElement[bool]]:
+    """Return, as conditions on rows of `SearchExhibit`, what may be so of an exhibit."""
+
+    def has(row: Any, *so: ColumnElement[bool]) -> ColumnElement[bool]:
+        found = exists().where(row == SearchExhibit.exhibit_id, *so)
+        return found.correlate(SearchExhibit)
+
+    erased = has(Exhibit.id, Exhibit.erased_at.is_not(None))
+    return {
+        "kept": not_(erased),
+        "erased": erased,
+        "privileged": has(Privilege.exhibit_id, Privilege.state.in_(("possible", "confirmed"))),
+        "hold": has(Hold.exhibit_id, Hold.released_at.is_(None)),
+        "disclosed": has(Disclosed.exhibit_id, _own_case(scope)),
+        "copies-out": has(WorkingCopy.exhibit_id, WorkingCopy.out > 0),
+        "in-transfer": has(Transfer.exhibit_id, Transfer.state.in_(WAITING)),
+        "transferred": has(Transfer.exhibit_id, Transfer.state == "received"),
+        "quarantined": has(Quarantined.exhibit_id),
+    }
+
+
+def _own_case(scope: Scope) -> ColumnElement[bool]:
+    """Return whether a disclosure was in a case that the asker takes part in."""
+    person = scope.caller.person
+    granted = select(Grant.case_id).where(
+        Grant.person_id == person.id, or_(Grant.until.is_(None), Grant.until > scope.now)
+    )
+    mine = Disclosed.case_id.in_(granted)
+    if person.role not in EVERYWHERE:
+        return mine
+    governed = select(Case.id)
+    if person.organisation is not None:
+        governed = governed.where(Case.organisation == person.organisation)
+    return or_(mine, Disclosed.case_id.in_(governed))
+
+
+def holds(scope: Scope, field: str, value: str) -> ColumnElement[bool]:
+    """Return whether a field of `grammar.VALUES` is so, as a condition on rows."""
+    if field == "state":
+        return states(scope)[value]
+    marking = SEALED if field == "seal" else value
+    said = exists().where(
+        Marking.subject.in_(
+            (SearchExhibit.exhibit_id, SearchExhibit.submission_id, SearchExhibit.case_id)
+        ),
+        _MARKINGS[marking],
+    )
+    return not_(said) if (field, value) == ("seal", "no") else said
+
+
+def markings_of(session: Session, subjects: Collection[str]) -> dict[str, set[str]]:
+    """Return what is marked of exhibits, submissions and cases, by id."""
+    found: dict[str, set[str]] = {}
+    every, names = sorted(subjects), list(_MARKINGS)
+    columns = [one.label(f"is_{n}") for n, one in enumerate(_MARKINGS.values())]
+    for start in range(0, len(every), _LOT):
+        query = select(Marking.subject, *columns)
+        for subject, *said in session.execute(
+            query.where(Marking.subject.in_(every[start : start + _LOT]))
+        ):
+            found[subject] = {name for name, holds in zip(names, said, strict=True) if holds}
+    return found
