@@ -247,7 +247,7 @@ def _count(
     )
     runs = select(ExtractionRun.exhibit_id, ExtractionRun.mime).order_by(ExtractionRun.run)
     looked_at = session.execute(runs.where(ExtractionRun.exhibit_id.in_(hits)))
-    mimes = {exhibit: mime for exhibit, mime in looked_at}
+    mimes = {one.exhibit_id: one.mime for one in looked_at}
     for row in rows:
         level = hits[row.exhibit_id].level
         counts["case"][row.code] += 1
