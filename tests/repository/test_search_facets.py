@@ -374,7 +374,7 @@ def test_no_facet_differs_because_of_what_the_asker_may_not_know(house, tmp_path
 def test_over_http_and_on_the_command_line(house):
     client = create_app(house.repo).test_client()
     headers = signed_in(house, "analyst")
-    body = {"query": "", "facets": True, "filters": {"device": ["imei:490154203237518"]}}
+    body = {"query": "", "facets": True, "filters": {"account": ["telegram:name:somebody"]}}
     found = client.post("/api/v1/search", json=body, headers=headers)
     assert found.status_code == 200, found.json
     assert found.json["facets"]["month"][0] == {"value": "2022-03", "count": 1}
