@@ -42,7 +42,8 @@ from api import (
 )
 from api.metrics import Metrics
 from api.openapi import openapi
-from api.web import account, answers, home, shell
+from api.web import account, answers, exhibit, home, pictures, shell
+from api.web import views as web_views
 from custody.entry import uuid7
 from custody.errors import EvidenceError
 from repository import Repository
@@ -105,6 +106,9 @@ def create_app(repo: Repository) -> Flask:
         pages,
         home,
         account,
+        exhibit,
+        pictures,
+        web_views,
     ):
         app.register_blueprint(module.blueprint)
     problems.install(app)

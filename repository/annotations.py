@@ -202,11 +202,17 @@ def listed(repo: Repository, caller: Caller, number: str) -> list[Version]:
     """
     act = Act.CONSULTATION
     actor, case, exhibit = on_exhibit(repo, caller, Right.ANNOTATE, number, attempted=act)
+    found = of_exhibit(repo, exhibit)
+    _looked(repo, actor, case, exhibit, len(found))
+    return found
+
+
+def of_exhibit(repo: Repository, exhibit: Exhibit) -> list[Version]:
+    """Return the newest version of what was said of an exhibit; showing it is an entry."""
     query = select(Annotation).where(Annotation.exhibit_id == exhibit.id)
     with repo.database.reading() as session:
         rows = list(session.scalars(query.order_by(Annotation.at, Annotation.id)))
-    _looked(repo, actor, case, exhibit, len(rows))
-    every = _versions(repo, exhibit.number, rows)
+    every = _versions(repo, exhibit.number, rows) if exhibit.erased_at is None else []
     return [one for one in every if one.version == one.versions]
 
 

@@ -235,32 +235,38 @@ def show_exhibit(
         )
     )
     with repo.database.reading() as session:
-        parts = parts_of(session, [exhibit.id])
-        names = part_names(session, exhibit.id) if len(parts) > 1 else {}
-        run = latest_run(session, exhibit.id)
-        above = [one for one in [parent_of(session, exhibit.id)] if one is not None]
-        parent = known(repo, session, caller, case, above)
-        children = known(repo, session, caller, case, children_of(session, exhibit.id))
-        made = kinds_of(session, [exhibit.id, *(one.id for one in children)])
-        copies = out_of(session, exhibit.id) if actor.role not in PARTIES else 0
-        claimed = claims_on(session, exhibit.id)
-        numbers = _numbers(repo, session, caller, exhibit)
-        external = external_of(session, exhibit.id) if actor.role not in PARTIES else []
-    above_it = parent[0] if parent else None
+        return describe(repo, session, caller, actor, case, exhibit), actor
+
+
+def describe(
+    repo: Repository, session: Session, caller: Caller, actor: Actor, case: Case, exhibit: Exhibit
+) -> Described:
+    """Return an exhibit's description for somebody; showing it is an entry."""
+    parts = parts_of(session, [exhibit.id])
+    names = part_names(session, exhibit.id) if len(parts) > 1 else {}
+    run = latest_run(session, exhibit.id)
+    above = [one for one in [parent_of(session, exhibit.id)] if one is not None]
+    parent = known(repo, session, caller, case, above)
+    children = known(repo, session, caller, case, children_of(session, exhibit.id))
+    made = kinds_of(session, [exhibit.id, *(one.id for one in children)])
+    copies = out_of(session, exhibit.id) if actor.role not in PARTIES else 0
+    claimed = claims_on(session, exhibit.id)
+    numbers = _numbers(repo, session, caller, exhibit)
+    external = external_of(session, exhibit.id) if actor.role not in PARTIES else []
     return Described(
         exhibit,
         case.code,
         run,
         parts,
         names,
-        above_it,
+        parent[0] if parent else None,
         children,
         made,
         copies,
         claimed,
         numbers,
         external,
-    ), actor
+    )
 
 
 def _numbers(

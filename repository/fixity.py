@@ -9,6 +9,7 @@ is kept: an interrupted one goes on.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 from math import ceil
 
 from sqlalchemy import func, select
@@ -18,15 +19,18 @@ from custody.entry import Act, Actor, Draft, uuid7
 from custody.errors import EvidenceError, LedgerDamaged
 from custody.findings import Finding
 from repository import Repository
+from repository.access import Right
+from repository.authorise import Caller, on_exhibit
 from repository.copies import repair
 from repository.errors import (
+    Erased,
     IntegrityError,
     KeyUnavailable,
     NoSuchObject,
     RepositoryError,
     StoreError,
 )
-from repository.exhibits import by_entry, find_exhibit, ref, repaired_objects
+from repository.exhibits import by_entry, find_exhibit, parts_of, ref, repaired_objects
 from repository.keys import in_store, keep_second, wrapped_key
 from repository.models import Exhibit, FixityRun, ObjectCheck, ObjectCopy
 from repository.naming import shown
@@ -52,12 +56,40 @@ class _Found:
     said: list[str] = field(default_factory=list)
     compared: list[tuple[str, bool]] = field(default_factory=list)  # recorded digest, found equal
     objects: dict[tuple[str, str], str] = field(default_factory=dict)  # key, place: outcome
+    computed: dict[int, str] | None = None  # by part, where the digest is made anew
 
     def add(self, outcome: str, detail: str) -> None:
         """Take in one result; the worst counts."""
         self.outcome = max(self.outcome, outcome, key=_WORST.index)
         if outcome != "pass":
             self.said.append(detail)
+
+
+@dataclass(frozen=True, slots=True)
+class Reread:
+    """What reading an exhibit again came to, beside what was recorded of it."""
+
+    exhibit: Exhibit
+    finding: Finding
+    digests: Sequence[tuple[int, str, str | None]]  # part, recorded, computed now; None: unreadable
+
+
+def reread(repo: Repository, caller: Caller, number: str) -> Reread:
+    """Read every byte of an exhibit again and make its digests anew; the finding is an entry.
+
+    Raises:
+        UnknownExhibit, AccessDenied: not for this caller; recorded.
+        Erased: there is nothing left to read.
+    """
+    actor, _, exhibit = on_exhibit(repo, caller, Right.HISTORY, number, attempted=Act.FIXITY_CHECK)
+    if exhibit.erased_at is not None:
+        raise Erased(f"{exhibit.number} was erased; there is nothing left to read")
+    computed: dict[int, str] = {}
+    finding = _checked(repo, actor, exhibit, deep=True, run=None, computed=computed)
+    with repo.database.reading() as session:
+        parts = parts_of(session, [exhibit.id])
+    found = [(one.part, str(one.digests["sha256"]), computed.get(one.part)) for one in parts]
+    return Reread(exhibit, finding, found)
 
 
 def check_objects(repo: Repository, actor: Actor, *, numbers: Sequence[str]) -> Iterator[Finding]:
@@ -174,9 +206,15 @@ def verified(
 
 
 def _checked(
-    repo: Repository, actor: Actor, exhibit: Exhibit, *, deep: bool, run: str | None
+    repo: Repository,
+    actor: Actor,
+    exhibit: Exhibit,
+    *,
+    deep: bool,
+    run: str | None,
+    computed: dict[int, str] | None = None,
 ) -> Finding:
-    found = _Found()
+    found = _Found(computed=computed)
     try:
         parts = recorded_parts(repo, exhibit)
         bad = _objects(repo, exhibit, parts, found)
@@ -284,12 +322,26 @@ def _contents(
         try:
             with listed_chunks(repo, exhibit, part, key) as listed:
                 if part.part in deep:
-                    for _ in range_of(repo, exhibit, part, listed, key, 0, part.size - 1):
-                        continue
+                    blocks = range_of(repo, exhibit, part, listed, key, 0, part.size - 1)
+                    _read(part, blocks, found)
         except (IntegrityError, NoSuchObject) as error:
             found.add("fail", str(error))
         except KeyUnavailable as error:
             found.add("not-done", str(error))
+
+
+def _read(part: Recorded, blocks: Iterator[bytes], found: _Found) -> None:
+    """Read a part to its end; make its digest anew where that is asked for."""
+    if found.computed is None:
+        for _ in blocks:
+            continue
+        return
+    digest = sha256()
+    for block in blocks:
+        digest.update(block)
+    found.computed[part.part] = made = f"sha256:{digest.hexdigest()}"
+    equal = made == part.digests["sha256"]
+    found.add("pass" if equal else "fail", f"part {part.part}: another digest than recorded")
 
 
 def _keys(repo: Repository, exhibit: Exhibit, parts: Sequence[Recorded], found: _Found) -> None:

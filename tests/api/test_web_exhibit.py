@@ -1,0 +1,206 @@
+"""The pages of exhibits: what they show is listed in one entry first, and no original is shown."""
+
+import io
+import re
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from PIL import Image
+
+from api.app import create_app
+from api.place import SESSION
+from repository.approvals import mark
+from repository.conditions import Marking
+from repository.privilege import claim
+from repository.proceedings import Privilege
+from tests.one_house import one_house
+from tests.web import sign_in, text
+
+HOSTILE = "<img src=x onerror=alert(1)>\u202egpj.svg"
+PICTURE, NAMED = "KRN-000001", "KRN-000002"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Return a house with a picture that was looked at, and a file with a hostile name."""
+    with one_house(tmp_path_factory) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def filled(made, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        house = made.enter(patch)
+        folder = tmp_path_factory.mktemp("in")
+        file = io.BytesIO()
+        Image.linear_gradient("L").save(file, "JPEG")
+        (folder / "a.png").write_bytes(file.getvalue())
+        house.ingest(folder / "a.png", extract=True)
+        (folder / HOSTILE).write_bytes(b"<svg onload=alert(1) xmlns='http://www.w3.org/2000/svg'/>")
+        house.ingest(folder / HOSTILE)
+    return house
+
+
+@pytest.fixture
+def client(filled, made, monkeypatch):
+    made.enter(monkeypatch)
+    found = create_app(filled.repo).test_client()
+    sign_in(found, filled, "analyst")
+    return found
+
+
+def addresses(page):
+    return re.findall(r'src="(/shown/[^"]+)"', page.text)
+
+
+def test_a_page_is_one_entry_that_lists_every_picture_it_shows(client, filled):
+    size = filled.repo.ledger.size()
+    shown = client.get(f"/exhibits/{PICTURE}")
+    assert shown.status_code == 200
+    assert filled.repo.ledger.size() == size + 1
+    entry = filled.last("consultation")
+    assert entry["reason"] == "exhibit-page"
+    assert entry["exhibit"]["number"] == PICTURE
+    assert entry["count"] == len(addresses(shown)) == 1
+    assert len(entry["outputs"]) == 2  # the record that facts are read from, and the picture
+    derived = filled.last("derivative_creation")
+    assert entry["outputs"][1] in derived["outputs"]
+    picture = client.get(addresses(shown)[0])
+    assert (picture.status_code, picture.mimetype) == (200, "image/jpeg")
+    assert picture.headers["Content-Security-Policy"] == "sandbox; default-src 'none'"
+    assert picture.headers["X-Content-Type-Options"] == "nosniff"
+    assert Image.open(io.BytesIO(picture.data)).size == (256, 256)
+    assert filled.repo.ledger.size() == size + 1
+
+
+def test_an_address_of_a_picture_is_good_for_one_session_and_some_minutes(client, filled):
+    [address] = addresses(client.get(f"/exhibits/{PICTURE}"))
+    other = create_app(filled.repo).test_client()
+    sign_in(other, filled, "analyst")
+    cut = address[:-2] + ("AA" if not address.endswith("AA") else "BB")
+    for asking, asked in ((other, address), (client, cut), (client, "/shown/x")):
+        refused = asking.get(asked)
+        assert refused.status_code == 403
+        assert filled.last("access_denied")["reason"] == "picture-foreign"
+    now = filled.repo.clock()
+    late = create_app(replace(filled.repo, clock=lambda: now + timedelta(minutes=10)))
+    later = late.test_client()
+    later.set_cookie(SESSION, client.get_cookie(SESSION).value)
+    later.environ_base["HTTP_SEC_FETCH_SITE"] = "same-origin"
+    assert later.get(address).status_code == 403
+    assert filled.last("access_denied")["reason"] == "picture-expired"
+
+
+def test_a_picture_is_not_given_out_once_its_exhibit_is_closed(client, filled):
+    shown = client.get(f"/exhibits/{PICTURE}")
+    claim(filled.repo, filled.caller("investigator"), PICTURE, motive="a letter to counsel")
+    try:
+        assert client.get(addresses(shown)[0]).status_code == 403
+        assert filled.last("access_denied")["reason"] == "access-ended"
+        closed = client.get(f"/exhibits/{PICTURE}")
+        assert addresses(closed) == []
+        assert "possibly privileged" in text(closed.text)
+        assert "What it says of itself" not in text(closed.text)
+        assert addresses(client.get("/cases/KRN/gallery")) == []
+    finally:
+        with filled.repo.database.writing() as session:
+            for row in session.query(Privilege):
+                row.state = "released"
+            session.flush()
+
+
+def test_a_hostile_name_is_text_and_its_file_is_never_a_picture(client):
+    shown = client.get(f"/exhibits/{NAMED}")
+    assert "&lt;img src=x onerror=alert(1)&gt;" in shown.text
+    assert "U+202E" in text(shown.text)
+    assert "\u202e" not in shown.text
+    assert addresses(shown) == []
+    assert "A worker will" not in shown.text
+    assert "Nobody has looked at it yet" in text(shown.text)
+    custody = client.get(f"/exhibits/{NAMED}/custody")
+    assert "Registration" in text(custody.text)
+    assert not re.search(r"<(img|svg)\b", custody.text)
+
+
+def test_pictures_are_veiled_until_asked_for_or_until_said_otherwise_in_bulk(client, filled):
+    for path in (f"/exhibits/{PICTURE}", "/cases/KRN/gallery"):
+        assert 'class="veiled"' in client.get(path).text
+        assert 'class="veiled"' not in client.get(f"{path}?reveal=1").text
+    asked = {"exhibit": [PICTURE, NAMED], "sensitive": "no"}
+    answer = client.post("/cases/KRN/sensitivity", data=asked, follow_redirects=True)
+    assert "2 exhibits were changed" in text(answer.text)
+    assert 'class="veiled"' not in answer.text
+    assert 'class="veiled"' not in client.get(f"/exhibits/{PICTURE}").text
+    assert filled.last("annotation")["reason"] == "tag"
+    back = {**asked, "sensitive": "yes"}
+    assert client.post("/cases/KRN/sensitivity", data=back).status_code == 400
+    client.post("/cases/KRN/sensitivity", data={**back, "motive": "a body is seen"})
+    assert 'class="veiled"' in client.get(f"/exhibits/{PICTURE}").text
+
+
+def test_a_gallery_is_one_entry_that_lists_its_pictures(client, filled):
+    size = filled.repo.ledger.size()
+    shown = client.get("/cases/KRN/gallery")
+    assert filled.repo.ledger.size() == size + 1
+    entry = filled.last("consultation")
+    assert (entry["reason"], entry["count"]) == ("gallery", 1)
+    assert client.get(addresses(shown)[0]).status_code == 200
+
+
+def test_what_is_said_is_recorded_and_what_is_refused_stays_typed(client, filled):
+    said = {"kind": "note", "text": "</textarea><script>alert(1)</script>"}
+    answer = client.post(f"/exhibits/{NAMED}/annotations", data=said, follow_redirects=True)
+    assert "&lt;/textarea&gt;&lt;script&gt;alert(1)" in answer.text
+    assert filled.last("annotation")["reason"] == "note"
+    asked = {"kind": "assessment", "position": "1,2", "place": "<b>the bridge"}
+    refused = client.post(f"/exhibits/{NAMED}/annotations", data=asked)
+    assert refused.status_code == 400
+    assert 'value="&lt;b&gt;the bridge"' in refused.text
+    assert "Say by which method" in text(refused.text)
+    [named] = re.findall(r'<li id="(ANN-[^"]+)"', answer.text)[-1:]
+    own = client.post(
+        f"/exhibits/{NAMED}/annotations/{named}/withdraw",
+        data={"motive": "wrong exhibit"}, follow_redirects=True,
+    )  # fmt: skip
+    assert "It is withdrawn" in text(own.text)
+
+
+def test_verify_now_reads_all_again_and_shows_both_digests(client, filled):
+    good = client.post(f"/exhibits/{PICTURE}/verify")
+    assert "Every byte is what was recorded" in text(good.text)
+    entry = filled.last("fixity_check")
+    assert (entry["outcome"], entry["actor"]["role"]) == ("pass", "analyst")
+    digest = entry["exhibit"]["sha256"].removeprefix("sha256:")
+    assert text(good.text).count(digest) == 2  # recorded, and computed
+    piece = client.post(f"/exhibits/{PICTURE}/verify", headers={"HX-Request": "true"})
+    assert "<html" not in piece.text
+    filled.flip(NAMED, 60)
+    try:
+        bad = client.post(f"/exhibits/{NAMED}/verify")
+    finally:
+        filled.flip(NAMED, 60)
+    assert "Stored bytes are not what was recorded" in text(bad.text)
+    assert 'class="notice bad"' in bad.text
+    assert "What happens next" in text(bad.text)
+    assert filled.last("fixity_check")["outcome"] == "fail"
+    assert filled.last("integrity_failure")["exhibit"]["number"] == NAMED
+
+
+def test_whoever_has_no_part_sees_no_page_of_an_exhibit(filled, made, monkeypatch):
+    made.enter(monkeypatch)
+    client = create_app(filled.repo).test_client()
+    sign_in(client, filled, "stranger")
+    for end in ("", "/custody", "/related"):
+        there, none = client.get(f"/exhibits/{PICTURE}{end}"), client.get(f"/exhibits/KRN-9{end}")
+        assert there.status_code == none.status_code == 404
+    assert client.post(f"/exhibits/{PICTURE}/verify").status_code == 404
+    assert filled.last("access_denied")["attempted"] == "fixity_check"
+
+
+def test_what_restricts_an_exhibit_stands_on_its_page(client, filled):
+    marking = Marking(handling="H1", conditions="<i>ask first")
+    mark(filled.repo, filled.caller_of_login(), PICTURE, marking, motive="the provider said so")
+    shown = client.get(f"/exhibits/{PICTURE}")
+    assert "handling: H1" in text(shown.text)
+    assert "&lt;i&gt;ask first" in shown.text
