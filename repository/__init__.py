@@ -24,8 +24,9 @@ from custody.note import COSIGNATURE_ML_DSA_44, VerifierKey
 from custody.quorum import Policy, unwitnessed
 from custody.quorum import parse as parse_policy
 from custody.signers import Signer, open_signer
-from repository.errors import BadRequest, NotInitialised
+from repository.errors import BadRequest, NotInitialised, StoreUnavailable
 from repository.migrations import check_revision
+from repository.moving import HouseStore, StoreMove
 from repository.stores import Access, ObjectStore, open_store
 from repository.wrapping import KeyWrapper, open_wrapper
 
@@ -116,7 +117,13 @@ def _open(
     check_revision(database)
     signer = open_first_signer(settings, passphrase)
     key = wrapping_key(passphrase, settings.origin)
-    store = open_settings_store(settings, key, clock)
+    store = HouseStore(
+        open_settings_store(settings, key, clock),
+        store_url(settings),
+        database,
+        lambda move: open_target(settings, move, key, clock),
+        clock,
+    )
     ledger = Ledger(
         database,
         signer,
@@ -230,8 +237,33 @@ def open_settings_store(settings: Settings, wrapping: bytes, clock: Clock = now)
         clock: gives aware times.
     """
     files = (settings.store_access_key_file, settings.store_secret_key_file)
-    url = settings.store_url or (settings.data / "store").as_uri()
-    return _store(url, files, settings.store_ca_file, settings, wrapping, clock)
+    return _store(store_url(settings), files, settings.store_ca_file, settings, wrapping, clock)
+
+
+def store_url(settings: Settings) -> str:
+    """Return where the object store is: by default the folder `store` in the data folder."""
+    return settings.store_url or (settings.data / "store").as_uri()
+
+
+def open_target(
+    settings: Settings, move: StoreMove, wrapping: bytes, clock: Clock = now
+) -> ObjectStore:
+    """Return the store that a move goes to.
+
+    Raises:
+        StoreUnavailable: this machine lacks a file of its credentials.
+    """
+    files = tuple(
+        Path(one) if one else None for one in (move.access_key_file, move.secret_key_file)
+    )
+    ca_file = Path(move.ca_file) if move.ca_file else None
+    try:
+        return _store(move.target, (files[0], files[1]), ca_file, settings, wrapping, clock)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"the store moves to {move.target}, and this machine cannot read {error.filename}: "
+            f"{error.strerror}"
+        ) from error
 
 
 def open_replica(settings: Settings, wrapping: bytes, clock: Clock = now) -> ObjectStore | None:

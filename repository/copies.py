@@ -1,7 +1,6 @@
 """Copy every object to the second store, and repair one store from the other."""
 
-from collections.abc import Iterator, Sequence
-from hashlib import sha256
+from collections.abc import Sequence
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -14,9 +13,9 @@ from repository.models import Exhibit, ObjectCopy
 from repository.people import SYSTEM
 from repository.retrieve import Recorded, recorded
 from repository.stores import ObjectStore, Stored
+from repository.stores.copying import copy_object
 from repository.trial import ensure_fit
 
-_BLOCK = 4 << 20
 LEDGER = "ledger"
 
 
@@ -121,34 +120,6 @@ def keep_place(
         exhibit_id=exhibit_id, key=key, place=place, stored=stored.to_json(), at=repo.clock()
     )
     session.merge(row)
-
-
-def copy_object(source: ObjectStore, stored: Stored, target: ObjectStore, key: str) -> Stored:
-    """Copy one object with its lock and hold, checked against its recorded digest on the way.
-
-    Raises:
-        IntegrityError: the source gives other bytes; nothing was stored.
-        NameTaken: other bytes have that name in the target.
-    """
-    held = source.stat(stored)  # locks were renewed since the object was recorded
-    with source.open(stored) as file:
-
-        def blocks() -> Iterator[bytes]:
-            digest, size = sha256(), 0
-            while block := file.read(_BLOCK):
-                digest.update(block)
-                size += len(block)
-                yield block
-            if (f"sha256:{digest.hexdigest()}", size) != (stored.sha256, stored.size):
-                raise IntegrityError(f"{stored.bucket}/{stored.key} is not what was recorded")
-
-        return target.put(
-            blocks(),
-            bucket=stored.bucket,
-            key=key,
-            retain_until=held.retain_until,
-            hold=held.hold,
-        )
 
 
 def repair(

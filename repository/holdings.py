@@ -11,6 +11,7 @@ from repository import Repository
 from repository.authorise import Caller
 from repository.fixity import verified
 from repository.models import Exhibit, ObjectCheck, ObjectCopy, Part
+from repository.moving import moved
 
 _BATCH = 500
 
@@ -31,18 +32,25 @@ def holdings(repo: Repository, caller: Caller) -> Iterator[dict[str, Any]]:
             parts = list(session.scalars(select(Part).where(Part.exhibit_id.in_(ids))))
             copies = list(session.scalars(select(ObjectCopy).where(ObjectCopy.exhibit_id.in_(ids))))
             checks = verified(session, ids)
+            objects = [one for part in parts for one in _objects(part)]
+            places = moved(session, objects)
             taken = select(Exhibit.id, Exhibit.registered_at).where(Exhibit.id.in_(ids))
             stored_at = {row.id: row.registered_at for row in session.execute(taken)}
         if not ids:
             return
         for part in parts:
-            for stored in (part.stored, *(part.further or ()), part.manifest):
+            for stored in _objects(part):
                 last_read = checks.get((part.exhibit_id, stored["key"], "primary"))
-                yield _plain(stored, "primary", last_read, stored_at[part.exhibit_id])
+                now = places.get((stored["key"], stored["version"]), stored)
+                yield _plain(now, "primary", last_read, stored_at[part.exhibit_id])
         for copy in copies:
             last_read = checks.get((copy.exhibit_id, copy.key, copy.place))
             yield _plain(copy.stored, copy.place, last_read, copy.at)
         last = ids[-1]
+
+
+def _objects(part: Part) -> list[dict[str, Any]]:
+    return [part.stored, *(part.further or ()), part.manifest]
 
 
 def _plain(

@@ -1,4 +1,4 @@
-"""store check and list; erase request, list, approve and refuse: keeping bytes, and ending them."""
+"""store check, list, move; erase request, list, approve, refuse: keeping bytes, and ending them."""
 
 from hashlib import sha256
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from api.commands.context import Context, pass_context
+from api.commands.moving import Pace, move_view, running_once, said, settings_of
 from custody.entry import Act, timestamp
 from repository import erasure
 from repository.access import Right
@@ -14,13 +15,14 @@ from repository.errors import BadRequest, StoreUnavailable
 from repository.exhibits import children_of, parent_of
 from repository.holdings import holdings
 from repository.ledger_mirror import publish
+from repository.move import Target, begin, latest, progress, run
 from repository.reconcile import reconcile
 from repository.trial import try_locks
 
 
 @click.group()
 def store() -> None:
-    """Try the stores' locks, and list what they hold."""
+    """Try the stores' locks, list what they hold, and move to another one."""
 
 
 @store.command("check")
@@ -61,6 +63,62 @@ def store_list(ctx: Context) -> None:
         said = f"{stored['sha256']}  {stored['size']:>14}  {stored['bucket']}/{stored['key']}"
         last = f"{stored['place']} {stored['verified']} {stored['verified_at']}"
         ctx.result(stored, f"{said}  {stored['version']}  {last}")
+
+
+@store.command("move")
+@click.option("--to", "url", metavar="URL", help="The new store, as `store_url` names one.")
+@click.option("--access-key-file", type=click.Path(path_type=Path), metavar="FILE",
+              help="S3 access key of the new store; every machine needs this file.")  # fmt: skip
+@click.option("--secret-key-file", type=click.Path(path_type=Path), metavar="FILE",
+              help="S3 secret key of the new store; every machine needs this file.")  # fmt: skip
+@click.option("--ca-file", type=click.Path(path_type=Path), metavar="FILE",
+              help="Authorities that vouch for the new store's server (PEM).")  # fmt: skip
+@click.option("--status", is_flag=True, help="Say how far a move has come, and do nothing.")
+@pass_context
+def store_move(
+    ctx: Context,
+    url: str | None,
+    access_key_file: Path | None,
+    secret_key_file: Path | None,
+    ca_file: Path | None,
+    status: bool,
+) -> None:
+    """Move everything to another store; interrupted, the same command goes on.
+
+    From its beginning the new store takes what is new, and reads are answered from whichever has
+    it. Nothing is removed from the old store.
+    """
+    repo = ctx.repo
+    actor = on_house(repo, ctx.caller, Right.INSTALL, attempted=Act.CONFIGURATION_CHANGE)
+    if status:
+        found = latest(repo)
+        if found is None:
+            ctx.result({"state": "none"}, "nothing was ever moved")
+        else:
+            ctx.result(move_view(found), said(found))
+        return
+    if url is None:
+        raise BadRequest("say where to: --to URL; or --status")
+    target = Target(url, access_key_file, secret_key_file, ca_file)
+    with running_once(repo.settings.data / "work" / "store-move"):
+        row = begin(repo, actor, target)
+        pace = Pace(latest(repo))
+        outcome = run(repo, actor, row, lambda found: pace.told(found, ctx.say))
+    done = progress(repo, row)
+    for subject, detail in outcome.problems.items():
+        ctx.result(
+            {"subject": subject, "outcome": "fail", "detail": detail}, f"{subject}: {detail}"
+        )
+    ctx.result(move_view(done), said(done))
+    if outcome.problems:
+        ctx.say("not ended: repair what is named, and run the same command again")
+        click.get_current_context().exit(1)
+    ctx.say(
+        "stop the service and every worker; run this once more, for what was on its way in; then "
+        "set in config.toml:\n\n" + settings_of(row) + "\nand start them. The old store is as it "
+        "was: keys that later erasures destroy stay in it, so keep it as safely as the new one, or "
+        "destroy it"
+    )
 
 
 @click.group()
