@@ -361,6 +361,15 @@ class StoreTrial(Model):
     detail: Mapped[str]
 
 
+class Installed(Model):
+    """A digest of the program that was started, and the first entry that says so."""
+
+    __tablename__ = "installed"
+    program: Mapped[str] = mapped_column(String(100), primary_key=True)
+    digest: Mapped[str] = mapped_column(DIGEST, primary_key=True)
+    index: Mapped[int]
+
+
 class Chore(Model):
     """When a recurring task was last done, whichever machine did it."""
 

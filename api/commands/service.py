@@ -15,10 +15,9 @@ import click
 
 from api.commands.context import Context, pass_context
 from api.told import Told
-from custody.entry import Act, Draft
 from ingest.sandbox import check_libmagic
-from repository import open_repository, software
-from repository.people import SYSTEM
+from repository import open_repository
+from repository.installed import record_start
 from repository.setbacks import try_again
 
 WORKER_ENDS = 10.0  # seconds that a worker has to hand back what it holds
@@ -39,9 +38,7 @@ def worker(ctx: Context, once: bool, again: bool) -> None:
     if again:
         ctx.say(f"{try_again(ctx.repo)} things that were given up are tried again")
     if not once:
-        ctx.repo.ledger.record(
-            Draft(Act.SERVICE_STARTED, SYSTEM, plain={"instrument": _instrument("worker")})
-        )
+        record_start(ctx.repo, "worker")
         ctx.say("working; stop with Ctrl-C")
     whole = work(
         ctx.repo,
@@ -75,9 +72,7 @@ def serve(ctx: Context, host: str, port: int, tls: bool) -> None:
     listener = claim(host, port)
     counted = _counted(ctx)
     logs.install()
-    ctx.repo.ledger.record(
-        Draft(Act.SERVICE_STARTED, SYSTEM, plain={"instrument": _instrument("serve")})
-    )
+    record_start(ctx.repo, "serve")
     settings = ctx.settings
     ctx.close()
     counter = metrics.start(counted, ctx.settings) if counted else None
@@ -166,11 +161,6 @@ def demo(ctx: Context, out: Path | None) -> None:
 
     check_libmagic()
     run_demo(out, say=click.echo, settings_file=ctx.settings_file)
-
-
-def _instrument(tool: str) -> dict[str, object]:
-    name, _, version = software().rpartition(" ")
-    return {"tool": f"{name} {tool}", "version": version, "parameters": {}}
 
 
 COMMANDS = (worker, serve, demo)

@@ -39,7 +39,7 @@ GRANT SELECT, INSERT, UPDATE ON
     web_session, passkey, person_invitation, bundle, transfer, counterpart, quoted, match_party, match_query, match_notice,
     situation, case_situation, hold, review, consent, derivation, working_copy, second_review, review_rule,
     privilege, disclosure_batch, numbering, number_range, external_number,
-    store_move, moved_object
+    store_move, moved_object, installed
 TO evidence_service;
 
 GRANT SELECT ON alembic_version TO evidence_service;

@@ -3,16 +3,20 @@
 import io
 import json
 import re
+import subprocess
 from hashlib import sha256
+from pathlib import Path
 
 import docx
 import pikepdf
 import pytest
 from pypdf import PdfReader
 
+from repository import installed, software
 from repository.exports.certificates import KINDS
 from repository.exports.certificates.facts import known_errors
 from repository.exports.certificates.statements import BLANK, LAWS
+from repository.installed import record_start, software_digest
 from tests.house import CODE, own_house
 
 
@@ -78,6 +82,33 @@ def test_what_only_a_person_knows_is_blank_and_listed_as_open(made):
     for one in blanks:
         assert squeezed(f"{one}{BLANK}") in texts[0]
         assert squeezed(f"{one}: {BLANK}") in texts[1]
+
+
+def test_the_programs_digest_is_a_blank_until_a_start_of_it_is_on_record(world, tmp_path):
+    house, folder = world
+    words = ("certificate", "fre-902-13", "--case", CODE, "--bundle", folder / "bundle", "--out")
+    before = house.evidence(*words, tmp_path / "before", person="prosecutor").lines[-1]
+    blank = f"SHA-256 of the program as installed, {software()}"
+    assert blank in before["unresolved"]
+    for kind in ("serve", "worker", "serve"):
+        record_start(house.repo, kind)
+    entry = house.last("service_started")
+    assert entry["instrument"]["parameters"] == {"software": software_digest()}
+    after = house.evidence(*words, tmp_path / "after", person="prosecutor").lines[-1]
+    assert blank not in after["unresolved"]
+    word = docx.Document(str(tmp_path / "after" / "fre-902-13.docx"))
+    said = "\n".join(one.text for one in word.paragraphs)
+    assert said.count(software_digest()) == 1
+
+
+def test_the_programs_digest_is_what_the_tools_of_any_system_say_it_is():
+    command = (
+        "find api config custody ingest repository -type f ! -path '*/__pycache__/*' | "
+        "LC_ALL=C sort | xargs sha256sum | sha256sum"
+    )
+    root = Path(installed.__file__).parents[1]
+    said = subprocess.run(["sh", "-c", command], cwd=root, capture_output=True, check=True)
+    assert software_digest() == f"sha256:{said.stdout.decode().split()[0]}"
 
 
 def test_no_statement_gives_a_verdict(made):

@@ -18,6 +18,7 @@ from repository.errors import BadRequest, ExportBlocked, IntegrityError
 from repository.exports.certificates.facts import Facts, read
 from repository.exports.certificates.statements import BLANK, LAWS, Statement, statement
 from repository.exports.signatures import Signed, signed_pdf
+from repository.installed import digests_of
 from repository.stated import stated_purpose
 
 KINDS = tuple(LAWS)
@@ -63,6 +64,7 @@ def certify(
         raise IntegrityError(f"the bundle does not verify: {wrong[0].claim}: {wrong[0].detail}")
     facts = read(bundle)
     _check_ours(repo, facts, code)
+    facts.installed = digests_of(repo, facts.programs)
     at = repo.clock()
     said = statement(kind, facts)
     from repository.exports.certificates.word_file import word_file  # on first use

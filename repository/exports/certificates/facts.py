@@ -30,11 +30,18 @@ class Facts:
     algorithms: Counter[str] = field(default_factory=Counter)
     clocks: Counter[str] = field(default_factory=Counter)
     span: tuple[str, str] = ("", "")
+    installed: list[tuple[str, str, int]] = field(default_factory=list)  # program, digest, entry
 
     @property
     def programs(self) -> list[str]:
         """Return the programs that recorded these entries, as the entries name them."""
         return sorted({program for program, _ in self.acts})
+
+    @property
+    def undigested(self) -> list[str]:
+        """Return those of which no entry says what its files were."""
+        known = {program for program, _, _ in self.installed}
+        return [program for program in self.programs if program not in known]
 
 
 def read(bundle: Path) -> Facts:

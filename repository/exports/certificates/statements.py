@@ -111,7 +111,18 @@ def _system(facts: Facts) -> Iterator[Section]:
                 Block("fact", f"Clock: {source}", f"{count} entries")
                 for source, count in sorted(facts.clocks.items())
             ),
-            Block("blank", "SHA-256 of the program as installed"),
+            *(
+                Block(
+                    "fact",
+                    "SHA-256 of the program as installed",
+                    f"{digest}: {program}, when it was started (entry {index})",
+                )
+                for program, digest, index in facts.installed
+            ),
+            *(
+                Block("blank", f"SHA-256 of the program as installed, {program}")
+                for program in facts.undigested
+            ),
             Block("blank", "Results of that release's tests, and where they are kept"),
         ),
     )
@@ -166,9 +177,9 @@ def _both(facts: Facts) -> Iterator[Section]:
 def _unresolved(facts: Facts, law: _Law) -> Iterator[str]:
     yield from law.blanks
     yield from ("Place", "Date", "Signature")
-    yield "SHA-256 of the program as installed, and the results of that release's tests"
-    if len(facts.programs) > 1:
-        yield "Several versions of the program recorded these entries: each needs its own digest"
+    for program in facts.undigested:
+        yield f"SHA-256 of the program as installed, {program}"
+    yield "The results of that release's tests"
     yield "The text of the law is to be compared with the one in force before signing"
 
 

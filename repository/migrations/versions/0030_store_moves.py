@@ -1,4 +1,4 @@
-"""Moves of the whole store, and where each object is since."""
+"""Moves of the whole store, where each object is since, and which programs were started."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -41,3 +41,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("bucket", "key", "version"),
     )
     op.create_index("moved_object_of", "moved_object", ["move", "key"])
+    op.create_table(
+        "installed",
+        sa.Column("program", sa.String(length=100), nullable=False),
+        sa.Column("digest", sa.String(length=71), nullable=False),
+        sa.Column("index", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("program", "digest"),
+    )
