@@ -5,14 +5,23 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import String, select
+from sqlalchemy.orm import Mapped, mapped_column
 
 from custody.entry import Act, Draft
 from repository import Repository, software
-from repository.models import Installed
-from repository.people import SYSTEM
+from repository.columns import DIGEST, Model
 
 PACKAGES = ("api", "config", "custody", "ingest", "repository")
+
+
+class Installed(Model):
+    """A digest of the program that was started, and the first entry that says so."""
+
+    __tablename__ = "installed"
+    program: Mapped[str] = mapped_column(String(100), primary_key=True)
+    digest: Mapped[str] = mapped_column(DIGEST, primary_key=True)
+    index: Mapped[int]
 
 
 @cache
@@ -34,6 +43,8 @@ def software_digest(root: Path = Path(__file__).parents[1]) -> str:
 
 def record_start(repo: Repository, kind: str) -> None:
     """Record that a service or worker started, and which program that was."""
+    from repository.people import SYSTEM  # which needs all tables, and this is one
+
     name, _, version = software().rpartition(" ")
     digest = software_digest()
     instrument = {"tool": f"{name} {kind}", "version": version, "parameters": {"software": digest}}

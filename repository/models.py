@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from repository import annotated, bundle, credentials, derivations, handovers, proceedings, rules  # noqa: F401
 from repository.columns import DIGEST, UUID, Model
+from repository.installed import Installed  # noqa: F401
 from repository.matching import tables  # noqa: F401
 from repository.numbered import Numbering  # noqa: F401
 from repository.search import tables as search_tables  # noqa: F401
@@ -359,15 +360,6 @@ class StoreTrial(Model):
     outcome: Mapped[str] = mapped_column(String(16))  # pass, fail
     strength: Mapped[str] = mapped_column(String(16))
     detail: Mapped[str]
-
-
-class Installed(Model):
-    """A digest of the program that was started, and the first entry that says so."""
-
-    __tablename__ = "installed"
-    program: Mapped[str] = mapped_column(String(100), primary_key=True)
-    digest: Mapped[str] = mapped_column(DIGEST, primary_key=True)
-    index: Mapped[int]
 
 
 class Chore(Model):
