@@ -1,7 +1,6 @@
 """The mapped tables: Person, Case, Grant, Token, Submission, Upload, Exhibit, Part and more."""
 
 # Rows say how things are now; what happened stands in the ledger beside them (`custody.tables`).
-
 from datetime import datetime
 from typing import Any
 
