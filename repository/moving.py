@@ -2,7 +2,7 @@
 
 Whoever asks for an object finds it where it is: what is new goes to the new store from the first
 second of a move, what was there is read from either, and an object that has another version in its
-new store is found by the one that was recorded (docs/decisions/0050). A move stands in the
+new store is found by the one that was recorded (docs/decisions/0053). A move stands in the
 database, so that every process of the house learns of it within a second.
 """
 
