@@ -42,7 +42,8 @@ from api import (
 )
 from api.metrics import Metrics
 from api.openapi import openapi
-from api.web import account, answers, exhibit, home, pictures, shell
+from api.web import account, answers, exhibit, home, pictures, retrieve, shell
+from api.web import search as web_search
 from api.web import views as web_views
 from custody.entry import uuid7
 from custody.errors import EvidenceError
@@ -109,6 +110,8 @@ def create_app(repo: Repository) -> Flask:
         exhibit,
         pictures,
         web_views,
+        retrieve,
+        web_search,
     ):
         app.register_blueprint(module.blueprint)
     problems.install(app)

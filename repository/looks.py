@@ -28,6 +28,7 @@ from repository.exhibits import latest_runs, parts_of, ref
 from repository.extractions import record_of
 from repository.holds import standing
 from repository.keys import unwrap
+from repository.marking import handling
 from repository.models import Case, DerivedObject, Exhibit
 from repository.proceedings import Hold
 from repository.sealed import put_document
@@ -122,6 +123,40 @@ def show_page(repo: Repository, caller: Caller, number: str) -> Look:
         not any(_frees(one) for one in said),
         entry.index,
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What somebody is shown who is about to retrieve: nothing of the content."""
+
+    described: Described
+    actor: Actor
+    markings: Sequence[tuple[str, Marking]]
+    recorded: dict[str, Any]  # `handling`, as the entry of the retrieval will have it
+
+
+def show_asking(repo: Repository, caller: Caller, number: str) -> Asking:
+    """Return what is told before a retrieval; recorded as a look at the exhibit.
+
+    Raises:
+        UnknownExhibit: not for this caller; recorded.
+    """
+    actor, case, exhibit, thing = decided(
+        repo, caller, Right.CONSULT, number, attempted=Act.CONSULTATION
+    )
+    with repo.database.reading() as session:
+        described = describe(repo, session, caller, actor, case, exhibit)
+        markings = _markings(session, case, exhibit)
+    repo.ledger.record(
+        Draft(
+            Act.CONSULTATION,
+            actor,
+            reason="retrieval-page",
+            exhibit=ref(exhibit),
+            withheld={"case": case.code},
+        )
+    )
+    return Asking(described, actor, markings, handling(thing.markings))
 
 
 def show_gallery(

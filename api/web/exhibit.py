@@ -1,5 +1,6 @@
 """The page of an exhibit: what it is, what was read out of it, what was said, its custody."""
 
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
@@ -12,13 +13,15 @@ from api.web.shell import field, go, page, visitor
 from api.web.words import chosen
 from custody.errors import EvidenceError
 from ingest.related import related as related_to
+from repository.access import ALLOWED, Right
 from repository.annotations import INFORMATION, SOURCES, Assessment, annotate, review, withdraw
+from repository.conditions import Marking
 from repository.consult import show_custody
 from repository.errors import BadRequest
 from repository.exports import report_words
 from repository.fixity import reread
 from repository.locators import parse
-from repository.looks import Look, show_page
+from repository.looks import show_page
 
 blueprint = Blueprint("web_exhibit", __name__)
 answers.install(blueprint)
@@ -131,7 +134,8 @@ def _show(number: str, problem: EvidenceError | None = None) -> Response:
         left=len(facts) - len(kept),
         members=record.get("members", []),
         may={one.value for one in found.may},
-        restrictions=_restrictions(found),
+        restrictions=restrictions(found.markings),
+        retrieves=found.actor.role in ALLOWED[Right.RETRIEVE],
         sources=_graded(SOURCES),
         information=_graded(INFORMATION),
         problem=problem,
@@ -149,12 +153,11 @@ def _grouped(facts: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]
     return [(kind, list(some)) for kind, some in groupby(ordered, lambda one: one["kind"] or "")]
 
 
-def _restrictions(look: Look) -> list[tuple[str, list[tuple[str, object]]]]:
+def restrictions(
+    markings: Sequence[tuple[str, Marking]],
+) -> list[tuple[str, list[tuple[str, object]]]]:
     """Return what restricts an exhibit, field by field; who may see what is sealed stays out."""
     return [
-        (
-            kind,
-            [(name, value) for name, value in one.to_json().items() if value and name != "named"],
-        )
-        for kind, one in look.markings
+        (kind, [pair for pair in one.to_json().items() if pair[1] and pair[0] != "named"])
+        for kind, one in markings
     ]

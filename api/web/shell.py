@@ -36,7 +36,10 @@ POLICY = (
 SAID = "evidence-said"
 MAX_FIELD = 20_000  # characters
 # What the head of a page leads to, its name in `shell`, and for whom; None: for everybody.
-NAV: tuple[tuple[str, str, frozenset[str] | None], ...] = (("/", "nav_cases", None),)
+NAV: tuple[tuple[str, str, frozenset[str] | None], ...] = (
+    ("/", "nav_cases", None),
+    ("/search", "nav_search", None),
+)
 _JOINERS = "\u200c\u200d"  # Persian and the scripts of India cannot be written without
 
 

@@ -39,6 +39,7 @@ def filled(made, tmp_path_factory):
         house.ingest(folder / "a.png", extract=True)
         (folder / HOSTILE).write_bytes(b"<svg onload=alert(1) xmlns='http://www.w3.org/2000/svg'/>")
         house.ingest(folder / HOSTILE)
+        assert house.evidence("reindex").code == 0
     return house
 
 
@@ -198,9 +199,101 @@ def test_whoever_has_no_part_sees_no_page_of_an_exhibit(filled, made, monkeypatc
     assert filled.last("access_denied")["attempted"] == "fixity_check"
 
 
+def stated(page):
+    return re.search(r'name="seen" value="([0-9a-f]{64})"', page.text)[1]
+
+
+def test_retrieval_shows_what_will_be_recorded_and_then_records_just_that(client, filled):
+    where = f"/exhibits/{PICTURE}/retrieve"
+    assert client.get(where).status_code == 200
+    none = client.post(where, data={"words": "to <b>see"})
+    assert none.status_code == 400
+    assert 'value="to &lt;b&gt;see"' in none.text
+    asked = {"code": "analysis", "words": "the inscription", "authority": "art. 54"}
+    told = client.post(where, data=asked)
+    assert "This will be recorded" in text(told.text)
+    assert "analysis: the inscription" in text(told.text)
+    assert not any(kind.startswith("retrieval") for kind in filled.types())  # nothing left yet
+    sent = client.post(where, data={**asked, "seen": stated(told)})
+    assert sent.headers["Content-Disposition"] == f'attachment; filename="{PICTURE}.bin"'
+    assert sent.headers["Content-Security-Policy"] == "sandbox; default-src 'none'"
+    assert sent.data[:2] == b"\xff\xd8"
+    begun, done = [e for e in filled.entries() if e.fields["type"] == "retrieval"]
+    assert (begun.fields["outcome"], done.fields["outcome"]) == ("started", "done")
+    opened = filled.repo.ledger.opened(begun)
+    assert opened["purpose"] == {"code": "analysis", "text": "the inscription"}
+    assert (opened["authority"], opened["actor_name"]) == ("art. 54", "analyst")
+    assert opened["case"] == "KRN"
+
+
+def test_whoever_may_not_retrieve_is_told_so_on_a_page(filled, made, monkeypatch):
+    made.enter(monkeypatch)
+    client = create_app(filled.repo).test_client()
+    sign_in(client, filled, "investigator")
+    where = f"/exhibits/{PICTURE}/retrieve"
+    assert where not in client.get(f"/exhibits/{PICTURE}").text
+    told = client.post(where, data={"code": "analysis"})
+    refused = client.post(where, data={"code": "analysis", "seen": stated(told)})
+    assert refused.status_code == 403
+    assert "You may not do this" in text(refused.text)
+    assert filled.last("access_denied")["attempted"] == "retrieval"
+
+
+def test_a_search_leaves_no_word_in_an_address_and_can_be_paged_and_narrowed(client, filled):
+    asked = client.post("/search", data={"q": "gradient OR png"})
+    assert asked.status_code == 303
+    where = asked.headers["Location"]
+    assert "png" not in where
+    size = filled.repo.ledger.size()
+    found = client.get(where)
+    assert "1 exhibit found" in text(found.text)
+    assert f'href="/exhibits/{PICTURE}"' in found.text
+    assert filled.repo.ledger.size() == size + 1
+    assert filled.last("consultation")["reason"] == "search"
+    narrowed = client.post("/search", data={"q": "png", "add": "family=other"})
+    again = client.get(narrowed.headers["Location"])
+    assert 'name="drop" value="family=other"' in again.text
+    none = client.post("/search", data={"q": "png", "add": "family=mobile"}, follow_redirects=True)
+    assert "0 exhibits found" in text(none.text)
+    shown = client.post("/search", data={"q": "png", "view": "gallery"}, follow_redirects=True)
+    assert len(addresses(shown)) == 1
+    other = create_app(filled.repo).test_client()
+    sign_in(other, filled, "analyst")
+    assert other.get(where).status_code == 404
+
+
+def test_a_query_that_cannot_be_read_stays_typed(client):
+    refused = client.post("/search", data={"q": '"><script>alert(1)</script> NOT ('})
+    assert refused.status_code == 303
+    told = client.get(refused.headers["Location"])
+    assert told.status_code == 400
+    assert 'value="&#34;&gt;&lt;script&gt;alert(1)&lt;/script&gt; NOT ("' in told.text
+    assert client.post("/search", data={}).status_code == 400
+
+
+def test_searches_are_saved_in_a_case_shared_and_run(client, filled, made):
+    asked = {"title": "<b>Pictures", "query": "png", "shared_with": "prosecutor\n"}
+    saved = client.post("/cases/KRN/searches", data=asked, follow_redirects=True)
+    assert "&lt;b&gt;Pictures" in saved.text
+    other = create_app(filled.repo).test_client()
+    sign_in(other, filled, "prosecutor")
+    assert "png" in text(other.get("/cases/KRN/searches").text)
+    sign_in(other, filled, "investigator")
+    assert "png" not in text(other.get("/cases/KRN/searches").text)
+    assert client.post("/cases/KRN/searches", data={"query": "("}).status_code == 400
+
+
 def test_what_restricts_an_exhibit_stands_on_its_page(client, filled):
     marking = Marking(handling="H1", conditions="<i>ask first")
     mark(filled.repo, filled.caller_of_login(), PICTURE, marking, motive="the provider said so")
     shown = client.get(f"/exhibits/{PICTURE}")
     assert "handling: H1" in text(shown.text)
     assert "&lt;i&gt;ask first" in shown.text
+    where = f"/exhibits/{PICTURE}/retrieve"
+    told = client.post(where, data={"code": "analysis"})
+    assert "&lt;i&gt;ask first" in told.text
+    asked = {"code": "analysis", "seen": stated(told)}
+    unread = client.post(where, data=asked)
+    assert unread.status_code == 400  # the conditions were not acknowledged
+    assert client.post(where, data={**asked, "agreed": "yes"}).status_code == 200
+    assert client.post(where, data={**asked, "agreed": "yes", "seen": "0" * 64}).status_code == 400
