@@ -42,7 +42,7 @@ from api import (
 )
 from api.metrics import Metrics
 from api.openapi import openapi
-from api.web import account, answers, exhibit, home, pictures, retrieve, shell
+from api.web import account, answers, exhibit, home, pictures, retrieve, say, shell
 from api.web import search as web_search
 from api.web import views as web_views
 from custody.entry import uuid7
@@ -112,6 +112,7 @@ def create_app(repo: Repository) -> Flask:
         web_views,
         retrieve,
         web_search,
+        say,
     ):
         app.register_blueprint(module.blueprint)
     problems.install(app)

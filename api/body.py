@@ -39,6 +39,7 @@ class Arriving:
         self._give_way = give_way
         self.whole = self.length == 0
         self.received = 0
+        self._given = 0
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield blocks of up to `BLOCK` bytes, at least one a second while anything comes."""
@@ -60,13 +61,18 @@ class Arriving:
         if hasattr(self._body, "failed"):
             self._body.failed = True
 
+    def _wanted(self) -> int:
+        """Return how much to gather: a server's plain file waits for what lies beyond the body."""
+        left = BLOCK if self.length is None else self.length - self._given
+        return min(BLOCK, left)
+
     def _blocks(self) -> Iterator[bytes]:
         held = bytearray()
         heard = looked = time.monotonic()
         while not self.whole:
             piece = b""
             try:
-                piece = self._piece(BLOCK - len(held))
+                piece = self._piece(self._wanted() - len(held))
             except TimeoutError:
                 if self.length is None or time.monotonic() - heard >= IDLE:
                     break
@@ -81,6 +87,7 @@ class Arriving:
             held += piece
             late = time.monotonic() - looked >= PAUSE
             if held and (late or len(held) >= BLOCK):
+                self._given += len(held)
                 yield bytes(held)
                 held.clear()
             if late:

@@ -6,6 +6,7 @@ from pathlib import Path
 from flask import Blueprint, Response, abort, request
 
 from repository.exports.checker import NAME, checker_html
+from repository.exports.fonts import FONTS
 
 blueprint = Blueprint("pages", __name__)
 
@@ -15,6 +16,7 @@ TYPES = {
     "json": "application/json",
     "png": "image/png",
     "svg": "image/svg+xml",
+    "ttf": "font/ttf",
     "wasm": "application/wasm",
 }
 
@@ -24,7 +26,8 @@ def _files() -> dict[str, Path]:
     """Return the files that may be given out, by their place below `static`."""
     folder = Path(__file__).parent / "static"
     found = (one for one in folder.rglob("*") if one.suffix[1:] in TYPES)
-    return {str(one.relative_to(folder)): one for one in found}
+    fonts = {f"fonts/{one.name}": one for one in FONTS.glob("*.ttf")}  # those of the report
+    return {**{str(one.relative_to(folder)): one for one in found}, **fonts}
 
 
 @blueprint.get("/static/<path:name>")

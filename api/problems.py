@@ -73,6 +73,7 @@ STATUSES: dict[str, int] = {
     "unknown-erasure": 404,
     "unknown-approval": 404,
     "unknown-notice": 404,
+    "unknown-mailbox": 404,
     "too-many-queries": 429,
     "unknown-hold": 404,
     "unknown-annotation": 404,

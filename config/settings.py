@@ -235,6 +235,15 @@ class Settings(BaseSettings):
         description="The https address at which browsers reach the service; without it people sign "
         "in on this machine alone.",
     )
+    intake_case: str | None = Field(
+        None,
+        description="The case that reports without a name come to, by the page `/say`; empty: "
+        "there is no such page.",
+    )
+    intake_exit_url: str = Field(
+        "https://www.wikipedia.org/",
+        description="Where the button that leaves that page at once leads to.",
+    )
     oidc: tuple[OidcProvider, ...] = Field(
         (), description="Identity providers with whose accounts people sign in."
     )

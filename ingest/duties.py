@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from custody.entry import Act, Draft
 from custody.errors import LedgerUnavailable, SignerUnavailable
-from ingest import completion, matchable, pieces, uploads
+from ingest import completion, letters, matchable, pieces, uploads
 from ingest.errors import LibmagicMissing, SandboxUnavailable
 from ingest.finish import finish, waiting
 from ingest.workflows import Processors, give_up
@@ -169,6 +169,7 @@ def duties(repo: Repository, processors: Processors, say: Say) -> list[Duty]:
         Chore("bundles", HOUR, lambda repo, _: bundles.expire(repo)),
         Chore("expire", 10 * MINUTE, lambda repo, _: _expire(repo)),
         Chore("sweep", HOUR, lambda repo, _: _sweep(repo)),
+        Chore("letters", 10 * MINUTE, letters.post, letters.waiting),
     ]
     return [*found, *(chore_duty(repo, one, say) for one in (*upkeep.chores(repo), *chores))]
 

@@ -22,6 +22,7 @@ from ingest.errors import UploadEnded
 from repository import Repository, envelope
 from repository.errors import IntegrityError, StoreError
 from repository.keys import house_key
+from repository.mailbox_rows import LetterPiece
 from repository.models import Piece, Upload
 from repository.sealed import plain_reader
 from repository.stores import STAGING, Block, Stored
@@ -81,8 +82,12 @@ class Incoming:
         return more
 
 
-def write(repo: Repository, wrapped: bytes | None, blocks: Iterable[Block]) -> tuple[Stored, int]:
+def write(
+    repo: Repository, wrapped: bytes | None, blocks: Iterable[Block], *, hour: str | None = None
+) -> tuple[Stored, int]:
     """Store one piece durably and return where it is and how many bytes it holds.
+
+    Its name tells the hour, by which the sweep knows what is old; or another one that is given.
 
     Raises:
         StoreFull, StoreUnavailable: it is not stored.
@@ -95,7 +100,7 @@ def write(repo: Repository, wrapped: bytes | None, blocks: Iterable[Block]) -> t
             size += len(block)
             yield block
 
-    place = f"u/{repo.clock():%Y%m%d%H}/{repo.random(32).hex()}"
+    place = f"u/{hour or f'{repo.clock():%Y%m%d%H}'}/{repo.random(32).hex()}"
     stream: Iterable[Block] = counted()
     if wrapped is not None:
         key = aes_key_unwrap(house_key(repo), wrapped)
@@ -113,11 +118,29 @@ def reading(repo: Repository, uploads: Sequence[Upload]) -> Iterator[BinaryIO]:
         UploadEnded: its pieces were discarded.
         StoreUnavailable: the store does not answer.
     """
-    pieces = _plain(repo, uploads)
+    with _file(_plain(repo, uploads)) as found:
+        yield found
+
+
+@contextmanager
+def opened(
+    repo: Repository, what: str, wrapped: bytes | None, rows: Sequence[LetterPiece]
+) -> Iterator[BinaryIO]:
+    """Yield the bytes of pieces in a row as one stream; `what` they are of is for errors.
+
+    Raises:
+        IntegrityError, StoreUnavailable: as `reading`.
+    """
+    with _file(_blocks(repo, what, wrapped, rows)) as found:
+        yield found
+
+
+@contextmanager
+def _file(blocks: Generator[bytes, None, None]) -> Iterator[BinaryIO]:
     try:
-        yield cast("BinaryIO", io.BufferedReader(_Stream(pieces), _READ))
+        yield cast("BinaryIO", io.BufferedReader(_Stream(blocks), _READ))
     finally:
-        pieces.close()
+        blocks.close()
 
 
 def discard(session: Session, uploads: Sequence[Upload]) -> list[Stored]:
@@ -149,8 +172,11 @@ def sweep(repo: Repository, *, most: int = 1000) -> int:
     old = takewhile(lambda one: one.key < young, repo.store.versions(STAGING, "u/"))
     while removed < most and (batch := list(islice(old, _BATCH))):
         with repo.database.reading() as session:
-            query = select(Piece.key).where(Piece.key.in_([one.key for one in batch]))
-            named = set(session.scalars(query))
+            keys = [one.key for one in batch]
+            named = {
+                *session.scalars(select(Piece.key).where(Piece.key.in_(keys))),
+                *session.scalars(select(LetterPiece.key).where(LetterPiece.key.in_(keys))),
+            }
         for one in batch:
             if one.key not in named:
                 repo.store.discard(one)
@@ -167,25 +193,29 @@ def _plain(repo: Repository, uploads: Sequence[Upload]) -> Generator[bytes, None
             raise UploadEnded(
                 "the bytes of this upload were dealt with and are not staged any more"
             )
-        key = None
-        if upload.wrapped is not None:
-            key = aes_key_unwrap(house_key(repo), upload.wrapped)
-        position = 0
-        for row in rows:
-            if row.start != position:
-                raise IntegrityError(f"a piece of upload {upload.id} is missing at byte {position}")
-            stored = Stored.from_json(row.stored)
-            read = plain_reader(repo.store, [stored], key=key, name=stored.key, size=row.size)
-            with read(0, row.size) as file:
-                digest, left = sha256(), row.size
-                while left and (block := file.read(min(_READ, left))):
-                    left -= len(block)
-                    if key is None:  # what is not sealed is compared with what was stored
-                        digest.update(block)
-                    yield block
-            if left or (key is None and f"sha256:{digest.hexdigest()}" != stored.sha256):
-                raise IntegrityError(f"a piece of upload {upload.id} is not what was stored")
-            position += row.size
+        yield from _blocks(repo, f"upload {upload.id}", upload.wrapped, rows)
+
+
+def _blocks(
+    repo: Repository, what: str, wrapped: bytes | None, rows: Sequence[Piece | LetterPiece]
+) -> Generator[bytes, None, None]:
+    key = None if wrapped is None else aes_key_unwrap(house_key(repo), wrapped)
+    position = 0
+    for row in rows:
+        if row.start != position:
+            raise IntegrityError(f"a piece of {what} is missing at byte {position}")
+        stored = Stored.from_json(row.stored)
+        read = plain_reader(repo.store, [stored], key=key, name=stored.key, size=row.size)
+        with read(0, row.size) as file:
+            digest, left = sha256(), row.size
+            while left and (block := file.read(min(_READ, left))):
+                left -= len(block)
+                if key is None:  # what is not sealed is compared with what was stored
+                    digest.update(block)
+                yield block
+        if left or (key is None and f"sha256:{digest.hexdigest()}" != stored.sha256):
+            raise IntegrityError(f"a piece of {what} is not what was stored")
+        position += row.size
 
 
 class _Stream(io.RawIOBase):

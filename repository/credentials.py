@@ -1,4 +1,4 @@
-"""The mapped tables of sign-in: sessions, links, ceremonies, passkeys and invitations."""
+"""The mapped tables of sign-in, and of requests that come twice: sessions, passkeys, keys …"""
 
 from datetime import datetime
 from typing import Any
@@ -74,3 +74,16 @@ class PersonInvitation(Model):
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
     __table_args__ = (Index("person_invitation_person", "person_id"),)
+
+
+class RequestKey(Model):
+    """What a client's `Idempotency-Key` stands for: one request, and the id of what it makes."""
+
+    __tablename__ = "request_key"
+    person_id: Mapped[str] = mapped_column(UUID, primary_key=True)
+    key_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(String(64))  # of everything the request says
+    made: Mapped[str] = mapped_column(UUID)  # the id of what it makes, drawn with the key
+    at: Mapped[datetime]
+    busy_until: Mapped[datetime | None]  # while it is dealt with; then its process is given up
+    __table_args__ = (Index("request_key_at", "at"),)

@@ -179,6 +179,12 @@ class UnknownErasure(WrongUse):
     code = "unknown-erasure"
 
 
+class UnknownMailbox(WrongUse):
+    """No mailbox is opened by this code-name, or none are kept here."""
+
+    code = "unknown-mailbox"
+
+
 class UnknownNotice(WrongUse):
     """There is no such notice of a match that you may know of."""
 

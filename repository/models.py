@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from repository import annotated, bundle, credentials, derivations, handovers, proceedings, rules  # noqa: F401
 from repository.columns import DIGEST, UUID, Model
 from repository.installed import Installed  # noqa: F401
+from repository.mailbox_rows import Mailbox  # noqa: F401
 from repository.matching import tables  # noqa: F401
 from repository.numbered import Numbering  # noqa: F401
 from repository.search import tables as search_tables  # noqa: F401
@@ -435,16 +436,3 @@ class Erasure(Model):
     wrapped_sha256: Mapped[str | None] = mapped_column(String(64))  # of the destroyed wrapped key
     index: Mapped[int]  # of its `deletion_requested` entry
     __table_args__ = (Index("erasure_state", "state"),)
-
-
-class RequestKey(Model):
-    """What a client's `Idempotency-Key` stands for: one request, and the id of what it makes."""
-
-    __tablename__ = "request_key"
-    person_id: Mapped[str] = mapped_column(UUID, primary_key=True)
-    key_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
-    fingerprint: Mapped[str] = mapped_column(String(64))  # of everything the request says
-    made: Mapped[str] = mapped_column(UUID)  # the id of what it makes, drawn with the key
-    at: Mapped[datetime]
-    busy_until: Mapped[datetime | None]  # while it is dealt with; then its process is given up
-    __table_args__ = (Index("request_key_at", "at"),)

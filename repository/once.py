@@ -14,8 +14,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from custody.entry import uuid7
 from repository import Repository
+from repository.credentials import RequestKey
 from repository.errors import IdempotencyKeyInUse, IdempotencyKeyReused
-from repository.models import RequestKey
 
 LIFE = timedelta(days=2)
 LEASE = timedelta(seconds=30)  # after which a request that has not ended is taken for dead

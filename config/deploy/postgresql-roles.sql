@@ -19,7 +19,7 @@ TO evidence_service;
 GRANT SELECT, INSERT, DELETE ON opening_key, data_key TO evidence_service;
 
 -- Bytes on their way in, grants, who is at work, what was asked twice: their rows end with them.
-GRANT SELECT, INSERT, DELETE ON piece TO evidence_service;
+GRANT SELECT, INSERT, DELETE ON piece, letter_piece TO evidence_service;
 
 -- Tokens of matching, and the keys they are made under: made anew, and gone with what they are of.
 GRANT SELECT, INSERT, DELETE ON match_token, match_item, match_key, related_token, related_value
@@ -38,7 +38,7 @@ GRANT SELECT, INSERT, UPDATE ON
     child_exhibit, organisation, marking, approval, disclosed, identity,
     web_session, passkey, person_invitation, bundle, transfer, counterpart, quoted, match_party, match_query, match_notice,
     situation, case_situation, hold, review, consent, derivation, working_copy, second_review, review_rule,
-    privilege, disclosure_batch, numbering, number_range, external_number,
+    mailbox, letter, privilege, disclosure_batch, numbering, number_range, external_number,
     store_move, moved_object, installed
 TO evidence_service;
 
