@@ -41,7 +41,7 @@ from repository.trial import try_locks
 
 STRENGTHS = ("none", "mode", "immutable", "governance", "compliance")
 _TOGETHER = 40  # exhibits or objects between two notes in the database
-_THREADS = 4
+_THREADS = 8  # copying waits for disks and servers; each may hold four buffers of 12 MiB
 
 Pair = tuple[Stored, Stored]  # an object in the old store, and in the new one
 Tell = Callable[["Progress"], None]
