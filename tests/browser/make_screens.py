@@ -1,0 +1,141 @@
+"""Pictures of every page: light, dark, in Arabic, and 360 px wide.
+
+    python -m tests.browser.make_screens [--to docs/screens] [--only NAME …]
+
+A house is made of real files of ../shared/samples, a worker looks at them, somebody has asked for
+what waits for a person. The pictures are to be looked at before a page is called done.
+"""
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+
+from tests.browser.pages import visit
+from tests.house import House, make_house
+from tests.shared import SHARED
+
+LOOKS = ("light", "dark", "ar", "360")
+WIDTH = 1200
+# What a picture is called, who looks, and at which address; {…}: see `_made`.
+SCREENS: tuple[tuple[str, str, str], ...] = (
+    ("sign-in", "", "/"),
+    ("cases", "analyst", "/"),
+    ("case", "analyst", "/cases/KRN"),
+    ("gallery", "analyst", "/cases/KRN/gallery"),
+    ("timeline", "analyst", "/cases/KRN/timeline"),
+    ("map", "analyst", "/cases/KRN/map"),
+    ("exhibit", "analyst", "/exhibits/{picture}"),
+    ("custody", "analyst", "/exhibits/{picture}/custody"),
+    ("related", "analyst", "/exhibits/{picture}/related"),
+    ("retrieve", "analyst", "/exhibits/{picture}/retrieve"),
+    ("search", "analyst", "/search"),
+    ("upload", "investigator", "/cases/KRN/upload"),
+    ("submission", "investigator", "/submissions/{submission}"),
+    ("bundles", "prosecutor", "/bundles"),
+    ("bundle-new", "prosecutor", "/bundles/new"),
+    ("work", "custodian", "/work"),
+    ("quarantine", "custodian", "/quarantine"),
+    ("decisions", "custodian", "/decisions"),
+    ("people", "custodian", "/people"),
+    ("ledger", "custodian", "/ledger"),
+    ("entry", "custodian", "/ledger/{entry}"),
+    ("me", "analyst", "/me"),
+    ("problem", "analyst", "/exhibits/KRN-999999"),
+    ("say", "", "/say"),
+)
+SCRIPT = """
+screens, looks, width = json.loads(given[0])
+seen["axe"], seen["wide"], seen["status"] = {}, {}, {}
+for name, signed_in, path in screens:
+    for look in looks:
+        context = chromium.new_context(
+            viewport={"width": 360 if look == "360" else width, "height": 800},
+            color_scheme="dark" if look == "dark" else "light")
+        if signed_in:
+            context.add_cookies([{"name": "evidence-session", "value": session, "url": address,
+                                  "httpOnly": True, "sameSite": "Strict"}])
+        page = context.new_page()
+        mark = "&" if "?" in path else "?"
+        answer = page.goto(address + path + (mark + "lang=" + ("ar" if look == "ar" else "en")))
+        page.wait_for_load_state("networkidle")
+        seen["status"][name] = answer.status
+        seen["axe"][f"{name}-{look}"] = axe()
+        seen["wide"][f"{name}-{look}"] = wide()
+        page.screenshot(path=f"{shots}/{name}-{look}.jpg", type="jpeg", quality=60,
+                        full_page=True, clip=None)
+        context.close()
+"""
+
+
+def main() -> None:
+    """Make the pictures; say of each what axe-core finds, and what is wider than its window."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--to", type=Path, default=Path("docs/screens"))
+    parser.add_argument("--only", nargs="*")
+    asked = parser.parse_args()
+    asked.to.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        house = make_house(Path(folder), intake_case="KRN")
+        names = _made(house, Path(folder))
+        for who in dict.fromkeys(one[1] for one in SCREENS):
+            some = [
+                (name, bool(by), path.format(**names))
+                for name, by, path in SCREENS
+                if by == who and (not asked.only or name in asked.only)
+            ]
+            if some:
+                seen = visit(
+                    house, who or "analyst", SCRIPT, asked.to, json.dumps([some, LOOKS, WIDTH])
+                )
+                for name, status in seen["status"].items():
+                    print(f"{name}: {status}")
+                for what in ("axe", "wide"):
+                    for name, found in seen[what].items():
+                        if found and (what == "axe" or found > 0):
+                            print(f"{name}: {what}: {found}")
+                if seen["errors"]:
+                    print(who or "nobody", "console:", seen["errors"][:5])
+        house.repo.close()
+
+
+def _made(house: House, folder: Path) -> dict[str, str]:
+    """Fill a house: pictures with places, a telephone's messages, names to be careful with."""
+    taken = folder / "in"
+    taken.mkdir()
+    samples = [
+        *sorted((SHARED / "samples").rglob("*.jpg"))[:14],
+        *sorted((SHARED / "samples").rglob("*.pdf"))[:2],
+        *sorted((SHARED / "samples").rglob("*.mp4"))[:1],
+    ]
+    for sample in samples:
+        (taken / sample.name).write_bytes(sample.read_bytes())
+    (taken / "evidence\u202egpj.exe").write_bytes(b"MZ not a picture")
+    (taken / "<img src=x onerror=alert(1)>.txt").write_text("The bridge, міст, الجسر", "utf-8")
+    house.ingest(taken, "--collected-by", "A. Field", "--place", "Kharkiv")
+    wrong = folder / "wrong.bin"
+    wrong.write_bytes(b"wrong")
+    house.evidence("ingest", wrong, "--case", "KRN", "--digest", "sha256:" + "0" * 64)
+    house.evidence("worker", "--once")
+    house.evidence("tag", "KRN-000001", "bridge", person="analyst")
+    house.evidence("note", "KRN-000001", "The inscription is on the north side.", person="analyst")
+    house.evidence(
+        "hold",
+        "place",
+        "KRN-000002",
+        "--matter",
+        "court order",
+        "--motive",
+        "asked for by the court",
+    )
+    listed = house.evidence("list", "--case", "KRN").lines
+    pictures = [one for one in listed if str(one.get("type", "")).startswith("image/")]
+    return {
+        "picture": pictures[0]["exhibit"],
+        "submission": listed[0]["submission"],
+        "entry": str(listed[0]["entry"]),
+    }
+
+
+if __name__ == "__main__":
+    main()
