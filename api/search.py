@@ -32,6 +32,8 @@ def search() -> Response:
         after=(int(place[0]), int(place[1])) if place else None,
         where=_where(asked),
         filters=asked.filters,
+        snippets=asked.snippets,
+        suggestions=asked.suggestions,
         limit=paging.limit(),
     )
     return jsonify(**view(found), next=None if found.after is None else paging.cursor(*found.after))
@@ -47,6 +49,9 @@ def view(answer: Answer) -> dict[str, Any]:
         "more": answer.more,
         "unread": answer.unread,
         "facets": answer.facets,
+        "suggestions": None
+        if answer.suggestions is None
+        else [one.to_json() for one in answer.suggestions],
     }
 
 
@@ -55,6 +60,7 @@ def _hit(one: Found) -> dict[str, Any]:
         "found": one.tier,
         "exhibit": one.described.to_json(),
         "sightings": [match.to_json() for match in one.sightings],
+        "snippets": None if one.snippets is None else [said.to_json() for said in one.snippets],
     }
 
 

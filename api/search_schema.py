@@ -33,6 +33,8 @@ class NewSearch(BaseModel):
     (`after`, `before`, or `between` as `FROM..TO`): a year, a month, a day of UTC, or a time with
     its offset. With `certain` only what is certainly so, if what says it is right. `filters` names
     facets with values of theirs, as `facets` told them: of each facet what is found has one.
+    With `snippets` what was found is quoted in its context; with `suggestions` other spellings are
+    named for words that are nowhere, where little is found.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -46,6 +48,8 @@ class NewSearch(BaseModel):
     certain: bool = False
     case: str | None = None
     facets: bool = False
+    snippets: bool = False
+    suggestions: bool = False
     filters: dict[str, list[str]] = {}
 
 
@@ -83,15 +87,40 @@ class SightingView(BaseModel):
     time: SightedTimeView | None
 
 
+class SnippetView(BaseModel):
+    """Some of a text of an exhibit, and where that is; control characters are spaces.
+
+    `marks` are pairs of positions in `text`, in Unicode characters: the first of what matched, and
+    the one after its last. `begins` and `ends` say whether the text goes on before and after.
+    """
+
+    kind: Literal["fact", "member", "text", "note"]
+    locator: str
+    text: str
+    marks: list[list[int]]
+    begins: bool
+    ends: bool
+
+
+class SuggestionView(BaseModel):
+    """A word that is nowhere, another spelling that is somewhere, and the query with that."""
+
+    word: str
+    instead: str
+    query: str
+
+
 class HitView(BaseModel):
     """An exhibit that was found, and how: the nearest of `expression.TIERS`; `where`: no words.
 
-    `sightings` are some of what says so, where a place or time was asked for.
+    `sightings` are some of what says so, where a place or time was asked for. `snippets`, where
+    asked for: at most three; null: its texts cannot be read.
     """
 
     found: Literal["name", "exact", "regular", "form", "sound", "where"]
     exhibit: ExhibitView
     sightings: list[SightingView]
+    snippets: list[SnippetView] | None
 
 
 class FacetView(BaseModel):
@@ -125,6 +154,7 @@ class SearchView(BaseModel):
     more: bool
     unread: int
     facets: dict[str, list[FacetView]] | None
+    suggestions: list[SuggestionView] | None
 
 
 _V1 = "/api/v1"

@@ -15,6 +15,7 @@ from repository.search.ask import COUNTED, Answer, Found
 from repository.search.ask import search as search_exhibits
 from repository.search.places import Area
 from repository.search.sightings import Place
+from repository.search.snippets import Snippet
 from repository.search.whereabouts import Match, Whereabouts
 
 _FOUND = {
@@ -47,6 +48,8 @@ _MOST_FILE = 1 << 20  # characters of a polygon's file
     help="Only what has a value of a facet, as --facets tells it; of one facet any.",
 )
 @click.option("--facets", is_flag=True, help="Count what was found by type, time, place and more.")
+@click.option("--snippets", is_flag=True, help="Quote what was found, in its context.")
+@click.option("--suggestions", is_flag=True, help="Name other spellings where little is found.")
 @click.option("--limit", type=click.IntRange(1, COUNTED), default=50, show_default=True)
 @pass_context
 def search(
@@ -56,6 +59,8 @@ def search(
     *,
     code: str | None,
     facets: bool,
+    snippets: bool,
+    suggestions: bool,
     limit: int,
     certain: bool,
     filters: tuple[str, ...],
@@ -76,7 +81,7 @@ def search(
         ctx,
         search_exhibits(
             ctx.repo, ctx.caller, query, case=code, facets=facets, limit=limit, where=asked,
-            filters=_filters(filters),
+            filters=_filters(filters), snippets=snippets, suggestions=suggestions,
         ),
     )  # fmt: skip
 
@@ -95,6 +100,8 @@ def tell(ctx: Context, found: Answer) -> None:
         )
         if values:
             ctx.result({"facet": name, "values": values}, f"{name}: {said}")
+    for other in found.suggestions or ():
+        ctx.result(other.to_json(), f"nowhere: {shown(other.word)}; perhaps {other.instead}")
     ctx.result({"count": found.count, "more": found.more, "unread": found.unread}, _summary(found))
 
 
@@ -158,12 +165,27 @@ def _tell(ctx: Context, one: Found, *, doubted: bool = False) -> None:
         line["sightings"] = said
     if doubted:
         line["doubted"] = True
+    if one.snippets is None or one.snippets:
+        line["snippets"] = one.snippets and [snippet.to_json() for snippet in one.snippets]
     words = "".join(f"\n    {_said(match)}" for match in one.sightings)
+    words += "".join(f"\n    {_quoted(snippet)}" for snippet in one.snippets or ())
     ctx.result(
         line,
         f"{described.exhibit.number}  {_FOUND[one.tier]:18}  {kind:28}  "
         f"{shown(described.exhibit.path)}{words}",
     )
+
+
+def _quoted(one: Snippet) -> str:
+    """Return a snippet as people are shown it: what matched stands in brackets."""
+    parts, at = [], 0
+    for first, last in one.marks:
+        if first >= at:
+            parts += [one.text[at:first], "[", one.text[first:last], "]"]
+            at = last
+    said = shown("".join([*parts, one.text[at:]]).strip())
+    ends = "" if one.begins else "…", "" if one.ends else "…"
+    return f"{shown(one.locator or one.kind)}: {ends[0]}{said}{ends[1]}"
 
 
 def _said(match: Match) -> str:

@@ -24,6 +24,8 @@ from repository.search.expression import TIERS
 from repository.search.find import Finder, Hit
 from repository.search.grammar import All, Term, parse
 from repository.search.scope import Scope
+from repository.search.snippets import Snippet, listed, quoted
+from repository.search.suggest import FEW, Suggestion, suggested
 from repository.search.tokens import Keyed
 from repository.search.whereabouts import MOST_DOUBTED, Looking, Match, Whereabouts, split
 
@@ -38,6 +40,7 @@ class Found:
     described: Described
     tier: str  # of `TIERS`; "where": no words were asked for
     sightings: Sequence[Match] = ()  # what says that it was there and then, where that was asked
+    snippets: Sequence[Snippet] | None = ()  # where asked for; None: its texts cannot be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class Answer:
     digest: str  # of the list that was shown, as the entry has it
     doubted: Sequence[Found] | None = None  # there and then by something doubted alone; first page
     doubted_more: bool = False
+    suggestions: Sequence[Suggestion] | None = None  # where asked for; of the first page
 
 
 def search(
@@ -66,6 +70,8 @@ def search(
     facets: bool = False,
     where: Whereabouts | None = None,
     filters: Mapping[str, Sequence[str]] | None = None,
+    snippets: bool = False,
+    suggestions: bool = False,
 ) -> Answer:
     """Return a page of the exhibits that a query finds; recorded, whatever it finds.
 
@@ -79,6 +85,8 @@ def search(
         facets: count what was found by `facets.TOLD` too; on the first page.
         where: where and when it was, beside what the query says of that.
         filters: values of facets: of each that is named, what is found has one of its values.
+        snippets: quote what was found in its context too, where the asker may see facts.
+        suggestions: name other spellings of words that are nowhere, where little is found.
 
     Raises:
         BadQuery: it cannot be read; nothing was asked, nothing is recorded.
@@ -95,7 +103,8 @@ def search(
         refuse(repo, caller, Act.CONSULTATION, ["token-scope"], error, asked=query)
     with repo.database.reading() as session:
         scope = Scope.of(session, caller, repo.clock())
-        finder = Finder(session, Keyed(repo), scope)
+        keyed = Keyed(repo)
+        finder = Finder(session, keyed, scope)
         wanted = limit + 1 if after is not None else max(limit, COUNTED) + 1
         looking = Looking(repo, session, caller, where)
         asked = [one for one in (words, *narrower) if one is not None]
@@ -118,16 +127,25 @@ def search(
         counted_by = None
         if facets and after is None:
             counted_by = facets_.counted(repo, session, scope, counted)
+        said = quoted(repo, session, scope, page, words) if snippets else {}
+        few = suggestions and after is None and len(hits) <= FEW
+        near = suggested(session, finder, keyed, words, query) if few else []
     found = [
         Found(
             Described(*exhibits[hit.exhibit_id], runs.get(hit.exhibit_id)),
             "where" if words is None else hit.tier,
             looking.said.get(hit.exhibit_id, ()),
+            said.get(hit.exhibit_id, ()),
         )
         for hit in told_of
     ]
-    said = (query, where.text, facets_.written(filters or {}))
-    digest = _record(repo, caller, "; ".join(filter(None, said)), case, found)
+    asked_for = "; ".join(filter(None, (query, where.text, facets_.written(filters or {}))))
+    shown: list[Any] = [one.described.exhibit.number for one in found]
+    if snippets or suggestions:
+        numbers = {one.described.exhibit.id: one.described.exhibit.number for one in found}
+        spelled = [one.to_json() for one in near]
+        shown.append({"snippets": listed(said, numbers), "suggestions": spelled})
+    digest = _record(repo, caller, asked_for, case, shown, len(found))
     last = page[-1] if len(hits) > limit else looking.stopped
     return Answer(
         found[: len(page)],
@@ -139,6 +157,7 @@ def search(
         digest=digest,
         doubted=found[len(page) :] if where and after is None else None,
         doubted_more=len(doubted) > MOST_DOUBTED,
+        suggestions=near if suggestions and after is None else None,
     )
 
 
@@ -147,10 +166,9 @@ def _place(hit: Hit) -> tuple[int, int]:
 
 
 def _record(
-    repo: Repository, caller: Caller, query: str, case: str | None, found: Sequence[Found]
+    repo: Repository, caller: Caller, query: str, case: str | None, told: Sequence[Any], count: int
 ) -> str:
-    listed = [one.described.exhibit.number for one in found]
-    stored, digest = put_document(repo, dumps(listed))
+    stored, digest = put_document(repo, dumps(list(told)))
     withheld: dict[str, object] = {"asked": query}
     if case is not None:
         withheld["case"] = case
@@ -159,7 +177,7 @@ def _record(
             Act.CONSULTATION,
             caller.actor(),
             reason="search",
-            plain={"count": len(listed), "outputs": [digest], "location": stored.location()},
+            plain={"count": count, "outputs": [digest], "location": stored.location()},
             withheld=withheld,
         )
     )

@@ -18,7 +18,7 @@ from repository.search import grammar
 from repository.search.grammar import Node, Term
 from repository.search.sounds import sound, stem
 from repository.search.tables import SearchExhibit
-from repository.search.tokens import EVERY, FACTS, OPEN, TEAM, Keyed
+from repository.search.tokens import EVERY, FACTS, OPEN, TEAM, Keyed, read_as
 from repository.search.words import Word, asked_grams, words
 
 TIERS = ("name", "exact", "regular", "form", "sound")
@@ -92,7 +92,7 @@ def _express(keyed: Keyed, level: str, node: Node, tier: str) -> Expression:
     if isinstance(node, grammar.Either):
         return Either(tuple(_express(keyed, level, one, tier) for one in node.parts))
     if isinstance(node, grammar.Marks):
-        return Either(tuple(Token(keyed.token(_read(level), *one)) for one in node.any_of))
+        return Either(tuple(Token(keyed.token(read_as(level), *one)) for one in node.any_of))
     if isinstance(node, grammar.Exactly):
         return _one(keyed, level, f"facet {node.facet}", node.value)
     if node.field in grammar.VALUES:
@@ -153,12 +153,8 @@ def _grams(keyed: Keyed, level: str, kind: str, word: Word) -> list[Expression]:
 def _one(keyed: Keyed, level: str, kind: str, text: str) -> Expression:
     """Return a token; for the case team what was read, or what they said themselves."""
     if level != TEAM or kind.startswith("field "):
-        return Token(keyed.token(_read(level), kind, text))
+        return Token(keyed.token(read_as(level), kind, text))
     return Either(tuple(Token(keyed.token(one, kind, text)) for one in (FACTS, TEAM)))
-
-
-def _read(level: str) -> str:
-    return FACTS if level == TEAM else level
 
 
 def _field(keyed: Keyed, level: str, term: Term) -> Expression:
@@ -217,7 +213,7 @@ def fts(keyed: Keyed, level: str, one: Expression) -> str:
 
 
 def _every(keyed: Keyed, level: str) -> str:
-    return f'"{keyed.token(_read(level), EVERY, ""):x}"'
+    return f'"{keyed.token(read_as(level), EVERY, ""):x}"'
 
 
 def arrays(one: Expression) -> ColumnElement[bool]:

@@ -35,6 +35,7 @@ class Text:
     text: str
     field: str | None = None  # by which it is found too: name, device, place …
     locator: str = ""  # of which part of the exhibit: "", "page=2", "member=…"
+    kind: str = "name"  # of `KINDS`: what says so
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ _FIELD_OF_KIND = {
     "device": "device", "account": "account", "telephone": "account", "mail": "account",
     "place": "place", "person": "account",
 }  # fmt: skip
+KINDS = ("name", "fact", "member", "text", "note")
 _READ = ("text", "ocr")  # kinds of derivatives that are text
 
 
@@ -83,15 +85,16 @@ def facts(about: About) -> Iterator[Text]:
         field = _FIELD_OF_KIND.get(fact["kind"] or "")
         if fact["kind"] is None and any(one in fact["name"].casefold() for one in _PLACES):
             field = "place"
-        yield Text(FACTS, fact["value"], field)
+        where = fact["locator"] or ""
+        yield Text(FACTS, fact["value"], field, where, "fact")
         if fact["raw"] != fact["value"] and fact["kind"] is not None:
-            yield Text(FACTS, fact["raw"], field)
+            yield Text(FACTS, fact["raw"], field, where, "fact")
 
 
 def members(about: About) -> Iterator[Text]:
     """Yield the names of what a container holds."""
     for member in (about.record or {}).get("members", ()):
-        yield Text(FACTS, member["path"], locator=f"member={member['path']}")
+        yield Text(FACTS, member["path"], locator=f"member={member['path']}", kind="member")
 
 
 def texts(about: About) -> Iterator[Text]:
@@ -115,7 +118,7 @@ def texts(about: About) -> Iterator[Text]:
         said = data.decode("utf-8", "replace")
         if one["mime"] == "application/x-ndjson":
             said = "\n".join(_strings(said))
-        yield Text(FACTS, said, locator=one["locator"])
+        yield Text(FACTS, said, locator=one["locator"], kind="text")
 
 
 def _strings(lines: str) -> Iterator[str]:
@@ -145,7 +148,7 @@ def said(about: About) -> Iterator[Text]:
         if "withdrawn" not in detail:
             for name in ("text", "place", "method"):
                 if detail.get(name):
-                    yield Text(TEAM, detail[name])
+                    yield Text(TEAM, detail[name], kind="note")
 
 
 SOURCES: tuple[Source, ...] = (names, facts, members, texts, said)

@@ -20,6 +20,13 @@ _BYTES = 6
 # team said of it, for which both are asked: `TEAM` has tokens of nothing else.
 OPEN, FACTS, TEAM = "c", "a", "t"
 LEVELS = (TEAM, FACTS, OPEN)
+
+
+def read_as(level: str) -> str:
+    """Return the level whose tokens say what was read: the case team's say only what it said."""
+    return FACTS if level == TEAM else level
+
+
 EVERY = "every"  # the kind of the one token that all exhibits have
 
 

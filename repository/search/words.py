@@ -115,6 +115,21 @@ def words(text: str) -> Iterator[Word]:
                 yield from _of_run(run[0])
 
 
+def spans(text: str) -> Iterator[tuple[int, int, Word]]:
+    """Yield the words of a text with where each begins and ends in it, as it is written there."""
+    for found in _written().finditer(text):
+        for run in _RUN.finditer(found[0]):
+            begin, end = found.start() + run.start(), found.start() + run.end()
+            for word in words(run[0]):
+                yield begin, end, word
+
+
+@cache
+def _written() -> re.Pattern[str]:
+    one = f"[\\w{_marks()}\u00ad\u200c\u200d\u2060]"  # signs that are not seen join, too
+    return re.compile(f"{one}+(?:[{_APOSTROPHES}]{one}+)*")
+
+
 def regular(text: str) -> str:
     """Return a text in one Unicode form, its digits ASCII, without invisible characters."""
     if text.isascii():
