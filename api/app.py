@@ -42,7 +42,7 @@ from api import (
 )
 from api.metrics import Metrics
 from api.openapi import openapi
-from api.web import account, answers, exhibit, home, pictures, retrieve, say, shell
+from api.web import account, answers, exhibit, handing_in, home, pictures, retrieve, say, shell
 from api.web import search as web_search
 from api.web import views as web_views
 from custody.entry import uuid7
@@ -106,6 +106,7 @@ def create_app(repo: Repository) -> Flask:
         custody_log,
         pages,
         home,
+        handing_in,
         account,
         exhibit,
         pictures,

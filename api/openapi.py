@@ -21,6 +21,7 @@ from api.schema import (
     MemberList,
     NewCase,
     NewSubmission,
+    PendingList,
     Problem,
     Ready,
     ReceiptView,
@@ -194,6 +195,14 @@ OPERATIONS: tuple[Operation, ...] = (
             "Upload-Checksum",
         ),
         "application/offset+octet-stream",
+    ),
+    (
+        "get",
+        "/api/v1/uploads",
+        "List what you announced in a case and what has not arrived, with the uploads on their way",
+        {200: PendingList},
+        [_query("case", required=True), *PARAMETERS],
+        None,
     ),
     (
         "get",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from flask import Blueprint, Response, abort, request
 
+from repository.exports import checker as checker_files
 from repository.exports.checker import NAME, checker_html
 from repository.exports.fonts import FONTS
 
@@ -19,6 +20,10 @@ TYPES = {
     "ttf": "font/ttf",
     "wasm": "application/wasm",
 }
+# The worker that hashes what is handed in compiles WebAssembly; nothing else of ours may.
+WORKER = "upload-hash.js"
+WORKER_POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'"
+SHARED = ("sha256.umd.min.js",)  # of the checker's vendored files
 
 
 @cache
@@ -27,7 +32,9 @@ def _files() -> dict[str, Path]:
     folder = Path(__file__).parent / "static"
     found = (one for one in folder.rglob("*") if one.suffix[1:] in TYPES)
     fonts = {f"fonts/{one.name}": one for one in FONTS.glob("*.ttf")}  # those of the report
-    return {**{str(one.relative_to(folder)): one for one in found}, **fonts}
+    theirs = Path(checker_files.__file__).parent / "vendor"
+    shared = {f"vendor/{name}": theirs / name for name in SHARED}
+    return {**{str(one.relative_to(folder)): one for one in found}, **fonts, **shared}
 
 
 @blueprint.get("/static/<path:name>")
@@ -38,6 +45,8 @@ def static(name: str) -> Response:
         abort(404)
     answer = Response(found.read_bytes(), content_type=TYPES[found.suffix[1:]])
     answer.headers["Cache-Control"] = "no-cache"
+    if name == WORKER:
+        answer.headers["Content-Security-Policy"] = WORKER_POLICY
     answer.add_etag()
     answer.make_conditional(request)
     return answer

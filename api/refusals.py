@@ -74,6 +74,7 @@ REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
     ("delete", f"{_V1}/uploads/{{upload_id}}"): (*UPLOAD, "upload-taken-over"),
     ("post", f"{_V1}/uploads/{{upload_id}}"): (*UPLOAD, *BYTES, "method-not-allowed"),
     ("post", f"{_V1}/uploads/{{upload_id}}/seal"): (*UPLOAD, *BYTES),
+    ("get", f"{_V1}/uploads"): CASE,
     ("get", f"{_V1}/submissions"): CASE,
     ("post", f"{_V1}/submissions"): (
         *CASE, *PURPOSE, *JSON, *ONCE, "unknown-submission", "already-exists",

@@ -362,6 +362,26 @@ class UploadView(BaseModel):
     results: list[UploadResult]
 
 
+class PendingView(BaseModel):
+    """A file that was announced and is not here yet; `upload` has begun to bring it, of which
+    `metadata` is what its client wrote (tus)."""
+
+    submission: str
+    n: int
+    path: str | Encoded
+    size: int
+    upload: str | None
+    offset: int
+    metadata: str | None
+
+
+class PendingList(BaseModel):
+    """A page of what the caller has still to send; `next` is the following's."""
+
+    items: list[PendingView]
+    next: str | None
+
+
 class Problem(BaseModel):
     """An error (RFC 9457)."""
 

@@ -8,12 +8,14 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from email.utils import format_datetime
 from typing import Any, cast
 
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import MethodNotAllowed
 
+from api import paging
 from api.body import Arriving
 from api.errors import WrongVersion
 from api.problems import problem
@@ -21,6 +23,7 @@ from api.request import caller, purpose, repo, repr_digest
 from custody.entry import Act, timestamp
 from ingest import uploads
 from ingest.errors import BadUpload, UploadTooLarge
+from ingest.pending import pending
 from ingest.uploads import Checksum, Said
 from ingest.writer import look
 from repository.access import Right
@@ -97,6 +100,24 @@ def create() -> Response:
     elif (request.content_length or 0) > 0:
         raise BadUpload(f"the first bytes of an upload come as {OCTETS}")
     return _answer(upload, 201)
+
+
+@blueprint.get("")
+def index() -> Response:
+    """List what the caller announced in a case and what has not arrived, a page at a time."""
+    code = request.args.get("case")
+    who = caller()
+    if not code:
+        raise BadRequest("name the case: ?case=CODE")
+    limit, place = paging.limit(), paging.after()
+    after = (datetime.fromisoformat(place[0]), place[1], int(place[2])) if place else None
+    found = pending(repo(), who, code, after=after, limit=limit + 1)
+    items = found[:limit]
+    cursor = None
+    if len(found) > limit:
+        at, name, n = items[-1].place
+        cursor = paging.cursor(at.isoformat(), name, n)
+    return jsonify(items=[one.to_json() for one in items], next=cursor)
 
 
 @blueprint.route("/<upload_id>", methods=["HEAD"])

@@ -357,6 +357,7 @@ RULES: dict[tuple[str, str], Rule] = {
         "own submission", HAND_IN, body={}
     ),
     ("POST", "/api/v1/uploads"): Rule("case", HAND_IN),
+    ("GET", "/api/v1/uploads"): Rule("case", HAND_IN, query="?case={case}"),
     ("HEAD", "/api/v1/uploads/<upload_id>"): UPLOAD,
     ("GET", "/api/v1/uploads/<upload_id>"): replace(UPLOAD),  # tells what became of it
     ("PATCH", "/api/v1/uploads/<upload_id>"): UPLOAD,
