@@ -93,7 +93,7 @@ def main() -> None:
             time.sleep(1)
             before = footprint(service.pid)[1]
             ones = [upload(tus, file, size) for _ in range(3)]
-            _settled(service)
+            settled(service)
             with Watch(service) as watch:
                 seconds, times = at_once(tus, file, size, given.uploads)
             total = given.uploads * size
@@ -108,7 +108,7 @@ def main() -> None:
             )
 
 
-def _settled(service: Service) -> None:
+def settled(service: Service) -> None:
     """Wait until the workers have finished what came, so that they take no part."""
     quiet, last = 0, 0.0
     while quiet < 4:
