@@ -1,4 +1,4 @@
-"""Further views of a case: a gallery of pictures; and which of them are veiled."""
+"""Further views of a case: gallery, timeline and map; and which pictures are veiled."""
 
 from flask import Blueprint, Response, request
 
@@ -11,11 +11,15 @@ from repository.access import ALLOWED, Right
 from repository.errors import BadRequest
 from repository.exhibits import find_exhibit
 from repository.looks import show_gallery
+from repository.search import seen
+from repository.search.sightings import Time
+from repository.search.times import written
 from repository.sensitive import set_sensitive
 
 blueprint = Blueprint("web_views", __name__)
 answers.install(blueprint)
 TILES = 48
+ROWS = 300
 
 
 @blueprint.get("/cases/<code>/gallery")
@@ -43,6 +47,48 @@ def sensitivity(code: str) -> Response:
     except BadRequest as error:
         return _gallery(code, problem=error)
     return go(f"/cases/{code}/gallery", said="views.set", count=changed)
+
+
+@blueprint.get("/cases/<code>/timeline")
+def timeline(code: str) -> Response:
+    """Show when what the exhibits show took place, as far as something says so."""
+    who = visitor()
+    [first] = paging.after("0")
+    found = seen.timeline(repo(), who, code, first=int(first), limit=ROWS)
+    return page(
+        "web/timeline.html",
+        case=found.case,
+        found=found,
+        events=[(one, *_ends(one.time)) for one in found.seen if one.time],
+        following=_following(found, int(first)),
+    )
+
+
+@blueprint.get("/cases/<code>/map")
+def on_map(code: str) -> Response:
+    """Show where it was, on a map and as a list."""
+    who = visitor()
+    [first] = paging.after("0")
+    found = seen.places(repo(), who, code, first=int(first), limit=ROWS)
+    return page(
+        "web/map.html",
+        case=found.case,
+        found=found,
+        following=_following(found, int(first)),
+    )
+
+
+def _following(found: seen.Shown, first: int) -> str | None:
+    return paging.cursor(first + ROWS) if found.count > first + ROWS else None
+
+
+def _ends(time: Time) -> tuple[str | None, str | None]:
+    """Return between which times of UTC something was; None: it is open there."""
+    first, last = seen.ends(time)
+    return (
+        None if first is None else written(first),
+        None if last is None else written(max(time.first, last - 1)),
+    )
 
 
 def _gallery(code: str, problem: EvidenceError | None = None) -> Response:

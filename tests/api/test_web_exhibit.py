@@ -36,7 +36,8 @@ def filled(made, tmp_path_factory):
         file = io.BytesIO()
         Image.linear_gradient("L").save(file, "JPEG")
         (folder / "a.png").write_bytes(file.getvalue())
-        house.ingest(folder / "a.png", extract=True)
+        seen = {"place": "50.45 30.52", "collected_at": "2022-03-14T10:00:00Z"}
+        house.ingest(folder / "a.png", extract=True, **seen)
         (folder / HOSTILE).write_bytes(b"<svg onload=alert(1) xmlns='http://www.w3.org/2000/svg'/>")
         house.ingest(folder / HOSTILE)
         assert house.evidence("reindex").code == 0
@@ -49,6 +50,14 @@ def client(filled, made, monkeypatch):
     found = create_app(filled.repo).test_client()
     sign_in(found, filled, "analyst")
     return found
+
+
+def released(house):
+    """Let the other tests of this module find what they expect again."""
+    with house.repo.database.writing() as session:
+        for row in session.query(Privilege):
+            row.state = "released"
+        session.flush()
 
 
 def addresses(page):
@@ -105,10 +114,7 @@ def test_a_picture_is_not_given_out_once_its_exhibit_is_closed(client, filled):
         assert "What it says of itself" not in text(closed.text)
         assert addresses(client.get("/cases/KRN/gallery")) == []
     finally:
-        with filled.repo.database.writing() as session:
-            for row in session.query(Privilege):
-                row.state = "released"
-            session.flush()
+        released(filled)
 
 
 def test_a_hostile_name_is_text_and_its_file_is_never_a_picture(client):
@@ -281,6 +287,25 @@ def test_searches_are_saved_in_a_case_shared_and_run(client, filled, made):
     sign_in(other, filled, "investigator")
     assert "png" not in text(other.get("/cases/KRN/searches").text)
     assert client.post("/cases/KRN/searches", data={"query": "("}).status_code == 400
+
+
+def test_timeline_and_map_say_when_and_where_and_who_says_so(client, filled, made):
+    size = filled.repo.ledger.size()
+    line = text(client.get("/cases/KRN/timeline").text)
+    assert "2022-03-14 10:00:00 UTC" in line
+    assert "declared by the submitter" in line
+    assert "a.png" in line
+    entry = filled.last("consultation")
+    assert (entry["reason"], entry["count"]) == ("timeline", 1)
+    shown = client.get("/cases/KRN/map")
+    assert 'data-latitude="50.45" data-longitude="30.52"' in shown.text
+    assert (filled.last("consultation")["reason"], filled.repo.ledger.size()) == ("map", size + 2)
+    claim(filled.repo, filled.caller("investigator"), PICTURE, motive="a letter to counsel")
+    try:
+        for path in ("timeline", "map"):
+            assert PICTURE not in client.get(f"/cases/KRN/{path}").text  # facts are not for them
+    finally:
+        released(filled)
 
 
 def test_what_restricts_an_exhibit_stands_on_its_page(client, filled):
