@@ -34,6 +34,7 @@ COMMANDS = {
         "annotating": ("note", "tag", "assess", "annotation", "selection"),
         "court": ("verify", "export", "import"),
         "certificate": ("certificate",),
+        "bundles": ("bundle", "exports"),
         "status": ("status",),
         "checker": ("checker",),
         "store": ("store", "erase"),
@@ -58,7 +59,7 @@ COMMANDS = {
     for name in names
 }  # fmt: skip
 # Groups to which a second module adds commands.
-ADDED_TO = {"person": "sessions", "organisation": "consent"}
+ADDED_TO = {"person": "sessions", "organisation": "consent", "receipt": "bundles"}
 
 
 class Evidence(click.Group):

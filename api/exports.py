@@ -1,13 +1,16 @@
-"""Exports over HTTP: ask for one, see how far it is, fetch the bundle as one archive."""
+"""Exports over HTTP: ask for one, see how far it is, fetch the bundle; and what came back of it."""
 
 from collections.abc import Iterator
 
 from flask import Blueprint, Response, jsonify, request
 
+from api import paging
 from api.exhibits import byte_range
-from api.exports_schema import TAR, NewExport
+from api.exports_schema import TAR, NewAcknowledgement, NewBundleReceipt, NewExport
 from api.once import requested_once
 from api.request import assured, authority, caller, json_body, purpose, repo
+from custody.canonical import dumps
+from repository import bundle_receipts
 from repository.exports import bundles
 from repository.exports.handing import HandingOut, hand_out
 
@@ -53,6 +56,38 @@ def bundle(export_id: str) -> Response:
         if request.headers.get("If-Range") not in (None, headers["ETag"]):
             span = None
     return _send(hand_out(house, who, export_id, span), partial=span is not None)
+
+
+@blueprint.get("/cases/<code>/bundles")
+def finished(code: str) -> Response:
+    """List the finished bundles of a case, and whether the other side's receipt came."""
+    who = caller()
+    limit, [after] = paging.limit(), paging.after("-1")
+    waiting = request.args.get("waiting") == "true"
+    found = bundle_receipts.of_case(
+        repo(), who, code, waiting=waiting, after=int(after), limit=limit + 1
+    )
+    more, found = len(found) > limit, found[:limit]
+    cursor = paging.cursor(str(found[-1].row.index)) if more else None
+    return jsonify(items=[one.to_json() for one in found], next=cursor)
+
+
+@blueprint.post("/bundles/receipts")
+def receipt() -> Response:
+    """Take in the signed receipt of whoever got a bundle."""
+    who = caller()
+    asked = json_body(NewBundleReceipt)
+    found = bundle_receipts.take(repo(), who, dumps(asked.receipt), fingerprint=asked.fingerprint)
+    return jsonify(found.to_json())
+
+
+@blueprint.post("/bundles/<report>/acknowledgement")
+def acknowledgement(report: str) -> Response:
+    """Say that one got a bundle, as somebody with an account here."""
+    who = caller()
+    asked = json_body(NewAcknowledgement)
+    found = bundle_receipts.acknowledge(repo(), who, report, manifest=asked.manifest)
+    return jsonify(found.to_json())
 
 
 def _send(found: HandingOut, *, partial: bool) -> Response:

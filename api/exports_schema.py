@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from api.paging import PARAMETERS
 from api.rules_schema import ASSURED, AUTHORITY, ONCE, ONCE_REFUSALS, PURPOSE
 from api.schema import Strict
 from repository.exports.bundles import MAX_RECIPIENT
@@ -27,6 +28,58 @@ class NewExport(Strict):
     stamped: Literal["beside", "instead"] | None = None
     twins: list[Twin] = Field(default_factory=lambda: list(TWINS))
     language: Literal["en", "ar", "es", "fr", "ru", "zh"] = "en"
+
+
+class NewBundleReceipt(Strict):
+    """The file that the recipient of a bundle signed (docs/format.md 7.3).
+
+    `fingerprint`: of their key, as it came another way; without it nobody compared the key.
+    """
+
+    receipt: dict[str, Any]
+    fingerprint: str | None = Field(None, max_length=200)
+
+
+class NewAcknowledgement(Strict):
+    """That one got a bundle: the SHA-256 of its tagmanifest-sha256.txt, as `sha256:` and hex."""
+
+    manifest: str = Field(pattern="^sha256:[0-9a-f]{64}$")
+
+
+class BundleReceiptView(BaseModel):
+    """What came back of a bundle: `how` is signed or on-site; times and names are theirs."""
+
+    how: Literal["signed", "on-site"]
+    name: str
+    organisation: str | None
+    at: str
+    certificate: str | None
+    key: str | None
+    key_compared: bool
+    person: str | None = None
+    recorded_at: str
+    entry: int
+
+
+class BundleView(BaseModel):
+    """A finished bundle; `receipt` is null until the other side's came."""
+
+    report: str
+    case: str
+    made_at: str
+    entry: int
+    tree_size: int
+    manifests: list[str]
+    exhibits: int
+    recipient: str | None
+    receipt: BundleReceiptView | None
+
+
+class BundleList(BaseModel):
+    """Finished bundles, oldest first."""
+
+    items: list[BundleView]
+    next: str | None
 
 
 class LeftOut(BaseModel):
@@ -56,12 +109,14 @@ class ExportView(BaseModel):
     size: int | None
     left_out: list[LeftOut]
     until: str | None
+    receipt: BundleReceiptView | None
 
 
 def _path(name: str) -> dict[str, Any]:
     return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
 
 
+_WAITING = {"name": "waiting", "in": "query", "schema": {"type": "boolean"}}
 _RANGE = {"name": "Range", "in": "header", "schema": {"type": "string"}}
 
 # As `api.openapi.OPERATIONS`.
@@ -90,9 +145,35 @@ EXPORT_OPERATIONS: tuple[tuple[str, str, str, dict[int, Any], list[dict[str, Any
         [_path("export_id"), _RANGE],
         None,
     ),
+    (
+        "get",
+        "/api/v1/cases/{code}/bundles",
+        "Finished bundles of a case, and whether the other side's receipt came",
+        {200: BundleList},
+        [_path("code"), _WAITING, *PARAMETERS],
+        None,
+    ),
+    (
+        "post",
+        "/api/v1/bundles/receipts",
+        "Take in the signed receipt of whoever got a bundle",
+        {200: BundleView},
+        [],
+        NewBundleReceipt,
+    ),
+    (
+        "post",
+        "/api/v1/bundles/{report}/acknowledgement",
+        "Say that one got a bundle, with the digest that only who has it knows",
+        {200: BundleView},
+        [_path("report")],
+        NewAcknowledgement,
+    ),
 )
 
 _EXPORT = ("not-found", "unknown-export", "unknown-case", "access-denied")
+
+_ANSWER = ("answer-refused", "malformed-json", "unsupported-media-type")
 
 # As `api.refusals.REFUSALS`.
 EXPORT_REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
@@ -106,4 +187,7 @@ EXPORT_REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
         *_EXPORT, "unknown-exhibit", "step-up-required", "export-not-ready", "export-ended",
         "export-blocked", "exhibit-erased", "range-not-satisfiable", "no-such-object",
     ),
+    ("get", "/api/v1/cases/{code}/bundles"): ("not-found", "unknown-case", "access-denied"),
+    ("post", "/api/v1/bundles/receipts"): (*_EXPORT[1:], *_ANSWER),
+    ("post", "/api/v1/bundles/{report}/acknowledgement"): (*_EXPORT, *_ANSWER),
 }  # fmt: skip

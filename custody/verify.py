@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Check a court bundle or a receipt offline, with Python's standard library alone.
 
-    python verify.py PATH [--trust FILE] [--payload DIR]… [--cite 'KRN-000042#bytes=0-99&sha256=…']
+    python verify.py PATH [--trust FILE] [--payload DIR]… [--receipt FILE]…
+                     [--cite 'KRN-000042#bytes=0-99&sha256=…']
 
 PATH is a bundle's folder or a receipt; FILE a trust file that you got another way than PATH; DIR a
 folder where exhibits are that the bundle has not itself: its other volumes, a disk; what is cited
-(docs/format.md 13) is compared with the bytes.
+(docs/format.md 13) is compared with the bytes; --receipt: what a recipient signed for the bundle.
 One line per claim: `pass`, `fail`, or `not-done` for a check that could not be made. Exit: 0
 nothing failed and every required claim was made; 1 a claim failed; 3 a required claim was not made;
 2 wrong use. Written from the description of the formats alone (docs/format.md), sharing no code
@@ -72,6 +73,9 @@ POINTERS: dict[str, str] = {
     "message": NAME, "run": NUMBER, "fact": NUMBER, "bytes": f"({DECIMAL})-({DECIMAL})",
     "sha256": "[0-9a-f]{64}",
 }  # fmt: skip
+RETURNED = {"v": 1, "kind": "bundle-receipt", "answers": DIGEST, "bundle": dict, "recipient": dict,
+            "at": str, "key": dict, "signature": str}  # fmt: skip
+ED25519_DER = bytes.fromhex("302a300506032b6570032100")  # then the key (RFC 8410)
 CHECKABLE = {"key": str, "proof": str, "witnessed_by": list}
 TRUST = {"v": 1, "kind": "evidence-trust", "origin": str, "keys": list, "tsa_roots": list}
 TYPES = """collection submission receipt quarantine virus_check message_digest_calculation
@@ -148,10 +152,11 @@ class Trust(NamedTuple):
 
 
 def verify_path(
-    path: Path, trust: Path | None, cited: tuple[str, ...] = (), payload: tuple[Path, ...] = ()
-) -> list[Finding]:
+    path: Path, trust: Path | None, cited: tuple[str, ...] = (), payload: tuple[Path, ...] = (),
+    receipts: tuple[Path, ...] = (),
+) -> list[Finding]:  # fmt: skip
     """Give one finding per claim; raise WrongUse where there is nothing to check."""
-    return Examination(path, trust, cited, payload).findings
+    return Examination(path, trust, cited, payload, receipts).findings
 
 
 def exit_code(findings: list[Finding]) -> int:
@@ -159,7 +164,7 @@ def exit_code(findings: list[Finding]) -> int:
     if any(found.outcome == "fail" for found in findings):
         return 1
     undone = {found.claim for found in findings if found.outcome != "pass"}
-    return 3 if undone.intersection((*REQUIRED, "citation")) else 0  # a citation was asked for
+    return 3 if undone.intersection((*REQUIRED, "citation", "receipt")) else 0  # those asked for
 
 
 def main(argv: list[str]) -> int:
@@ -170,9 +175,12 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--cite", action="append", default=[], help="a locator; may be repeated")
     parser.add_argument("--payload", action="append", default=[], type=Path,
                         help="where exhibits are that PATH has not; may be repeated")  # fmt: skip
+    parser.add_argument("--receipt", action="append", default=[], type=Path,
+                        help="what a recipient signed for the bundle; may be repeated")  # fmt: skip
     said = parser.parse_args(argv)
+    given = tuple(said.cite), tuple(said.payload), tuple(said.receipt)
     try:
-        findings = verify_path(said.path, said.trust, tuple(said.cite), tuple(said.payload))
+        findings = verify_path(said.path, said.trust, *given)
     except (WrongUse, OSError) as error:
         parser.error(_shown(f"{error}"))  # leaves with 2
     for found in findings:
@@ -187,7 +195,7 @@ class Examination:
 
     def __init__(
         self, path: Path, trust: Path | None, cited: tuple[str, ...] = (),
-        payload: tuple[Path, ...] = (),
+        payload: tuple[Path, ...] = (), receipts: tuple[Path, ...] = (),
     ) -> None:  # fmt: skip
         self.path, self.trust_file, self.payload = path, trust, payload
         self.bundle = any((path / mark).exists() for mark in ("bagit.txt", "custody.json", TAGS))
@@ -234,6 +242,8 @@ class Examination:
         self._claim("time-stamps", self._time_stamps, "log-signature")
         for locator in cited:
             self._claim("citation", partial(self._citation, locator), "registration")
+        for file in receipts:
+            self._claim("receipt", partial(self._returned, file), "closing")
 
     def _claim(self, claim: str, check: Callable[[], str], needs: str = "") -> None:
         try:
@@ -429,6 +439,40 @@ class Examination:
                 f"entry {place} has not the one signature of the log's key, and no more"
             )
         return note
+
+    def _returned(self, file: Path) -> str:
+        """What a recipient signed is of this bundle, and nobody changed it since."""
+        text = _text(file)
+        told = parse_json(text)
+        _, _, answers, about, who, _, key, signature = members(told, RETURNED)
+        algorithm, public = members(key, {"algorithm": str, "public": str})
+        signed = canonical({name: value for name, value in told.items() if name != "signature"})
+        if canonical(told) + b"\n" != text.encode():
+            raise ParseError("a receipt that is not laid out as it must be")
+        closed = parse_json(_text(self.files[CLOSING]))["closed"]["body"].encode()
+        request, manifests, note = members(about, {"report": UUID, "manifests": list,
+                                                   "checkpoint": str})  # fmt: skip
+        mine = (self.document["request_id"], parse_body(closed.decode())["outputs"])
+        wanted = f"sha256:{hashlib.sha256(closed).hexdigest()}"
+        own = self.note.body if self.note else b""
+        if answers != wanted or (request, manifests) != mine or note.encode() != own:
+            raise ParseError("a receipt of another bundle")
+        der, made = _base64(public), _base64(signature)
+        if algorithm == "ed25519":
+            good = der[:12] == ED25519_DER and ed25519_verifies(der[12:], made, signed)
+        elif algorithm in ("ecdsa-sha256", "rsa-sha256"):
+            words = "dgst -sha256 -keyform DER -verify key -signature signature message"
+            said = openssl({"key": der, "message": signed, "signature": made}, words).strip()
+            if said not in ("Verified OK", "Verification failure", "Verification Failure"):
+                raise NotDone("there is no openssl here that can check this receipt")
+            good = said == "Verified OK"
+        else:
+            raise NotDone(f"a receipt signed with {algorithm}, which this reader does not know")
+        if not good:
+            raise ParseError("a receipt whose signature is not of its words and its key")
+        name, organisation = members(who, {"name": str, "organisation": str})
+        shown = hashlib.sha256(der).hexdigest()
+        return f"{name}, {organisation}, {told['at']}; compare their key: sha256:{shown}"
 
     def _complete(self) -> str:
         """Every exhibit is here, or elsewhere by plan and found there."""

@@ -61,6 +61,7 @@ class Right(StrEnum):
     SHARE = "share"  # the same, with a case of another institution
     REVIEW = "review"  # the disclosure register of a proceeding
     ACKNOWLEDGE = "acknowledge"  # that one's party got what was disclosed to it
+    CONFIRM = "confirm"  # that one got a bundle, as its recipient
     ANNOTATE = "annotate"  # say something of it for the case team, and read what was said
     PRIVILEGE = "privilege"  # say that something may be privileged
     JUDGE = "judge"  # as a reviewer: whether it is
@@ -105,6 +106,7 @@ ALLOWED: Mapping[Right, frozenset[str]] = {
     Right.SHARE: frozenset({"prosecutor", "custodian"}),
     Right.REVIEW: frozenset({"prosecutor", "custodian"}),
     Right.ACKNOWLEDGE: PARTIES,
+    Right.CONFIRM: PARTIES | {"partner"},
     Right.ANNOTATE: _PARTICIPANTS,
     Right.PRIVILEGE: _PARTICIPANTS | PARTIES,
     Right.JUDGE: frozenset({"reviewer"}),
@@ -273,6 +275,8 @@ def _narrowed(held: Held, person: Who, act: Right, thing: Thing) -> str | None:
         mine = thing.owner is not None and person.organisation == thing.owner
         return None if mine else "not-owner"
     if act in (Right.LIST, Right.DISCLOSED):  # lists are made of what may be consulted
+        return None
+    if act is Right.CONFIRM:  # whoever has the bundle proves it by its digest
         return None
     if act in (Right.RECEIVE, Right.ANSWER) and not _released(person, thing):
         return "not-recipient"

@@ -1,4 +1,4 @@
-"""The table of exports that are made for a download: what was asked, how far, where it lies."""
+"""The tables of exports: those made for a download, and every finished bundle with its receipt."""
 
 from datetime import datetime
 from typing import Any
@@ -30,3 +30,23 @@ class Bundle(Model):
     wrapped: Mapped[bytes | None]  # the key of its own files, wrapped by the house's
     layout: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)  # `exports.archive`
     __table_args__ = (Index("bundle_state", "state", "asked_at"),)
+
+
+class BundleMade(Model):
+    """One finished bundle, however it left; and the receipt of whoever got it, once it came."""
+
+    __tablename__ = "bundle_made"
+    report_id: Mapped[str] = mapped_column(UUID, primary_key=True)
+    case_id: Mapped[str] = mapped_column(UUID, ForeignKey("case_file.id"))
+    person_id: Mapped[str] = mapped_column(UUID, ForeignKey("person.id"))
+    made_at: Mapped[datetime]
+    index: Mapped[int]  # of the entry that closed it
+    tree_size: Mapped[int]
+    manifests: Mapped[list[Any]]  # of its tag manifest; of each volume in order
+    exhibits: Mapped[list[Any]] = mapped_column(deferred=True)  # their ids
+    count: Mapped[int]
+    recipient: Mapped[str | None]
+    receipt: Mapped[dict[str, Any] | None]  # who, how, when; `file`: as it came
+    received_at: Mapped[datetime | None]  # when it was recorded here
+    receipt_index: Mapped[int | None]  # of the entry about it
+    __table_args__ = (Index("bundle_made_of", "case_id", "index"),)

@@ -36,7 +36,7 @@ GRANT SELECT, INSERT, UPDATE ON
     person, token, case_file, submission, upload, intake, exhibit, part, quarantined,
     extraction_run, derived_object, object_copy, object_check, store_trial, chore, stray, fixity_run, flow, flow_range, erasure,
     child_exhibit, organisation, marking, approval, disclosed, identity,
-    web_session, passkey, person_invitation, bundle, transfer, counterpart, quoted, match_party, match_query, match_notice,
+    web_session, passkey, person_invitation, bundle, bundle_made, transfer, counterpart, quoted, match_party, match_query, match_notice,
     situation, case_situation, hold, review, consent, derivation, working_copy, second_review, review_rule,
     mailbox, letter, privilege, disclosure_batch, numbering, number_range, external_number,
     store_move, moved_object, installed

@@ -26,7 +26,7 @@ from repository.exports.choice import Choice
 from repository.exports.chosen import picked
 from repository.exports.fonts import check_language
 from repository.exports.gathered import gather
-from repository.exports.job import TWINS, Job, entries_about
+from repository.exports.job import TWINS, Job, entries_about, made_row
 from repository.exports.said import check_choice
 from repository.exports.tag_files import TAG_FILES, closing_file
 from repository.ledger_mirror import publish
@@ -131,7 +131,7 @@ def export(
         repo, actor, case, found.exhibits, found.markings, into,
         purpose=stated, recipient=recipient, request_id=request_id, still=still,
         instead=found.instead, annotations=annotations, language=language, twins=twins,
-        choice=choice, progress=progress,
+        choice=choice, answered=True, progress=progress,
     )  # fmt: skip
 
 
@@ -152,9 +152,12 @@ def bundle_of(
     twins: Sequence[str] = (),
     language: str = "en",
     choice: Choice = EVERYTHING,
+    answered: bool = False,
     progress: Progress = lambda _: None,
 ) -> Exported:
     """Write the bundle of exhibits; whether it may be made was decided before.
+
+    `answered`: a receipt is awaited of whoever gets it; that of a transfer comes another way.
 
     Raises:
         ExportBlocked, IntegrityError: as `export`.
@@ -181,6 +184,7 @@ def bundle_of(
         twins=twins,
         language=language,
         choice=choice,
+        answered=answered,
     )
     with into as bag:
         drafts = entries_about(job, "started")
@@ -226,13 +230,13 @@ def _write(job: Job, bag: Bag, size: int, still: Still, progress: Progress) -> E
     ]
     manifests = bag.finish(info=info)  # (7)
     done = entries_about(job, "done", manifests=manifests, left_out=found.left_out)
-    closing = _close(job, bag, still, done)  # (8)
+    closing = _close(job, bag, still, done, size)  # (8)
     bag.seal(*closing_file(repo, found.history[-1], closing))  # (9)
     publish(repo)
     return Exported(job.request_id, size, manifests, listed, found.left_out)
 
 
-def _close(job: Job, bag: Bag, still: Still, drafts: Sequence[Draft]) -> CustodyEntry:
+def _close(job: Job, bag: Bag, still: Still, drafts: Sequence[Draft], size: int) -> CustodyEntry:
     """Write the closing entries, unless something may leave no more: then the bag is taken back.
 
     Returns:
@@ -246,7 +250,10 @@ def _close(job: Job, bag: Bag, still: Still, drafts: Sequence[Draft]) -> Custody
         with repo.database.writing() as session:
             take_lock(session)
             still(session, job.exhibits)
-            return repo.ledger.append(session, drafts)[-1]
+            closed = repo.ledger.append(session, drafts)[-1]
+            if job.answered:
+                session.add(made_row(job, size, closed))
+            return closed
     except ReleaseEnded:
         bag.take_back()
         raise

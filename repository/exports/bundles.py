@@ -16,7 +16,8 @@ from custody.errors import CustodyError, EvidenceError
 from repository import Repository
 from repository.access import Right
 from repository.authorise import Caller, on_case, refuse
-from repository.bundle import Bundle
+from repository.bundle import Bundle, BundleMade
+from repository.bundle_receipts import of_report, receipt_json
 from repository.errors import (
     BadRequest,
     DiskFull,
@@ -158,11 +159,11 @@ def show(repo: Repository, caller: Caller, bundle_id: str) -> dict[str, Any]:
     """
     row, code = find(repo, caller, bundle_id, Act.CONSULTATION)
     on_case(repo, caller, Right.CONSULT, code, attempted=Act.CONSULTATION)
-    return view(row, code)
+    return view(row, code, of_report(repo, row.report_id))
 
 
-def view(row: Bundle, code: str) -> dict[str, Any]:
-    """Return an export as the API answers it."""
+def view(row: Bundle, code: str, made: BundleMade | None = None) -> dict[str, Any]:
+    """Return an export as the API answers it; `made`: its finished bundle."""
     return {
         "export": row.id,
         "case": code,
@@ -177,6 +178,7 @@ def view(row: Bundle, code: str) -> dict[str, Any]:
         "size": row.size,
         "left_out": [{"what": what, "why": why} for what, why in row.left_out or ()],
         "until": timestamp(row.until) if row.until else None,
+        "receipt": receipt_json(made),
     }
 
 

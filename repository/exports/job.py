@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from custody.entry import Act, Actor, Draft
+from custody.entry import Act, Actor, CustodyEntry, Draft
 from repository import Repository
+from repository.bundle import BundleMade
 from repository.conditions import Marking
 from repository.exhibits import ref
 from repository.exports.choice import Choice
@@ -38,6 +39,7 @@ class Job:
     annotations: Sequence[str] = ()  # kinds or names of what is said of them and goes too
     language: str = "en"  # of its report
     choice: Choice = field(default_factory=Choice)  # which personal fields go along
+    answered: bool = False  # a receipt is awaited of whoever gets it
 
     @property
     def act(self) -> Act:
@@ -106,3 +108,19 @@ def entries_about(
         )
     )
     return drafts
+
+
+def made_row(job: Job, size: int, closed: CustodyEntry) -> BundleMade:
+    """Return the row of a finished bundle, of whose recipient a receipt is awaited."""
+    return BundleMade(
+        report_id=job.request_id,
+        case_id=job.case.id,
+        person_id=job.actor.id,
+        made_at=job.repo.clock(),
+        index=closed.index,
+        tree_size=size,
+        manifests=closed.fields["outputs"],
+        exhibits=[one.id for one in job.exhibits],
+        count=len(job.exhibits),
+        recipient=job.recipient,
+    )

@@ -151,6 +151,11 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", "/api/v1/cases/<code>/exports"): EXPORT,
     ("GET", "/api/v1/exports/<export_id>"): Rule("case", CASE),
     ("GET", "/api/v1/exports/<export_id>/bundle"): replace(EXPORT, body=None),
+    ("GET", "/api/v1/cases/<code>/bundles"): Rule("case", REVIEW, shows=False),
+    ("POST", "/api/v1/bundles/receipts"): Rule("case", frozenset(), body={"receipt": {}}),
+    ("POST", "/api/v1/bundles/<report>/acknowledgement"): Rule(  # of a bundle there is none
+        "case", frozenset(), body={"manifest": f"sha256:{'0' * 64}"}
+    ),
     ("GET", "/api/v1/transfers"): Rule(
         "case", frozenset({"prosecutor", "custodian"}), query="?case={case}"
     ),

@@ -33,10 +33,11 @@ HOUSE = {
 LOOKING = {Right.LIST, Right.CONSULT, Right.REVEAL}
 RECIPIENT = {Right.RECEIVE, Right.ANSWER}
 ANSWERING = {Right.CONSENT, Right.AGREE}
+RECEIVED = {Right.ACKNOWLEDGE, Right.CONFIRM}
 ABOUT = set(Right) - HOUSE - ANSWERING - {Right.JUDGE}
 PARTY = {
     *LOOKING, Right.HISTORY, Right.FACTS, Right.RETRIEVE, Right.ACKNOWLEDGE, Right.PRIVILEGE,
-    Right.DISCLOSED,
+    Right.DISCLOSED, Right.CONFIRM,
 }  # fmt: skip
 
 EXPECTED = {
@@ -57,9 +58,12 @@ EXPECTED = {
         *ANSWERING, Right.RELEASE, Right.TRANSFER, Right.MATCH, *RECIPIENT, Right.PRIVILEGE,
         Right.DISCLOSED, Right.ANNOTATE,
     },
-    "custodian": set(Right) - {Right.ACKNOWLEDGE, Right.JUDGE},
+    "custodian": set(Right) - {Right.ACKNOWLEDGE, Right.CONFIRM, Right.JUDGE},
     "auditor": {Right.HISTORY, Right.AUDIT, Right.SITUATIONS},
-    "partner": {*LOOKING, Right.FACTS, Right.RETRIEVE, Right.SITUATIONS, Right.MATCH, *RECIPIENT},
+    "partner": {
+        *LOOKING, Right.FACTS, Right.RETRIEVE, Right.SITUATIONS, Right.MATCH, *RECIPIENT,
+        Right.CONFIRM,
+    },
     "submitter": {*LOOKING, Right.INGEST, Right.MARK, *ANSWERING},
     "counsel": PARTY,
     "expert": PARTY,
@@ -82,7 +86,7 @@ def holder(role: str, house: str | None = None) -> Who:
 
 def able(right: Right) -> Who:
     """Return a person whose role allows a right."""
-    return holder("counsel" if right is Right.ACKNOWLEDGE else "custodian")
+    return holder("counsel" if right in RECEIVED else "custodian")
 
 
 def marked(**values: object) -> Thing:
@@ -355,7 +359,7 @@ def test_custody_released_to_an_institution_is_for_its_people_alone_and_only_to_
 
 @pytest.mark.parametrize("right", sorted(ABOUT))
 def test_a_grant_on_a_further_case_allows_what_is_said_of_it_and_no_more(right):
-    role = "counsel" if right is Right.ACKNOWLEDGE else "custodian"
+    role = "counsel" if right in RECEIVED else "custodian"
     further = replace(EXHIBIT, by_association=(Held(role),))
     found = decide(Who("p", "analyst"), right, further, PURPOSE, NOW)
     assert found.allowed == (right in ASSOCIATED)
