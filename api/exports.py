@@ -6,13 +6,16 @@ from flask import Blueprint, Response, jsonify, request
 
 from api import paging
 from api.exhibits import byte_range
-from api.exports_schema import TAR, NewAcknowledgement, NewBundleReceipt, NewExport
+from api.exports_schema import AGE, TAR, NewAcknowledgement, NewBundleReceipt, NewExport
 from api.once import requested_once
 from api.request import assured, authority, caller, json_body, purpose, repo
 from custody.canonical import dumps
 from repository import bundle_receipts
+from repository.errors import BadRequest
 from repository.exports import bundles
 from repository.exports.handing import HandingOut, hand_out
+
+_DIGITS = 10
 
 blueprint = Blueprint("exports", __name__, url_prefix="/api/v1")
 
@@ -28,7 +31,10 @@ def ask(code: str) -> tuple[Response, int, dict[str, str]]:
             repo(), who, code, numbers=asked.exhibits, purpose=purpose(), authority=rests[0],
             assured=rests[1], recipient=asked.recipient, annotations=asked.annotations,
             twins=asked.twins, language=asked.language,
-            stamped=asked.stamped, drawn=held.made if held else None,
+            stamped=asked.stamped, reveal=asked.reveal, withhold=asked.withhold,
+            redaction_of=asked.redaction_of, volume_size=asked.volume_size,
+            by_reference=asked.by_reference, encrypt_to=asked.encrypt_to,
+            drawn=held.made if held else None,
         )  # fmt: skip
     return jsonify(bundles.view(row, code)), 202, {"Location": f"/api/v1/exports/{row.id}"}
 
@@ -45,17 +51,20 @@ def bundle(export_id: str) -> Response:
     who = caller()
     house = repo()
     span = byte_range(request.headers.get("Range"))
+    volume = _volume(request.args.get("volume"))
     if request.method == "HEAD" or {"If-None-Match", "If-Range"} & {*request.headers.keys()}:
-        looked = hand_out(house, who, export_id, None, look=True)
+        looked = hand_out(house, who, export_id, None, volume=volume, look=True)
         headers = _headers(looked)
-        if request.if_none_match.contains(_tag(looked)):
+        if not looked.keys and request.if_none_match.contains(_tag(looked)):
             return Response(status=304, headers=headers, content_type=TAR)
         if request.method == "HEAD":
-            headers["Content-Length"] = str(looked.length)
-            return Response(headers=headers, content_type=TAR)
-        if request.headers.get("If-Range") not in (None, headers["ETag"]):
+            if not looked.keys:
+                headers["Content-Length"] = str(looked.length)
+            return Response(headers=headers, content_type=AGE if looked.keys else TAR)
+        if request.headers.get("If-Range") not in (None, headers.get("ETag")):
             span = None
-    return _send(hand_out(house, who, export_id, span), partial=span is not None)
+    found = hand_out(house, who, export_id, span, volume=volume)
+    return _send(found, partial=span is not None and not found.keys)
 
 
 @blueprint.get("/cases/<code>/bundles")
@@ -93,28 +102,40 @@ def acknowledgement(report: str) -> Response:
 def _send(found: HandingOut, *, partial: bool) -> Response:
     blocks = iter(found)
     first = next(blocks, b"")  # compared before the status line says that all is well
-    headers = {**_headers(found), "Content-Length": str(found.length)}
+    headers = _headers(found)
+    if not found.keys:
+        headers["Content-Length"] = str(found.length)
     if partial:
-        headers["Content-Range"] = f"bytes {found.first}-{found.last}/{found.row.size}"
+        headers["Content-Range"] = f"bytes {found.first}-{found.last}/{found.size}"
 
     def body() -> Iterator[bytes]:
         yield first
         yield from blocks
 
-    answer = Response(body(), 206 if partial else 200, headers, content_type=TAR)
+    answer = Response(
+        body(), 206 if partial else 200, headers, content_type=AGE if found.keys else TAR
+    )
     answer.call_on_close(blocks.close)  # type: ignore[attr-defined]  # a generator
     answer.call_on_close(lambda: found.close("aborted", "connection-closed"))
     return answer
 
 
+def _volume(said: str | None) -> int | None:
+    if said is not None and not (said.isascii() and said.isdecimal() and len(said) < _DIGITS):
+        raise BadRequest("volume is a number from 1")
+    return None if said is None else int(said)
+
+
 def _tag(found: HandingOut) -> str:
-    return f"{found.row.id}-{found.row.manifest}".replace(":", "-")
+    return f"{found.row.id}-{found.row.manifest}-{found.volume}".replace(":", "-")
 
 
 def _headers(found: HandingOut) -> dict[str, str]:
-    return {
-        "ETag": f'"{_tag(found)}"',
-        "Accept-Ranges": "bytes",
-        "Content-Disposition": f'attachment; filename="{found.row.id}.tar"',
+    name = f"{found.row.id}-{found.volume}.tar" if found.volume else f"{found.row.id}.tar"
+    name += ".age" if found.keys else ""
+    headers = {
+        "Accept-Ranges": "none" if found.keys else "bytes",
+        "Content-Disposition": f'attachment; filename="{name}"',
         "Content-Security-Policy": "sandbox; default-src 'none'",
     }
+    return headers if found.keys else {**headers, "ETag": f'"{_tag(found)}"'}

@@ -8,9 +8,11 @@ from api.paging import PARAMETERS
 from api.rules_schema import ASSURED, AUTHORITY, ONCE, ONCE_REFUSALS, PURPOSE
 from api.schema import Strict
 from repository.exports.bundles import MAX_RECIPIENT
+from repository.exports.encryption import MAX_RECIPIENTS
 from repository.exports.job import TWINS, Twin
 
 TAR = "application/x-tar"
+AGE = "application/octet-stream"  # a tar in the format age, which has no registered name
 
 
 class NewExport(Strict):
@@ -20,6 +22,10 @@ class NewExport(Strict):
     `stamped`: numbered copies go beside their originals, or instead of them.
     `twins`: the custody once more, for machines; all four if nothing is said.
     `language`: that of the custody report.
+    `reveal`, `withhold`: personal fields of the entries (`FIELD` or `EXHIBIT:FIELD`) that are
+    opened, and no others, or that stay closed; `redaction_of`: the report of the full bundle.
+    `volume_size`: bytes of exhibits in one volume at most; `by_reference`: no exhibits at all.
+    `encrypt_to`: public keys (age1…, ssh-…) that each download is encrypted to.
     """
 
     exhibits: list[str] = Field(default_factory=list)
@@ -28,6 +34,12 @@ class NewExport(Strict):
     stamped: Literal["beside", "instead"] | None = None
     twins: list[Twin] = Field(default_factory=lambda: list(TWINS))
     language: Literal["en", "ar", "es", "fr", "ru", "zh"] = "en"
+    reveal: list[str] = Field(default_factory=list, max_length=1000)
+    withhold: list[str] = Field(default_factory=list, max_length=1000)
+    redaction_of: str | None = Field(None, max_length=36)
+    volume_size: int | None = Field(None, ge=1, le=1 << 60)
+    by_reference: bool = False
+    encrypt_to: list[str] = Field(default_factory=list, max_length=MAX_RECIPIENTS)
 
 
 class NewBundleReceipt(Strict):
@@ -92,8 +104,8 @@ class LeftOut(BaseModel):
 class ExportView(BaseModel):
     """An export; `state`: asked, making, ready (fetch it `until`), failed (`reason`), ended.
 
-    `manifest` is the digest of the bag's tag manifest, as the ledger has it; `size` that of the
-    archive in bytes.
+    `manifest` is the digest of the bag's tag manifest, as the ledger has it (`manifests`: of each
+    volume); `size` that of the archive in bytes, or of all volumes together, not encrypted.
     """
 
     export: str
@@ -106,7 +118,9 @@ class ExportView(BaseModel):
     report: str | None
     tree_size: int | None
     manifest: str | None
+    manifests: list[str]
     size: int | None
+    encrypted: bool
     left_out: list[LeftOut]
     until: str | None
     receipt: BundleReceiptView | None
@@ -117,6 +131,7 @@ def _path(name: str) -> dict[str, Any]:
 
 
 _WAITING = {"name": "waiting", "in": "query", "schema": {"type": "boolean"}}
+_VOLUME = {"name": "volume", "in": "query", "schema": {"type": "integer", "minimum": 1}}
 _RANGE = {"name": "Range", "in": "header", "schema": {"type": "string"}}
 
 # As `api.openapi.OPERATIONS`.
@@ -141,8 +156,8 @@ EXPORT_OPERATIONS: tuple[tuple[str, str, str, dict[int, Any], list[dict[str, Any
         "get",
         "/api/v1/exports/{export_id}/bundle",
         "The bundle as one archive, verified; single ranges",
-        {200: TAR, 206: TAR, 304: None},
-        [_path("export_id"), _RANGE],
+        {200: (TAR, AGE), 206: TAR, 304: None},
+        [_path("export_id"), _VOLUME, _RANGE],
         None,
     ),
     (

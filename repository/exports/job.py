@@ -40,6 +40,7 @@ class Job:
     language: str = "en"  # of its report
     choice: Choice = field(default_factory=Choice)  # which personal fields go along
     answered: bool = False  # a receipt is awaited of whoever gets it
+    encrypt_to: Sequence[str] = ()  # fingerprints of the keys that it leaves encrypted to
 
     @property
     def act(self) -> Act:
@@ -68,6 +69,8 @@ def entries_about(
                 "register": summary(session, job.case),
                 "report": {"generated_at": job.at, "language": job.language},
             }
+        if job.encrypt_to:
+            house["detail"]["encrypted_to"] = list(job.encrypt_to)
         if job.annotations:
             house["detail"]["annotations"] = list(job.annotations)
         if job.choice:
@@ -123,4 +126,27 @@ def made_row(job: Job, size: int, closed: CustodyEntry) -> BundleMade:
         exhibits=[one.id for one in job.exhibits],
         count=len(job.exhibits),
         recipient=job.recipient,
+    )
+
+
+def encrypted_entry(
+    job: Job, ciphers: Sequence[tuple[str, str, str]], manifests: Sequence[str]
+) -> Draft:
+    """Return the entry about the files that a bundle left in, encrypted."""
+    files = [{"name": name, "plain": plain} for name, _, plain in ciphers]
+    return Draft(
+        Act.REPORT_GENERATED,
+        job.actor,
+        reason="encrypted",
+        request_id=job.request_id,
+        plain={
+            "count": len(ciphers),
+            "inputs": list(manifests),
+            "outputs": [digest for _, digest, _ in ciphers],
+        },
+        withheld={
+            "case": job.case.code,
+            "detail": {"encrypted_to": list(job.encrypt_to), "files": files},
+        },
+        subject=job.case.id,
     )
