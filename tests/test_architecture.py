@@ -46,7 +46,7 @@ ONE_HOME = {  # a heavy or dangerous dependency is imported in one place
     "snowballstemmer": ("repository/search/sounds.py",),
 }
 ISOLATED = {  # runs away from the system: beside a bag in court, or locked in the sandbox
-    "custody/verify.py": 1160set(),
+    "custody/verify.py": set(),
     "ingest/extraction.py": set(),
     "ingest/normalise/": {"ingest"},
     "ingest/readers/": {"ingest"},
