@@ -372,13 +372,14 @@ class Ledger:
         with self.database.reading() as session:
             head = last_head(session) if size is None else head_of(session, size)
             nodes = Nodes(session, head.size)
+            bodies = tables.bodies(session, [one for one in indexes if 0 <= one < head.size])
             found = []
             for index in indexes:
-                if not 0 <= index < head.size:
+                if index not in bodies:
                     raise NoSuchEntry(f"the ledger of {head.size} entries has no entry {index}")
                 path = inclusion_proof(index, head.size, nodes.node)
                 proof = Proof(index, tuple(path), head.note or "")
-                found.append((CustodyEntry(index, _body(session, index)), proof))
+                found.append((CustodyEntry(index, bodies[index]), proof))
         if found:
             checkpoint = self._open(head).checkpoint
             for entry, proof in found:
@@ -437,10 +438,3 @@ def checked_values(entry: CustodyEntry, openings: Mapping[str, Opening]) -> dict
         if name not in commitments or not opening.opens(commitments[name]):
             raise BadOpening(f"the opening of {name} does not belong to entry {entry.index}")
     return {name: opening.value for name, opening in openings.items()}
-
-
-def _body(session: Session, index: int) -> bytes:
-    body = session.scalar(select(tables.entry.c.body).where(tables.entry.c.idx == index))
-    if body is None:
-        raise NoSuchEntry(f"the ledger has no entry {index}")
-    return as_bytes(body)

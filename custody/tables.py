@@ -20,11 +20,13 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    select,
 )
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 metadata = MetaData()
+_TOGETHER = 500  # in one question to the database
 
 # On SQLite an INTEGER primary key is the row's own number: no second index.
 POSITION = BigInteger().with_variant(Integer, "sqlite")
@@ -202,6 +204,16 @@ def insert_rows(session: Session, table: Table, rows: Sequence[tuple[Any, ...]])
 def _insert(table: Table, mark: str) -> str:
     names = ", ".join(column.name for column in table.columns)
     return f"INSERT INTO {table.name} ({names}) VALUES ({', '.join(mark for _ in table.columns)})"  # noqa: S608 - names of our own tables
+
+
+def bodies(session: Session, indexes: Sequence[int]) -> dict[int, bytes]:
+    """Return the stored bodies of entries by index, of those that there are."""
+    found: dict[int, bytes] = {}
+    for start in range(0, len(indexes), _TOGETHER):
+        some = entry.c.idx.in_(indexes[start : start + _TOGETHER])
+        rows = session.execute(select(entry.c.idx, entry.c.body).where(some))
+        found |= {index: as_bytes(body) for index, body in rows}
+    return found
 
 
 def as_bytes(value: object) -> bytes:

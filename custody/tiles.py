@@ -49,6 +49,7 @@ class Nodes:
         self._session = session
         self._size = size
         self._tiles: dict[tuple[int, int], list[bytes]] = {}
+        self._known: dict[tuple[int, int], bytes] = {}  # neighbours' proofs share most of theirs
 
     def node(self, level: int, n: int) -> bytes:
         """Return the root of the n-th complete subtree of 2^level leaves.
@@ -56,6 +57,9 @@ class Nodes:
         Raises:
             LedgerDamaged: stored hashes are missing.
         """
+        known = self._known.get((level, n))
+        if known is not None:
+            return known
         height, inside = divmod(level, 8)
         start, span = n << inside, 1 << inside
         tile, offset = divmod(start, TILE)
@@ -67,6 +71,7 @@ class Nodes:
             )
         while len(hashes) > 1:
             hashes = [node_hash(hashes[i], hashes[i + 1]) for i in range(0, len(hashes), 2)]
+        self._known[level, n] = hashes[0]
         return hashes[0]
 
     def _tile(self, height: int, n: int) -> list[bytes]:

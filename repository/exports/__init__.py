@@ -9,6 +9,7 @@ its proof goes into the bag, which is whole only now.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
@@ -21,7 +22,7 @@ from repository.access import Right
 from repository.authorise import Caller, on_case
 from repository.conditions import Marking
 from repository.errors import ExportBlocked, ReleaseEnded
-from repository.exports.bag import Bag
+from repository.exports.bag import Bag, Measured
 from repository.exports.choice import Choice
 from repository.exports.chosen import picked
 from repository.exports.encryption import fingerprint
@@ -35,10 +36,11 @@ from repository.models import Case, Exhibit
 from repository.naming import file_name
 from repository.publication import announce
 from repository.purpose import Purpose
-from repository.retrieve import Recorded, recorded_parts, verified_bytes
+from repository.retrieve import Recorded, recorded, verified_bytes
 from repository.stated import stated_purpose
 from repository.still import check_still
 
+_LOT = 50  # exhibits that are decided, and whose records are proved, together
 EVERYTHING = Choice()  # that the rules let out
 
 Progress = Callable[[str], None]
@@ -210,18 +212,8 @@ def _write(job: Job, bag: Bag, size: int, still: Still, progress: Progress) -> E
     progress("checkpoint: witnesses and time-stamps")
     announced = announce(repo, stamp=True)  # (3)
     problems = announced.problems if announced else []
-    listed = []
     volumes = bag.lay_out([(exhibit.number, exhibit.size) for exhibit in job.exhibits])
-    for exhibit, volume in zip(job.exhibits, volumes, strict=True):  # (4)
-        progress(exhibit.number)
-        with repo.database.reading() as session:
-            still(session, [exhibit])
-        parts = recorded_parts(repo, exhibit)
-        files = [_file_name(exhibit, part, len(parts)) for part in parts]
-        for name, part in zip(files, parts, strict=True):
-            verified = verified_bytes(repo, exhibit, part, 0, part.size - 1)
-            bag.add(name, verified, volume, part.size)
-        listed.append((exhibit, files))
+    listed = _packed(job, bag, volumes, still, progress)  # (4)
     progress("entries")
     found = gather(job, signed, listed, bag.files, problems)
     if bag.volumes is not None:
@@ -243,6 +235,42 @@ def _write(job: Job, bag: Bag, size: int, still: Still, progress: Progress) -> E
         repo.ledger.record(encrypted_entry(job, bag.ciphers, manifests))
     publish(repo)
     return Exported(job.request_id, size, manifests, listed, found.left_out, bag.ciphers)
+
+
+def _packed(
+    job: Job, bag: Bag, volumes: Sequence[int], still: Still, progress: Progress
+) -> list[tuple[Exhibit, list[str]]]:
+    """Put the exhibits into the bag, as many at once as it takes; return them with their files."""
+    repo = job.repo
+    listed: list[tuple[Exhibit, list[str]]] = []
+
+    def pack(exhibit: Exhibit, parts: Sequence[Recorded], volume: int) -> list[Measured]:
+        return [
+            bag.measured(
+                _file_name(exhibit, part, len(parts)),
+                verified_bytes(repo, exhibit, part, 0, part.size - 1),
+                volume,
+                part.size,
+            )
+            for part in parts
+        ]
+
+    pool = ThreadPoolExecutor(bag.at_once)
+    try:
+        for start in range(0, len(job.exhibits), _LOT):
+            lot = job.exhibits[start : start + _LOT]
+            with repo.database.reading() as session:
+                still(session, lot)
+            parts = recorded(repo, lot)
+            every = [parts[one.id] for one in lot]
+            packed = pool.map(pack, lot, every, volumes[start : start + _LOT])
+            for exhibit, files in zip(lot, packed, strict=True):
+                progress(exhibit.number)
+                bag.files += files
+                listed.append((exhibit, [path for path, *_ in files]))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return listed
 
 
 def _close(job: Job, bag: Bag, still: Still, drafts: Sequence[Draft], size: int) -> CustodyEntry:

@@ -17,17 +17,22 @@ from typing import Self
 from repository.errors import DiskFull, ExportBlocked
 
 PAYLOAD = "data/"
+CORES = min(4, os.cpu_count() or 1)
+
+Measured = tuple[str, str, int]  # path, hex sha256, size
 
 
 class Bag(ABC):
     """A bag being written; left without `finish`, nothing remains that looks complete."""
+
+    at_once = CORES  # how many of its exhibits may be written at one time
 
     def __init__(self, *, volume_size: int | None = None, by_reference: bool = False) -> None:
         # How many volumes there are; 0: by reference; None: one bag, which has all.
         self.volumes: int | None = 0 if by_reference else None
         self._volume_size = volume_size
         self._in: dict[str, int] = {}  # path of payload: its volume
-        self.files: list[tuple[str, str, int]] = []  # path, hex sha256, size
+        self.files: list[Measured] = []
         self._sha512: dict[str, str] = {}
         # Of a bag that leaves encrypted: each file's name, its digest, that of what is in it.
         self.ciphers: list[tuple[str, str, str]] = []
@@ -90,11 +95,12 @@ class Bag(ABC):
         self, path: str, blocks: Iterable[bytes], volume: int = 0, size: int | None = None
     ) -> None:
         """Write one file of the bag; every name is ours, made of exhibit numbers."""
-        self.files.append(self._measured(path, blocks, volume, size))
+        self.files.append(self.measured(path, blocks, volume, size))
 
-    def _measured(
+    def measured(
         self, path: str, blocks: Iterable[bytes], volume: int, expected: int | None = None
-    ) -> tuple[str, str, int]:
+    ) -> Measured:
+        """Write one file, and return what goes into `files`, in the order of the bag."""
         digest, longer, size = sha256(), sha512(), 0
         if path.startswith(PAYLOAD):
             self._in[path] = volume
@@ -131,7 +137,7 @@ class Bag(ABC):
         tags = [file for file in self.files if not file[0].startswith(PAYLOAD)]
 
         def add(path: str, text: str) -> str:
-            tags.append(self._measured(path, [text.encode()], volume))
+            tags.append(self.measured(path, [text.encode()], volume))
             return tags[-1][1]
 
         oxum = f"{sum(size for _, _, size in payload)}.{len(payload)}"

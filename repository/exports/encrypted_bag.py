@@ -36,6 +36,8 @@ class EncryptedBag(FolderBag):
         ExportBlocked, DiskFull: as `FolderBag`.
     """
 
+    at_once = 1  # an archive takes one file after the other
+
     def __init__(
         self, place: Path, keys: Sequence[str], at: int, *, volume_size: int | None = None,
         by_reference: bool = False,

@@ -1,12 +1,16 @@
 """The custody report of a bundle as files: composed from its entries, printed in volumes."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import count, islice
 from typing import Any
 
 from custody.checkpoint import SignedCheckpoint
 from custody.entry import CustodyEntry
 from custody.ledger import checked_values
 from repository import software
+from repository.exports.bag import CORES
 from repository.exports.chosen import marking_words
 from repository.exports.gathered import Gathered
 from repository.exports.job import Job
@@ -47,9 +51,16 @@ def report(found: Gathered) -> Iterator[tuple[str, Iterable[bytes]]]:
         [(path, f"sha256:{hexed}", size) for path, hexed, size in found.payload],
         found.job.language,
     )
-    for number, volume in enumerate(volumes(source, file_name), 1):
-        name = file_name(number)
-        yield name, [signed_document(found, name, printed(volume))]
+    with ThreadPoolExecutor(CORES) as pool:
+        waiting: deque[Future[bytes]] = deque()
+        composed = volumes(source, file_name)
+        for number in count(1):
+            for volume in islice(composed, CORES - len(waiting)):  # no more in memory at once
+                waiting.append(pool.submit(printed, volume))
+            if not waiting:
+                return
+            name = file_name(number)
+            yield name, [signed_document(found, name, waiting.popleft().result())]
 
 
 def _heading(job: Job, signed: SignedCheckpoint, sealed: Seals) -> Heading:
