@@ -1,18 +1,29 @@
 """Exports over HTTP: ask for one, see how far it is, fetch the bundle; and what came back of it."""
 
 from collections.abc import Iterator
+from io import BytesIO
+from zipfile import ZIP_DEFLATED, ZipFile
 
 from flask import Blueprint, Response, jsonify, request
 
 from api import paging
 from api.exhibits import byte_range
-from api.exports_schema import AGE, TAR, NewAcknowledgement, NewBundleReceipt, NewExport
+from api.exports_schema import (
+    AGE,
+    TAR,
+    ZIP,
+    NewAcknowledgement,
+    NewBundleReceipt,
+    NewCertificate,
+    NewExport,
+)
 from api.once import requested_once
 from api.request import assured, authority, caller, json_body, purpose, repo
 from custody.canonical import dumps
 from repository import bundle_receipts
 from repository.errors import BadRequest
 from repository.exports import bundles
+from repository.exports.certificates import certify_export
 from repository.exports.handing import HandingOut, hand_out
 
 _DIGITS = 10
@@ -97,6 +108,23 @@ def acknowledgement(report: str) -> Response:
     asked = json_body(NewAcknowledgement)
     found = bundle_receipts.acknowledge(repo(), who, report, manifest=asked.manifest)
     return jsonify(found.to_json())
+
+
+@blueprint.post("/exports/<export_id>/certificates")
+def certificate(export_id: str) -> Response:
+    """Fill in a custodian's statement about an export: to edit and as PDF, in one archive."""
+    who = caller()
+    asked = json_body(NewCertificate)
+    made = certify_export(repo(), who, export_id, kind=asked.kind, purpose=purpose())
+    packed = BytesIO()
+    with ZipFile(packed, "w", ZIP_DEFLATED) as archive:
+        archive.writestr(f"{asked.kind}.docx", made.word)
+        archive.writestr(f"{asked.kind}.pdf", made.signed.pdf)
+    headers = {
+        "Content-Disposition": f'attachment; filename="{asked.kind}.zip"',
+        "Content-Security-Policy": "sandbox; default-src 'none'",
+    }
+    return Response(packed.getvalue(), 201, headers, content_type=ZIP)
 
 
 def _send(found: HandingOut, *, partial: bool) -> Response:

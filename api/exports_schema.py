@@ -12,6 +12,7 @@ from repository.exports.encryption import MAX_RECIPIENTS
 from repository.exports.job import TWINS, Twin
 
 TAR = "application/x-tar"
+ZIP = "application/zip"
 AGE = "application/octet-stream"  # a tar in the format age, which has no registered name
 
 
@@ -40,6 +41,12 @@ class NewExport(Strict):
     volume_size: int | None = Field(None, ge=1, le=1 << 60)
     by_reference: bool = False
     encrypt_to: list[str] = Field(default_factory=list, max_length=MAX_RECIPIENTS)
+
+
+class NewCertificate(Strict):
+    """Which custodian's statement; what only a person knows stays blank in it."""
+
+    kind: Literal["fre-902-13", "fre-902-14", "uk-section-9", "icc-custodian"]
 
 
 class NewBundleReceipt(Strict):
@@ -161,6 +168,14 @@ EXPORT_OPERATIONS: tuple[tuple[str, str, str, dict[int, Any], list[dict[str, Any
         None,
     ),
     (
+        "post",
+        "/api/v1/exports/{export_id}/certificates",
+        "A custodian's statement about an export, filled in: DOCX and PDF in one archive",
+        {201: ZIP},
+        [_path("export_id"), {**PURPOSE, "required": False}],
+        NewCertificate,
+    ),
+    (
         "get",
         "/api/v1/cases/{code}/bundles",
         "Finished bundles of a case, and whether the other side's receipt came",
@@ -201,6 +216,11 @@ EXPORT_REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
     ("get", "/api/v1/exports/{export_id}/bundle"): (
         *_EXPORT, "unknown-exhibit", "step-up-required", "export-not-ready", "export-ended",
         "export-blocked", "exhibit-erased", "range-not-satisfiable", "no-such-object",
+    ),
+    ("post", "/api/v1/exports/{export_id}/certificates"): (
+        *_EXPORT, "purpose-too-long", "step-up-required", "export-not-ready", "export-ended",
+        "export-blocked", "glyph-missing", "render-failed", "signature-unavailable",
+        "malformed-json", "unsupported-media-type", "no-such-object",
     ),
     ("get", "/api/v1/cases/{code}/bundles"): ("not-found", "unknown-case", "access-denied"),
     ("post", "/api/v1/bundles/receipts"): (*_EXPORT[1:], *_ANSWER),

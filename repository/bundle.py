@@ -49,4 +49,5 @@ class BundleMade(Model):
     receipt: Mapped[dict[str, Any] | None]  # who, how, when; `file`: as it came
     received_at: Mapped[datetime | None]  # when it was recorded here
     receipt_index: Mapped[int | None]  # of the entry about it
+    statements: Mapped[list[Any]]  # [kind, index of its entry] of custodians' statements about it
     __table_args__ = (Index("bundle_made_of", "case_id", "index"),)

@@ -10,6 +10,7 @@ from typing import Any
 from custody.checkpoint import SignedCheckpoint
 from custody.commitment import Opening
 from custody.entry import CustodyEntry
+from custody.longevity import Record, records
 from repository.exports.job import Job
 from repository.exports.left_out import ALWAYS, closed, numbers_in, unsealed
 from repository.exports.report_words import Phrase
@@ -33,6 +34,7 @@ class Gathered:
     last_seq: dict[str, int]  # by exhibit
     said: Said  # what goes along of what the case team says of them
     left_out: list[tuple[str, str]]
+    records: Sequence[Record] = ()  # evidence records over some of its entries
     # How many volumes (0: by reference) and in which each exhibit is; None: one bag has all.
     volumes: tuple[int, tuple[int, ...]] | None = None
     documents: list[dict[str, Any]] = field(default_factory=list)  # what was signed, and as what
@@ -68,11 +70,32 @@ def gather(
     left_out = [*ALWAYS, *closed(history, openings, reader, chosen=told)]
     left_out += job.choice.close(history, openings)
     left_out += unsealed(job.repo, sealed, problems)
+    records, covered = _records(job, history, signed.checkpoint.size)
+    if covered < signed.checkpoint.size:
+        left_out.append((Phrase("left.records", size=covered), Phrase("left.records.why")))
     left_out += [(number, Phrase("left.key")) for number in job.erased]
     left_out += job.instead
     return Gathered(
-        job, signed, sealed, listed, tuple(payload), history, openings, last_seq, said, left_out
+        job,
+        signed,
+        sealed,
+        listed,
+        tuple(payload),
+        history,
+        openings,
+        last_seq,
+        said,
+        left_out,
+        records,
     )
+
+
+def _records(job: Job, history: Sequence[CustodyEntry], size: int) -> tuple[list[Record], int]:
+    """Return the evidence records that cover entries of a bundle, and how far any reaches."""
+    with job.repo.database.reading() as session:
+        made = [one for one in records(session) if one.hi <= size]
+    found = [one for one in made if any(one.lo <= entry.index < one.hi for entry in history)]
+    return found, max((one.hi for one in made), default=0)
 
 
 def _entries(job: Job, size: int) -> tuple[list[CustodyEntry], dict[str, int]]:

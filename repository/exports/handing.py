@@ -1,8 +1,11 @@
 """Hand a bundle out: decided anew, recorded first, and every byte compared before it leaves."""
 
+import tarfile
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from sqlalchemy import select
@@ -26,7 +29,7 @@ from repository.errors import (
     ReleaseEnded,
 )
 from repository.exhibits import ref
-from repository.exports.archive import Part, parts_of, read_piece
+from repository.exports.archive import Part, filling, parts_of, read_piece
 from repository.exports.bundles import find, purpose_of
 from repository.exports.chosen import chosen, picked, released
 from repository.exports.encryption import Sealing, fingerprint
@@ -212,20 +215,17 @@ def hand_out(
     actor, case = on_case(repo, caller, Right.EXPORT, code, attempted=attempted, purpose=purpose)
     if row.state != "ready":
         picked(repo, caller, case, row.asked["exhibits"], purpose)
-    _check_state(row)
+    check_state(row)
     exhibits = chosen(repo, caller, case, row.asked["exhibits"])  # those in it, and no other
     released(repo, caller, exhibits, purpose)
-    with repo.database.reading() as session:
-        query = select(Bundle).where(Bundle.id == row.id).options(undefer(Bundle.layout))
-        row = session.scalars(query).one()
-    if row.layout is None:
-        raise ExportEnded(f"{row.id} has ended; ask for the export anew")
-    volumes = row.layout.get("volumes", [row.layout])
+    row = _with_layout(repo, row.id)
+    layout = row.layout or {}
+    volumes = layout.get("volumes", [layout])
     which = 1 if volume is None else volume
     if not 1 <= which <= len(volumes):
         raise BadRequest(f"{row.id} has {len(volumes)} volumes")
     parts = parts_of(volumes[which - 1])
-    held = {*row.layout.get("about", ()), *(part.exhibit for part in parts)}
+    held = {*layout.get("about", ()), *(part.exhibit for part in parts)}
     keys = row.asked.get("encrypt_to", ())
     size = parts[-1].start + parts[-1].length
     exhibits = [one for one in exhibits if one.id in held]
@@ -257,7 +257,41 @@ def hand_out(
     return found
 
 
-def _check_state(row: Bundle) -> None:
+def own_files(repo: Repository, bundle_id: str, place: Path) -> Path:
+    """Write what a kept bundle has beside its exhibits into a folder; return the bag's.
+
+    Raises:
+        ExportEnded: it has ended.
+        IntegrityError: a file is not what was stored.
+    """
+    row = _with_layout(repo, bundle_id)
+    volume = (row.layout or {}).get("volumes", [row.layout])[0]
+    kept = [part for part in parts_of(volume) if part.piece]
+    with TemporaryFile(dir=place) as joined:
+        for part in kept:
+            joined.write(read_piece(repo, part, row.wrapped))
+        joined.write(bytes(filling(joined.tell())))
+        joined.seek(0)
+        with tarfile.open(fileobj=joined) as archive:
+            archive.extractall(place, filter="data")
+    return place / str(volume["folder"])
+
+
+def _with_layout(repo: Repository, bundle_id: str) -> Bundle:
+    query = select(Bundle).where(Bundle.id == bundle_id).options(undefer(Bundle.layout))
+    with repo.database.reading() as session:
+        row = session.scalars(query).one()
+    if row.layout is None:
+        raise ExportEnded(f"{row.id} has ended; ask for the export anew")
+    return row
+
+
+def check_state(row: Bundle) -> None:
+    """Refuse an export of which there is nothing to fetch.
+
+    Raises:
+        ExportNotReady, ExportBlocked, ExportEnded: so it is.
+    """
     if row.state in ("asked", "making"):
         raise ExportNotReady(f"{row.id} is being made; ask again")
     if row.state == "failed":

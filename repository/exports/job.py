@@ -126,6 +126,7 @@ def made_row(job: Job, size: int, closed: CustodyEntry) -> BundleMade:
         exhibits=[one.id for one in job.exhibits],
         count=len(job.exhibits),
         recipient=job.recipient,
+        statements=[],
     )
 
 

@@ -59,7 +59,7 @@ class Source:
     left_out: Sequence[tuple[str, str]]
     files: Sequence[tuple[str, str, int]]
     language: str = "en"
-    statements: Sequence[str] = ()
+    statements: Sequence[tuple[str, str, int]] = ()  # kind, report, index of its entry
     grouped: dict[str | None, list[Row]] = field(init=False)
     digests: dict[str, str] = field(init=False)
 

@@ -19,15 +19,21 @@ from repository.exports.report_words import word
 _BLANK = "_" * 40
 
 
-def certification(rows: Sequence[Row], statements: Sequence[str]) -> Iterator[dict[str, Any]]:
+def certification(
+    rows: Sequence[Row], statements: Sequence[tuple[str, str, int]]
+) -> Iterator[dict[str, Any]]:
     """Yield section J.
 
     Args:
         rows: every entry of the report.
-        statements: the paths of the certificates that the bundle holds.
+        statements: what custodians stated of these exhibits before: kind, report, its entry.
     """
     yield text("J.intro")
-    listed = fact("J.statements", *(statements or [word("J.statements.none")]), form="name")
+    made = [
+        word("J.statements.one", kind=kind, report=report, entry=index)
+        for kind, report, index in statements
+    ]
+    listed = fact("J.statements", *(made or [word("J.statements.none")]), form="text")
     yield facts_block([listed])
     yield title("J.system")
     failed = Counter(

@@ -6,10 +6,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count, islice
 from typing import Any
 
+from sqlalchemy import select
+
 from custody.checkpoint import SignedCheckpoint
 from custody.entry import CustodyEntry
 from custody.ledger import checked_values
 from repository import software
+from repository.bundle import BundleMade
 from repository.exports.bag import CORES
 from repository.exports.chosen import marking_words
 from repository.exports.gathered import Gathered
@@ -50,6 +53,7 @@ def report(found: Gathered) -> Iterator[tuple[str, Iterable[bytes]]]:
         list(found.left_out),  # what signing adds comes after the report
         [(path, f"sha256:{hexed}", size) for path, hexed, size in found.payload],
         found.job.language,
+        _statements(found),
     )
     with ThreadPoolExecutor(CORES) as pool:
         waiting: deque[Future[bytes]] = deque()
@@ -61,6 +65,21 @@ def report(found: Gathered) -> Iterator[tuple[str, Iterable[bytes]]]:
                 return
             name = file_name(number)
             yield name, [signed_document(found, name, waiting.popleft().result())]
+
+
+def _statements(found: Gathered) -> list[tuple[str, str, int]]:
+    """Return what custodians stated of bundles with these exhibits: kind, report, its entry."""
+    mine = {exhibit.id for exhibit, _ in found.listed}
+    of_case = BundleMade.case_id == found.job.case.id
+    query = select(BundleMade).where(of_case).order_by(BundleMade.index)
+    with found.job.repo.database.reading() as session:
+        return [
+            (kind, row.report_id, index)
+            for row in session.scalars(query)
+            if row.statements and mine.intersection(row.exhibits)
+            for kind, index in row.statements
+            if index < found.size
+        ]
 
 
 def _heading(job: Job, signed: SignedCheckpoint, sealed: Seals) -> Heading:

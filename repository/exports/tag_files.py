@@ -4,6 +4,7 @@ A further file is a function in `TAG_FILES`.
 """
 
 import json
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -86,6 +87,20 @@ def ledger_files(found: Gathered) -> Iterator[TagFile]:
         yield f"ledger/tokens/{number}.tsr", [der]
 
 
+def evidence_records(found: Gathered) -> Iterator[TagFile]:
+    """Yield the evidence records (RFC 4998) over entries of the bundle, where there are any.
+
+    Each with the checkpoint that it covers as one of its data objects, and the proof that the
+    bundle's own tree is a continuation of that one.
+    """
+    for one in found.records:
+        name = f"ledger/evidence-records/{one.lo}-{one.hi}"
+        yield f"{name}.ers", [one.der]
+        yield f"{name}.checkpoint", [found.job.repo.ledger.checkpoint_at(one.hi).note.encode()]
+        proof = found.job.repo.ledger.consistency(one.hi, found.size)
+        yield f"{name}.consistency", ["".join(f"{b64encode(h).decode()}\n" for h in proof).encode()]
+
+
 def quoted(found: Gathered) -> Iterator[TagFile]:
     """Yield what other ledgers recorded of exhibits before they came here."""
     for exhibit in found.job.exhibits:
@@ -124,7 +139,8 @@ def closing_file(repo: Repository, opened: CustodyEntry, closed: CustodyEntry) -
 
 
 TAG_FILES: tuple[Maker, ...] = (
-    report, entries, annotations, ledger_files, quoted, verifier, twins, documents,
+    report, entries, annotations, ledger_files, evidence_records, quoted, verifier, twins,
+    documents,
 )  # fmt: skip
 
 

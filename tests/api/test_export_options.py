@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+import zipfile
 from hashlib import sha256
 
 import pyrage
@@ -110,6 +111,26 @@ def test_fields_are_withheld_and_a_redaction_names_the_full_bundle(house, ask, t
         {"encrypt_to": ["AGE-SECRET-KEY-1"]},
     ):
         assert ask("POST", where, json=options).status_code == 400, options
+
+
+def test_a_statement_about_an_export_is_filled_in_over_http(house, ask):
+    shown = made(house, ask)
+    path = f"/exports/{shown['export']}/certificates"
+    answer = ask("POST", path, json={"kind": "icc-custodian"})
+    assert answer.status_code == 201, answer.text
+    with zipfile.ZipFile(io.BytesIO(answer.data)) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    assert sorted(files) == ["icc-custodian.docx", "icc-custodian.pdf"]
+    entry = house.last("report_generated")
+    assert (entry["reason"], entry["inputs"]) == ("certificate", shown["manifests"])
+    digests = {f"sha256:{sha256(data).hexdigest()}" for data in files.values()}
+    assert set(entry["outputs"]) == digests
+    assert ask("POST", path, json={"kind": "verdict"}).status_code == 400
+    for file in (house.data / "store" / "staging").rglob("*"):
+        if file.is_file():
+            file.chmod(0o600)
+            file.write_bytes(file.read_bytes()[:-1] + b"x")
+    assert ask("POST", path, json={"kind": "icc-custodian"}).status_code == 500
 
 
 def test_a_download_leaves_encrypted_and_its_digest_is_on_record(house, ask, tmp_path):

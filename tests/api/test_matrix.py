@@ -151,6 +151,10 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", "/api/v1/cases/<code>/exports"): EXPORT,
     ("GET", "/api/v1/exports/<export_id>"): Rule("case", CASE),
     ("GET", "/api/v1/exports/<export_id>/bundle"): replace(EXPORT, body=None),
+    ("POST", "/api/v1/exports/<export_id>/certificates"): Rule(
+        "case", frozenset({"prosecutor", "custodian"}), uses=True, states=True, leaves=True,
+        body={"kind": "icc-custodian"},
+    ),
     ("GET", "/api/v1/cases/<code>/bundles"): Rule("case", REVIEW, shows=False),
     ("POST", "/api/v1/bundles/receipts"): Rule("case", frozenset(), body={"receipt": {}}),
     ("POST", "/api/v1/bundles/<report>/acknowledgement"): Rule(  # of a bundle there is none

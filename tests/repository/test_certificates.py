@@ -152,3 +152,19 @@ def test_a_changed_bundle_and_one_of_another_case_get_no_statement(world, tmp_pa
     )
     assert nobody.code == 2
     assert not (tmp_path / "x").exists()
+
+
+def test_the_next_report_lists_the_statements_that_were_made(world, tmp_path):
+    house, folder = world
+    words = ("--case", CODE, "--bundle", folder / "bundle", "--out", tmp_path / "out")
+    said = house.evidence("certificate", "icc-custodian", *words, person="prosecutor")
+    assert said.code == 0, said.err
+    entry = house.entries()[-1].index
+    house.evidence(
+        "export", "--case", CODE, "--out", tmp_path / "later", "--purpose", "court",
+        person="prosecutor",
+    )  # fmt: skip
+    pages = PdfReader(tmp_path / "later" / "custody-report.pdf").pages
+    text = squeezed("".join(page.extract_text() for page in pages))
+    wanted = f"icc-custodian: about the bundle of report {said.lines[-1]['report']}, entry {entry}"
+    assert squeezed(wanted) in text

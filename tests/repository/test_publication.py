@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from base64 import b64decode
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +18,9 @@ from custody.audit import audit
 from custody.cosignature import cosignatures
 from custody.entry import Act, Draft
 from custody.errors import LedgerBehind
+from custody.merkle import verify_consistency
 from custody.receipt import Receipt
+from custody.renewal import verify as verify_record
 from custody.witness import Reply
 from repository import open_repository
 from repository.ledger_mirror import publish
@@ -229,6 +232,7 @@ def test_an_export_carries_lines_policy_and_tokens(dated, tmp_path):
         with (house.data / "config.toml").open("a") as out:
             out.write(f'witness_policy_file = "{policy}"\ntsa_roots_file = "{roots}"\n')
             out.write(f"tsa_urls = {json.dumps(list(urls))}\n")
+        assert house.evidence("ledger", "renew").code == 0
         out_dir = tmp_path / "bundle"
         said = house.evidence(
             "export", "--case", "KRN", "--out", out_dir, "--purpose", "court", person="prosecutor"
@@ -237,6 +241,19 @@ def test_an_export_carries_lines_policy_and_tokens(dated, tmp_path):
     left = {one["what"] for one in said.lines[0]["left_out"]}
     assert not any("witness" in what or "time-stamp" in what for what in left)
     assert len(list((out_dir / "ledger" / "tokens").iterdir())) == 4
+    # The evidence record goes along, with the checkpoint it covers and the way to this tree.
+    [record] = (out_dir / "ledger" / "evidence-records").glob("*.ers")
+    note = record.with_suffix(".checkpoint").read_bytes()
+    checked = verify_record(record.read_bytes(), [note], now=house.repo.clock(), check_token=None)
+    assert checked.covered == 1
+    old, new = (
+        house.repo.ledger.open_checkpoint(one).checkpoint
+        for one in (note.decode(), (out_dir / "ledger" / "checkpoint").read_text())
+    )
+    lines = record.with_suffix(".consistency").read_text().split()
+    proof = [b64decode(one) for one in lines]
+    assert verify_consistency(old.size, new.size, proof, old.root, new.root)
+    assert f"an evidence record (RFC 4998) over entries from {old.size} on" in left
     assert (out_dir / "ledger" / "policy").read_text().startswith("log ")
     assert json.loads((out_dir / "ledger" / "trust").read_text())["tsa_roots"]
     assert (out_dir / "ledger" / "checkpoint").read_text().count("\n— ") == 5

@@ -9,17 +9,24 @@ from hashlib import sha256
 from pathlib import Path
 
 from custody import verify as offline
-from custody.entry import Act, Draft, timestamp, uuid7
+from custody.append import take_lock
+from custody.entry import Act, Actor, Draft, timestamp, uuid7
 from custody.errors import NoSuchEntry
 from repository import Repository, software
 from repository.access import Right
 from repository.authorise import Caller, on_case
+from repository.bundle import BundleMade
 from repository.errors import BadRequest, ExportBlocked, IntegrityError
+from repository.exports.bundles import find
 from repository.exports.certificates.facts import Facts, read
 from repository.exports.certificates.statements import BLANK, LAWS, Statement, statement
+from repository.exports.handing import check_state, own_files
 from repository.exports.signatures import Signed, signed_pdf
 from repository.installed import digests_of
+from repository.models import Case
+from repository.purpose import Purpose
 from repository.stated import stated_purpose
+from repository.workplace import workplace
 
 KINDS = tuple(LAWS)
 
@@ -64,6 +71,48 @@ def certify(
         raise IntegrityError(f"the bundle does not verify: {wrong[0].claim}: {wrong[0].detail}")
     facts = read(bundle)
     _check_ours(repo, facts, code)
+    return _made(repo, actor, case, stated, kind, facts)
+
+
+def certify_export(
+    repo: Repository, caller: Caller, export_id: str, *, kind: str, purpose: str | None
+) -> Certificate:
+    """Return a statement about the exhibits of an export that is kept for download; recorded.
+
+    The bundle's own files are compared with what was stored and with the tag manifest that the
+    ledger has; exhibits were compared when it was made, and are again with every download.
+
+    Raises:
+        UnknownExport: there is none, or it is somebody else's; recorded.
+        PurposeTooLong, UnknownCase, AccessDenied: refused and recorded.
+        ExportNotReady, ExportBlocked, ExportEnded: there is no bundle yet, or no more.
+        IntegrityError: a file is not what was stored.
+        GlyphMissing, RenderFailed, SignatureUnavailable: the PDF cannot be made.
+    """
+    act = Act.REPORT_GENERATED
+    row, code = find(repo, caller, export_id, act)
+    stated = stated_purpose(repo, caller, purpose or "court", act)
+    actor, case = on_case(repo, caller, Right.EXPORT, code, attempted=act, purpose=stated)
+    check_state(row)
+    with workplace(repo) as place:
+        folder = own_files(repo, row.id, place)
+        facts = read(folder)
+        tags = (folder / offline.TAGS).read_text().splitlines()
+        listed = {path: digest for digest, _, path in (line.partition("  ") for line in tags)}
+        for path, digest in listed.items():
+            if sha256((folder / path).read_bytes()).hexdigest() != digest:
+                raise IntegrityError(f"{path} of {row.id} is not what was listed")
+    if facts.manifest != row.manifest:
+        raise IntegrityError(f"the tag manifest of {row.id} is not the one that was recorded")
+    _check_ours(repo, facts, code)
+    return _made(repo, actor, case, stated, kind, facts)
+
+
+def _made(
+    repo: Repository, actor: Actor, case: Case, stated: Purpose, kind: str, facts: Facts
+) -> Certificate:
+    """Make the two files of a statement and record that."""
+    act = Act.REPORT_GENERATED
     facts.installed = digests_of(repo, facts.programs)
     at = repo.clock()
     said = statement(kind, facts)
@@ -84,7 +133,12 @@ def certify(
         },
         subject=case.id,
     )  # fmt: skip
-    repo.ledger.record(draft)
+    with repo.database.writing() as session:
+        take_lock(session)
+        [entry] = repo.ledger.append(session, [draft])
+        made_row = session.get(BundleMade, facts.report)
+        if made_row is not None:  # bundles of before have none
+            made_row.statements = [*made_row.statements, [kind, entry.index]]
     return Certificate(kind, facts.report, word, signed, said.unresolved)
 
 

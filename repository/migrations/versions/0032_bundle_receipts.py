@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0030"
-down_revision = "0029"
+revision = "0032"
+down_revision = "0031"
 branch_labels = None
 depends_on = None
 
@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.Column("receipt", sa.JSON(), nullable=True),
         sa.Column("received_at", MOMENT, nullable=True),
         sa.Column("receipt_index", sa.BigInteger(), nullable=True),
+        sa.Column("statements", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(["case_id"], ["case_file.id"]),
         sa.ForeignKeyConstraint(["person_id"], ["person.id"]),
         sa.PrimaryKeyConstraint("report_id"),
