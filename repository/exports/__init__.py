@@ -28,6 +28,7 @@ from repository.exports.chosen import picked
 from repository.exports.encryption import fingerprint
 from repository.exports.fonts import check_language
 from repository.exports.gathered import gather
+from repository.exports.interrupted import interrupted_entries, mark_text
 from repository.exports.job import TWINS, Job, encrypted_entry, entries_about, made_row
 from repository.exports.said import check_choice
 from repository.exports.tag_files import TAG_FILES, closing_file
@@ -195,6 +196,11 @@ def bundle_of(
         encrypt_to=[fingerprint(one) for one in encrypt_to],
     )
     with into as bag:
+        for told in bag.interrupted:
+            progress(f"{told['report']} was interrupted here, and is removed: it begins anew")
+            if ends := interrupted_entries(job, told):
+                repo.ledger.record(*ends)
+        bag.begun(mark_text(job))
         drafts = entries_about(job, "started")
         with repo.database.writing() as session:  # (2) not grouped: a head ends with them
             entries = repo.ledger.append(session, drafts)

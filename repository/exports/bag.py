@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256, sha512
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from repository.errors import DiskFull, ExportBlocked
+from repository.exports.interrupted import Mark, clear
 
 PAYLOAD = "data/"
 CORES = min(4, os.cpu_count() or 1)
@@ -34,8 +35,12 @@ class Bag(ABC):
         self._in: dict[str, int] = {}  # path of payload: its volume
         self.files: list[Measured] = []
         self._sha512: dict[str, str] = {}
+        self.interrupted: list[dict[str, Any]] = []  # marks of exports that were killed there
         # Of a bag that leaves encrypted: each file's name, its digest, that of what is in it.
         self.ciphers: list[tuple[str, str, str]] = []
+
+    def begun(self, told: bytes) -> None:  # noqa: B027 - a worker knows it by its row
+        """Say which export it is of, before the ledger has an entry about it."""
 
     def lay_out(self, sizes: Sequence[tuple[str, int]]) -> list[int]:
         """Say in which volume each exhibit will be, given numbers and sizes; 0: there are none.
@@ -170,22 +175,37 @@ class FolderBag(Bag):
     ) -> None:
         super().__init__(volume_size=volume_size, by_reference=by_reference)
         self._place = place
-        self._folder = place.with_name(f".{place.name}.partial-{os.getpid()}")
+        self._mark: Mark | None = None
+
+    @property
+    def _folder(self) -> Path:
+        assert self._mark is not None
+        return self._mark.folder
 
     def __enter__(self) -> Self:
-        """Check the place and make the working folder."""
+        """Clear what dead exports left there, check the place and make the working folder."""
+        self.interrupted = clear(self._place)
         if self._place.exists() and (not self._place.is_dir() or any(self._place.iterdir())):
             raise ExportBlocked(f"{self._place} exists and is not empty; name a new folder")
         try:
-            self._folder.mkdir(parents=True)
+            self._mark = Mark(self._place)
+            self._folder.mkdir()
         except OSError as error:
+            if self._mark is not None:
+                self._mark.end()
             raise explained(error, self._place) from error
         return self
+
+    def begun(self, told: bytes) -> None:
+        """Put the mark there by which the next export knows this one."""
+        assert self._mark is not None
+        self._mark.write(told)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
+        assert self._mark is not None
+        self._mark.end()
         if isinstance(error, OSError):
             raise explained(error, self._place) from error
 
@@ -194,10 +214,8 @@ class FolderBag(Bag):
             for _ in blocks:
                 continue
             return
-        if (
-            not path.startswith(PAYLOAD) and self.volumes and not volume
-        ):  # it is in every volume: taken from the first at the end
-            volume = 1
+        if not path.startswith(PAYLOAD) and self.volumes and not volume:
+            volume = 1  # it is in every volume: taken from the first at the end
         file = self._volume(self._folder, volume) / path
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("xb") as out:

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import bagit
@@ -11,6 +12,7 @@ import pytest
 
 from custody import verify
 from repository.exports.bag import FolderBag
+from repository.exports.interrupted import clear
 from repository.exports.verify_text import LANGUAGES, verify_text
 from tests.house import House, own_house
 from tests.repository.printed_steps import run_printed
@@ -270,3 +272,65 @@ def test_a_redaction_is_of_a_bundle_that_this_ledger_closed(house, whole, tmp_pa
     (bundle / verify.CLOSING).unlink()
     exported(house, tmp_path / "b", "--redaction-of", bundle, code=2)
     assert not (tmp_path / "b").exists()
+
+
+KILLED = """
+import os, signal, sys
+from api.cli import main
+from repository import exports
+setattr(exports, sys.argv[1], lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+main(sys.argv[2:])
+"""
+
+
+@pytest.mark.parametrize("where", ["gather", "_close", "closing_file"])
+def test_what_a_killed_export_left_is_removed_and_on_record(house, tmp_path, where):
+    place = tmp_path / "bundle"
+    words = [
+        "export",
+        "--case",
+        "KRN",
+        "--purpose",
+        "court",
+        "--out",
+        str(place),
+        "--twins",
+        "none",
+    ]
+    url = house.repo.settings.database_url
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, where, "--data", str(house.data), *words],
+        env={**os.environ, **({"EVIDENCE_DATABASE_URL": url} if url else {})},
+        capture_output=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == -9, done.stderr
+    assert sorted(one.name[:16] for one in tmp_path.iterdir()) == (
+        [".bundle.partial-"] * 2 if where == "gather" else [".bundle.partial-", "bundle"]
+    )
+    assert not (place / verify.CLOSING).exists()
+    if place.exists():
+        assert verify.exit_code(verify.verify_path(place, None)) == 3
+    killed = house.last("report_generated")["request_id"]
+    said = house.evidence(*words)
+    assert said.code == 0, said.err
+    assert [one.name for one in tmp_path.iterdir()] == ["bundle"]
+    assert verify.exit_code(verify.verify_path(place, None)) == 0
+    ends = [
+        (e.fields["type"], e.fields["outcome"], e.fields.get("reason"))
+        for e in house.entries()
+        if e.fields.get("request_id") == killed
+    ]
+    if where == "closing_file":  # the ledger had closed it
+        assert ends[-1] == ("report_generated", "done", None)
+    else:
+        each = [("dissemination", "aborted", "interrupted")] * len(CONTENTS)
+        assert ends[-5:] == [*each, ("report_generated", "aborted", "interrupted")]
+
+
+def test_what_a_living_export_writes_is_left_alone(house, tmp_path):
+    place = tmp_path / "bundle"
+    with FolderBag(place) as bag:
+        bag.begun(b"{}")
+        bag.add("a", [b"a"])
+        assert clear(place) == []
+        assert len(list(tmp_path.iterdir())) == 2
