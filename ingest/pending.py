@@ -1,5 +1,6 @@
 """What somebody has still to hand in: announced files of open submissions, and how far each is."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -68,14 +69,20 @@ def own_open(repo: Repository, caller: Caller, code: str) -> tuple[Case, list[Pr
         UnknownCase, AccessDenied: the caller may hand in nothing there; recorded.
     """
     _, case = on_case(repo, caller, Right.INGEST, code, attempted=Act.SUBMISSION)
+    return case, own_open_in(repo, caller, [case.code])
+
+
+def own_open_in(repo: Repository, caller: Caller, codes: Collection[str]) -> list[Progress]:
+    """Return the own submissions that have not ended, in cases the caller was just shown."""
     query = (
         select(Submission.id)
-        .where(*_own(caller, case))
+        .join(Case, Case.id == Submission.case_id)
+        .where(*_own(caller), Case.code.in_(codes))
         .order_by(Submission.opened_at.desc(), Submission.id.desc())
         .limit(MOST)
     )
     with repo.database.reading() as session:
-        return case, [progress(repo, one, session) for one in session.scalars(query).all()]
+        return [progress(repo, one, session) for one in session.scalars(query).all()]
 
 
 def pending(
@@ -108,7 +115,7 @@ def pending(
     query = (
         select(*order, Announced.path, Announced.size)
         .join(Submission, Submission.id == Announced.submission_id)
-        .where(*_own(caller, case), Announced.state == "announced")
+        .where(*_own(caller), Submission.case_id == case.id, Announced.state == "announced")
         .order_by(*order)
         .limit(limit)
     )
@@ -133,9 +140,8 @@ def pending(
     ]
 
 
-def _own(caller: Caller, case: Case) -> tuple[Any, ...]:
+def _own(caller: Caller) -> tuple[Any, ...]:
     return (
-        Submission.case_id == case.id,
         Submission.person_id == caller.person.id,
         Submission.completed_at.is_(None),
         Submission.list_index.is_not(None),

@@ -3,7 +3,9 @@ import "./vendor/tus.min.js";
 
 const UPLOADS = "/api/v1/uploads";
 const SMALL = 4 << 20; // hashed first, then sent in one request together with its digest
-const CHUNK = 64 << 20; // of one request: the session is asked for again with each
+const CHUNK = 16 << 20; // of the first request; later ones carry what goes in a minute,
+const MINUTE = 60_000; // so that the session is asked for, and kept alive, while a slow line works
+const MOST = 1 << 30;
 const PAUSES = [1, 2, 4, 8, 15, 30, 60]; // seconds before trying again
 const SILENCE = 90_000; // milliseconds without a byte after which a line is taken for lost
 const ASK = [200, 400, 800, 1500, 3000]; // milliseconds until the result is asked for again
@@ -140,7 +142,7 @@ async function readable(job) {
 function sent(job, tell) {
   return new Promise((done, failed) => {
     const small = Boolean(job.digest) && !job.begun;
-    let heard = Date.now();
+    let heard = Date.now(), since = heard;
     const end = (finish, value) => {
       clearInterval(watch);
       gate.stops.delete(stop);
@@ -168,7 +170,12 @@ function sent(job, tell) {
         heard = Date.now();
         tell("sent", at);
       },
-      onChunkComplete: () => { moved.count += 1; },
+      onChunkComplete: (bytes) => {
+        moved.count += 1;
+        const pace = bytes / Math.max(1, Date.now() - since);
+        upload.options.chunkSize = Math.min(MOST, Math.max(CHUNK / 4, Math.ceil(pace * MINUTE)));
+        since = Date.now();
+      },
       onSuccess: () => {
         moved.count += 1;
         job.declared ||= small;

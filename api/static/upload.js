@@ -16,6 +16,8 @@ let going = false;
 // Texts; what is filled in is isolated, whatever direction it has.
 const say = (name, values = {}) => words[name].replace(/\{(\w+)\}/g, (_, key) => `\u2068${values[key]}\u2069`);
 
+const listed = new Intl.ListFormat(document.documentElement.lang);
+
 const SIGN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\u2028\u2029]/u;
 const hex = (c) => "U+" + c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
 
@@ -70,9 +72,8 @@ const waitedFor = () => everything(`/uploads?case=${encodeURIComponent(code)}&li
 async function pick(found) {
   $("problem").hidden = true;
   try {
-    pending = await waitedFor();
+    pending = await persist(waitedFor, waits); // an ended session keeps what was typed below
   } catch (error) {
-    if (error.status === 401) return reload();
     return fail(error);
   }
   const known = new Set(picked.map((job) => `${key(job.path, job.size)} ${job.file.lastModified}`));
@@ -106,10 +107,6 @@ function match() {
   }
 }
 
-function reload() {
-  location.reload(); // the sign-in comes first
-}
-
 function showPicked() {
   const fresh = picked.filter((job) => !job.going);
   const size = picked.reduce((sum, job) => sum + job.size, 0);
@@ -140,7 +137,7 @@ function showSaid() {
   const asked = [...form.querySelectorAll("input, #zone")].filter((one) => !one.closest("[hidden]"));
   const missing = asked.filter((one) => !stated(one) && (one.id !== "zone" || stated($("collected_at"))));
   const labels = missing.map((one) => one.labels[0].textContent);
-  $("missing").textContent = labels.length ? say("missing", { labels: labels.join(", ") }) : say("all_stated");
+  $("missing").textContent = labels.length ? say("missing", { labels: listed.format(labels) }) : say("all_stated");
 }
 
 function declared() {

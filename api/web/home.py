@@ -6,6 +6,7 @@ from api import paging
 from api.request import repo
 from api.web import answers
 from api.web.shell import page, visitor
+from ingest.pending import own_open_in
 from repository.consult import list_cases, list_exhibits, show_case
 
 blueprint = Blueprint("web_home", __name__)
@@ -20,7 +21,8 @@ def front() -> Response:
     [after] = paging.after("")
     found = list_cases(repo(), who, after=after, limit=ROWS + 1)
     following = paging.cursor(found[ROWS - 1].code) if len(found) > ROWS else None
-    return page("web/home.html", cases=found[:ROWS], following=following)
+    waiting = own_open_in(repo(), who, [one.code for one in found])
+    return page("web/home.html", cases=found[:ROWS], following=following, waiting=waiting)
 
 
 @blueprint.get("/cases/<code>")

@@ -67,6 +67,9 @@ def test_what_is_still_open_is_shown_with_what_of_it_is_here(client, house):
     said = text(client.get("/cases/KRN/upload").text)
     assert "1 of 3 files are here" in said
     assert "evidenceU+202Egpj<b>.exe 4 B / 9 B" in said
+    front = text(client.get("/").text)
+    assert "Not finished yet KRN: Begun" in front
+    assert "1 of 3 files are here" in front
     found = client.get("/api/v1/uploads?case=KRN").json
     assert [(one["n"], one["path"], one["offset"]) for one in found["items"]] == [
         (1, NAME, 4), (2, "b", 0),
