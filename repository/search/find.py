@@ -7,6 +7,7 @@ complete: no row of an exhibit is read that was not found.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -35,7 +36,15 @@ from repository.search.tables import SearchExhibit
 from repository.search.tokens import LEVELS, Keyed
 
 _CHUNK = 250
+_LOT = 1_000  # rows decided about together
 _CASES = 100  # as one question to FTS5; each costs it a step at every row
+_BEHIND = text(
+    "SELECT EXISTS (SELECT 1 FROM exhibit WHERE processed_at IS NULL)"
+    " OR EXISTS (SELECT 1 FROM search_exhibit WHERE made < asked)"
+)
+_BEHIND_SQLITE = text(
+    str(_BEHIND).replace("processed_at IS NULL", "unlikely(processed_at IS NULL)")
+)
 _FTS = table("search_fts", column("rowid"), column("search_fts"))
 
 
@@ -61,8 +70,11 @@ class Finder:
         self._n: Any = _FTS.c.rowid if self._sqlite else SearchExhibit.n
         # What was found is compared with a set, not each of the set looked for among it.
         self._unindexed = literal_column("+search_fts.rowid") if self._sqlite else self._n
-        self._special = scope.special(SearchExhibit.exhibit_id, SearchExhibit.submission_id)
         self._odd = scope.elsewhere(session)
+
+    @cached_property
+    def _special(self) -> ColumnElement[bool]:
+        return self._scope.special(SearchExhibit.exhibit_id, SearchExhibit.submission_id)
 
     def hits(
         self, node: Any, *, after: tuple[int, int] | None = None, together: int = _CHUNK
@@ -142,9 +154,9 @@ class Finder:
         """Yield of rows how much of each may be known."""
         columns = (SearchExhibit.n, SearchExhibit.exhibit_id, SearchExhibit.case_id)
         rows: list[Any] = []
-        for start in range(0, len(ns), _CHUNK):
+        for start in range(0, len(ns), _LOT):
             query = select(*columns, self._special).where(
-                SearchExhibit.n.in_(ns[start : start + _CHUNK])
+                SearchExhibit.n.in_(ns[start : start + _LOT])
             )
             rows += self._session.execute(query.order_by(SearchExhibit.n.desc())).all()
         levels = self._scope.levels(self._session, [row[1] for row in rows if row[3]])
@@ -193,6 +205,8 @@ class Finder:
 
     def unread(self, most: int) -> int:
         """Return how many exhibits of which the asker may know are not indexed as they are now."""
+        if not self._session.scalar(_BEHIND_SQLITE if self._sqlite else _BEHIND):
+            return 0  # of nobody, which is so nearly always
         scope = self._scope
         columns = (Exhibit.registration, Exhibit.id, Exhibit.case_id)
         special = scope.special(Exhibit.id, Exhibit.submission_id)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, exists, or_, select
+from sqlalchemy import ColumnElement, Select, exists, or_, select, union
 from sqlalchemy.orm import Session
 
 from repository import facts
@@ -149,23 +149,30 @@ class Scope:
             Approval.requested_by == person, Approval.state == "approved"
         )
         mine = select(Grant.case_id).where(Grant.person_id == person)
-        ids: list[Select[Any]] = [
-            permitted,
-            select(Association.exhibit_id).where(Association.case_id.in_(mine)),
-        ]
-        submissions: list[Select[Any]] = [permitted]
+        of_submissions = select(Exhibit.id).where(Exhibit.submission_id.in_(permitted))
+        associated = select(Association.exhibit_id).where(Association.case_id.in_(mine))
+        # What there has to be of each, and the exhibits that follow from it.
+        ways: list[tuple[Select[Any], list[Select[Any]]]] = [
+            (permitted, [permitted, of_submissions]), (associated, [associated]),
+        ]  # fmt: skip
         others = sorted(id_ for id_, level in self.plain.items() if level is None)
         if others and self._parties:
-            ids.append(select(Disclosed.exhibit_id).where(Disclosed.party.in_(self._parties)))
+            disclosed = select(Disclosed.exhibit_id).where(Disclosed.party.in_(self._parties))
+            ways.append((disclosed, [disclosed]))
         if others and self._own:
-            submissions.append(select(Submission.id).where(Submission.person_id == person))
+            handed = select(Submission.id).where(Submission.person_id == person)
+            ways.append((handed, [select(Exhibit.id).where(Exhibit.submission_id.in_(handed))]))
         if others and self._reviews:
-            ids += [select(Privilege.exhibit_id), select(ChildExhibit.exhibit_id)]
+            ways += [(one, [one]) for one in (
+                select(Privilege.exhibit_id), select(ChildExhibit.exhibit_id)
+            )]  # fmt: skip
+        # Most of them hold nothing; rows of search are looked up by those that do, never read over.
+        there = session.execute(select(*(needed.exists() for needed, _ in ways))).one()
+        ids = [one for (_, some), is_ in zip(ways, there, strict=True) if is_ for one in some]
+        if not ids:
+            return None
         row = SearchExhibit
-        found = select(row.n).where(
-            or_(*(row.exhibit_id.in_(one) for one in ids),
-                *(row.submission_id.in_(one) for one in submissions)),
-        )  # fmt: skip
+        found = select(row.n).where(row.exhibit_id.in_(ids[0] if len(ids) == 1 else union(*ids)))
         plain = [id_ for id_, level in self.plain.items() if level is not None]
         if plain:
             found = found.where(row.case_id.not_in(plain))
