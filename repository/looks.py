@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from custody.canonical import dumps
 from custody.entry import Act, Actor, Draft
+from custody.errors import LedgerDamaged
 from repository import Repository, envelope, facts
 from repository.access import Right, decide
 from repository.annotations import Version, of_exhibit
@@ -270,7 +271,7 @@ def _record(repo: Repository, of: Described) -> tuple[dict[str, Any] | None, str
         return None, None
     try:
         return record_of(repo, of.exhibit, of.run), None
-    except (IntegrityError, KeyUnavailable, StoreError) as error:
+    except (IntegrityError, KeyUnavailable, LedgerDamaged, StoreError) as error:
         return None, str(error)
 
 

@@ -27,6 +27,7 @@ from repository.search import places, saved
 from repository.search.ask import Answer, search
 from repository.search.grammar import FIELDS
 from repository.search.sealing import opened, sealed
+from repository.search.snippets import Snippet
 from repository.search.whereabouts import Whereabouts
 
 blueprint = Blueprint("web_search", __name__)
@@ -167,7 +168,7 @@ def _answer(who: Caller, asked: Asked, after: tuple[int, int] | None) -> Respons
     try:
         found = search(
             repo(), who, asked.q, case=asked.case or None, after=after, facets=True,
-            where=asked.where(), filters=asked.narrowed(),
+            where=asked.where(), filters=asked.narrowed(), snippets=True, suggestions=True,
         )  # fmt: skip
     except BadQuery as error:
         return _page(asked, problem=error)
@@ -202,6 +203,7 @@ def _page(
         in_words=asked.in_words(),
         answer=answer,
         facets={name: values for name, values in facets.items() if values},
+        pieces_of=pieces_of,
         tiles=shown or [],
         revealed=revealed,
         veiled=not revealed and any(one.sensitive and one.picture for one, _ in shown or []),
@@ -209,6 +211,15 @@ def _page(
         following=following,
         problem=problem,
     )
+
+
+def pieces_of(snippet: Snippet) -> list[tuple[str, bool]]:
+    """Return a quotation in pieces, each with whether it is what was found."""
+    found, at = [], 0
+    for begin, end in snippet.marks:
+        found += [(snippet.text[at:begin], False), (snippet.text[begin:end], True)]
+        at = end
+    return [one for one in [*found, (snippet.text[at:], False)] if one[0]]
 
 
 def _address(who: Caller, asked: Asked) -> str:

@@ -268,6 +268,16 @@ def test_a_search_leaves_no_word_in_an_address_and_can_be_paged_and_narrowed(cli
     assert other.get(where).status_code == 404
 
 
+def test_what_was_found_is_quoted_and_marked_as_text(client, filled):
+    said = {"kind": "note", "text": "<i>before the Zeppelin hangar & after"}
+    client.post(f"/exhibits/{NAMED}/annotations", data=said)
+    assert filled.evidence("reindex").code == 0
+    found = client.post("/search", data={"q": "zeppelin"}, follow_redirects=True)
+    assert "<mark><bdi>Zeppelin</bdi></mark>" in found.text
+    assert "<i>" not in found.text
+    assert "&lt;i&gt;before the" in found.text
+
+
 def test_a_query_that_cannot_be_read_stays_typed(client):
     refused = client.post("/search", data={"q": '"><script>alert(1)</script> NOT ('})
     assert refused.status_code == 303
