@@ -163,9 +163,15 @@ class TestTwoWriters:
 
 
 class TestRestart:
-    @pytest.mark.parametrize("how", ["stop", "kill"])
-    def test_an_upload_goes_on_after_a_restart_in_the_middle_of_its_bytes(self, tmp_path, how):
-        with running_desk(tmp_path) as desk:
+    @pytest.fixture(scope="class")
+    def stopped_desk(self, tmp_path_factory):
+        """Return a service that tests stop, and start again."""
+        with running_desk(tmp_path_factory.mktemp("restart")) as found:
+            yield found
+
+    def test_an_upload_goes_on_after_restarts_in_the_middle_of_its_bytes(self, stopped_desk):
+        desk = stopped_desk
+        for how in ("stop", "kill"):
             place = desk.tus.create(len(LARGE))
             assert desk.tus.patch(place, 0, LARGE[:2_000_000]).offset == 2_000_000
             with desk.tus.begin_patch(
@@ -182,19 +188,20 @@ class TestRestart:
             assert offset == 6_000_000 if how == "stop" else 2_000_000 <= offset <= 6_000_000
             complete(desk, place, LARGE)
 
-    def test_a_kill_right_after_the_last_byte_loses_none(self, tmp_path):
-        with running_desk(tmp_path) as desk:
-            place = desk.tus.create(len(LARGE))
-            line = desk.tus.begin_patch(place, 0, len(LARGE), LARGE)
-            until(lambda: desk.row(place).offset == len(LARGE))
-            desk.service.kill()
-            line.close()
-            desk.service.start()
-            assert desk.tus.head(place).offset == len(LARGE)
-            finish(desk.house.repo, place.rpartition("/")[2])  # as a worker does, in its time
-            number = desk.tus.head(place).headers["evidence-exhibit"]
-            assert desk.content(number) == LARGE
-            assert desk.house.types().count("registration/done") == 1
+    def test_a_kill_right_after_the_last_byte_loses_none(self, stopped_desk):
+        desk = stopped_desk
+        before = desk.house.types().count("registration/done")
+        place = desk.tus.create(len(LARGE))
+        line = desk.tus.begin_patch(place, 0, len(LARGE), LARGE)
+        until(lambda: desk.row(place).offset == len(LARGE))
+        desk.service.kill()
+        line.close()
+        desk.service.start()
+        assert desk.tus.head(place).offset == len(LARGE)
+        finish(desk.house.repo, place.rpartition("/")[2])  # as a worker does, in its time
+        number = desk.tus.head(place).headers["evidence-exhibit"]
+        assert desk.content(number) == LARGE
+        assert desk.house.types().count("registration/done") == before + 1
 
 
 @contextmanager
@@ -234,23 +241,22 @@ class TestAnotherMachine:
 
 
 class TestDiskFull:
-    @pytest.mark.parametrize("size", [6 << 20, 24 << 20], ids=["at once", "in pieces"])
-    def test_a_full_disk_is_507_and_the_upload_goes_on_when_there_is_room(self, tmp_path, size):
-        data = os.urandom(size)
-        room = size // 2
-        with small_disk(tmp_path / "disk", str(room)) as disk:
+    def test_a_full_disk_is_507_and_the_upload_goes_on_when_there_is_room(self, tmp_path):
+        with small_disk(tmp_path / "disk", str(3 << 20)) as disk:
             store = (disk / "store").as_uri()
             with running_desk(
                 tmp_path / "house", store_url=store, environment={"EVIDENCE_STORE_URL": store}
             ) as desk:
-                place = desk.tus.create(size)
-                answer = desk.tus.patch(place, 0, data)
-                assert (answer.status, answer.headers["content-type"]) == (
-                    507, "application/problem+json",
-                )  # fmt: skip
-                kept = desk.tus.head(place)
-                assert kept.status == 200
-                assert kept.offset < size
-                assert desk.tus.create(1)  # the ledger is elsewhere and goes on
-                grow(disk, str(size * 4))
-                complete(desk, place, data)
+                for size, room in ((6 << 20, 24 << 20), (24 << 20, 96 << 20)):  # whole; in pieces
+                    data = os.urandom(size)
+                    place = desk.tus.create(size)
+                    answer = desk.tus.patch(place, 0, data)
+                    assert (answer.status, answer.headers["content-type"]) == (
+                        507, "application/problem+json",
+                    )  # fmt: skip
+                    kept = desk.tus.head(place)
+                    assert kept.status == 200
+                    assert kept.offset < size
+                    assert desk.tus.create(1)  # the ledger is elsewhere and goes on
+                    grow(disk, str(room))
+                    complete(desk, place, data)

@@ -84,10 +84,17 @@ def test_every_prefix_of_its_sample_gives_items_of_ours_and_no_exception(extract
             assert isinstance(item, Fact | Seal | Member | Inhibitor | Problem | Derivative)
 
 
-def test_it_succeeds_on_its_sample_inside_the_sandbox(extractor):
+@pytest.fixture(scope="module")
+def sandbox():
+    """Return one for all: each file has a process of its own, forked before anything was read."""
+    with Sandbox(clock=lambda: datetime.now(UTC)) as found:
+        yield found
+
+
+def test_it_succeeds_on_its_sample_inside_the_sandbox(extractor, sandbox):
     """06 section 3, the trap: a lazy import after the lock fails."""
     needs_its_program(extractor)
-    with Sandbox(clock=lambda: datetime.now(UTC)) as sandbox, tempfile.TemporaryFile() as file:
+    with tempfile.TemporaryFile() as file:
         file.write(extractor.SAMPLE)
         record = sandbox.extract(file, name_hint="sample", asked={extractor.NAME})
     # Others may read the same sample, and find less in it.

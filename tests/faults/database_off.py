@@ -104,7 +104,7 @@ def run(
         for one in readers:
             one.start()
         try:
-            time.sleep(2)
+            _until_served(readers)
             off()
             gone = time.monotonic()
             # The others may all hang in what they had asked before: one more comes now.
@@ -127,6 +127,13 @@ def run(
                 one.join()
     _count(found, readers, gone, returning, back)
     return found
+
+
+def _until_served(readers: list[Reader]) -> None:
+    """Wait until every client was given something."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end and not all(_since(one, 0.0) for one in readers):
+        time.sleep(0.02)
 
 
 def _since(reader: Reader, moment: float) -> float | None:

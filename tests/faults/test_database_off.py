@@ -19,7 +19,7 @@ def judge(found):
 
 @pytest.mark.sqlite_only("it locks the file")
 def test_a_locked_ledger_serves_no_byte(tmp_path):
-    found = database_off.locked(tmp_path, seconds=3, clients=8)
+    found = database_off.locked(tmp_path, seconds=2, clients=4)
     judge(found)
     assert found.statuses["503"] > 0
 
@@ -31,7 +31,7 @@ def test_a_ledger_that_is_gone_serves_no_byte(monkeypatch, way):
     monkeypatch.delenv("EVIDENCE_DATABASE_URL", raising=False)
     with tempfile.TemporaryDirectory() as place:  # the server runs under an account of its own
         Path(place).chmod(0o755)
-        judge(way(Path(place), seconds=3, clients=8))
+        judge(way(Path(place), seconds=2, clients=4))
 
 
 @pytest.mark.postgres

@@ -230,10 +230,10 @@ def test_a_worker_that_starts_again_goes_on_with_what_it_had_begun(house, jobs, 
 @pytest.mark.sqlite_only("on PostgreSQL it is what tests/faults/test_many_machines.py shows")
 def test_with_the_real_command_and_its_real_beats_within_a_minute(house):
     """Two workers of `evidence worker`; the one that holds work is killed in the middle of it."""
-    numbers = take_in(house, 700)
+    numbers = take_in(house, 150)
     both = [Running(evidence(house.data, "worker")).start() for _ in range(2)]
     try:
-        wait_for(lambda: len(waiting(house)) < 650, 30)
+        wait_for(lambda: len(waiting(house)) < 140)
         both[0].kill()
         killed = time.monotonic()
         wait_for(lambda: not waiting(house), 60)

@@ -46,20 +46,21 @@ class Field:
         """Run the command in this process and return what it said."""
         return run(*self.words(*words))
 
-    def start(self, *words: object, say: bool = False) -> "Run":
-        """Run the command in a process of its own."""
-        return Run(self.words(*words)[1 if say else 0 :], self.folder)
+    def start(self, *words: object, say: bool = False, hasty: bool = False) -> "Run":
+        """Run the command in a process of its own; a `hasty` one waits seconds for a dead line."""
+        program = "tests.remote.hasty" if hasty else "api.cli"
+        return Run(self.words(*words)[1 if say else 0 :], self.folder, program)
 
 
 class Run:
     """The command in a process of its own; what it says goes into files."""
 
-    def __init__(self, words: list[str], folder: Path) -> None:
+    def __init__(self, words: list[str], folder: Path, program: str = "api.cli") -> None:
         self._out = Path(mkstemp(dir=folder, suffix=".out")[1])
         self._err = self._out.with_suffix(".err")
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "api.cli", *words], stdout=out, stderr=err,
+                [sys.executable, "-m", program, *words], stdout=out, stderr=err,
                 env={**os.environ, "PYTHONPATH": str(ROOT)},
             )  # fmt: skip
 

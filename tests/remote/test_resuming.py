@@ -60,8 +60,8 @@ def assert_whole(house, far, digests, out):
 
 
 def test_a_run_that_is_killed_again_and_again_sends_everything_once(house, tmp_path):
-    digests = fill(tmp_path / "in", 300) | fill(tmp_path / "in", 1, 9 * MIB)
-    size = 300 * 20_000 + 9 * MIB
+    digests = fill(tmp_path / "in", 60) | fill(tmp_path / "in", 1, 9 * MIB)
+    size = 60 * 20_000 + 9 * MIB
     with serving(house.data, options=["--tls"]) as service:
         with relay(service.place, rtt=0.02, rate=6e6) as line:
             far = invited(house, line.address.replace("http:", "https:"), tmp_path)
@@ -83,7 +83,7 @@ def test_a_run_that_is_killed_again_and_again_sends_everything_once(house, tmp_p
 
 
 def test_a_run_that_is_killed_while_it_hashes_goes_on_there(house, tmp_path):
-    digests = fill(tmp_path / "in", 40, 2 * MIB)
+    digests = fill(tmp_path / "in", 20, 2 * MIB)
     with serving(house.data) as service:
         far = invited(house, service.address, tmp_path)
         run = far.start(tmp_path / "in")
@@ -95,8 +95,8 @@ def test_a_run_that_is_killed_while_it_hashes_goes_on_there(house, tmp_path):
 
 
 def test_a_line_that_is_cut_all_the_time_costs_little_and_no_word(house, tmp_path):
-    digests = fill(tmp_path / "in", 200) | fill(tmp_path / "in", 2, 9 * MIB)
-    size = 200 * 20_000 + 18 * MIB
+    digests = fill(tmp_path / "in", 40) | fill(tmp_path / "in", 2, 9 * MIB)
+    size = 40 * 20_000 + 18 * MIB
     with serving(house.data) as service:
         with relay(service.place, rtt=0.05, rate=10e6, cut_every=4 * MIB, how="reset") as line:
             far = invited(house, line.address, tmp_path)
@@ -116,12 +116,12 @@ def test_a_line_that_is_cut_all_the_time_costs_little_and_no_word(house, tmp_pat
 @pytest.mark.parametrize("upwards", [True, False])
 def test_a_line_that_says_nothing_any_more_is_left_for_another(house, tmp_path, upwards):
     """Bytes that do not arrive, and answers that do not: neither side is told that it is over."""
-    digests = fill(tmp_path / "in", 200) | fill(tmp_path / "in", 1, 9 * MIB)
-    size = 200 * 20_000 + 9 * MIB
+    digests = fill(tmp_path / "in", 40) | fill(tmp_path / "in", 1, 9 * MIB)
+    size = 40 * 20_000 + 9 * MIB
     with serving(house.data) as service:
         with relay(service.place, rtt=0.05, rate=4e6) as line:
             far = invited(house, line.address, tmp_path)
-            run = far.start(tmp_path / "in", "--patience", "120s", say=True)
+            run = far.start(tmp_path / "in", "--patience", "120s", say=True, hasty=True)
             wait_for(lambda: line.told()["uploaded"] > MIB)
             line.cut_after(MIB if upwards else 1, "hang", upwards=upwards)
             assert run.wait() == 0, run.err
@@ -136,7 +136,7 @@ def test_a_line_that_says_nothing_any_more_is_left_for_another(house, tmp_path, 
 
 
 def test_a_service_that_is_killed_and_started_again_is_waited_for(house, tmp_path):
-    digests = fill(tmp_path / "in", 200) | fill(tmp_path / "in", 1, 9 * MIB)
+    digests = fill(tmp_path / "in", 40) | fill(tmp_path / "in", 1, 9 * MIB)
     service = Service(house.data).start()
     try:
         with relay(service.place, rate=4e6) as line:
@@ -181,7 +181,7 @@ def test_a_full_disk_there_is_said_and_waited_for(tmp_path):
         house = make_house(tmp_path, store_url=url)
         with serving(house.data, EVIDENCE_STORE_URL=url) as service:
             far = invited(house, service.address, tmp_path)
-            run = far.start(tmp_path / "in", "--patience", "120s", say=True)
+            run = far.start(tmp_path / "in", "--patience", "120s", say=True, hasty=True)
             wait_for(lambda: "trying again" in run.err or not run.running)
             assert "full" in run.err
             grow(disk, "200m")
@@ -196,7 +196,7 @@ def test_patience_ends_and_the_same_command_goes_on(house, tmp_path):
     with serving(house.data) as service:
         with relay(service.place, rate=6e6) as line:
             far = invited(house, line.address, tmp_path)
-            run = far.start(tmp_path / "in", "--patience", "3s")
+            run = far.start(tmp_path / "in", "--patience", "3s", hasty=True)
             wait_for(lambda: line.told()["uploaded"] > 3 * MIB)
             line.half_open()
             line.cut()
@@ -214,7 +214,7 @@ def test_patience_ends_and_the_same_command_goes_on(house, tmp_path):
 
 
 def test_a_file_that_changes_after_the_list_is_not_sent_under_its_old_digest(house, tmp_path):
-    digests = fill(tmp_path / "in", 60) | fill(tmp_path / "in", 1, 9 * MIB)
+    digests = fill(tmp_path / "in", 30) | fill(tmp_path / "in", 1, 9 * MIB)
     small, large = sorted(digests)[7], f"in/00000-{9 * MIB}.bin"
     with serving(house.data) as service:
         with relay(service.place, rate=2e6) as line:

@@ -1,12 +1,13 @@
 """An extractor whose program is a shell that does what the file says."""
 
-from ingest.extraction import PATH, Fact, Program, Seal
+from ingest.extraction import PATH, Fact, Limits, Program, Seal
 
 NAME = "shell"
 VERSION = "shell 1"
 FORMATS = frozenset({"text/plain"})
 SAMPLE = b""
 PROGRAM = Program("bash", ("--version",), stdout_bytes=1 << 20)
+LIMITS = Limits(cpu_seconds=4, wall_ms=8_000)  # of 30 seconds, for what ends at no other limit
 
 
 def extract(file, found):
