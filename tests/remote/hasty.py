@@ -1,4 +1,4 @@
-"""The command of a sender that takes a line for dead after seconds, where the real one waits longer.
+"""The command of a sender that takes a line for dead sooner than the real one, after seconds.
 
     python -m tests.remote.hasty --json ingest …
 
