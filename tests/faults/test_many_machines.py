@@ -34,7 +34,7 @@ WAITING = """
 
 
 def wait_for(true):
-    end = time.monotonic() + 120
+    end = time.monotonic() + 240
     while not true():
         assert time.monotonic() < end, "it never came to that"
         time.sleep(0.2)
@@ -72,7 +72,6 @@ def shared(tmp_path):
 def test_one_service_and_one_worker_die_and_the_others_lose_and_double_nothing(shared, tmp_path):
     machines, house, settings = shared
     environment = {f"EVIDENCE_{name.upper()}": str(value) for name, value in settings.items()}
-    environment["EVIDENCE_BEAT_SECONDS"] = "3"  # of 10: the dead are known sooner
     tokens = {name: token_of(house, name) for name in ROLES}
     house.repo.close()
     datas = [copy_of(house.data, tmp_path / one.name / "data") for one in machines]

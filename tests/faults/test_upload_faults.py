@@ -57,6 +57,6 @@ def test_a_disk_that_fills_up_loses_nothing():
 
 
 def test_a_client_killed_among_many_files_goes_on_there():
-    found = interrupted_run.run(80, at=41, size=2_000)
+    found = interrupted_run.run(200, at=117, size=2_000)
     assert found.clean, found
-    assert found.acknowledged == 80
+    assert found.acknowledged == 200
