@@ -42,7 +42,22 @@ from api import (
 )
 from api.metrics import Metrics
 from api.openapi import openapi
-from api.web import account, answers, exhibit, handing_in, home, pictures, retrieve, say, shell
+from api.web import (
+    account,
+    answers,
+    decisions,
+    exhibit,
+    handing_in,
+    home,
+    pictures,
+    retrieve,
+    say,
+    shell,
+    work,
+)
+from api.web import bundles as web_bundles
+from api.web import ledger as web_ledger
+from api.web import people as web_people
 from api.web import search as web_search
 from api.web import views as web_views
 from custody.entry import uuid7
@@ -114,6 +129,11 @@ def create_app(repo: Repository) -> Flask:
         retrieve,
         web_search,
         say,
+        web_bundles,
+        web_ledger,
+        work,
+        decisions,
+        web_people,
     ):
         app.register_blueprint(module.blueprint)
     problems.install(app)

@@ -21,6 +21,7 @@ from api.once import requested_once
 from api.request import assured, authority, caller, json_body, purpose, repo
 from custody.canonical import dumps
 from repository import bundle_receipts
+from repository.authorise import Caller
 from repository.errors import BadRequest
 from repository.exports import bundles
 from repository.exports.certificates import certify_export
@@ -59,7 +60,11 @@ def show(export_id: str) -> Response:
 @blueprint.get("/exports/<export_id>/bundle")
 def bundle(export_id: str) -> Response:
     """Return the bundle, or one range of it; each chunk is compared before it is sent."""
-    who = caller()
+    return download(caller(), export_id)
+
+
+def download(who: Caller, export_id: str) -> Response:
+    """Return a bundle, or the range of it that the request asks for, to somebody."""
     house = repo()
     span = byte_range(request.headers.get("Range"))
     volume = _volume(request.args.get("volume"))

@@ -32,8 +32,11 @@ def _files() -> dict[str, Path]:
     folder = Path(__file__).parent / "static"
     found = (one for one in folder.rglob("*") if one.suffix[1:] in TYPES)
     fonts = {f"fonts/{one.name}": one for one in FONTS.glob("*.ttf")}  # those of the report
-    theirs = Path(checker_files.__file__).parent / "vendor"
-    shared = {f"vendor/{name}": theirs / name for name in SHARED}
+    theirs = Path(checker_files.__file__).parent
+    shared = {f"vendor/{name}": theirs / "vendor" / name for name in SHARED}
+    # What checks bundles in check.html checks a proof of the ledger's pages too.
+    engine = [*theirs.glob("engine/*.js"), theirs / "vendor" / "sha256.umd.min.js"]
+    shared |= {f"checker/{one.relative_to(theirs)}": one for one in engine}
     return {**{str(one.relative_to(folder)): one for one in found}, **fonts, **shared}
 
 

@@ -112,8 +112,8 @@ def access_log(
 
 def _accesses(repo: Repository, wanted: Wanted, start: int, size: int) -> Iterator[dict[str, Any]]:
     if wanted.since is not None:
-        start = max(start, _first(repo, timestamp(wanted.since), size))
-    stop = size if wanted.until is None else _first(repo, timestamp(wanted.until), size)
+        start = max(start, first_at(repo, timestamp(wanted.since), size))
+    stop = size if wanted.until is None else first_at(repo, timestamp(wanted.until), size)
     chosen = (
         entry for entry in repo.ledger.entries(start, stop) if entry.fields["type"] in ACCESSES
     )
@@ -125,7 +125,7 @@ def _accesses(repo: Repository, wanted: Wanted, start: int, size: int) -> Iterat
                 yield row
 
 
-def _first(repo: Repository, at: str, size: int) -> int:
+def first_at(repo: Repository, at: str, size: int) -> int:
     """Return the index of the first entry recorded at a time or later: entries are in order."""
     low, high = 0, size
     while low < high:

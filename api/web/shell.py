@@ -35,10 +35,16 @@ POLICY = (
 )
 SAID = "evidence-said"
 MAX_FIELD = 20_000  # characters
+_CASE_TEAM = frozenset({"investigator", "analyst", "prosecutor", "custodian"})
 # What the head of a page leads to, its name in `shell`, and for whom; None: for everybody.
 NAV: tuple[tuple[str, str, frozenset[str] | None], ...] = (
     ("/", "nav_cases", None),
     ("/search", "nav_search", None),
+    ("/bundles", "nav_bundles", frozenset({"prosecutor", "custodian"})),
+    ("/work", "nav_work", frozenset({"custodian", "auditor", "administrator"})),
+    ("/decisions", "nav_decisions", _CASE_TEAM),
+    ("/people", "nav_people", frozenset({"custodian"})),
+    ("/ledger", "nav_ledger", frozenset({"custodian", "auditor"})),
 )
 _JOINERS = "\u200c\u200d"  # Persian and the scripts of India cannot be written without
 

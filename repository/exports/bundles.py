@@ -4,18 +4,18 @@ Everything is decided when it is asked, once more when it is made, and again wit
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select, tuple_, update
 from sqlalchemy.orm import Session
 
 from custody.entry import Act, Draft, timestamp, uuid7
 from custody.errors import CustodyError, EvidenceError
 from repository import Repository
-from repository.access import Right
-from repository.authorise import Caller, on_case, refuse
+from repository.access import Right, decide
+from repository.authorise import Caller, of_case, on_case, refuse, who
 from repository.bundle import Bundle, BundleMade
 from repository.bundle_receipts import of_report, receipt_json
 from repository.errors import (
@@ -194,6 +194,37 @@ def show(repo: Repository, caller: Caller, bundle_id: str) -> dict[str, Any]:
     row, code = find(repo, caller, bundle_id, Act.CONSULTATION)
     on_case(repo, caller, Right.CONSULT, code, attempted=Act.CONSULTATION)
     return view(row, code, of_report(repo, row.report_id))
+
+
+def own(
+    repo: Repository, caller: Caller, *, after: tuple[datetime, str] | None = None, limit: int
+) -> list[tuple[Bundle, str]]:
+    """Return the exports that the caller asked for, newest first, each with the code of its case.
+
+    Of cases that the caller may know of no more nothing is told. What it tells, its asking has put
+    on record. `after` is when the last one that was seen was asked for, and its id.
+    """
+    query = (
+        select(Bundle, Case)
+        .join(Case, Case.id == Bundle.case_id)
+        .where(Bundle.person_id == caller.person.id)
+        .order_by(Bundle.asked_at.desc(), Bundle.id.desc())
+    )
+    if after is not None:
+        query = query.where(tuple_(Bundle.asked_at, Bundle.id) < after)
+    found: list[tuple[Bundle, str]] = []
+    with repo.database.reading() as session:
+        mine: dict[str, bool] = {}
+        for row, case in session.execute(query).yield_per(limit):
+            if case.id not in mine:
+                asking, thing = who(session, caller, case), of_case(session, caller, case)
+                decision = decide(asking, Right.CONSULT, thing, None, repo.clock())
+                mine[case.id] = decision.allowed
+            if mine[case.id]:
+                found.append((row, case.code))
+            if len(found) == limit:
+                break
+    return found
 
 
 def view(row: Bundle, code: str, made: BundleMade | None = None) -> dict[str, Any]:

@@ -89,13 +89,26 @@ def picked(
             for it; recorded.
     """
     found = chosen(repo, caller, case, numbers)
+    exhibits, instead = stood_in(repo, caller, case, found, purpose, stamped)
+    markings = released(repo, caller, exhibits, purpose)
+    return Picked([one.number for one in found], exhibits, markings, instead)
+
+
+def stood_in(
+    repo: Repository,
+    caller: Caller,
+    case: Case,
+    found: Sequence[Exhibit],
+    purpose: Purpose,
+    stamped: str | None,
+) -> tuple[list[Exhibit], list[tuple[str, str]]]:
+    """Return what goes of chosen exhibits, or in their place, and what is said of that."""
     with repo.database.reading() as session:
         exhibits, instead = _stand_ins(repo, session, caller, case, found, purpose)
         if stamped is not None:
             exhibits, more = _stamped(repo, session, caller, case, exhibits, purpose, stamped)
             instead += more
-    markings = released(repo, caller, exhibits, purpose)
-    return Picked([one.number for one in found], exhibits, markings, instead)
+    return exhibits, instead
 
 
 def _stand_ins(
