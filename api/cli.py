@@ -36,6 +36,7 @@ COMMANDS = {
         "certificate": ("certificate",),
         "bundles": ("bundle", "exports"),
         "status": ("status",),
+        "backup": ("backup", "restore", "recovery"),
         "checker": ("checker",),
         "store": ("store", "erase"),
         "ledger": ("ledger",),

@@ -118,7 +118,7 @@ REQUIRED: Mapping[Act, frozenset[str]] = {
     Act.DELETION_APPROVED: frozenset({"exhibit", "inputs", "motive"}),
     Act.ERASURE: frozenset({"inputs"}),  # of an exhibit, or of an identity in the vault
     Act.REPAIR: frozenset({"exhibit", "location"}),
-    Act.REPLICATION: frozenset({"exhibit", "location"}),
+    Act.REPLICATION: frozenset({"location"}),  # of an exhibit, or of the house: a backup
     Act.HANDLING_CHANGE: frozenset({"handling", "case", "motive"}),
     Act.IDENTITY_REVEALED: frozenset({"motive"}),  # an exhibit's source, or a codename
     Act.UNSEALING: frozenset({"case", "motive"}),

@@ -28,6 +28,7 @@ from repository.access import Right
 from repository.authorise import Caller, on_case, on_own_submission, refuse
 from repository.conditions import Marking
 from repository.errors import AlreadyExists, DiskFull, UnknownSubmission
+from repository.journal import cover
 from repository.models import Announced, Case, Submission
 from repository.naming import name_digest, shown, submission_id
 from repository.publication import completed
@@ -169,6 +170,7 @@ def receipt_of_list(repo: Repository, name: str) -> SubmissionReceipt:
 
 def receipt_at(repo: Repository, name: str, index: int) -> SubmissionReceipt:
     """Return the receipt of an entry about a list, with the witnesses it has by now."""
+    cover(repo, index + 1)
     entry = repo.ledger.entry(index)
     proof = repo.ledger.proof(index)
     found = repo.ledger.submission_receipt(entry, proof, submission=name)

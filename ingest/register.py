@@ -20,6 +20,7 @@ from ingest.staging import Received
 from repository import Repository
 from repository.errors import UnknownQuarantine, UnknownSubmission
 from repository.exhibits import known_as
+from repository.journal import cover
 from repository.models import Case, Exhibit, Grant, Intake, Quarantined, Submission
 from repository.naming import exhibit_number, name_digest
 from repository.submissions import Declaration
@@ -172,6 +173,7 @@ def _settled(received: Received, made: Exhibit | Quarantined) -> Settled:
 
 def registered_before(repo: Repository, exhibit: Exhibit) -> Outcome:
     """Return the outcome of a thing that an earlier run has registered."""
+    cover(repo, exhibit.registration + 1)  # that run may have ended before it was
     return Outcome(
         "registered",
         exhibit.path,
@@ -195,6 +197,7 @@ def received_of(kept: Quarantined) -> Received:
 def quarantined_before(repo: Repository, kept: Quarantined) -> Outcome:
     """Return the outcome of a thing that an earlier run has put into quarantine."""
     received = received_of(kept)
+    cover(repo, kept.index + 1)
     return Outcome(
         "quarantined",
         kept.path,
@@ -243,6 +246,8 @@ def _acknowledge(
     marks: Sequence[Mark],
     entries: Sequence[CustodyEntry],
 ) -> list[Outcome]:
+    if entries:
+        cover(repo, entries[-1].index + 1)  # nothing is acknowledged that one database has alone
     indexes = [entries[position].index for _, _, position in marks]
     proofs = repo.ledger.proofs(indexes)
     with repo.database.reading() as session:

@@ -21,9 +21,17 @@ from custody.publish import unwitnessed_since
 from custody.tables import fetch
 from ingest.duties import counts
 from repository import Repository, setbacks
-from repository.chores import last_done
+from repository.chores import BACKUP, DRILL, last_done
 from repository.copies import uncopied
-from repository.models import Erasure, Exhibit, ObjectCheck, Quarantined, Setback, StoreTrial
+from repository.models import (
+    Erasure,
+    Exhibit,
+    ObjectCheck,
+    Person,
+    Quarantined,
+    Setback,
+    StoreTrial,
+)
 from repository.rules import Approval, Consent
 from repository.search.tables import SearchExhibit
 from repository.upkeep import DAY, HOUR, MINUTE
@@ -35,6 +43,8 @@ UNDATED = 2 * DAY  # tokens are asked for once a day, when there is anything new
 ROOTS, CERTIFICATE = 180, 21  # days that are left to find another
 LATE = 7 * DAY  # that a reading may lie behind what the settings ask for
 WAITED = HOUR  # that anything may wait for its worker
+UNBACKED = 2 * DAY
+UNDRILLED = 190 * DAY  # half a year, and some days to bring people together
 ROOM = 10  # per cent of a disk
 
 
@@ -237,6 +247,24 @@ def _disks(repo: Repository, name: str) -> Iterator[Measure]:
         )  # fmt: skip
 
 
+def _backup(repo: Repository, name: str) -> Iterator[Measure]:
+    yield _made(repo, name, BACKUP, UNBACKED, "evidence backup --out DIR, by a timer each day")
+
+
+def _drill(repo: Repository, name: str) -> Iterator[Measure]:
+    yield _made(repo, name, DRILL, UNDRILLED, "evidence restore --drill FILE, with the shares")
+
+
+def _made(repo: Repository, name: str, chore: str, term: timedelta, advice: str) -> Measure:
+    last = last_done(repo, chore)
+    with repo.database.reading() as session:
+        begun = session.scalar(select(func.min(Person.created_at)))
+    since = last or begun or repo.clock()  # a new house has its first term, too
+    age = repo.clock() - since
+    said = f"the last one {_ago(age)} ago" if last else f"none in the {_ago(age)} of this house"
+    return _aged(name, age, age < term, said, advice)
+
+
 # What waits
 
 
@@ -309,6 +337,8 @@ _MEASURES: dict[str, Callable[[Repository, str], Iterator[Measure]]] = {
     "locks": _locks,
     "fixity": _fixity,
     "copies": _copies,
+    "backup": _backup,
+    "restore-drill": _drill,
     "quarantine": _quarantine,
     "approvals": _approvals,
     "erasures": _erasures,

@@ -55,6 +55,7 @@ class Repository:
     tsa_roots: tuple[str, ...] = ()
     second: Signer | None = None  # the log's ML-DSA-44 key, for published checkpoints
     held: list[bytes] = field(default_factory=list, repr=False)  # the house's data key, once used
+    journalled: list[int] = field(default_factory=list, repr=False)  # see `journal`
     match_keys: dict[str, bytes] = field(default_factory=dict, repr=False)  # of matching, once used
 
     @property
@@ -161,9 +162,18 @@ def compare(store: ObjectStore, size: int) -> None:
         LedgerBehind: the store keeps a checkpoint of a larger size.
         StoreUnavailable: the store does not answer, so nothing can be compared.
     """
-    prefix = "checkpoint/"
-    for stored in store.versions("ledger", prefix, after=prefix + checkpoint_name(size)):
-        larger = int(stored.key.removeprefix(prefix).replace("/", ""))
+    for bucket, prefix in (("ledger", "checkpoint/"), ("staging", "journal/")):
+        after = prefix + checkpoint_name(size)
+        larger = next(
+            (
+                int(stored.key.removeprefix(prefix).replace("/", "").partition("-")[0])
+                for stored in store.versions(bucket, prefix, after=after)
+                if not stored.key.startswith(f"{after}-")  # a journal up to this very size
+            ),
+            None,
+        )
+        if larger is None:
+            continue
         raise LedgerBehind(
             f"this ledger has {size} entries, but a checkpoint of {larger} was given out: the "
             "database was restored from an older copy; nothing is recorded until it is brought "

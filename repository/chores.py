@@ -5,6 +5,9 @@ from datetime import datetime, timedelta
 from repository import Repository
 from repository.models import Chore
 
+BACKUP = "backup"
+DRILL = "restore-drill"
+
 
 def last_done(repo: Repository, name: str) -> datetime | None:
     """Return when a task was last done, whichever machine did it."""

@@ -28,6 +28,7 @@ from repository.exhibits import (
     ref,
 )
 from repository.external_numbers import external_of
+from repository.journal import cover
 from repository.models import Case, Exhibit, ExtractionRun, Grant, Part, Submission
 from repository.naming import recorded_name
 from repository.numbered import Numbering, NumberRange
@@ -374,6 +375,7 @@ def _side(repo: Repository, caller: Caller, case: Case) -> frozenset[str]:
 
 def make_receipt(repo: Repository, exhibit: Exhibit) -> str:
     """Return an exhibit's receipt as text, proved in the newest checkpoint."""
+    cover(repo, exhibit.registration + 1)
     entry = repo.ledger.entry(exhibit.registration)
     proof = repo.ledger.proof(entry.index)
     receipt = repo.ledger.receipt(entry, proof, submission=exhibit.submission_id)

@@ -30,6 +30,7 @@ from repository.exhibits import ref
 from repository.exports import Exported, Progress, bundle_of
 from repository.exports.bag import FolderBag
 from repository.handovers import WAITING, Quoted, Transfer
+from repository.journal import cover
 from repository.marking import strictest
 from repository.models import Case, Exhibit
 from repository.naming import shown
@@ -373,6 +374,7 @@ def _unknown(repo: Repository, caller: Caller, receipt: TransferReceipt) -> NoRe
 
 
 def _receipt(repo: Repository, index: int) -> TransferReceipt:
+    cover(repo, index + 1)
     entry = repo.ledger.entry(index)
     receipt = repo.ledger.transfer_receipt(entry, repo.ledger.proof(index))
     return completed(repo, receipt)

@@ -84,6 +84,12 @@ class IntegrityError(RepositoryError):
     code = "integrity-error"
 
 
+class BackupDamaged(IntegrityError):
+    """A backup was cut off or changed, or holds other than it says; nothing was taken from it."""
+
+    code = "backup-damaged"
+
+
 class DigestMismatch(IntegrityError):
     """The bytes received do not have the digest that was declared."""
 
@@ -106,6 +112,24 @@ class WrongDatabase(RepositoryError):
     """The database was made by another version of this program."""
 
     code = "wrong-database"
+
+
+class BackupRefused(WrongUse):
+    """This backup cannot be used here: another repository's, a newer program's, or no backup."""
+
+    code = "backup-refused"
+
+
+class SharesRefused(WrongUse):
+    """The shares of a recovery key are too few, misspelled, or another key's."""
+
+    code = "shares-refused"
+
+
+class MaintenanceRunning(RepositoryError):
+    """Somebody else is backing up, restoring or upgrading this repository."""
+
+    code = "maintenance-running"
 
 
 class DiskFull(RepositoryError):

@@ -6,10 +6,16 @@ what holds them is sealed with the house's key: whoever runs the storage learns 
 checkpoint is written last, so one that is there has everything it needs beside it.
 """
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
+from typing import Any
 
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy import func, select
 
 from custody import tables
@@ -24,14 +30,16 @@ from custody.static_log import ENTRIES, TileName, bodies, bundle, names, parse_b
 from custody.tables import fetch, insert_rows
 from custody.tiles import TILE
 from custody.timestamp import read as read_token
-from repository import Repository, checkpoint_name
+from repository import Repository, checkpoint_name, registered
 from repository.envelope import HEADER
-from repository.errors import IntegrityError, NameTaken
+from repository.errors import IntegrityError, NameTaken, StoreError
 from repository.keys import house_key
 from repository.sealed import put_same, read_document
-from repository.stores import ObjectStore, Stored
+from repository.stores import STAGING, ObjectStore, Stored
 
 BUCKET = "ledger"
+REGISTERED = "registered/"
+JOURNAL = "journal/"  # in the bucket `staging`; see `journal`
 SEALED = ("tile/entries/", "tail/")  # names of what holds entries
 
 
@@ -56,6 +64,8 @@ def publish(repo: Repository) -> SignedCheckpoint | None:
         if start < size:
             tail = bundle(bodies(session, start, size))
             _put(repo, f"tail/{checkpoint_name(start)}-{size:020d}", tail)
+        for document in registered.documents(session, before, size):
+            keep_registered(repo, document)
     try:
         _put(repo, f"checkpoint/{checkpoint_name(size)}", signed.note.encode())
     except NameTaken as error:
@@ -64,7 +74,68 @@ def publish(repo: Repository) -> SignedCheckpoint | None:
             "the ledger was rewritten; stop and compare with receipts and witnesses"
         ) from error
     _mark(repo.database, size)
+    _discard_journals(repo, size)
     return signed
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A journal in the store, and from which size to which it goes."""
+
+    start: int
+    end: int
+    stored: Stored
+
+
+def segments(repo: Repository, beyond: int) -> Iterator[Segment]:
+    """Yield the journals that reach beyond a size, in the order of their ends."""
+    after = f"{JOURNAL}{checkpoint_name(beyond)}"
+    for stored in repo.store.versions(STAGING, JOURNAL, after=after):
+        end, _, start = stored.key.removeprefix(JOURNAL).replace("/", "").partition("-")
+        if int(end) > beyond:
+            yield Segment(int(start), int(end), stored)
+
+
+def _discard_journals(repo: Repository, size: int) -> None:
+    """Remove the journals that the mirror has taken over; what stays goes the next time."""
+    with suppress(StoreError):
+        for segment in segments(repo, 0):
+            if segment.end > size:
+                return
+            repo.store.discard(segment.stored)
+
+
+def keep_registered(repo: Repository, document: Mapping[str, Any]) -> None:
+    """Write what registrations left in the tables, so that a lost database gets it again."""
+    name = f"{REGISTERED}{checkpoint_name(document['end'])}-{document['start']:020d}"
+    days = repo.settings.lock_days
+    until = repo.clock() + timedelta(days=days) if days else None
+    if repo.store.find(BUCKET, name) is None:  # another process's is as good; its rows may differ
+        with suppress(NameTaken):
+            put_same(
+                repo.store, lambda: [registered.to_text(document)], sealing=rows_key(repo),
+                random=repo.random, bucket=BUCKET, key=name, retain_until=until,
+            )  # fmt: skip
+
+
+def read_registered(repo: Repository, beyond: int) -> Iterator[dict[str, Any]]:
+    """Yield what `keep_registered` wrote of entries beyond a size, in their order.
+
+    Raises:
+        IntegrityError: a document does not open.
+    """
+    for stored in repo.store.versions(
+        BUCKET, REGISTERED, after=REGISTERED + checkpoint_name(beyond)
+    ):
+        if int(stored.key.removeprefix(REGISTERED).replace("/", "").partition("-")[0]) > beyond:
+            yield json.loads(read_document(repo.store, stored, key=rows_key(repo)))
+
+
+def rows_key(repo: Repository) -> bytes:
+    """Return the key of these documents: they hold names, and are sealed in every house."""
+    return HKDF(SHA256(), length=32, salt=None, info=b"evidence registered").derive(
+        repo.wrapping_key
+    )
 
 
 def keep_cosigned(repo: Repository, note: str) -> None:

@@ -72,6 +72,7 @@ EXIT_CODES: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
             errors.StoreError,
             errors.KeyUnavailable,
             errors.DiskFull,
+            errors.MaintenanceRunning,
             errors.SignatureUnavailable,
             errors.WrongDatabase,
             custody_errors.LedgerUnavailable,

@@ -5,11 +5,13 @@ from pathlib import Path
 import click
 
 from api.commands.context import Context, pass_context
+from api.commands.forwarded import say_forward, told_of
 from custody.algorithms import HASHES
 from custody.bracket import bracket
 from custody.database import Database
 from custody.entry import Act, Draft, timestamp
 from custody.errors import MalformedNote
+from custody.heads import head_of
 from custody.keys import KeyState
 from custody.longevity import make, renew
 from custody.note import ED25519, VerifierKey
@@ -21,13 +23,10 @@ from repository import database_url, default_key, open_first_signer, passphrase_
 from repository.access import Right
 from repository.approvals import request_compromise
 from repository.authorise import on_house
-from repository.erasure import erase_again
 from repository.errors import BadRequest, ExportBlocked
-from repository.identities import forget_again
-from repository.keys import mirror_key
-from repository.ledger_mirror import publish, rebuild
+from repository.forward import bring_forward
+from repository.ledger_mirror import publish
 from repository.migrations import revision, upgrade
-from repository.people import SYSTEM
 from repository.publication import announce
 
 
@@ -182,31 +181,26 @@ def ledger_renew(ctx: Context, algorithm: str | None) -> None:
 def ledger_rebuild(ctx: Context, source: str | None) -> None:
     """Bring the ledger forward, or make it anew, from its mirror in the object store.
 
-    Every checkpoint is checked against what its entries hash to. Withheld values come back only
-    with a backup of the database: the mirror holds none.
+    Every checkpoint is checked against what its entries hash to. Exhibits that were registered
+    since come back with their rows; of what else was withheld only a backup of the database holds
+    the values.
     """
     settings = ctx.settings
     first = open_first_signer(settings, passphrase_file(settings).read_bytes().strip())
-    store = ctx.store(source)
     database = Database(database_url(settings), timeout=settings.database_timeout)
     if revision(database) is None:
         upgrade(database)
-    added = rebuild(database, store, [first.key], key=mirror_key(ctx.repo, store))
     database.close()
-    signed = ctx.repo.ledger.checkpoint()
-    if added:
-        ctx.repo.ledger.record(Draft(Act.RESTORED, SYSTEM, plain={"count": added}))
-    # Also where nothing was added: a rebuild that broke off has done that part.
-    again = {"identities": forget_again(ctx.repo), "exhibits": erase_again(ctx.repo)}
-    for what, count in again.items():
-        if count:
-            ctx.say(f"{what} that had been erased, and were erased again: {count}")
-    size = signed.checkpoint.size if signed else 0
-    root = signed.checkpoint.root.hex() if signed else ""
-    found = {"added": added, "size": size, "root": f"sha256:{root}", "erased_again": again}
-    ctx.result(found, f"added     {added} entries\nsize      {size}\nroot      sha256:{root}")
-    if added:
-        ctx.say("withheld values of these entries can be shown again only from a database backup")
+    done = bring_forward(ctx.repo, first.key, store=ctx.store(source))
+    with ctx.repo.database.reading() as session:
+        root = head_of(session, done.size).frontier.root().hex() if done.size else ""
+    found = {"root": f"sha256:{root}", **told_of(done)}
+    ctx.result(
+        found,
+        f"added     {done.added} entries\nsize      {done.size}\nroot      sha256:{root}\n"
+        f"exhibits  {len(done.exhibits)} that the database lacked",
+    )
+    say_forward(ctx, done)
 
 
 @ledger.group("key")

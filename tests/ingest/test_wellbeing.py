@@ -22,6 +22,7 @@ from custody.signers import file as file_signer
 from ingest import wellbeing
 from ingest.wellbeing import measures
 from repository import setbacks
+from repository.chores import BACKUP, DRILL, done
 from repository.models import StoreTrial
 from repository.people import new_person
 from tests.certificates import certificate
@@ -129,6 +130,15 @@ def test_differing_bytes_and_late_readings_are_seen(house, exhibit):
     assert house.evidence("verify", "--objects").code == 1
     one = found(house.repo, "fixity")
     assert (one.state, one.value) == ("act", 1)
+
+
+@pytest.mark.parametrize(("name", "days"), [(BACKUP, 3), (DRILL, 200)])
+def test_a_backup_and_a_drill_that_are_too_long_ago_are_seen(house, name, days):
+    assert found(house.repo, name).state == "well"  # a new house has its first term
+    old = later(house, days=days)
+    assert found(old, name).state == "act"
+    done(old, name)
+    assert (found(old, name).state, found(old, name).value) == ("well", 0)
 
 
 def test_a_store_that_does_not_hold_and_a_full_disk_are_seen(house, monkeypatch):

@@ -1,0 +1,39 @@
+"""What is said after a database was brought forward: what came back, and what is to be done."""
+
+from typing import Any
+
+from api.commands.context import Context
+from repository.forward import Forward
+
+
+def told_of(done: Forward) -> dict[str, Any]:
+    """Return it for programs."""
+    return {
+        "added": done.added,
+        "size": done.size,
+        "exhibits": list(done.exhibits),
+        "erased_again": {"identities": done.forgotten_again, "exhibits": done.erased_again},
+        "sealed": list(done.sealed),
+        "signed_out": done.signed_out,
+        "to_do_again": done.again,
+    }
+
+
+def say_forward(ctx: Context, done: Forward) -> None:
+    """Say it to a person."""
+    for what, count in (
+        ("exhibits that had been erased, and were erased again", done.erased_again),
+        ("identities that had been erased, and were erased again", done.forgotten_again),
+        ("tokens and sessions that were ended, as some may have been taken away", done.signed_out),
+    ):
+        if count:
+            ctx.say(f"{what}: {count}")
+    if done.sealed:
+        ctx.say(
+            "sealed, as their handling was changed after the backup: "
+            f"{', '.join(done.sealed)}; say anew how they are to be handled, then evidence unseal"
+        )
+    for kind, count in done.again.items():
+        ctx.say(f"in the ledger, and to be done again: {count} × {kind}")
+    if done.again:
+        ctx.say(f"their entries: evidence ledger tail -n {min(10_000, done.size - done.start)}")
