@@ -36,7 +36,7 @@ COMMANDS = {
         "certificate": ("certificate",),
         "bundles": ("bundle", "exports"),
         "status": ("status",),
-        "backup": ("backup", "restore", "recovery"),
+        "backup": ("backup", "restore", "upgrade", "recovery"),
         "checker": ("checker",),
         "store": ("store", "erase"),
         "ledger": ("ledger",),

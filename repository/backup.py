@@ -9,9 +9,11 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from config.settings import Settings
 from custody.canonical import dumps
 from custody.database import Database
 from custody.entry import Act, Actor, Draft, timestamp
@@ -27,10 +29,9 @@ from repository import (
 )
 from repository.backup_file import Head, no_room
 from repository.carried import carried, elsewhere
-from repository.dump import check, dump, sqlite_file
+from repository.dump import check, dump, revision_of, sqlite_file
 from repository.errors import AlreadyExists, BackupDamaged, BadRequest
 from repository.maintenance import alone
-from repository.migrations import newest
 from repository.recovery import recovery_key
 from repository.write_once import sync_folder
 
@@ -64,32 +65,47 @@ def back_up(repo: Repository, actor: Actor, out: Path, tell: Tell) -> Backup:
         tell: told how far it is.
 
     Raises:
+        MaintenanceRunning: somebody else is at it.
+        KeyUnavailable, AlreadyExists, BadRequest, DiskFull, BackupDamaged: as `write`.
+    """
+    with alone(repo.settings.data, repo.database):
+        made = write(repo.settings, out, tell, at=repo.clock(), random=repo.random)
+    repo.ledger.record(entry(actor, made))
+    chores.done(repo, chores.BACKUP)
+    return made
+
+
+def write(
+    settings: Settings, out: Path, tell: Tell, *, at: datetime, random: Callable[[int], bytes]
+) -> Backup:
+    """Write a backup, read it back and name it; the caller is `alone`, and puts it on record.
+
+    The database may be older than this program.
+
+    Raises:
         KeyUnavailable: there is no recovery key, or a file of the settings cannot be read.
         AlreadyExists: the file is there already.
         BadRequest: its folder is not.
-        MaintenanceRunning: somebody else is at it.
         DiskFull: no room; nothing is left.
         BackupDamaged: what was written is not what was read back; it got no name.
     """
-    recovery = recovery_key(repo.settings)
-    files, said = carried(repo.settings)
-    passphrase = passphrase_file(repo.settings).read_bytes().strip()
-    first = open_first_signer(repo.settings, passphrase).key
-    at = repo.clock()
+    recovery = recovery_key(settings)
+    files, said = carried(settings)
+    passphrase = passphrase_file(settings).read_bytes().strip()
+    first = open_first_signer(settings, passphrase).key
     if out.is_dir():
-        out /= f"evidence-{at:%Y%m%dT%H%M%SZ}-{repo.ledger.size():012d}.backup"
+        out /= f"evidence-{at:%Y%m%dT%H%M%S}.{random(2).hex()}.backup"
     if out.exists():
         raise AlreadyExists(f"{out} is there already; a backup replaces nothing")
     if not out.parent.is_dir():
         raise BadRequest(f"there is no folder {out.parent}")
     # The database's own limit of time is for questions; a copy takes as long as it takes.
-    source = Database(database_url(repo.settings), timeout=repo.settings.database_timeout)
+    source = Database(database_url(settings), timeout=settings.database_timeout)
     part = out.with_name(f".{out.name}.part")
     try:
         with (
             no_room(f"{out.name} was not made"),
-            alone(repo.settings.data, source),
-            _scratch(repo.settings.data / "work") as work,
+            _scratch(settings.data / "work") as work,
             _removed(part),
         ):
             copy = work / DATABASE
@@ -97,17 +113,17 @@ def back_up(repo: Repository, actor: Actor, out: Path, tell: Tell) -> Backup:
             size = check(copy, first)
             with sqlite_file(copy) as database, database.reading() as session:
                 note = last_head(session).note or ""
-            key = repo.random(KEY)
+            key = random(KEY)
             head = Head(
-                repo.ledger.origin, timestamp(at), software(), newest(), size, note, recovery,
-                recovery.seal(key),
+                first.name, timestamp(at), software(), revision_of(copy) or "", size, note,
+                recovery, recovery.seal(key),
             )  # fmt: skip
             content: dict[str, Path | bytes] = {DATABASE: copy, SETTINGS: dumps(said), **files}
             total = copy.stat().st_size
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             with os.fdopen(os.open(part, flags, 0o600), "wb") as file:
                 digest = backup_file.write(
-                    file, head, key, content, repo.random,
+                    file, head, key, content, random,
                     lambda done: tell("writing", min(done, total), total),
                 )  # fmt: skip
                 backup_file.sync(file)
@@ -124,14 +140,12 @@ def back_up(repo: Repository, actor: Actor, out: Path, tell: Tell) -> Backup:
             sync_folder(out.parent)
     finally:
         source.close()
-    modules = tuple(elsewhere(repo.settings))
-    made = Backup(out, digest, out.stat().st_size, size, recovery.id, modules)
-    repo.ledger.record(_entry(actor, made))
-    chores.done(repo, chores.BACKUP)
-    return made
+    modules = tuple(elsewhere(settings))
+    return Backup(out, digest, out.stat().st_size, size, recovery.id, modules)
 
 
-def _entry(actor: Actor, made: Backup) -> Draft:
+def entry(actor: Actor, made: Backup) -> Draft:
+    """Return the entry about a backup."""
     return Draft(
         Act.REPLICATION,
         actor,

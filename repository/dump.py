@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, insert, select, text
+from sqlalchemy import URL, MetaData, insert, select, text
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
@@ -47,7 +47,7 @@ def dump(database: Database, file: Path, progress: Progress) -> None:
         _copy_pages(database, file, progress)
     else:
         with sqlite_file(file) as target:
-            upgrade(target)
+            upgrade(target, revision(database) or "head")
             copy_rows(database, target, progress)
     _settle(file)
 
@@ -79,18 +79,24 @@ def copy_rows(source: Database, target: Database, progress: Progress) -> None:
 
     All of it becomes visible at once.
     """
-    order = tables.metadata.sorted_tables
+    there = MetaData()
+    there.reflect(source.engine)  # of an older program: it has fewer tables and columns
+    order = [
+        (table, [c for c in table.columns if c.name in there.tables[table.name].columns])
+        for table in tables.metadata.sorted_tables
+        if table.name in there.tables
+    ]
     with source.reading(snapshot=True) as reader, target.writing() as writer:
         reader.connection(execution_options={"stream_results": True, "max_row_buffer": ROWS})
         total = done = 0
-        for table in order:
+        for table, _ in order:
             total += reader.scalar(text(f"SELECT count(*) FROM {table.name}")) or 0  # noqa: S608 - our own tables
-        for table in order:
-            for rows in reader.execute(select(table)).mappings().partitions(ROWS):
+        for table, columns in order:
+            for rows in reader.execute(select(*columns)).mappings().partitions(ROWS):
                 writer.execute(insert(table), [dict(row) for row in rows])
                 done += len(rows)
                 progress(done, total)
-        if target.dialect == "sqlite":
+        if target.dialect == "sqlite" and SearchExhibit.__tablename__ in there.tables:
             _fill_words(writer)
 
 

@@ -115,15 +115,9 @@ class WrongDatabase(RepositoryError):
 
 
 class BackupRefused(WrongUse):
-    """This backup cannot be used here: another repository's, a newer program's, or no backup."""
+    """This backup cannot be used here, or not with these shares."""
 
     code = "backup-refused"
-
-
-class SharesRefused(WrongUse):
-    """The shares of a recovery key are too few, misspelled, or another key's."""
-
-    code = "shares-refused"
 
 
 class MaintenanceRunning(RepositoryError):
@@ -156,7 +150,6 @@ class ListConflicts(WrongUse):
     code = "list-conflicts"
 
     def __init__(self, message: str, *, count: int, problems: Sequence[Mapping[str, Any]]) -> None:
-        """Keep what is wrong, by line."""
         super().__init__(message)
         self.facts = {"count": count, "problems": list(problems)}
 

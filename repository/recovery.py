@@ -28,7 +28,7 @@ from shamir_mnemonic import MnemonicError, combine_mnemonics, generate_mnemonics
 from shamir_mnemonic.share import Share
 
 from config.settings import Settings
-from repository.errors import BackupDamaged, BadRequest, KeyUnavailable, SharesRefused
+from repository.errors import BackupDamaged, BadRequest, KeyUnavailable, BackupRefused
 
 SECRET = 32
 _MLKEM_PUBLIC = 1184
@@ -87,12 +87,12 @@ class RecoveryKey:
             secret: what the shares restore; see `combined`.
 
         Raises:
-            SharesRefused: the secret is another key's.
+            BackupRefused: the secret is another key's.
             BackupDamaged: it does not open.
         """
         private, public = _pair(secret)
         if public != self.public:
-            raise SharesRefused(
+            raise BackupRefused(
                 f"these shares are of another recovery key than {self.id}, to which this is sealed"
             )
         try:
@@ -159,7 +159,7 @@ def combined(key: RecoveryKey, shares: Sequence[str]) -> bytes:
     """Return the secret that shares restore.
 
     Raises:
-        SharesRefused: too few, misspelled, or of another key.
+        BackupRefused: too few, misspelled, or of another key.
     """
     found: dict[tuple[int, int], str] = {}
     sets: set[int] = set()
@@ -167,22 +167,22 @@ def combined(key: RecoveryKey, shares: Sequence[str]) -> bytes:
         try:
             one = Share.from_mnemonic(words)
         except MnemonicError as error:
-            raise SharesRefused(f"share {number} of those given cannot be read: {error}") from error
+            raise BackupRefused(f"share {number} of those given cannot be read: {error}") from error
         found[one.group_index, one.index] = words
         sets.add(one.identifier)
     if len(sets) > 1:
-        raise SharesRefused("these shares are not of one set: they were made at different times")
+        raise BackupRefused("these shares are not of one set: they were made at different times")
     if len(found) < key.threshold:
-        raise SharesRefused(
+        raise BackupRefused(
             f"{len(found)} different shares were given, {key.threshold} are needed of the recovery "
             f"key {key.id}"
         )
     try:
         secret: bytes = combine_mnemonics([*found.values()][: key.threshold])
     except MnemonicError as error:
-        raise SharesRefused(f"these shares do not restore a key: {error}") from error
+        raise BackupRefused(f"these shares do not restore a key: {error}") from error
     if _pair(secret)[1] != key.public:
-        raise SharesRefused(f"these shares are of another recovery key than {key.id}")
+        raise BackupRefused(f"these shares are of another recovery key than {key.id}")
     return secret
 
 

@@ -32,12 +32,20 @@ from repository import (
     dump,
     open_first_signer,
     open_repository,
+    open_settings_store,
     passphrase_file,
+    wrapping_key,
 )
 from repository.backup import DATABASE, SETTINGS, Tell
 from repository.backup_file import Head, no_room
 from repository.carried import as_toml, inside, placed
-from repository.errors import AlreadyInitialised, BackupDamaged, BackupRefused
+from repository.errors import (
+    AlreadyInitialised,
+    BackupDamaged,
+    BackupRefused,
+    StoreError,
+    StoreUnavailable,
+)
 from repository.fixity import check_objects
 from repository.forward import Forward, bring_forward
 from repository.maintenance import alone
@@ -46,6 +54,7 @@ from repository.models import Exhibit
 from repository.people import SYSTEM
 from repository.readback import ReadBack, read_back
 from repository.recovery import combined
+from repository.stores import ObjectStore
 from repository.write_once import digest_of, sync_folder
 
 MOST_SETTINGS = 1 << 20
@@ -74,7 +83,7 @@ def opened(file: Path, shares: Sequence[str]) -> tuple[Head, bytes]:
 
     Raises:
         BackupRefused: no backup, or one of a newer program.
-        SharesRefused: too few, or of another recovery key.
+        BackupRefused: too few, or of another recovery key.
         BackupDamaged: it was cut or changed.
     """
     head = backup_file.read_head(file)
@@ -111,7 +120,7 @@ def unpack(
         The settings of the restored repository; its ledger is as old as the backup.
 
     Raises:
-        BackupRefused, BackupDamaged, SharesRefused: as `opened`.
+        BackupRefused, BackupDamaged: as `opened`.
         AlreadyInitialised: folder or database hold something; nothing was changed.
         MaintenanceRunning: somebody else is at it.
         DiskFull: no room; nothing is left.
@@ -155,7 +164,6 @@ def restore(
         first = open_first_signer(settings, passphrase_file(settings).read_bytes().strip())
         size = repo.ledger.size()
         digest = digest_of(file)[0]
-        _same_ledger(repo)
         forward = bring_forward(repo, first.key, record=not drill)
         numbers = [*forward.exhibits, *_some(repo, read, set(forward.exhibits))]
         findings, read_in_drill = [], []
@@ -226,18 +234,22 @@ def _unpacked(
         raise BackupDamaged("the backup holds no database, or no settings")
     for name in ("receipts", "work"):
         (building / name).mkdir(mode=0o700)
-    settings = Settings(**{**placed(said, building), "data": building})
+    settings = Settings(**{**placed(said, building), **changes, "data": building})
     passphrase = passphrase_file(settings).read_bytes().strip()
     found = dump.check(database, open_first_signer(settings, passphrase).key)
     if found != head.size:
         raise BackupDamaged(f"the backup says {head.size} entries, its ledger has {found}")
+    where = settings.store_url or (data / _STORE).as_uri()
+    key_of_records = wrapping_key(passphrase, settings.origin)
+    here = settings.model_copy(update={"store_url": where})
+    _same_ledger(open_settings_store(here, key_of_records), head)
     if dump.revision_of(database) != newest():
         with dump.sqlite_file(database) as older:
             upgrade(older)
-    config = building / "config.toml"
-    config.touch(mode=0o600)
-    config.write_text(as_toml({**placed(said, data), **changes}))
-    found_settings = load_settings(data, config)
+    written = building / "config.toml"
+    written.touch(mode=0o600)
+    written.write_text(as_toml({**placed(said, data), **changes}))
+    found_settings = load_settings(data, written)
     if url is not None:
         found_settings = found_settings.model_copy(update={"database_url": url})
     if found_settings.database_url:
@@ -308,22 +320,28 @@ def _repository_there(data: Path, head: Head) -> None:
         repo.close()
 
 
-def _same_ledger(repo: Repository) -> None:
+def _same_ledger(store: ObjectStore, head: Head) -> None:
     """Refuse a store that holds another ledger's checkpoints.
 
     Raises:
         BackupRefused: it is another repository's.
     """
-    stored = next(repo.store.versions("ledger", "checkpoint/"), None)
+    other = (
+        f"the object store is not that of {head.origin}, of which this backup is: name the one "
+        "that is (--store)"
+    )
+    try:
+        stored = next(store.versions("ledger", "checkpoint/"), None)
+    except StoreUnavailable:
+        raise
+    except StoreError as error:
+        raise BackupRefused(f"{other}; {error}") from error
     if stored is None:
         return
-    with repo.store.open(stored) as file:
+    with store.open(stored) as file:
         origin = Checkpoint.parse_text(Note.parse(file.read().decode()).text).origin
-    if origin != repo.ledger.origin:
-        raise BackupRefused(
-            f"the object store holds the ledger {origin}, this backup is of {repo.ledger.origin}: "
-            "name the store that belongs to it (--store)"
-        )
+    if origin != head.origin:
+        raise BackupRefused(f"{other}; it holds the ledger {origin}")
 
 
 def _some(repo: Repository, most: int | None, without: set[str]) -> list[str]:

@@ -1,14 +1,15 @@
-"""backup, restore, recovery: a copy of all that is in no store, back again, and its key."""
+"""backup, restore, upgrade, recovery: a copy of all that is in no store, back again, its key."""
 
 import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import click
 
@@ -16,11 +17,12 @@ from api.commands.context import Context, pass_context
 from api.commands.forwarded import say_forward, told_of
 from config.settings import Settings
 from custody.entry import Act, Draft, timestamp
+from repository import now, open_first_signer, passphrase_file
 from repository.access import Right
 from repository.authorise import on_house
 from repository.backup import Tell, back_up
 from repository.backup_file import read_head
-from repository.errors import AlreadyExists, BadRequest
+from repository.errors import AlreadyExists, BadRequest, WrongDatabase
 from repository.recovery import (
     combined,
     draw,
@@ -32,6 +34,7 @@ from repository.recovery import (
 from repository.replacing import replacing
 from repository.restore import Restored, drilled, unpack
 from repository.restore import restore as bring_back
+from repository.upgrading import migrate, recorded
 
 _EVERY = 0.2  # seconds between two words of how far it is
 
@@ -135,6 +138,39 @@ def _drill(ctx: Context, file: Path, shares: Sequence[str], read: int | None) ->
         click.get_current_context().exit(1)
 
 
+@click.command()
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), metavar="FILE|DIR",
+    help="Where the backup goes that is made first.",
+)  # fmt: skip
+@pass_context
+def upgrade(ctx: Context, out: Path) -> None:
+    """Bring the database of an earlier version to this one; a backup is made first.
+
+    With services and workers stopped. Broken off, the same command goes on. On PostgreSQL with the
+    database owner's account; run config/deploy/postgresql-roles.sql again afterwards.
+    """
+    settings = ctx.settings
+    with telling(ctx) as tell:
+        needed = migrate(settings, out.absolute(), tell)
+    if not needed:
+        ctx.result({"upgraded": False}, "the database is at this program's revision already")
+        return
+    if settings.database_url:
+        from ingest.durable import prepare
+
+        prepare(settings)
+    actor = on_house(ctx.repo, ctx.caller, Right.INSTALL, attempted=Act.CONFIGURATION_CHANGE)
+    done = recorded(ctx.repo, actor)
+    assert done is not None
+    ctx.result(
+        {"upgraded": True, **asdict(done)},
+        f"upgraded  from revision {done.before} to {done.after}\nbackup    {done.file}\n"
+        f"opened by the recovery key {done.recovery}",
+    )
+    ctx.say("next: evidence verify --ledger, then start services and workers")
+
+
 def _say(ctx: Context, done: Restored, where: str) -> None:
     passed = sum(one.outcome == "pass" for one in done.findings)
     found = {
@@ -172,27 +208,24 @@ def recovery_new(ctx: Context, count: int, threshold: int, out: Path) -> None:
 
     The key itself is kept nowhere. Backups made before are opened by the shares of before.
     """
-    repo = ctx.repo
-    actor = on_house(repo, ctx.caller, Right.GOVERN, attempted=Act.CONFIGURATION_CHANGE)
+    settings = ctx.settings
+    record = _who_makes_a_key(ctx)
     out = out.absolute()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise AlreadyExists(f"{out} is not empty; shares are never written over others")
-    key, words = draw(threshold, count, repo.random)
-    at = timestamp(repo.clock())
+    key, words = draw(threshold, count)
+    at = timestamp(now())
     out.mkdir(mode=0o700, parents=True, exist_ok=True)
     names = []
     for number, one in enumerate(words, 1):
         file = out / f"share-{number}-of-{count}.txt"
-        _new_file(file, share_text(key, number, one, origin=repo.ledger.origin, at=at))
+        _new_file(file, share_text(key, number, one, origin=settings.origin, at=at))
         names.append(str(file))
     # What was written is tried before anything depends on it.
     combined(key, read_shares(Path(name).read_text() for name in names[-threshold:]))
-    with replacing(recovery_file(repo.settings)) as public:
+    with replacing(recovery_file(settings)) as public:
         public.write(json.dumps(key.to_json()).encode() + b"\n")
-    detail = {"recovery": key.id, "threshold": threshold, "shares": count}
-    repo.ledger.record(
-        Draft(Act.CONFIGURATION_CHANGE, actor, reason="recovery-key", withheld={"detail": detail})
-    )
+    record({"recovery": key.id, "threshold": threshold, "shares": count})
     ctx.result(
         {"recovery": key.id, "threshold": threshold, "shares": names},
         f"recovery key {key.id}, {threshold} of {count} shares:\n" + "\n".join(names),
@@ -229,6 +262,31 @@ def recovery_check(ctx: Context, shares: Sequence[str]) -> None:
         {"recovery": key.id, "shares": len(given), "outcome": "pass"},
         f"{len(given)} shares restore the recovery key {key.id}",
     )
+
+
+def _who_makes_a_key(ctx: Context) -> Callable[[dict[str, Any]], None]:
+    """Return how the making of a recovery key is put on record.
+
+    Before an upgrade it cannot be: the backup that the upgrade begins with is then the first
+    entry that names the key.
+
+    Raises:
+        AccessDenied: not for this caller; recorded.
+    """
+    try:
+        repo = ctx.repo
+    except WrongDatabase:
+        # Who reads the passphrase could open the house with the program that made it.
+        open_first_signer(ctx.settings, passphrase_file(ctx.settings).read_bytes().strip())
+        return lambda _: None
+    actor = on_house(repo, ctx.caller, Right.GOVERN, attempted=Act.CONFIGURATION_CHANGE)
+
+    def record(detail: dict[str, Any]) -> None:
+        change = Act.CONFIGURATION_CHANGE
+        withheld = {"detail": detail}
+        repo.ledger.record(Draft(change, actor, reason="recovery-key", withheld=withheld))
+
+    return record
 
 
 def shares_of(files: Sequence[str], wanted: int) -> list[str]:
@@ -280,4 +338,4 @@ def _new_file(file: Path, text: str) -> None:
         os.fsync(out.fileno())
 
 
-COMMANDS = (backup, restore, recovery)
+COMMANDS = (backup, restore, upgrade, recovery)

@@ -55,8 +55,13 @@ def check_revision(database: Database) -> None:
         LedgerUnavailable: it cannot be opened.
     """
     found = revision(database)
+    if found is not None and found > newest():
+        raise WrongDatabase(
+            f"the database is at revision {found}, made by a newer program; this one knows "
+            f"revisions up to {newest()}: use that version"
+        )
     if found != newest():
         raise WrongDatabase(
-            f"the database is at revision {found or 'none'}, this program needs {newest()}; "
-            "use the program version that made it, or upgrade"
+            f"the database is at revision {found or 'none'}, this program needs {newest()}: "
+            "stop the service, then evidence upgrade --out DIR"
         )

@@ -267,7 +267,9 @@ def test_a_store_of_another_repository_is_refused(one, tmp_path):
     with own_house(tmp_path / "other") as other:
         store = other.data / "store"
         refused = restored(file, tmp_path / "new", *shares(given, 1, 2), "--store", store.as_uri())
-    assert (refused.code, "the object store holds the ledger" in refused.err) == (2, True)
+    assert (refused.code, "the object store is not that of" in refused.err) == (2, True), (
+        refused.err
+    )
 
 
 def test_two_administrators_at_once_are_one_after_the_other(one, tmp_path, monkeypatch):
