@@ -28,7 +28,7 @@ from shamir_mnemonic import MnemonicError, combine_mnemonics, generate_mnemonics
 from shamir_mnemonic.share import Share
 
 from config.settings import Settings
-from repository.errors import BackupDamaged, BadRequest, KeyUnavailable, BackupRefused
+from repository.errors import BackupDamaged, BackupRefused, BadRequest, KeyUnavailable
 
 SECRET = 32
 _MLKEM_PUBLIC = 1184
