@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from custody import tables
 from custody.checkpoint import open_checkpoint
 from custody.database import Database
-from custody.errors import EvidenceError
+from custody.errors import EvidenceError, LedgerUnavailable
 from custody.heads import last_head
 from custody.keys import events, history, keys_for
 from custody.note import VerifierKey
@@ -150,6 +150,11 @@ def _copy_pages(database: Database, file: Path, progress: Progress) -> None:
                 progress=lambda _, left, total: progress(total - left, total),
                 sleep=0.001,
             )
+        except sqlite3.Error as error:
+            raise LedgerUnavailable(
+                f"the database cannot be copied to {file.parent}: {error}; is there room for a "
+                "copy of it? Nothing was made"
+            ) from error
         finally:
             target.close()
 

@@ -59,6 +59,7 @@ from repository.write_once import digest_of, sync_folder
 
 MOST_SETTINGS = 1 << 20
 _BLOCK = 1 << 20
+_BUILDING = ".restore"
 _STORE = "store"  # may be in an otherwise empty data folder: it survived
 
 
@@ -128,7 +129,8 @@ def unpack(
     head, key = opened(file, shares)
     _bare(data, head)
     data.parent.mkdir(parents=True, exist_ok=True)
-    building = data.with_name(f".{data.name}.restore")
+    # Within the folder where it is there already: it may be a disk of its own.
+    building = data / _BUILDING if data.is_dir() else data.with_name(f".{data.name}.restore")
     building.mkdir(mode=0o700, exist_ok=True)
     with alone(building), no_room(f"{data} was not restored"):
         try:
@@ -285,7 +287,7 @@ def _bare(data: Path, head: Head) -> None:
         AlreadyInitialised: it is not empty.
         BackupRefused: a repository is in it, newer than the backup or another one.
     """
-    there = {one.name for one in data.iterdir()} if data.is_dir() else set()
+    there = {one.name for one in data.iterdir()} - {_BUILDING} if data.is_dir() else set()
     if not data.is_dir() and data.exists():
         raise AlreadyInitialised(f"{data} is no folder; nothing was changed")
     if there <= {_STORE}:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -14,8 +15,11 @@ import pytest
 from api.app import create_app
 from config.settings import load
 from custody.canonical import dumps
-from repository import open_repository
+from custody.errors import LedgerBehind
+from repository import compare, open_repository
 from repository.backup_file import read_head
+from repository.journal import read as read_journal
+from repository.ledger_mirror import publish, read_registered, segments
 from repository.maintenance import alone
 from repository.people import new_person
 from repository.recovery import draw
@@ -305,6 +309,34 @@ def test_a_backup_replaces_nothing_and_a_killed_one_leaves_nothing(one, tmp_path
     assert (tmp_path / "b.backup").stat().st_mode & 0o777 == 0o600
 
 
+def test_a_disk_that_is_full_in_the_middle_leaves_nothing(one, tmp_path, monkeypatch):
+    house, file, given = one
+    (tmp_path / "there").mkdir()
+    for folder in (tmp_path / "new", tmp_path / "there"):
+        with files_of_at_most(200_000):
+            refused = restored(file, folder, *shares(given, 1, 2))
+        assert (refused.code, refused.err.count("\n")) == (3, 1), refused.err
+        assert "no room is left" in refused.err
+    assert list(tmp_path.rglob("*")) == [tmp_path / "there"]
+    if house.repo.settings.database_url:
+        monkeypatch.setenv("EVIDENCE_DATABASE_URL", house.repo.settings.database_url)
+    with files_of_at_most(200_000):
+        refused = house.evidence("backup", "--out", tmp_path / "b.backup")
+    assert (refused.code, refused.err.count("\n")) == (3, 1), refused.err
+    assert list(tmp_path.rglob("*")) == [tmp_path / "there"]
+
+
+@contextmanager
+def files_of_at_most(size):
+    """Let no file of this process grow beyond a size, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
 def test_nothing_of_a_house_can_be_read_in_its_backup(one):
     _, file, _ = one
     data = file.read_bytes()
@@ -333,3 +365,43 @@ def test_a_drill_reads_back_and_is_on_record_and_writes_nothing_else(one, monkey
         ("fixity_check", "restore-drill"), ("restored", "drill"),
     ]  # fmt: skip
     assert list((house.data / "work").glob("drill-*")) == []
+
+
+# What is outside the database before a receipt leaves
+
+
+def test_no_receipt_leaves_before_the_store_has_what_it_is_about(house):
+    client, headers = create_app(house.repo).test_client(), signed_in(house, "investigator")
+    blocked = house.data / "store" / "staging" / "journal"
+    blocked.parent.mkdir(exist_ok=True)
+    blocked.write_bytes(b"")  # no journal can be written
+    answer = client.post(f"/api/v1/exhibits?case={CODE}", data=b"x", headers=headers)
+    assert (answer.status_code, answer.json["type"].rpartition("/")[2]) == (
+        503, "store-unavailable",
+    )  # fmt: skip
+    assert not list(house.repo.receipts.iterdir())
+    asked = f"/api/v1/exhibits/{CODE}-000001/receipt"
+    assert client.get(asked, headers=headers).status_code == 503
+    blocked.unlink()
+    answer = client.get(asked, headers=headers)
+    assert answer.status_code == 200
+    size = house.repo.ledger.size()
+    [segment] = segments(house.repo, 0)
+    found = read_journal(house.repo, segment)
+    assert answer.json["body"] in found["bodies"]
+    assert [row["number"] for row in found["registered"]["rows"]["exhibit"]] == [f"{CODE}-000001"]
+    publish(house.repo)  # the mirror takes it over
+    assert list(segments(house.repo, 0)) == []
+    [document] = read_registered(house.repo, 0)
+    assert document["rows"] == found["registered"]["rows"]
+    assert size <= house.repo.ledger.size()
+
+
+def test_a_database_behind_the_journal_alone_records_nothing(house):
+    publish(house.repo)
+    older = house.repo.ledger.size()  # of a copy of the database made now
+    handed_in(house, b"acknowledged", by="A. Field")
+    size = house.repo.ledger.size()
+    with pytest.raises(LedgerBehind, match=str(size)):
+        compare(house.repo.store, older)
+    compare(house.repo.store, size)
