@@ -55,7 +55,6 @@ STATUSES: dict[str, int] = {
     "disk-full": 507,
     "backup-damaged": 422,
     "backup-refused": 422,
-    "maintenance-running": 409,
     "bad-request": 400,
     "bad-query": 400,
     "list-conflicts": 409,

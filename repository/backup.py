@@ -65,7 +65,7 @@ def back_up(repo: Repository, actor: Actor, out: Path, tell: Tell) -> Backup:
         tell: told how far it is.
 
     Raises:
-        MaintenanceRunning: somebody else is at it.
+        LedgerUnavailable: somebody else is at it.
         KeyUnavailable, AlreadyExists, BadRequest, DiskFull, BackupDamaged: as `write`.
     """
     with alone(repo.settings.data, repo.database):

@@ -291,11 +291,14 @@ def erase_again(repo: Repository) -> int:
     Returns:
         How many exhibits that were.
     """
+    asked_in: dict[str, CustodyEntry] = {}
     decided: dict[str, CustodyEntry] = {}
     ended = set()
     for entry in repo.ledger.entries():
         kind, about = entry.fields["type"], entry.fields.get("exhibit")
-        if about is not None and kind == Act.DELETION_APPROVED:
+        if about is not None and kind == Act.DELETION_REQUESTED:
+            asked_in[about["id"]] = entry
+        elif about is not None and kind == Act.DELETION_APPROVED:
             decided[about["id"]] = entry
         elif about is not None and kind == Act.ERASURE:
             ended.add(about["id"])
@@ -311,12 +314,30 @@ def erase_again(repo: Repository) -> int:
             asked = select(Erasure).where(
                 Erasure.exhibit_id == exhibit_id, Erasure.state == "requested"
             )
-            for row in session.scalars(asked):
+            rows = list(session.scalars(asked)) or [
+                _asked_again(repo, exhibit_id, asked_in[exhibit_id])
+            ]
+            for row in rows:
                 row.state = "erased" if exhibit_id in ended else "approved"
                 row.decided_by, row.decided_at = entry.fields["actor"]["id"], at
+            session.add_all(rows)
     if found:
         repo.database.overwrite_log()
     return len(found)
+
+
+def _asked_again(repo: Repository, exhibit_id: str, entry: CustodyEntry) -> Erasure:
+    """Return the row of a request that an older database lacks; its id is known no more."""
+    at = datetime.fromisoformat(entry.fields["at"])
+    return Erasure(
+        id=f"ERA-{uuid7(at, repo.random)}",
+        exhibit_id=exhibit_id,
+        document=entry.fields["inputs"][0],
+        requested_by=entry.fields["actor"]["id"],
+        requested_at=at,
+        state="requested",
+        index=entry.index,
+    )
 
 
 def _tombstones(

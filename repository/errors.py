@@ -120,12 +120,6 @@ class BackupRefused(WrongUse):
     code = "backup-refused"
 
 
-class MaintenanceRunning(RepositoryError):
-    """Somebody else is backing up, restoring or upgrading this repository."""
-
-    code = "maintenance-running"
-
-
 class DiskFull(RepositoryError):
     """There is no room left on the disk of the data folder."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import text
 
 from custody.database import Database
-from repository.errors import MaintenanceRunning
+from custody.errors import LedgerUnavailable
 
 _LOCK = 0x45564D41  # "EVMA": PostgreSQL's advisory lock; several machines share a database
 _BUSY = "somebody else is backing up, restoring or upgrading this repository; try again later"
@@ -22,14 +22,14 @@ def alone(folder: Path, database: Database | None = None) -> Iterator[None]:
     The system lets go of both when the process ends, however it ends.
 
     Raises:
-        MaintenanceRunning: somebody else is at it.
+        LedgerUnavailable: somebody else is at it.
     """
     file = os.open(folder / ".maintenance", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise MaintenanceRunning(_BUSY) from error
+            raise LedgerUnavailable(_BUSY) from error
         if database is None or database.dialect != "postgresql":
             yield
             return
@@ -37,7 +37,7 @@ def alone(folder: Path, database: Database | None = None) -> Iterator[None]:
             got = connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _LOCK})
             connection.commit()
             if not got:
-                raise MaintenanceRunning(_BUSY)
+                raise LedgerUnavailable(_BUSY)
             try:
                 yield
             finally:

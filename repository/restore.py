@@ -123,7 +123,7 @@ def unpack(
     Raises:
         BackupRefused, BackupDamaged: as `opened`.
         AlreadyInitialised: folder or database hold something; nothing was changed.
-        MaintenanceRunning: somebody else is at it.
+        LedgerUnavailable: somebody else is at it.
         DiskFull: no room; nothing is left.
     """
     head, key = opened(file, shares)

@@ -50,7 +50,7 @@ def migrate(
     Raises:
         NotInitialised: there is no repository.
         WrongDatabase: the database is a newer program's.
-        MaintenanceRunning, KeyUnavailable, DiskFull, AlreadyExists, BadRequest: as `backup.write`;
+        LedgerUnavailable, KeyUnavailable, DiskFull, AlreadyExists, BadRequest: as `backup.write`;
             the database is as it was.
     """
     database = Database(database_url(settings), timeout=settings.database_timeout)

@@ -72,7 +72,6 @@ EXIT_CODES: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
             errors.StoreError,
             errors.KeyUnavailable,
             errors.DiskFull,
-            errors.MaintenanceRunning,
             errors.SignatureUnavailable,
             errors.WrongDatabase,
             custody_errors.LedgerUnavailable,
