@@ -26,6 +26,7 @@ ONE_HOME = {  # a heavy or dangerous dependency is imported in one place
     "babel": ("repository/exports/report_words.py",),
     "typst": ("repository/exports/pdf.py",),
     "segno": ("repository/exports/pdf.py",),
+    "shamir_mnemonic": ("repository/recovery.py",),
     "pyrage": ("repository/exports/age_process.py", "repository/exports/encryption.py"),
     "docx": ("repository/exports/certificates/word_file.py",),
     "pyhanko": ("repository/exports/pades/",),

@@ -225,6 +225,8 @@ def _orphans(kept: _Kept, listing: Listing, found: Judged) -> None:
             found.add("orphans", f"evidence/{key}")
     pieces = {piece.key for piece in kept.pieces}
     for key in listing.get("staging", set()) - pieces:
+        if key.startswith("journal/"):
+            continue  # entries that the mirror takes over with its next turn
         found.add("orphans", f"staging/{key}")
     decided = {"registered", "quarantined", "abandoned"}
     for row in kept.intents:
