@@ -134,4 +134,4 @@ def _told(value: Any) -> str:
     """Return a value of an entry as text; what has an inner order as JSON."""
     if isinstance(value, str):
         return value
-    return json.dumps(value, ensure_ascii=False, indent=1)
+    return json.dumps(value, ensure_ascii=False)
