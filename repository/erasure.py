@@ -322,6 +322,7 @@ def erase_again(repo: Repository) -> int:
                 row.decided_by, row.decided_at = entry.fields["actor"]["id"], at
             session.add_all(rows)
     if found:
+        search_index.scrub(repo)
         repo.database.overwrite_log()
     return len(found)
 
