@@ -14,7 +14,7 @@ from tests.service import serving
 from tests.shared import shared
 
 pytestmark = pytest.mark.browser
-PICTURE = ("camera-vendors", "Apple iPhone 4.jpg")
+PICTURE = ("camera-vendors", "jpg", "Apple iPhone 4.jpg")
 
 DAYS = """
 address, photo, *tokens = given
@@ -36,7 +36,7 @@ page.set_input_files("#files", photo)
 page.fill("#collected_by", "A. Field")
 page.click("#begin")
 page.wait_for_selector("#receipts a", timeout=120_000)
-seen["handed"] = page.inner_text("#done")
+seen["handed"] = page.inner_text("#rows")
 with page.expect_download() as kept:
     page.click("#receipts a[download]")
 kept.value.save_as(shots + "/receipt")
