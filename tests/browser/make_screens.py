@@ -62,8 +62,10 @@ for name, signed_in, path in screens:
         seen["status"][name] = answer.status
         seen["axe"][f"{name}-{look}"] = axe()
         seen["wide"][f"{name}-{look}"] = wide()
-        page.screenshot(path=f"{shots}/{name}-{look}.jpg", type="jpeg", quality=60,
-                        full_page=True, clip=None)
+        high = min(2400, page.evaluate("document.documentElement.scrollHeight"))
+        page.screenshot(path=f"{shots}/{name}-{look}.jpg", type="jpeg", quality=50, full_page=True,
+                        clip={"x": 0, "y": 0, "width": page.viewport_size["width"],
+                              "height": high})
         context.close()
 """
 
