@@ -98,7 +98,7 @@ def test_addresses_are_read_behind_as_many_proxies_as_there_are(tmp_path):
     client = create_app(house.repo).test_client()
 
     def status(forwarded):
-        return client.get("/", headers={"X-Forwarded-For": forwarded}).status_code
+        return client.get("/check.html", headers={"X-Forwarded-For": forwarded}).status_code
 
     assert [status("203.0.113.1"), status("203.0.113.1")] == [200, 429]
     assert status("203.0.113.1, 203.0.113.2") == 200  # what the client itself wrote is not believed

@@ -355,7 +355,7 @@ def test_wherever_the_store_fails_the_next_run_makes_one_exhibit_of_the_thing(
         assert [read(house, outcome.number, k) for k in (1, 2, 3)] == contents
         if not store.failed:
             break
-    assert n == 8  # bytes and manifest of three parts, and their key
+    assert n == 9  # bytes and manifest of three parts, their key, and the journal
 
 
 def test_two_runs_of_one_submission_at_once_register_a_thing_once(house, tmp_path):
