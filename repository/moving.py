@@ -137,20 +137,14 @@ class HouseStore:
 
     def _first(self, stored: Stored, act: Callable[[ObjectStore, Stored], T]) -> T:
         """Do something with an object where it is found."""
-        before = self.places()
-        candidates = self._candidates(stored, before)
-        for n, (store, one) in enumerate(candidates):
-            try:
-                return act(store, one)
-            except (NoSuchObject, StoreUnavailable):
-                if n + 1 < len(candidates):
-                    continue
-                after = self.places(anew=True)  # a move may have begun, or come to this object
-                again = self._candidates(stored, after)
-                if again == candidates:
-                    raise
-                return act(*again[0])
-        raise AssertionError("there is always a place to look")
+        candidates = self._candidates(stored, self.places())
+        try:
+            return _first_of(candidates, act)
+        except (NoSuchObject, StoreUnavailable):
+            again = self._candidates(stored, self.places(anew=True))
+            if again == candidates:
+                raise
+            return _first_of(again, act)  # a move began, or came to this object
 
     def prepare(self) -> None:
         """Make the buckets; see `ObjectStore.prepare`."""
@@ -308,3 +302,15 @@ def moved(
         MovedObject.bucket == "evidence", MovedObject.key.in_({one["key"] for one in objects})
     )
     return {(row.key, row.version): row.stored for row in session.scalars(query)}
+
+
+def _first_of(
+    candidates: Sequence[tuple[ObjectStore, Stored]], act: Callable[[ObjectStore, Stored], T]
+) -> T:
+    for store, one in candidates[:-1]:
+        try:
+            return act(store, one)
+        except (NoSuchObject, StoreUnavailable):
+            continue
+    store, one = candidates[-1]
+    return act(store, one)

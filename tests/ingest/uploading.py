@@ -86,8 +86,8 @@ class Desk:
             return list(session.scalars(select(Announced).order_by(Announced.n)))
 
     def staged(self) -> list[bytes]:
-        """Return the bytes of every object in the bucket `staging`."""
-        folder = self.house.data / "store" / "staging"
+        """Return the bytes of every piece of an upload in the bucket `staging`."""
+        folder = self.house.data / "store" / "staging" / "u"
         return [file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()]
 
     def content(self, number: str) -> bytes:

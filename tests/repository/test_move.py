@@ -9,7 +9,7 @@ from sqlalchemy import select
 from api.commands.context import login
 from api.commands.moving import settings_of
 from config.settings import load
-from repository import holds, move, open_repository, terms
+from repository import holds, move, moving, open_repository, terms
 from repository.errors import StoreFull, StoreUnavailable, StoreUnfit
 from repository.exhibits import find_exhibit
 from repository.keys import in_store
@@ -139,6 +139,25 @@ def test_during_a_move_what_is_new_goes_to_the_new_store_and_all_is_read(
     assert house.types().count("migration/done") == len(DATA)  # not of what was never there
     switched(house, url_of(tmp_path))
     assert read(house, line["exhibit"]) == b"came during the move"
+
+
+def test_a_process_that_has_not_heard_of_the_move_finds_what_is_new_all_the_same(
+    house, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(move, "_carry", _cut)
+    late = reopen(house.repo.settings)
+    late.store.places(anew=True)
+    monkeypatch.setattr(moving, "_ASK", 3600.0)
+    assert moved(house, url_of(tmp_path)).code == 3
+    (tmp_path / "late").write_bytes(b"came during the move")
+    [line] = house.ingest(tmp_path / "late")
+    assert late.store.places().source is None
+    assert read(House(late, house.data), line["exhibit"]) == b"came during the move"
+    late.close()
+
+
+def _cut(*_: object) -> None:
+    raise StoreUnavailable("the line is cut")
 
 
 @pytest.mark.parametrize("at", [0, 7, 12])

@@ -31,6 +31,7 @@ _NO_TABLE = (
     "CONSTANT", "subquery", "asked",  # values of the question itself
     "SCAN head",  # its newest row, in the order of its key
     "key_event",  # a row for each key the log ever had
+    "store_move",  # a row for each time the store was changed
 )  # fmt: skip
 
 
