@@ -229,6 +229,7 @@ def two_machines(folder):
 
 @pytest.mark.postgres
 class TestAnotherMachine:
+    @pytest.mark.long
     def test_an_upload_goes_on_at_another_machine_even_while_the_first_still_waits(self, tmp_path):
         with two_machines(tmp_path) as (here, there):
             place = here.tus.create(len(LARGE))

@@ -19,6 +19,7 @@ def test_a_killed_service_and_worker_lose_and_double_nothing():
     assert found.acknowledged > 0
 
 
+@pytest.mark.long
 @pytest.mark.postgres
 @pytest.mark.sqlite_only("it brings a server of its own")
 def test_a_killed_postgresql_loses_and_doubles_nothing():
@@ -34,6 +35,7 @@ def test_of_64_requests_at_one_offset_the_bytes_of_one_count():
     assert found.acknowledged == 2
 
 
+@pytest.mark.long
 @pytest.mark.postgres
 @pytest.mark.sqlite_only("it brings a server of its own")
 def test_the_same_on_postgresql():
@@ -56,6 +58,7 @@ def test_a_disk_that_fills_up_loses_nothing():
     assert found.acknowledged > 0
 
 
+@pytest.mark.long
 def test_a_client_killed_among_many_files_goes_on_there():
     found = interrupted_run.run(200, at=117, size=2_000)
     assert found.clean, found

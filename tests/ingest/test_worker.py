@@ -227,6 +227,7 @@ def test_a_worker_that_starts_again_goes_on_with_what_it_had_begun(house, jobs, 
     assert "has died" not in (house.data / "words").read_text()
 
 
+@pytest.mark.long
 @pytest.mark.sqlite_only("on PostgreSQL it is what tests/faults/test_many_machines.py shows")
 def test_with_the_real_command_and_its_real_beats_within_a_minute(house):
     """Two workers of `evidence worker`; the one that holds work is killed in the middle of it."""

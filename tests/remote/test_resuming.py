@@ -82,6 +82,7 @@ def test_a_run_that_is_killed_again_and_again_sends_everything_once(house, tmp_p
     assert house.evidence("verify").code == 0
 
 
+@pytest.mark.long
 def test_a_run_that_is_killed_while_it_hashes_goes_on_there(house, tmp_path):
     digests = fill(tmp_path / "in", 20, 2 * MIB)
     with serving(house.data) as service:
@@ -113,7 +114,7 @@ def test_a_line_that_is_cut_all_the_time_costs_little_and_no_word(house, tmp_pat
     assert len(rows) == len(digests)
 
 
-@pytest.mark.parametrize("upwards", [True, False])
+@pytest.mark.parametrize("upwards", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_a_line_that_says_nothing_any_more_is_left_for_another(house, tmp_path, upwards):
     """Bytes that do not arrive, and answers that do not: neither side is told that it is over."""
     digests = fill(tmp_path / "in", 40) | fill(tmp_path / "in", 1, 9 * MIB)
@@ -247,6 +248,7 @@ def test_a_file_that_changes_after_the_list_is_not_sent_under_its_old_digest(hou
     assert all(row["sha256"] == digests[row["path"]] for row in rows)  # nothing was mixed
 
 
+@pytest.mark.long
 def test_two_runs_at_once_are_one_too_many(house, tmp_path):
     fill(tmp_path / "in", 2, 9 * MIB)
     with serving(house.data) as service:
@@ -262,6 +264,7 @@ def test_two_runs_at_once_are_one_too_many(house, tmp_path):
             assert far.start(tmp_path / "in").wait() == 0
 
 
+@pytest.mark.long
 def test_another_computer_goes_on_with_a_named_submission(house, tmp_path):
     """The memory of the first run is lost; the service knows what it has."""
     digests = fill(tmp_path / "in", 3, 9 * MIB)
@@ -280,6 +283,7 @@ def test_another_computer_goes_on_with_a_named_submission(house, tmp_path):
     assert_whole(house, other, digests, run.out)
 
 
+@pytest.mark.long
 def test_the_rate_is_a_limit_for_all_connections_together(house, tmp_path):
     fill(tmp_path / "in", 4, 2 * MIB)
     with serving(house.data) as service:
