@@ -47,7 +47,7 @@ def chosen(repo: Repository, caller: Caller, case: Case, numbers: Sequence[str])
     exhibits = []
     for number, exhibit in found:
         if exhibit is None:
-            unknown = UnknownExhibit(f"case {case.code} has no exhibit {shown(number)}")
+            unknown = UnknownExhibit(f"there is no exhibit {shown(number)} that you may know of")
             refuse(
                 repo, caller, Act.REPORT_GENERATED, ["unknown-exhibit"], unknown,
                 asked=number, case=case,
