@@ -142,7 +142,7 @@ def test_a_service_that_is_killed_and_started_again_is_waited_for(house, tmp_pat
     try:
         with relay(service.place, rate=4e6) as line:
             far = invited(house, line.address, tmp_path)
-            run = far.start(tmp_path / "in")
+            run = far.start(tmp_path / "in", "--patience", "180s")  # a start takes its time
             wait_for(lambda: line.told()["uploaded"] > 3 * MIB)
             service.kill()
             time.sleep(1)
