@@ -51,6 +51,7 @@ def test_a_connection_lost_at_any_stage_loses_and_doubles_nothing():
     assert found.acknowledged > 25
 
 
+@pytest.mark.long
 @pytest.mark.sqlite_only("each round has a repository of its own")
 def test_a_disk_that_fills_up_loses_nothing():
     found = disk_full.run(1, seed=3)

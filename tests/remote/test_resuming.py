@@ -175,6 +175,7 @@ def test_a_token_that_is_revoked_in_the_middle_ends_the_run_and_a_new_one_goes_o
     assert_whole(house, again, digests, run.out)
 
 
+@pytest.mark.long
 def test_a_full_disk_there_is_said_and_waited_for(tmp_path):
     digests = fill(tmp_path / "in", 2, 9 * MIB)
     with small_disk(tmp_path / "disk", "15m") as disk:
