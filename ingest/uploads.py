@@ -226,8 +226,8 @@ def append(
     try:
         if (data := _whole(upload, incoming)) is not None:
             checked()
-            writer.finishing()
-            return finish_now(repo, upload, lambda: nullcontext(io.BytesIO(data)))
+            with writer.finishing():
+                return finish_now(repo, upload, lambda: nullcontext(io.BytesIO(data)))
         while incoming.more():
             held.append([pieces.write(repo, upload.wrapped, incoming.piece())])
             if checksum is None:

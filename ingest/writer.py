@@ -5,20 +5,24 @@ yield; the writer brings in what it holds and ends. One that does not yield in t
 its next piece is refused, and what it held never counted.
 """
 
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from custody.entry import uuid7
+from custody.errors import LedgerUnavailable
 from ingest.errors import OffsetConflict, UploadEnded, UploadTaken
 from repository import Repository
 from repository.models import Piece, Submission, Upload
 from repository.stores import Stored
 
 YIELD_SECONDS = 3.0  # a writer that was asked has so long to bring in what it holds
-FINISHING = timedelta(minutes=2)  # after which a request that registers is taken for dead
+BEAT_SECONDS = 1.0  # a request that registers says so often that it lives
+FINISHING = timedelta(seconds=30)  # without a word, after which it is taken for dead
 SMALL = 32 << 20  # bytes of an upload that is finished by the request that completes it
 
 Written = Sequence[tuple[Stored, int]]
@@ -73,8 +77,25 @@ class Writer:
             raise UploadTaken("a newer request goes on with this upload; ask for its offset")
         return upload
 
-    def finishing(self) -> None:
+    @contextmanager
+    def finishing(self) -> Iterator[None]:
         """Keep the right until all is registered: the bytes are here alone, and are all of them.
+
+        Raises:
+            UploadTaken, UploadEnded: the right is somebody else's by now.
+        """
+        self.registers()
+        over = threading.Event()
+        thread = threading.Thread(target=self._beat, args=(over,), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def registers(self) -> None:
+        """Say that all bytes are here and are being registered.
 
         Raises:
             UploadTaken, UploadEnded: the right is somebody else's by now.
@@ -94,6 +115,14 @@ class Writer:
                     upload.state = "open"
         for stored, _ in held:
             self._repo.store.discard(stored)
+
+    def _beat(self, over: threading.Event) -> None:
+        """Say that the request lives, until it is over."""
+        mine = Upload.id == self._upload.id, Upload.writer == self._upload.writer
+        while not over.wait(BEAT_SECONDS):
+            # A database that is away does not hear us, and nobody can ask it either.
+            with suppress(LedgerUnavailable), self._repo.database.writing() as session:
+                session.execute(update(Upload).where(*mine).values(touched_at=self._repo.clock()))
 
     def _check(self, upload: Upload) -> None:
         if upload.state == "ended":
@@ -168,6 +197,7 @@ def _taken_over(repo: Repository, upload_id: str) -> Upload:
         upload = session.get_one(Upload, upload_id, with_for_update={"key_share": True})
         asked = upload.writer
         upload.generation += 1
+        heard = upload.touched_at
     end = time.monotonic() + YIELD_SECONDS
     while asked is not None and time.monotonic() < end:
         with repo.database.reading() as session:
@@ -177,7 +207,8 @@ def _taken_over(repo: Repository, upload_id: str) -> Upload:
         time.sleep(0.05)
     with repo.database.writing() as session:
         upload = session.get_one(Upload, upload_id, with_for_update={"key_share": True})
-        dead = upload.touched_at <= repo.clock() - FINISHING
+        # Clocks of machines differ: whoever lives was heard of while we waited, whatever ours says.
+        dead = upload.touched_at == heard <= repo.clock() - FINISHING
         if upload.writer == asked and (upload.state != "finishing" or dead):
             upload.writer = None  # whoever it was: what it holds never counted
             if upload.state == "finishing":

@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -235,13 +236,31 @@ def test_a_request_that_registers_is_not_taken_over(desk, monkeypatch):
     assert desk.content(exhibit_of(first.upload)) == b"a" * 996 + b"late"
 
 
+def test_a_request_that_registers_for_long_is_not_taken_for_dead_even_by_a_clock_ahead(
+    house, monkeypatch
+):
+    monkeypatch.setattr(writer, "YIELD_SECONDS", 1.0)
+    monkeypatch.setattr(writer, "BEAT_SECONDS", 0.05)
+    desk = desk_of(house)
+    ahead = replace(desk.repo, clock=lambda: desk.repo.clock() + timedelta(hours=1))
+    upload = desk.begin(length=3)
+    _, mine = writer.take(desk.repo, upload.id, 0, lambda _row: None)
+    with mine.finishing():
+        assert writer.look(ahead, upload.id).state == "finishing"
+    time.sleep(0.1)  # nothing says any more that it lives
+    assert writer.look(ahead, upload.id).state == "open"
+
+
 def test_an_upload_whose_request_died_while_it_registered_begins_again(house):
     clock = Time()
     desk = desk_of(house, clock)
     upload = desk.begin(length=3)
     _, mine = writer.take(desk.repo, upload.id, 0, lambda _row: None)
-    mine.finishing()  # and the process was killed
-    clock.passes(minutes=3)
+    mine.registers()  # and the process was killed
+    clock.passes(seconds=20)
+    uploads.expire(desk.repo)
+    assert desk.row(upload).state == "finishing"
+    clock.passes(seconds=20)
     uploads.expire(desk.repo)
     assert desk.row(upload).state == "open"
     assert desk.append(upload, 0, b"abc").state == "done"
