@@ -1,31 +1,37 @@
 """A whole house in one thread: store, database, clock and witness fail or die at any step, by seed.
 
-    python -m tests.faults.simulator [--seeds 100] [--from 0] [--seed N]
+    python -m tests.faults.simulator [--seeds 100] [--from 0] [--seed N] [--minutes M --kept FILE]
 
 In each seed a house takes in, reads, holds, publishes, copies, checks, renews and moves, in an
 order drawn from the seed, and so are the faults: an operation of the store or a transaction fails
 or the process dies, before or after its effect; the disk is full; a read gives a wrong bit; the
 witness is away or answers rubbish; the clock jumps. After a death everything is opened again over
 what is left. In the end the faults stop, workers do what they do in their time, and
-`tests.faults.invariants` judges the dumps. `--seed N` replays one, step by step.
+`tests.faults.invariants` judges the dumps. `--seed N` replays one, step by step. With `--kept` the
+counts stand in a file, and the same command goes on after the last seed that stands there.
 """
 
 import argparse
+import gc
 import io
 import json
 import random
 import shutil
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import custody.ask_witness
+import repository
+import repository.wrapping.file
 from api.commands.context import login
 from config.settings import load
 from custody.errors import EvidenceError, HostUnavailable, LedgerUnavailable
@@ -321,11 +327,17 @@ class World:
         move.run(self.repo, actor, move.begin(self.repo, actor, target), lambda _: None)
 
 
+# scrypt is slow on purpose, and was half of a seed: all houses here have one passphrase.
+_keys = (cache(repository.wrapping_key), cache(repository.wrapping.file._derive))
+
+
 def simulate(
     seed: int, *, steps: int = 25, say: Callable[[str], None] = lambda _: None
 ) -> tuple[list[str], Counter[str]]:
     """Run one seed; return what is broken, and which faults happened."""
     post = custody.ask_witness.post
+    slow = repository.wrapping_key, repository.wrapping.file._derive
+    repository.wrapping_key, repository.wrapping.file._derive = _keys  # type: ignore[assignment]
     threads, move._THREADS = move._THREADS, 1  # one thread: the same seed, the same order
     folder = Path(tempfile.mkdtemp(prefix="evidence-sim-"))
     try:
@@ -334,8 +346,31 @@ def simulate(
         return world.run(steps), world.faults.happened
     finally:
         custody.ask_witness.post = post
+        repository.wrapping_key, repository.wrapping.file._derive = slow
         move._THREADS = threads
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass
+class Counts:
+    """How many seeds were lived through, from which on, and what happened in them."""
+
+    first: int
+    seeds: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    broken: dict[str, list[str]] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def live(self, steps: int) -> None:
+        """Live through the next seed."""
+        seed, began = self.first + self.seeds, time.process_time()
+        broken, happened = simulate(seed, steps=steps)
+        self.seeds += 1
+        self.faults += happened
+        self.seconds += time.process_time() - began
+        if broken:
+            self.broken[str(seed)] = broken
+            print(f"seed {seed}: {broken[0]}", flush=True)
 
 
 def main() -> None:
@@ -344,22 +379,27 @@ def main() -> None:
     words.add_argument("--from", dest="first", type=int, default=0)
     words.add_argument("--seed", type=int, help="Replay one, step by step.")
     words.add_argument("--steps", type=int, default=25)
+    words.add_argument("--minutes", type=float, help="End after so many, wherever it is.")
+    words.add_argument("--kept", type=Path, help="Keep the counts here, and go on from them.")
     given = words.parse_args()
     if given.seed is not None:
         broken, happened = simulate(given.seed, steps=given.steps, say=print)
         print(json.dumps({"broken": broken, "faults": happened}, indent=1))
         sys.exit(1 if broken else 0)
-    faults: Counter[str] = Counter()
-    failing: dict[int, list[str]] = {}
-    for seed in range(given.first, given.first + given.seeds):
-        broken, happened = simulate(seed, steps=given.steps)
-        faults += happened
-        if broken:
-            failing[seed] = broken
-            print(f"seed {seed}: {broken[0]}", flush=True)
-    print(f"{given.seeds} seeds, {len(failing)} with something broken")
-    print("\n".join(f"{count:6}  {kind}" for kind, count in sorted(faults.items())))
-    sys.exit(1 if failing else 0)
+    counts = Counts(given.first)
+    if given.kept is not None and given.kept.exists():
+        counts = Counts(**json.loads(given.kept.read_text()))
+        counts.faults = Counter(counts.faults)
+    gc.freeze()  # what was imported is looked through no more
+    end = time.monotonic() + 60 * (given.minutes or 1e6)
+    while counts.seeds < given.seeds and time.monotonic() < end:
+        counts.live(given.steps)
+        if given.kept is not None:
+            given.kept.write_text(json.dumps(vars(counts)) + "\n")
+    print(f"{counts.seeds} seeds, {len(counts.broken)} with something broken, "
+          f"{counts.seconds / max(1, counts.seeds):.2f} s of a processor each")  # fmt: skip
+    print("\n".join(f"{count:6}  {kind}" for kind, count in sorted(counts.faults.items())))
+    sys.exit(1 if counts.broken else 0)
 
 
 if __name__ == "__main__":
