@@ -158,7 +158,8 @@ def request_compromise(
     stated_motive(repo, caller, motive, Act.KEY_ROTATION)
     if key not in {one.key for one in repo.ledger.key_history()}:
         raise BadRequest("this key was never one of this log; see: evidence ledger key list")
-    asked = {"key": str(key), "size": repo.ledger.size() if since is None else since}
+    # From the next head on: the newest one may be that of the entry by which the key was replaced.
+    asked = {"key": str(key), "size": repo.ledger.size() + 1 if since is None else since}
     return _ask(repo, actor, Act.KEY_ROTATION, None, asked, motive)
 
 

@@ -399,6 +399,16 @@ def test_a_key_is_compromised_when_two_custodians_say_so(house, other):
     assert known.compromised is not None
 
 
+def test_the_head_by_which_a_key_was_replaced_is_not_of_after_its_theft(house, other):
+    stolen = house.repo.ledger.key
+    assert house.evidence("ledger", "key", "rotate").code == 0
+    words = ("ledger", "key", "compromised", str(stolen), "--motive", "stolen")
+    assert give(house, asked(house.evidence(*words)), other).code == 0
+    [old, new] = house.repo.ledger.key_history()
+    assert (old.stop, old.compromised, new.start) == (old.stop, old.stop, old.stop)
+    assert house.evidence("verify", "--ledger").code == 0
+
+
 # --- the access log
 
 

@@ -11,12 +11,16 @@ from pathlib import Path
 import pytest
 
 from config.settings import load
+from custody.database import Database
 from repository import open_repository
-from repository.migrations import newest
+from repository.dump import load as load_rows
+from repository.migrations import newest, upgrade
+from repository.migrations import revision as revision_of
 from repository.people import SYSTEM
 from repository.recovery import draw, recovery_file
 from repository.upgrading import migrate, recorded
 from tests.house import run
+from tests.postgres import fresh_database, shared_server
 from tests.releases.make import FILES
 
 pytestmark = pytest.mark.sqlite_only("the repository of a release is one folder")
@@ -92,6 +96,35 @@ def test_a_release_is_upgraded_verified_and_exported(release, unpacked, tmp_path
             "--store", (data / "store").as_uri(),
         )  # fmt: skip
         assert (said.code, said.lines[0]["passed"]) == (0, 2), said.err
+
+
+@pytest.mark.long
+def test_an_older_house_on_postgresql_is_upgraded_verified_and_exported(
+    oldest, tmp_path, monkeypatch
+):
+    before = revision(oldest.data)
+    with fresh_database(shared_server()) as url:
+        database = Database(url)
+        upgrade(database, before)
+        load_rows(oldest.data / "evidence.db", database, lambda *_: None)
+        (oldest.data / "evidence.db").unlink()
+        monkeypatch.setenv("EVIDENCE_DATABASE_URL", url)
+        said = as_custodian(oldest.data, "list", "--case", "KRN")
+        assert (said.code, said.err.count("\n")) == (3, 1)
+        said = as_custodian(oldest.data, "upgrade", "--out", tmp_path / "b")
+        assert said.code == 0, said.err
+        assert (said.lines[0]["before"], said.lines[0]["after"]) == (before, newest())
+        assert revision_of(database) == newest()
+        database.close()
+        assert as_custodian(oldest.data, "verify").code == 0
+        for number, content in zip(("KRN-000001", "KRN-000002"), FILES.values(), strict=True):
+            words = ("retrieve", number, "--out", tmp_path / number, "--purpose", "court")
+            assert as_custodian(oldest.data, *words).code == 0
+            assert (tmp_path / number).read_bytes() == content
+        words = ("export", "--case", "KRN", "--out", tmp_path / "bag", "--purpose", "court")
+        said = as_custodian(oldest.data, *words)
+        assert said.code == 0, said.err
+        assert run("verify", tmp_path / "bag").code in (0, 3)
 
 
 class Killed(Exception):
