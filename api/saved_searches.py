@@ -4,9 +4,10 @@ from flask import Blueprint, Response, jsonify
 
 from api import paging
 from api.request import caller, json_body, repo
-from api.saved_searches_schema import NewSavedSearch, RunSearch
+from api.saved_searches_schema import KeptQuestion, NewSavedSearch, RunSearch
 from api.search import view
 from repository.search import saved
+from repository.search.question import Question
 
 blueprint = Blueprint("saved_searches", __name__, url_prefix="/api/v1")
 
@@ -24,8 +25,9 @@ def create(code: str) -> tuple[Response, int]:
     who = caller()
     asked = json_body(NewSavedSearch)
     made = saved.save(
-        repo(), who, code, title=asked.title, query=asked.query, shared_with=asked.shared_with,
-        named=asked.search,
+        repo(), who, code, title=asked.title,
+        asked=Question(**asked.model_dump(include=set(KeptQuestion.model_fields))),
+        shared_with=asked.shared_with, named=asked.search,
     )  # fmt: skip
     return jsonify(made.to_json()), 201
 

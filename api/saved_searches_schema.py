@@ -1,18 +1,37 @@
 """What is asked and answered about saved searches."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from api.search_schema import SearchView
 
 
-class NewSavedSearch(BaseModel):
-    """A query under a title; `search`: the one that this is the next version of."""
+class KeptQuestion(BaseModel):
+    """All that is asked, each part as text: so it is kept, and read again whenever it is run.
+
+    Beside or instead of words: one place (`near` as LATITUDE,LONGITUDE,DISTANCE, `box` as
+    SOUTH,WEST,NORTH,EAST, or `polygon` as GeoJSON in a text), times and `filters` as a search
+    takes them; `view`: how pages show what is found.
+    """
+
+    query: str = ""
+    near: str | None = None
+    box: str | None = None
+    polygon: str | None = None
+    after: str | None = None
+    before: str | None = None
+    between: str | None = None
+    certain: bool = False
+    filters: dict[str, list[str]] = {}
+    view: Literal["list", "gallery"] = "list"
+
+
+class NewSavedSearch(KeptQuestion):
+    """What is asked, under a title; `search`: the one that this is the next version of."""
 
     model_config = ConfigDict(extra="forbid")
     title: str
-    query: str
     shared_with: list[str] = []
     search: str | None = None
 
@@ -24,13 +43,12 @@ class RunSearch(BaseModel):
     facets: bool = False
 
 
-class SavedSearchView(BaseModel):
+class SavedSearchView(KeptQuestion):
     """The newest version of a saved search."""
 
     search: str
     case: str
     title: str
-    query: str
     shared_with: list[str]
     author: str | None
     version: int

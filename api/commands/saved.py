@@ -1,13 +1,16 @@
 """saved: searches kept in a case, shared with named people, and run again as oneself."""
 
+from typing import Any
+
 import click
 
 from api.commands.context import Context, pass_context
-from api.commands.search import tell
+from api.commands.search import asking, question, tell
 from repository.ledger_mirror import publish
 from repository.naming import shown
 from repository.search import saved as searches
 from repository.search.ask import COUNTED
+from repository.search.question import VIEWS
 
 
 @click.group()
@@ -17,17 +20,28 @@ def saved() -> None:
 
 @saved.command("set")
 @click.argument("code")
-@click.argument("query")
+@click.argument("query", default="")
+@asking
 @click.option("--title", required=True)
+@click.option("--view", type=click.Choice(VIEWS), default=VIEWS[0], help="How pages show it.")
 @click.option("--share", multiple=True, metavar="PERSON", help="Again for each further one.")
 @click.option("--again", metavar="NAME", help="The saved search that this is the next version of.")
 @pass_context
 def saved_set(
-    ctx: Context, code: str, query: str, title: str, share: tuple[str, ...], again: str | None
+    ctx: Context,
+    /,
+    code: str,
+    query: str,
+    *,
+    title: str,
+    share: tuple[str, ...],
+    again: str | None,
+    **where: Any,
 ) -> None:
-    """Save QUERY in the case CODE."""
+    """Save QUERY in the case CODE, with the places, times and facets that options ask for."""
+    asked = question(query, **where)
     found = searches.save(
-        ctx.repo, ctx.caller, code, title=title, query=query, shared_with=share, named=again
+        ctx.repo, ctx.caller, code, title=title, asked=asked, shared_with=share, named=again
     )
     publish(ctx.repo)
     ctx.result(found.to_json(), f"{found.search}  version {found.version}  {shown(found.title)}")
@@ -39,7 +53,7 @@ def saved_set(
 def saved_list(ctx: Context, code: str) -> None:
     """List the saved searches of the case CODE that you made or are named in."""
     for one in searches.listed(ctx.repo, ctx.caller, code):
-        ctx.result(one.to_json(), f"{one.search}  {shown(one.title)}  {shown(one.query)}")
+        ctx.result(one.to_json(), f"{one.search}  {shown(one.title)}  {shown(one.asked.text)}")
 
 
 @saved.command("run")

@@ -1,5 +1,6 @@
 """search, reindex: find exhibits by their words, and have the words made anew."""
 
+from collections.abc import Callable
 from typing import Any, TextIO
 
 import click
@@ -10,13 +11,13 @@ from repository.access import Right
 from repository.authorise import on_house
 from repository.errors import BadQuery
 from repository.naming import shown
-from repository.search import index, places
+from repository.search import index
 from repository.search.ask import COUNTED, Answer, Found
 from repository.search.ask import search as search_exhibits
-from repository.search.places import Area
+from repository.search.question import VIEWS, Question
 from repository.search.sightings import Place
 from repository.search.snippets import Snippet
-from repository.search.whereabouts import Match, Whereabouts
+from repository.search.whereabouts import Match
 
 _FOUND = {
     "name": "its name",
@@ -29,24 +30,36 @@ _FOUND = {
 _MOST_FILE = 1 << 20  # characters of a polygon's file
 
 
+_ASKING = (
+    click.option("--near", metavar="LAT,LON", help="Around a place, in degrees: 50.45,30.52."),
+    click.option("--within", metavar="DISTANCE", help="How far around it: 500m, 5km."),
+    click.option("--box", metavar="S,W,N,E", help="Between latitudes and longitudes."),
+    click.option("--polygon", type=click.File("r"), help="In an area: GeoJSON, or LAT,LON a line."),
+    click.option("--after", metavar="TIME", help="From 2022, 2022-02-24 or 2022-02-24T05:00Z on."),
+    click.option("--before", metavar="TIME", help="Up to its beginning."),
+    click.option("--between", metavar="TIME..TIME", help="From one to the end of the other."),
+    click.option("--certain", is_flag=True, help="Only what is certainly there and then."),
+    click.option(
+        "--where",
+        "filters",
+        multiple=True,
+        metavar="FACET=VALUE",
+        help="Only what has a value of a facet, as --facets tells it; of one facet any.",
+    ),
+)
+
+
+def asking(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that ask for places, times and facets, for `question`."""
+    for option in reversed(_ASKING):
+        command = option(command)
+    return command
+
+
 @click.command()
 @click.argument("query", default="")
 @click.option("--case", "code", metavar="CODE", help="Only what was registered in this case.")
-@click.option("--near", metavar="LAT,LON", help="Around a place, in decimal degrees: 50.45,30.52.")
-@click.option("--within", metavar="DISTANCE", help="How far around it: 500m, 5km.")
-@click.option("--box", metavar="S,W,N,E", help="Between latitudes and longitudes.")
-@click.option("--polygon", type=click.File("r"), help="In an area: GeoJSON, or LAT,LON a line.")
-@click.option("--after", metavar="TIME", help="From 2022, 2022-02-24 or 2022-02-24T05:00Z on.")
-@click.option("--before", metavar="TIME", help="Up to its beginning.")
-@click.option("--between", metavar="TIME..TIME", help="From one to the end of the other.")
-@click.option("--certain", is_flag=True, help="Only what is certainly there and then.")
-@click.option(
-    "--where",
-    "filters",
-    multiple=True,
-    metavar="FACET=VALUE",
-    help="Only what has a value of a facet, as --facets tells it; of one facet any.",
-)
+@asking
 @click.option("--facets", is_flag=True, help="Count what was found by type, time, place and more.")
 @click.option("--snippets", is_flag=True, help="Quote what was found, in its context.")
 @click.option("--suggestions", is_flag=True, help="Name other spellings where little is found.")
@@ -62,8 +75,6 @@ def search(
     snippets: bool,
     suggestions: bool,
     limit: int,
-    certain: bool,
-    filters: tuple[str, ...],
     **where: Any,
 ) -> None:
     """Find exhibits by words, places and times; only those you may know of.
@@ -76,12 +87,12 @@ def search(
                           seal:yes|no, marking:tlp-red …, state:kept|erased|hold …
     near:50.45,30.52,5km  and box:, after:, before:, between: as the options say
     """
-    asked = _where(certain=certain, **where)
+    asked = question(query, **where)
     tell(
         ctx,
         search_exhibits(
-            ctx.repo, ctx.caller, query, case=code, facets=facets, limit=limit, where=asked,
-            filters=_filters(filters), snippets=snippets, suggestions=suggestions,
+            ctx.repo, ctx.caller, query, case=code, facets=facets, limit=limit,
+            where=asked.where(), filters=asked.filters, snippets=snippets, suggestions=suggestions,
         ),
     )  # fmt: skip
 
@@ -105,6 +116,35 @@ def tell(ctx: Context, found: Answer) -> None:
     ctx.result({"count": found.count, "more": found.more, "unread": found.unread}, _summary(found))
 
 
+def question(
+    query: str,
+    *,
+    certain: bool,
+    filters: tuple[str, ...],
+    near: str | None,
+    within: str | None,
+    polygon: TextIO | None,
+    view: str = VIEWS[0],
+    **where: str | None,
+) -> Question:
+    """Return what the options ask, beside the words.
+
+    Raises:
+        BadQuery: an option lacks its other half, or a file is no text.
+    """
+    if (near is None) != (within is None):
+        raise BadQuery("--near and --within go together: --near 50.45,30.52 --within 5km")
+    try:
+        drawn = None if polygon is None else polygon.read(_MOST_FILE)
+    except UnicodeDecodeError as error:
+        raise BadQuery("the file of the polygon is not UTF-8") from error
+    return Question(
+        query, near=None if near is None else f"{near},{within}", polygon=drawn, certain=certain,
+        filters=_filters(filters), view=view,
+        **where,
+    )  # fmt: skip
+
+
 def _filters(said: tuple[str, ...]) -> dict[str, list[str]]:
     """Return what was asked of facets.
 
@@ -118,42 +158,6 @@ def _filters(said: tuple[str, ...]) -> dict[str, list[str]]:
             raise BadQuery("--where names a facet and a value: --where type=image/jpeg")
         found.setdefault(name, []).append(value)
     return found
-
-
-def _where(
-    *,
-    certain: bool,
-    near: str | None,
-    within: str | None,
-    box: str | None,
-    polygon: TextIO | None,
-    after: str | None,
-    before: str | None,
-    between: str | None,
-) -> Whereabouts:
-    """Return where and when was asked for.
-
-    Raises:
-        BadQuery: a place or time cannot be read, or there are two places.
-    """
-    areas: list[Area] = []
-    if (near is None) != (within is None):
-        raise BadQuery("--near and --within go together: --near 50.45,30.52 --within 5km")
-    if near is not None and within is not None:
-        areas.append(places.near(near, within))
-    if box is not None:
-        areas.append(places.box(box))
-    if polygon is not None:
-        try:
-            areas.append(places.polygon_text(polygon.read(_MOST_FILE)))
-        except UnicodeDecodeError as error:
-            raise BadQuery("the file of the polygon is not UTF-8") from error
-    if len(areas) > 1:
-        raise BadQuery("a search is for one place: --near, --box or --polygon")
-    return Whereabouts.of(
-        area=areas[0] if areas else None, after=after, before=before, between=between,
-        certain=certain,
-    )  # fmt: skip
 
 
 def _tell(ctx: Context, one: Found, *, doubted: bool = False) -> None:

@@ -15,26 +15,28 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from api.problems import STATUSES
 from api.request import repo
 from api.web import answers, pictures
 from api.web.shell import field, fields, go, page, visitor
 from custody.errors import EvidenceError
 from repository.authorise import Caller
 from repository.consult import show_case
-from repository.errors import BadQuery, BadRequest, IntegrityError, UnknownSearch
+from repository.errors import BadQuery, BadRequest, IntegrityError, UnknownPerson, UnknownSearch
 from repository.looks import tiles
-from repository.search import places, saved
+from repository.search import saved
 from repository.search.ask import Answer, search
-from repository.search.grammar import FIELDS
+from repository.search.question import Question
 from repository.search.sealing import opened, sealed
 from repository.search.snippets import Snippet
-from repository.search.whereabouts import Whereabouts
 
 blueprint = Blueprint("web_search", __name__)
 answers.install(blueprint)
 LONGEST = 3_500  # characters of an address that every server takes
-_KEPT = ("q", "case", "after", "before", "near", "within", "certain", "view")
-_TELLING = ("type", "family", "device", "account", "state", "seal", "marking")  # words can say it
+_KEPT = (
+    "q", "case", "after", "before", "between", "near", "within", "box", "polygon", "certain",
+    "view",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,11 @@ class Asked:
     case: str = ""
     after: str = ""
     before: str = ""
+    between: str = ""
     near: str = ""  # latitude,longitude
     within: str = ""  # metres
+    box: str = ""
+    polygon: str = ""
     certain: str = ""
     view: str = "list"
     filters: tuple[str, ...] = ()  # name=value
@@ -59,32 +64,31 @@ class Asked:
             found.setdefault(name, []).append(value)
         return found
 
-    def where(self) -> Whereabouts:
-        """Return where and when is asked for.
-
-        Raises:
-            BadQuery: it cannot be read.
-        """
-        area = places.near(self.near, self.within or "1000m") if self.near else None
-        return Whereabouts.of(
-            area=area, after=self.after or None, before=self.before or None,
-            certain=self.certain == "yes",
+    def question(self) -> Question:
+        """Return what is asked, as it is kept."""
+        return Question(
+            self.q,
+            near=f"{self.near},{self.within or '1000m'}" if self.near else None,
+            box=self.box or None, polygon=self.polygon or None, after=self.after or None,
+            before=self.before or None, between=self.between or None,
+            certain=self.certain == "yes", filters=self.narrowed(), view=self.view,
         )  # fmt: skip
 
-    def in_words(self) -> str:
-        """Return the query with those facets that words can say, as it can be saved."""
-        told = [
-            " OR ".join(f'{name}:"{value}"' for value in values)
-            for name, values in self.narrowed().items()
-            if name in _TELLING and name in FIELDS
-        ]
-        parts = [f"({self.q})" if self.q and told else self.q, *(f"({one})" for one in told)]
-        return " ".join(filter(None, parts))
+    @classmethod
+    def of(cls, kept: Question, case: str) -> "Asked":
+        """Return a kept question as somebody types it, in a case."""
+        near, _, within = (kept.near or "").rpartition(",")
+        filters = tuple(f"{name}={one}" for name, some in kept.filters.items() for one in some)
+        return cls(
+            kept.query, case, kept.after or "", kept.before or "", kept.between or "", near, within,
+            kept.box or "", kept.polygon or "", "yes" if kept.certain else "", kept.view, filters,
+        )  # fmt: skip
 
     @property
     def empty(self) -> bool:
         """Say whether nothing is asked."""
-        return not (self.q or self.after or self.before or self.near or self.filters)
+        where = (self.after, self.before, self.between, self.near, self.box, self.polygon)
+        return not (self.q or any(where) or self.filters)
 
 
 @blueprint.get("/search")
@@ -98,11 +102,7 @@ def blank() -> Response:
 def ask() -> Response:
     """Take a search, and lead to its answer."""
     who = visitor()
-    asked = Asked(
-        **{name: field(name) for name in _KEPT if name != "view"},
-        view="gallery" if field("view") == "gallery" else "list",
-        filters=tuple(dict.fromkeys(fields("filter"))),
-    )
+    asked = _typed()
     if field("add"):
         asked = replace(asked, filters=tuple(dict.fromkeys([*asked.filters, field("add")])))
     if field("drop"):
@@ -144,9 +144,9 @@ def keep(code: str) -> Response:
     shared = [one.strip() for one in field("shared_with").splitlines() if one.strip()]
     try:
         saved.save(
-            repo(), who, code, title=field("title"), query=field("query"), shared_with=shared
+            repo(), who, code, title=field("title"), asked=_typed().question(), shared_with=shared
         )
-    except BadRequest as error:
+    except (BadRequest, BadQuery, UnknownPerson) as error:
         return _saved(code, problem=error)
     return go(f"/cases/{code}/searches", said="search.saved")
 
@@ -156,19 +156,31 @@ def _saved(code: str, problem: EvidenceError | None = None) -> Response:
     case = show_case(repo(), who, code)
     return page(
         "web/searches.html",
-        200 if problem is None else 400,
+        200 if problem is None else STATUSES[problem.code],
         case=case,
-        searches=saved.listed(repo(), who, code),
+        searches=[
+            (one, asdict(Asked.of(one.asked, code))) for one in saved.listed(repo(), who, code)
+        ],
         problem=problem,
-        typed={name: request.form.get(name, "") for name in ("title", "query", "shared_with")},
+        asked=asdict(_typed()),
+        typed={name: request.form.get(name, "") for name in ("title", "shared_with")},
+    )
+
+
+def _typed() -> Asked:
+    return Asked(
+        **{name: field(name) for name in _KEPT if name != "view"},
+        view="gallery" if field("view") == "gallery" else "list",
+        filters=tuple(dict.fromkeys(fields("filter"))),
     )
 
 
 def _answer(who: Caller, asked: Asked, after: tuple[int, int] | None) -> Response:
+    question = asked.question()
     try:
         found = search(
             repo(), who, asked.q, case=asked.case or None, after=after, facets=True,
-            where=asked.where(), filters=asked.narrowed(), snippets=True, suggestions=True,
+            where=question.where(), filters=question.filters, snippets=True, suggestions=True,
         )  # fmt: skip
     except BadQuery as error:
         return _page(asked, problem=error)
@@ -199,8 +211,6 @@ def _page(
         "web/search.html",
         200 if problem is None else 400,
         asked=asdict(asked),
-        narrowed=[(one, *one.partition("=")[::2]) for one in asked.filters],
-        in_words=asked.in_words(),
         answer=answer,
         facets={name: values for name, values in facets.items() if values},
         pieces_of=pieces_of,

@@ -1,7 +1,8 @@
 """Saved searches: what is asked again and again in a case, kept by whoever asks and shared by name.
 
-Each version is an entry of the house, as of a selection; what is asked stands behind its
-commitment. Running one is a search by whoever runs it: nobody finds with another's eyes.
+Each version is an entry of the house, as of a selection; all that is asked, places, times and
+facets too, stands behind its commitment. Running one is a search by whoever runs it: nobody finds
+with another's eyes.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from repository.authorise import Caller, on_case
 from repository.consult import consulted
 from repository.errors import UnknownSearch
 from repository.search.ask import Answer, search
-from repository.search.grammar import parse
+from repository.search.question import Question
 from repository.titled import Kind, Titled, check_title, find, keep, of_case
 
 _KIND = Kind("search", "SRC", "saved search", UnknownSearch)
@@ -28,7 +29,7 @@ class Saved:
     search: str  # its name
     case: str
     title: str
-    query: str
+    asked: Question
     shared_with: list[str]  # names of persons
     author: str | None
     version: int
@@ -36,8 +37,9 @@ class Saved:
     entry: int
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as the API answers it."""
-        return asdict(self)
+        """Return it with what it asks, each part as text."""
+        told = {name: value for name, value in asdict(self).items() if name != "asked"}
+        return {**told, **asdict(self.asked)}
 
 
 def save(
@@ -46,7 +48,7 @@ def save(
     code: str,
     *,
     title: str,
-    query: str,
+    asked: Question,
     shared_with: Sequence[str] = (),
     named: str | None = None,
 ) -> Saved:
@@ -60,9 +62,9 @@ def save(
     """
     actor, case = on_case(repo, caller, Right.ANNOTATE, code, attempted=Act.ANNOTATION)
     check_title(title, shared_with)
-    parse(query)
+    asked.check()
     made = keep(
-        repo, caller, actor, case, _KIND, {"query": query}, title=title, shared_with=shared_with,
+        repo, caller, actor, case, _KIND, asked.to_json(), title=title, shared_with=shared_with,
         named=named,
     )  # fmt: skip
     return _saved(made)
@@ -96,13 +98,15 @@ def run(
         UnknownCase, AccessDenied: the caller has no such part in its case any more; recorded.
     """
     _, case, one = find(repo, caller, _KIND, named)
+    asked = Question.of(one.said)
     return search(
-        repo, caller, one.said["query"], case=case.code, after=after, limit=limit, facets=facets
-    )
+        repo, caller, asked.query, case=case.code, after=after, limit=limit, facets=facets,
+        where=asked.where(), filters=asked.filters,
+    )  # fmt: skip
 
 
 def _saved(one: Titled) -> Saved:
     return Saved(
-        one.name, one.case, one.title, one.said["query"], one.shared_with, one.author, one.version,
-        one.at, one.entry,
+        one.name, one.case, one.title, Question.of(one.said), one.shared_with, one.author,
+        one.version, one.at, one.entry,
     )  # fmt: skip

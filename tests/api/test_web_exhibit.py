@@ -288,7 +288,7 @@ def test_a_query_that_cannot_be_read_stays_typed(client):
 
 
 def test_searches_are_saved_in_a_case_shared_and_run(client, filled, made):
-    asked = {"title": "<b>Pictures", "query": "png", "shared_with": "prosecutor\n"}
+    asked = {"title": "<b>Pictures", "q": "png", "shared_with": "prosecutor\n"}
     saved = client.post("/cases/KRN/searches", data=asked, follow_redirects=True)
     assert "&lt;b&gt;Pictures" in saved.text
     other = create_app(filled.repo).test_client()
@@ -296,7 +296,28 @@ def test_searches_are_saved_in_a_case_shared_and_run(client, filled, made):
     assert "png" in text(other.get("/cases/KRN/searches").text)
     sign_in(other, filled, "investigator")
     assert "png" not in text(other.get("/cases/KRN/searches").text)
-    assert client.post("/cases/KRN/searches", data={"query": "("}).status_code == 400
+    assert client.post("/cases/KRN/searches", data={"q": "("}).status_code == 400
+
+
+def test_a_saved_search_keeps_all_that_is_asked_and_how_it_is_shown(client):
+    asked = {
+        "title": "There and then", "after": "2022", "near": "50.45,30.52", "within": "5km",
+        "certain": "yes", "view": "gallery", "filter": ["family=other", "month=2022-03"],
+    }  # fmt: skip
+    listed = client.post("/cases/KRN/searches", data=asked, follow_redirects=True).text
+    mine = listed.partition("There and then")[2].partition("</li>")[0]
+    assert "Family: other" in text(mine)
+    sent = re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', mine)
+    kept = [(name, value) for name, value in sent if name not in ("case", "filter")]
+    assert dict(kept) == {n: v for n, v in asked.items() if n not in ("title", "filter")}
+    assert [value for name, value in sent if name == "filter"] == asked["filter"]
+    again = {name: [v for n, v in sent if n == name] for name, _ in sent}
+    found = client.post("/search", data=again, follow_redirects=True)
+    assert "1 exhibit found" in text(found.text)
+    refused = client.post("/cases/KRN/searches", data={**asked, "title": ""})
+    assert refused.status_code == 400
+    for name, value in sent[1:]:
+        assert name == "case" or f'name="{name}" value="{value}"' in refused.text
 
 
 def test_timeline_and_map_say_when_and_where_and_who_says_so(client, filled, made):

@@ -20,6 +20,7 @@ from repository.models import Case, Exhibit
 from repository.people import grant, new_person
 from repository.search import ask, grammar, index, saved, sources
 from repository.search.ask import search
+from repository.search.question import Question
 from repository.search.scope import Scope
 from repository.search.tokens import FACTS, OPEN, TEAM
 from tests.house import House
@@ -262,9 +263,8 @@ def test_no_answer_differs_because_of_what_the_asker_may_not_know(house, tmp_pat
         "bridge OR міст", "NOT bridge", "seal:no river", "case:OTHER", "name:bridge", "crossing",
     )  # fmt: skip
 
-    kept = saved.save(
-        house.repo, house.caller("analyst"), "KRN", title="t", query="bridge OR crossing"
-    )
+    asked = Question("bridge OR crossing")
+    kept = saved.save(house.repo, house.caller("analyst"), "KRN", title="t", asked=asked)
 
     def answers():
         ran = saved.run(house.repo, house.caller("analyst"), kept.search, limit=3, facets=True)

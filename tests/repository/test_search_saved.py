@@ -46,6 +46,12 @@ def numbers(house: House, query: str, person: str = "analyst") -> list[str]:
     return [one.described.exhibit.number for one in found.found]
 
 
+def withheld(house: House, kind: str) -> dict:
+    """Return what the newest entry of a type withholds."""
+    index = max(one.index for one in house.entries() if one.fields["type"] == kind)
+    return {name: one.value for name, one in house.repo.ledger.openings([index])[index].items()}
+
+
 def test_notes_are_found_by_the_case_team_and_by_nobody_else(house):
     said = house.evidence("note", "KRN-000001", "the Zelenchuk crossing", person="analyst")
     assert said.code == 0, said.err
@@ -93,6 +99,26 @@ def test_a_saved_search_is_run_with_the_eyes_of_whoever_runs_it(house):
     assert house.evidence("saved", "run", "SRC-none", person="analyst").code == 2
 
 
+def test_places_times_and_facets_are_kept_and_asked_again(house, tmp_path):
+    narrow = ("--where", "family=other", "--where", "year=2022")
+    where = ("--near", "50.45,30.52", "--within", "5km", "--after", "2022", "--certain")
+    said = house.evidence("saved", "set", CODE, "--title", "W", *narrow, *where, person="analyst")
+    assert said.code == 0, said.err
+    kept = said.lines[0]
+    assert (kept["near"], kept["after"], kept["certain"]) == ("50.45,30.52,5km", "2022", True)
+    assert kept["filters"] == {"family": ["other"], "year": ["2022"]}
+    [line] = house.evidence("saved", "run", kept["search"], person="analyst").lines
+    assert line["count"] == 0
+    asked = withheld(house, "consultation")["asked"]
+    assert asked.startswith("within 5000 m of 50.45,30.52; after 2022")
+    assert asked.endswith("certainly; family=other; year=2022")
+    of_words = house.evidence("saved", "set", CODE, "river", "--title", "w", person="analyst")
+    stored = withheld(house, "annotation")["detail"]
+    assert set(stored) == {"annotation", "version", "query", "shared_with"}  # as the first ones
+    ran = house.evidence("saved", "run", of_words.lines[0]["search"], person="analyst")
+    assert ran.lines[-1]["count"]
+
+
 def test_saved_searches_over_http(house):
     client = create_app(house.repo).test_client()
     headers = signed_in(house, "analyst")
@@ -104,6 +130,14 @@ def test_saved_searches_over_http(house):
     ran = client.post(f"/api/v1/searches/{name}/run", json={"facets": True}, headers=headers).json
     assert [one["exhibit"]["exhibit"] for one in ran["items"]] == ["KRN-000001"]
     assert ran["facets"]["case"] == [{"value": CODE, "count": 1}]
+    drawn = {"polygon": "1,1\n1,2\n2,2", "between": "2020..2021", "certain": True}
+    asked = {"filters": {"family": ["other"]}, "view": "gallery", **drawn}
+    whole = client.post(of, json={"title": "W", **asked}, headers=headers).json
+    assert {name: whole[name] for name in asked} == asked
+    run = f"/api/v1/searches/{whole['search']}/run"
+    assert client.post(run, json={}, headers=headers).json["items"] == []
+    for wrong in ({}, {"box": "1,1,2,2", "polygon": "1,1"}, {"filters": {"no": ["x"]}}):
+        assert client.post(of, json={"title": "T", **wrong}, headers=headers).status_code == 400
     refused = client.post(of, json={"title": "T", "query": "(a"}, headers=headers)
     assert (refused.status_code, refused.json["type"].rpartition("/")[2]) == (400, "bad-query")
     other = signed_in(house, "prosecutor")
