@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, get_args
 
@@ -11,11 +11,12 @@ from flask import Blueprint, Response, request
 from api import exports, paging
 from api.exports_schema import NewExport
 from api.problems import STATUSES
+from api.remote.rate import parse_size
 from api.request import repo
 from api.web import answers
 from api.web.exhibit_lists import in_ranges, selected_numbers, typed_numbers
 from api.web.shell import field, fields, go, page, visitor
-from custody.entry import timestamp, uuid7
+from custody.entry import WITHHELD, timestamp, uuid7
 from custody.errors import EvidenceError
 from repository import selections
 from repository.annotations import KINDS
@@ -24,10 +25,12 @@ from repository.conditions import EXCLUDED_USES, Marking
 from repository.consult import list_cases, show_case
 from repository.errors import BadRequest, UnknownCase
 from repository.exports import bundles
+from repository.exports.choice import Choice
 from repository.exports.chosen import marking_words
+from repository.exports.encryption import fingerprint, is_secret, read_recipients
 from repository.exports.foreseen import Outlook, foresee
 from repository.exports.job import TWINS
-from repository.exports.report_words import speaking, spoken
+from repository.exports.report_words import Phrase, speaking, spoken
 from repository.naming import shown
 from repository.purpose import CODES
 
@@ -37,6 +40,7 @@ ROWS = 50
 SHOWN = 500  # rows of what would go; of what stands in the way, all
 REPORTS: tuple[str, ...] = get_args(NewExport.model_fields["language"].annotation)
 STAMPED = ("beside", "instead")
+CLOSING = sorted(WITHHELD)  # fields of entries whose values can be opened or stay closed
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -53,6 +57,12 @@ class Wish:
     stamped: str | None
     twins: tuple[str, ...]
     language: str
+    reveal: tuple[str, ...]
+    withhold: tuple[str, ...]
+    redaction_of: str | None
+    volume_size: int | None
+    by_reference: bool
+    encrypt_to: tuple[str, ...]
 
 
 @blueprint.get("/bundles")
@@ -97,6 +107,8 @@ def ask() -> Response:
             repo(), who, code, numbers=wish.numbers, purpose=wish.purpose,
             authority=wish.authority, assured=wish.assured, recipient=wish.recipient,
             annotations=wish.annotations, stamped=wish.stamped,
+            choice=Choice(wish.reveal, wish.withhold), volume_size=wish.volume_size,
+            by_reference=wish.by_reference,
         )  # fmt: skip
         if act == "without" and found.kept:
             return _without(who, code, found)
@@ -126,11 +138,7 @@ def _make(who: Caller, code: str, wish: Wish) -> Response:
     drawn = field("drawn")
     if not _UUID.fullmatch(drawn):
         raise BadRequest("this form was not made here; open it anew")
-    row = bundles.ask(
-        repo(), who, code, numbers=wish.numbers, purpose=wish.purpose, authority=wish.authority,
-        assured=wish.assured, recipient=wish.recipient, annotations=wish.annotations,
-        stamped=wish.stamped, twins=wish.twins, language=wish.language, drawn=drawn,
-    )  # fmt: skip
+    row = bundles.ask(repo(), who, code, **asdict(wish), drawn=drawn)
     return go(f"/bundles/{row.id}", said="bundle.asked_for")
 
 
@@ -154,6 +162,8 @@ def _preview(code: str, found: Outlook, wish: Wish, *, changed: bool = False) ->
         drawn=field("drawn") or uuid7(repo().clock(), repo().random),
         in_words=in_words,
         restricted=restricted,
+        field_name=_field_name,
+        fingerprints=[(one, fingerprint(one)) for one in wish.encrypt_to],
     )
 
 
@@ -180,18 +190,32 @@ def _form(
         twins=TWINS,
         stamped=STAMPED,
         reports=REPORTS,
+        closing=CLOSING,
+        field_name=_field_name,
+        earlier=[
+            row for row, of in bundles.own(repo(), who, limit=ROWS) if of == code and row.report_id
+        ],
     )
+
+
+def _field_name(speech: str, name: str) -> str:
+    """Return what a field of entries is called, in the words of the report."""
+    with speaking(speech):
+        return spoken(Phrase(f"field.{'actor' if name == 'actor_name' else name}"))
 
 
 _FIELDS = (
     "case", "what", "exhibits", "selection", "purpose", "words", "authority", "assured",
-    "recipient", "annotations", "stamped", "twins", "language", "options",
+    "recipient", "annotations", "stamped", "twins", "language", "reveal", "reveal_of", "withhold",
+    "withhold_of", "redaction_of", "volume_size", "by_reference", "encrypt_to", "options",
 )  # fmt: skip
-_SEVERAL = ("assured", "annotations", "twins")
+_SEVERAL = ("assured", "annotations", "twins", "reveal", "withhold")
 
 
 def _typed() -> dict[str, Any]:
     found: dict[str, Any] = {name: field(name) for name in _FIELDS if name not in _SEVERAL}
+    if is_secret(found["encrypt_to"]):
+        found["encrypt_to"] = ""  # a private key is sent back to nobody
     return found | {name: fields(name) for name in _SEVERAL}
 
 
@@ -219,6 +243,9 @@ def _wish(who: Caller, code: str) -> Wish:
     ):
         if value not in among:
             raise BadRequest(f"{shown(value[:40])} is none of {', '.join(among)}")
+    volume, by_reference = field("volume_size"), field("by_reference") == "yes"
+    if volume and by_reference:
+        raise BadRequest("a bundle by reference has no exhibits to spread over volumes; choose one")
     return Wish(
         numbers,
         f"{purpose}: {words}" if purpose and words else purpose or words,
@@ -229,4 +256,10 @@ def _wish(who: Caller, code: str) -> Wish:
         stamped,
         tuple(fields("twins")) if field("options") else TWINS,
         field("language", "en"),
+        (*fields("reveal"), *field("reveal_of").split()),
+        (*fields("withhold"), *field("withhold_of").split()),
+        field("redaction_of") or None,
+        parse_size(volume) if volume else None,
+        by_reference,
+        tuple(read_recipients(field("encrypt_to"))) if field("encrypt_to") else (),
     )

@@ -23,7 +23,7 @@ from repository.authorise import Caller, on_case
 from repository.conditions import Marking
 from repository.errors import ExportBlocked, ReleaseEnded
 from repository.exports.bag import Bag, Measured
-from repository.exports.choice import Choice
+from repository.exports.choice import EVERYTHING, Choice
 from repository.exports.chosen import picked
 from repository.exports.encryption import fingerprint
 from repository.exports.fonts import check_language
@@ -42,7 +42,6 @@ from repository.stated import stated_purpose
 from repository.still import check_still
 
 _LOT = 50  # exhibits that are decided, and whose records are proved, together
-EVERYTHING = Choice()  # that the rules let out
 
 Progress = Callable[[str], None]
 

@@ -23,6 +23,26 @@ CORES = min(4, os.cpu_count() or 1)
 Measured = tuple[str, str, int]  # path, hex sha256, size
 
 
+def filled(sizes: Sequence[tuple[str, int]], most: int) -> list[int]:
+    """Return in which volume of so many bytes each exhibit is, given numbers and sizes, from 1.
+
+    Raises:
+        ExportBlocked: an exhibit is larger than a volume.
+    """
+    found, volume, room = [], 1, most
+    for number, size in sizes:
+        if size > most:
+            raise ExportBlocked(
+                f"{number} has {size} bytes, more than a volume of {most} holds; "
+                "name a larger size, or make the bundle by reference"
+            )
+        if size > room:
+            volume, room = volume + 1, most
+        room -= size
+        found.append(volume)
+    return found
+
+
 class Bag(ABC):
     """A bag being written; left without `finish`, nothing remains that looks complete."""
 
@@ -52,19 +72,11 @@ class Bag(ABC):
         """
         if self._volume_size is None or self.volumes == 0:
             return [0] * len(sizes)
-        found, room = [1], self._volume_size
-        for number, size in sizes:
-            if size > self._volume_size:
-                raise ExportBlocked(
-                    f"{number} has {size} bytes, more than a volume of {self._volume_size} holds; "
-                    "name a larger size, or make the bundle by reference"
-                )
-            found.append(found[-1] + (size > room))
-            room = (self._volume_size if size > room else room) - size
-        if found[-1] == 1:
-            return [0] * len(sizes)
-        self.volumes = found[-1]
-        return found[1:]
+        found = filled(sizes, self._volume_size)
+        if found and found[-1] > 1:
+            self.volumes = found[-1]
+            return found
+        return [0] * len(sizes)
 
     @property
     def every(self) -> Sequence[int]:

@@ -14,6 +14,7 @@ from custody.entry import WITHHELD, Act, CustodyEntry
 from custody.errors import CustodyError
 from repository import Repository
 from repository.errors import BadRequest, ExportBlocked
+from repository.exports.report_words import Phrase
 from repository.naming import shown
 
 _AUTHORS = ("actor_name", "detail")  # what tags, notes and assessments tell
@@ -71,8 +72,8 @@ class Choice:
                 counted[name] = counted.get(name, 0) + 1
         return [
             (
-                f"the values of {count} fields {name}",
-                "withheld by choice of whoever exported; the commitments stay in the entries",
+                Phrase("left.choice", count=count, name=name),
+                Phrase("left.choice.why"),
             )
             for name, count in sorted(counted.items())
         ]
@@ -84,6 +85,9 @@ class Choice:
                 opened = entry["openings"]
                 entry["openings"] = {k: v for k, v in opened.items() if self.keeps(number, k)}
             told = told.get("quoted")
+
+
+EVERYTHING = Choice()  # that the rules let out
 
 
 def full_version(repo: Repository, closing: bytes) -> tuple[str, ...]:

@@ -48,12 +48,17 @@ def check_recipients(keys: Sequence[str]) -> list[str]:
         raise BadRequest(f"at most {MAX_RECIPIENTS} recipients' keys")
     found = []
     for key in keys:
-        if key.upper().startswith(_SECRETS):
+        if is_secret(key):
             raise BadRequest("that is a private key; ask its owner for the public one (age1…)")
         one = " ".join(key.split()[:2]) if key.startswith("ssh-") else key
         _check(one)
         found.append(one)
     return list(dict.fromkeys(found))
+
+
+def is_secret(text: str) -> bool:
+    """Say whether a line of a text is, or begins, a private key."""
+    return any(line.strip().upper().startswith(_SECRETS) for line in text.splitlines())
 
 
 def fingerprint(key: str) -> str:

@@ -17,6 +17,8 @@ from repository.access import STALE, Right, decide
 from repository.authorise import Caller, on_case, on_exhibit
 from repository.conditions import Marking
 from repository.consult import consulted
+from repository.exports.bag import filled
+from repository.exports.choice import EVERYTHING, Choice
 from repository.exports.chosen import chosen, marking_words, stood_in
 from repository.exports.left_out import ALWAYS, closed, numbers_in
 from repository.exports.report_words import Phrase
@@ -52,6 +54,7 @@ class Outlook:
     rows: list[Foreseen]
     left_out: list[tuple[str, str]]
     counted: bool  # whether `left_out` has the values that stay closed
+    volumes: int  # bags that hold exhibits; 0: by reference
 
     @property
     def kept(self) -> list[Foreseen]:
@@ -90,12 +93,15 @@ def foresee(
     recipient: str | None = None,
     annotations: Sequence[str] = (),
     stamped: str | None = None,
+    choice: Choice = EVERYTHING,
+    volume_size: int | None = None,
+    by_reference: bool = False,
 ) -> Outlook:
     """Return what `exports.bundles.ask` would come to; recorded as a look at its list.
 
     Raises:
         PurposeRequired, UnknownCase, UnknownExhibit, AccessDenied: as asking; recorded.
-        BadRequest, ExportBlocked: the choice of annotations.
+        BadRequest, ExportBlocked: the choice of annotations or fields; a volume is too small.
     """
     attempted = Act.REPORT_GENERATED
     stated = stated_purpose(
@@ -107,16 +113,21 @@ def foresee(
     _knows(repo, caller, found, stated)
     exhibits, instead = stood_in(repo, caller, case, found, stated, stamped)
     check_choice(repo, exhibits, annotations)
+    choice.check({one.number for one in exhibits}, annotations)
     rows = _rows(repo, caller, [one for one in exhibits if one.erased_at is None], stated)
     left_out, counted = list[tuple[str, str]](ALWAYS), len(rows) <= COUNTED
     if counted:
-        left_out += _closed(repo, case, [one.exhibit for one in rows], stated, annotations)
+        left_out += _closed(repo, case, [one.exhibit for one in rows], stated, annotations, choice)
     if not repo.policy.witnesses:
         left_out.append((Phrase("left.witnesses"), Phrase("left.witnesses.why")))
     if not repo.settings.tsa_urls:
         left_out.append((Phrase("left.tokens"), Phrase("left.tokens.why")))
     left_out += [(one.number, Phrase("left.key")) for one in exhibits if one.erased_at is not None]
-    made = Outlook(case, stated, rows, left_out + instead, counted)
+    volumes = 0 if by_reference else 1
+    if volume_size is not None and volumes:
+        sizes = [(one.exhibit.number, one.exhibit.size) for one in rows]
+        volumes = max(filled(sizes, volume_size), default=1)
+    made = Outlook(case, stated, rows, left_out + instead, counted, volumes)
     consulted(repo, actor, made.listed, "export-foreseen", case=case)
     return made
 
@@ -174,6 +185,7 @@ def _closed(
     exhibits: Sequence[Exhibit],
     stated: Purpose,
     annotations: Sequence[str],
+    choice: Choice,
 ) -> list[tuple[str, str]]:
     """Return which values of their entries would stay closed, counted as the export counts them."""
     history = [entry for one in exhibits for entry in repo.ledger.history(one.id)]
@@ -181,4 +193,5 @@ def _closed(
     reader = None if RECIPIENT_OF.get(stated.code) == "defence" else case.code
     said = said_of(repo, exhibits, annotations, size=repo.ledger.size())
     told = said.entries | numbers_in(history, openings, case.code)
-    return closed(history, openings, reader, chosen=told)
+    found = closed(history, openings, reader, chosen=told)
+    return found + choice.close(history, openings)

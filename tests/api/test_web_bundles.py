@@ -15,6 +15,7 @@ from ingest.duties import duties
 from repository import access, selections
 from repository.approvals import mark
 from repository.conditions import Marking
+from repository.exports.encryption import fingerprint
 from repository.exports.foreseen import FAILED
 from repository.holds import place
 from tests.api.test_sessions import Clock
@@ -139,6 +140,43 @@ def test_a_bundle_is_asked_for_once_made_by_a_worker_and_fetched(house, client, 
     sign_in(client, house, "analyst")
     assert client.get(where).status_code == 404
     assert where not in client.get("/bundles").text
+
+
+def test_every_option_is_told_before_and_done_or_refused(house, client, numbers):
+    key = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+    options = {
+        "withhold": ["name"], "withhold_of": f"{numbers[0]}:motive", "volume_size": "50B",
+        "encrypt_to": f"# the court\n{key}\n", "stamped": "beside", "twins": "csv",
+    }  # fmt: skip
+    seen = client.post("/bundles/new", data={**ASKED, **options, "act": "look"})
+    said = text(seen.text)
+    assert "In 2 volumes" in said
+    assert "encrypted to 1 key" in said
+    assert fingerprint(key).removeprefix("sha256:") in said.replace(" ", "")
+    assert f"Closed stay: Name, {numbers[0]}: Motive." in said
+    assert "the values of 3 fields name" in said
+    where = client.post("/bundles/new", data=pressed(seen.text, "make")).headers["Location"]
+    duty = next(one for one in duties(house.repo, None, print) if one.name == "export")
+    assert duty.do([one.id for one in duty.find(10)]) == {}
+    ready = client.get(where).text
+    assert "the values of 3 fields name" in text(ready)
+    assert [f"{where}/download?volume={n}" in ready for n in (1, 2, 3)] == [True, True, False]
+    assert client.get(f"{where}/download?volume=2").data.startswith(b"age-encryption.org/v1")
+    bare = client.post("/bundles/new", data={**ASKED, "by_reference": "yes", "act": "look"})
+    assert "no exhibit. Their bytes have to come another way" in text(bare.text)
+    secret = "AGE-SECRET-KEY-1QQQSYQCYQ5RQWZQFPG9SCRGWPUGPZYSNZS23V9CCRYDPK8QARC0SJ7H0HN"
+    for wrong in (
+        {"volume_size": "30B", "by_reference": "yes"}, {"volume_size": "1B"},
+        {"volume_size": "much"}, {"encrypt_to": secret}, {"encrypt_to": "age1x"},
+        {"withhold": "place", "reveal": "place"}, {"reveal_of": "OTHER-000001:place"},
+    ):  # fmt: skip
+        refused = client.post("/bundles/new", data={**ASKED, **wrong, "act": "look"})
+        assert refused.status_code in (400, 409), wrong
+        assert secret not in refused.text
+    forged = {**ASKED, "redaction_of": "0" * 36, "act": "look"}
+    again = client.post("/bundles/new", data=pressed(client.post(
+        "/bundles/new", data=forged).text, "make"))  # fmt: skip
+    assert "is the full one" in text(again.text)
 
 
 def test_a_sign_in_of_some_time_ago_is_confirmed_first_and_what_was_typed_is_kept(
