@@ -60,6 +60,7 @@ def _hit(one: Found) -> dict[str, Any]:
         "found": one.tier,
         "exhibit": one.described.to_json(),
         "sightings": [match.to_json() for match in one.sightings],
+        "cited": [number.to_json() for number in one.cited],
         "snippets": None if one.snippets is None else [said.to_json() for said in one.snippets],
     }
 

@@ -110,16 +110,27 @@ class SuggestionView(BaseModel):
     query: str
 
 
+class CitedView(BaseModel):
+    """Numbers of an exhibit in a proceeding, and the page that the one asked for means."""
+
+    case: str
+    first: str
+    last: str
+    page: int | None
+
+
 class HitView(BaseModel):
     """An exhibit that was found, and how: the nearest of `expression.TIERS`; `where`: no words.
 
     `sightings` are some of what says so, where a place or time was asked for. `snippets`, where
-    asked for: at most three; null: its texts cannot be read.
+    asked for: at most three; null: its texts cannot be read. `cited`: by which numbers of
+    proceedings, where `number:` was asked for.
     """
 
     found: Literal["name", "exact", "regular", "form", "sound", "where"]
     exhibit: ExhibitView
     sightings: list[SightingView]
+    cited: list[CitedView]
     snippets: list[SnippetView] | None
 
 

@@ -14,6 +14,7 @@ from repository.naming import shown
 from repository.search import index
 from repository.search.ask import COUNTED, Answer, Found
 from repository.search.ask import search as search_exhibits
+from repository.search.cited import Cited
 from repository.search.question import VIEWS, Question
 from repository.search.sightings import Place
 from repository.search.snippets import Snippet
@@ -85,6 +86,7 @@ def search(
     bridge OR міст        either; NOT excludes; ( ) group
     name:photo type:jpeg  in a field: case, family, type, name, device, account, place,
                           seal:yes|no, marking:tlp-red …, state:kept|erased|hold …
+    number:A-01..A-09     by the numbers that proceedings or others gave, or ours
     near:50.45,30.52,5km  and box:, after:, before:, between: as the options say
     """
     asked = question(query, **where)
@@ -169,9 +171,12 @@ def _tell(ctx: Context, one: Found, *, doubted: bool = False) -> None:
         line["sightings"] = said
     if doubted:
         line["doubted"] = True
+    if one.cited:
+        line["cited"] = [number.to_json() for number in one.cited]
     if one.snippets is None or one.snippets:
         line["snippets"] = one.snippets and [snippet.to_json() for snippet in one.snippets]
-    words = "".join(f"\n    {_said(match)}" for match in one.sightings)
+    words = "".join(f"\n    {_cited(number)}" for number in one.cited)
+    words += "".join(f"\n    {_said(match)}" for match in one.sightings)
     words += "".join(f"\n    {_quoted(snippet)}" for snippet in one.snippets or ())
     ctx.result(
         line,
@@ -190,6 +195,11 @@ def _quoted(one: Snippet) -> str:
     said = shown("".join([*parts, one.text[at:]]).strip())
     ends = "" if one.begins else "…", "" if one.ends else "…"
     return f"{shown(one.locator or one.kind)}: {ends[0]}{said}{ends[1]}"
+
+
+def _cited(one: Cited) -> str:
+    page = "" if one.page is None else f"; its page {one.page}"
+    return shown(f"{one.first} to {one.last} in {one.case}{page}")
 
 
 def _said(match: Match) -> str:

@@ -19,7 +19,9 @@ from repository.errors import AccessDenied
 from repository.exhibits import latest_runs
 from repository.models import Case, Exhibit
 from repository.sealed import put_document
+from repository.search import cited as cited_
 from repository.search import facets as facets_
+from repository.search.cited import Cited
 from repository.search.expression import TIERS
 from repository.search.find import Finder, Hit
 from repository.search.grammar import All, Term, parse
@@ -41,6 +43,7 @@ class Found:
     tier: str  # of `TIERS`; "where": no words were asked for
     sightings: Sequence[Match] = ()  # what says that it was there and then, where that was asked
     snippets: Sequence[Snippet] | None = ()  # where asked for; None: its texts cannot be read
+    cited: Sequence[Cited] = ()  # by which numbers, where such were asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,7 @@ def search(
         if facets and after is None:
             counted_by = facets_.counted(repo, session, scope, counted)
         said = quoted(repo, session, scope, page, words) if snippets else {}
+        cited = cited_.told(session, scope, words, ids)
         few = suggestions and after is None and len(hits) <= FEW
         near = suggested(session, finder, keyed, words, query) if few else []
     found = [
@@ -136,13 +140,18 @@ def search(
             "where" if words is None else hit.tier,
             looking.said.get(hit.exhibit_id, ()),
             said.get(hit.exhibit_id, ()),
+            cited.get(hit.exhibit_id, ()),
         )
         for hit in told_of
     ]
     asked_for = "; ".join(filter(None, (query, where.text, facets_.written(filters or {}))))
     shown: list[Any] = [one.described.exhibit.number for one in found]
+    numbers = {one.described.exhibit.id: one.described.exhibit.number for one in found}
+    if cited:
+        shown.append({"cited": {
+            numbers[id_]: [one.to_json() for one in some] for id_, some in cited.items()
+        }})  # fmt: skip
     if snippets or suggestions:
-        numbers = {one.described.exhibit.id: one.described.exhibit.number for one in found}
         spelled = [one.to_json() for one in near]
         shown.append({"snippets": listed(said, numbers), "suggestions": spelled})
     digest = _record(repo, caller, asked_for, case, shown, len(found))

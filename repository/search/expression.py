@@ -37,7 +37,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What is so now by the tables, not by the index: a field of `grammar.VALUES`."""
+    """What is so now by the tables, not by the index: of `grammar.VALUES`, or a number."""
 
     field: str
     value: str
@@ -99,6 +99,8 @@ def _express(keyed: Keyed, level: str, node: Node, tier: str) -> Expression:
         if level != TEAM and node.text in OF_THE_TEAM:
             return NEVER
         return Live(node.field, node.text)
+    if node.field == grammar.NUMBER:
+        return Live(grammar.NUMBER, node.text)
     if node.field is not None:
         return _field(keyed, level, node)
     return _text(keyed, level, node, tier)

@@ -28,8 +28,9 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from repository.models import Exhibit
-from repository.search import expression
+from repository.search import cited, expression
 from repository.search.expression import Expression, Live, arrays, fts, live
+from repository.search.grammar import NUMBER
 from repository.search.live import holds
 from repository.search.scope import Scope
 from repository.search.tables import SearchExhibit
@@ -201,6 +202,8 @@ class Finder:
     def _live(self, asked: Live) -> ColumnElement[bool]:
         if asked == expression.NEVER:
             return false()
+        if asked.field == NUMBER:
+            return cited.holds(self._session, self._scope, asked.value)
         return holds(self._scope, asked.field, asked.value)
 
     def unread(self, most: int) -> int:

@@ -20,8 +20,9 @@ MOST_TERMS = 32
 MOST_DEPTH = 8
 FIELDS = (
     "case", "family", "type", "name", "device", "account", "place", "state", "seal", "marking",
-    "near", "box", "after", "before", "between",
+    "near", "box", "after", "before", "between", "number",
 )  # fmt: skip
+NUMBER = "number"  # by which a proceeding cites it, or FIRST..LAST
 VALUES = {
     "state": (
         "kept", "erased", "privileged", "hold", "disclosed", "copies-out", "in-transfer",
@@ -153,6 +154,8 @@ def _term(field: str | None, text: str) -> Term:
         raise BadQuery(f"{field}: is one of {', '.join(allowed)}")
     if not any(True for _ in words(text)):
         raise BadQuery(f"say what {field}: is, with a letter or digit")
+    if field == NUMBER and not all(text.partition("..")[::2]) and ".." in text:
+        raise BadQuery("a range of numbers is written FIRST..LAST, both as they are cited")
     return Term(text, field)
 
 

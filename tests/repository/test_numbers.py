@@ -13,10 +13,13 @@ from ingest.workflows import process_all
 from repository import open_repository
 from repository.authorise import Caller
 from repository.cases import open_case
+from repository.errors import BadQuery
 from repository.exhibits import find_exhibit
 from repository.numbered import NumberRange
 from repository.numbering import assign
 from repository.people import find_person, grant, new_person
+from repository.search import index
+from repository.search.ask import search
 from tests.house import CODE, House
 from tests.one_house import one_house, signed_in
 from tests.repository.test_register import classify, take_in
@@ -221,6 +224,48 @@ def test_a_number_of_another_court_is_a_claim_and_its_mistake_is_told(house, tmp
     [shown] = house.evidence("show", number, person="prosecutor").lines
     assert "external_numbers" not in shown
     assert house.last("annotation")["reason"] == "external-number-withdrawn"
+
+
+def test_a_search_for_a_number_finds_its_exhibit_and_page_only_where_one_may_know_the_number(
+    house, other, tmp_path
+):
+    paged = took(house, tmp_path, other, "five.pdf", document(5))
+    ours = took(house, tmp_path, CODE, "ours.txt", b"ours")
+    assert scheme(house, other, "--prefix", f"{other}-", "--digits", "4").code == 0
+    assert give(house, other, paged).code == 0
+    external = ("number", "external", ours, "0045-0012", "--issuer", "ICC", "--last", "0045-0019")
+    assert house.evidence(*external, "--motive", "stamped", person="analyst").code == 0
+    with house.repo.database.writing() as session:
+        mine, case = find_exhibit(session, ours), find_exhibit(session, paged).case_id
+        session.add(
+            NumberRange(
+                case_id=case, first=9, last=9, exhibit_id=mine.id, paged=False,
+                at=house.repo.clock(), index=-1,
+            )
+        )  # fmt: skip
+    index.make_all(house.repo)
+
+    def found(query: str, person: str) -> list[tuple[str, list[int | None]]]:
+        answer = search(house.repo, house.caller(person), query)
+        return [(one.described.exhibit.number, [c.page for c in one.cited]) for one in answer.found]
+
+    assert found(f"number:{other}-0003", "prosecutor") == [(paged, [3])]
+    assert found(f"number:{other}-0002..{other}-0008", "prosecutor") == [(paged, [None])]
+    assert found(f"number:{other}-0003 name:five", "prosecutor") == [(paged, [3])]
+    assert found(f"NOT number:{other}-0003 name:five", "prosecutor") == []
+    assert found(f"number:{other}-0006", "prosecutor") == found("number:nothing-1", "analyst") == []
+    # Known, but not by the number of a proceeding in which one has no part; nor the other way.
+    assert found(f"number:{ours}", "analyst") == [(ours, [])]
+    assert found(f"number:{ours}..{ours}", "analyst") == [(ours, [])]
+    assert found(f"number:{other}-0009", "analyst") == found(f"number:{paged}", "analyst") == []
+    assert found("number:0045-0012", "analyst") == found("number:0045-0019", "analyst")
+    assert found("number:0045-0012", "analyst") == [(ours, [])]
+    assert found("number:0045-0012", "counsel of A") == []
+    with pytest.raises(BadQuery, match=r"FIRST\.\.LAST"):
+        found("number:0045..", "analyst")
+    [hit, _] = house.evidence("search", f"number:{other}-0005", person="prosecutor").lines
+    told = {"case": other, "first": f"{other}-0001", "last": f"{other}-0005", "page": 5}
+    assert hit["cited"] == [told]
 
 
 def test_over_http_the_same(house, other, tmp_path):
