@@ -5,8 +5,8 @@ async function fill() {
   const { signed_in, session, providers } = await ask("/session");
   if (!signed_in) return location.assign("/");
   $("way").textContent = session?.way ?? "–";
-  $("proved").textContent = session?.authenticated_at ?? "–";
-  $("ends").textContent = session?.ends_at ?? "–";
+  $("proved").replaceChildren(when(session?.authenticated_at));
+  $("ends").replaceChildren(when(session?.ends_at));
   $("providers").replaceChildren(...providers.map((one) => {
     const item = element("li"), link = element("a", $("providers").dataset.with.replace("{name}", shown(one.label)));
     link.href = "/sign-in/with/" + encodeURIComponent(one.name) + "?again=1";
@@ -18,9 +18,17 @@ async function fill() {
     const item = element("li"), remove = element("button", $("passkeys").dataset.remove, "link");
     remove.type = "button";
     remove.addEventListener("click", () => run(() => ask("/passkeys/" + one.passkey, { method: "DELETE" })));
-    item.append(element("bdi", shown(one.label)), " ", element("span", one.made_at, "hint"), " ", remove);
+    item.append(element("bdi", shown(one.label)), " ", when(one.made_at), " ", remove);
     return item;
   }));
+}
+
+function when(exact) { // as every page writes the times of the record
+  if (!exact) return "–";
+  const found = element("time", exact.replace("T", " ").replace(/(\.\d+)?Z$/, " UTC"));
+  found.dateTime = exact;
+  found.dir = "ltr";
+  return found;
 }
 
 function run(act) {

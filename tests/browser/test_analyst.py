@@ -23,7 +23,7 @@ for path in PAGES:
     if path.endswith("map"):
         page.wait_for_selector("#map[data-ready]")
     seen["axe"][path] = axe()
-    page.set_viewport_size({"width": 360, "height": 700})
+    page.set_viewport_size({"width": 320, "height": 700})  # 1280 pixels at 400 %
     seen["wide"][path] = wide()
     page.set_viewport_size({"width": 1100, "height": 700})
 page.goto(at + "/exhibits/KRN-000001?lang=en")
