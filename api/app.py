@@ -56,6 +56,7 @@ from api.web import (
     work,
 )
 from api.web import bundles as web_bundles
+from api.web import consents as web_consents
 from api.web import ledger as web_ledger
 from api.web import people as web_people
 from api.web import search as web_search
@@ -133,6 +134,7 @@ def create_app(repo: Repository) -> Flask:
         web_ledger,
         work,
         decisions,
+        web_consents,
         web_people,
     ):
         app.register_blueprint(module.blueprint)

@@ -15,6 +15,7 @@ from repository.conditions import Marking
 from repository.errors import AccessDenied, UnknownConsent
 from repository.handovers import Transfer
 from repository.models import Case, Exhibit, Grant
+from repository.naming import shown
 from repository.organisations import answering
 from repository.rules import Consent, ConsentSubject, Disclosed
 from repository.rules import Marking as MarkingRow
@@ -75,6 +76,45 @@ def queue(
         query = select(Consent).where(Consent.owner.in_(owners))
         if state is not None:
             query = query.where(Consent.state == state)
+        found = shown_rows(session, query, before, limit)
+    _looked(repo, actor, len(found))
+    return found
+
+
+def one(repo: Repository, caller: Caller, consent: str) -> Asked:
+    """Return one thing that the caller's institution is asked, or was; recorded.
+
+    Raises:
+        UnknownConsent: it is asked for nothing under this id; recorded.
+    """
+    with repo.database.reading() as session:
+        row = session.get(Consent, consent)
+        answers = answering(session, row.owner) if row else None
+    unknown = UnknownConsent(f"your institution is asked for nothing as {shown(consent[:60])}")
+    actor = for_institution(
+        repo, caller, Right.CONSENT, answers, Act.CONSULTATION, unknown=unknown, asked=consent
+    )
+    with repo.database.reading() as session:
+        [found] = shown_rows(session, select(Consent).where(Consent.id == consent))
+    _looked(repo, actor, 1)
+    return found
+
+
+def unanswered(
+    repo: Repository, caller: Caller, *, before: str = "", limit: int = AT_ONCE
+) -> list[Asked]:
+    """Return what owners were asked and have not answered, of cases that the caller governs.
+
+    Recorded.
+
+    Raises:
+        AccessDenied: no custodian; recorded.
+    """
+    actor = on_house(repo, caller, Right.GOVERN, attempted=Act.CONSULTATION)
+    with repo.database.reading() as session:
+        cases = session.scalars(select(Case).where(Case.id.in_(select(Consent.case_id))))
+        mine = [one.id for one in cases if governs(session, caller, one, repo.clock())]
+        query = select(Consent).where(Consent.state == "requested", Consent.case_id.in_(mine))
         found = shown_rows(session, query, before, limit)
     _looked(repo, actor, len(found))
     return found

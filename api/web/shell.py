@@ -24,6 +24,7 @@ from api.sign_in import caller_of
 from api.web import words
 from custody.entry import timestamp
 from custody.errors import EvidenceError
+from repository.access import PARTIES
 from repository.authorise import Caller
 from repository.errors import BadRequest, SignInRefused
 from repository.naming import recorded_name
@@ -36,6 +37,8 @@ POLICY = (
 SAID = "evidence-said"
 MAX_FIELD = 20_000  # characters
 _CASE_TEAM = frozenset({"investigator", "analyst", "prosecutor", "custodian"})
+# Who answers for an institution, asks one, or has things by consent.
+_ASKED = frozenset({"investigator", "prosecutor", "custodian", "submitter", "partner"}) | PARTIES
 # What the head of a page leads to, its name in `shell`, and for whom; None: for everybody.
 NAV: tuple[tuple[str, str, frozenset[str] | None], ...] = (
     ("/", "nav_cases", None),
@@ -43,6 +46,7 @@ NAV: tuple[tuple[str, str, frozenset[str] | None], ...] = (
     ("/bundles", "nav_bundles", frozenset({"prosecutor", "custodian"})),
     ("/work", "nav_work", frozenset({"custodian", "auditor", "administrator"})),
     ("/decisions", "nav_decisions", _CASE_TEAM),
+    ("/consents", "nav_consents", _ASKED),
     ("/people", "nav_people", frozenset({"custodian"})),
     ("/ledger", "nav_ledger", frozenset({"custodian", "auditor"})),
 )

@@ -22,7 +22,8 @@ answers.install(blueprint)
 # Where a person acts on what a measure tells; the others say it in words.
 PLACES = {
     "quarantine": "/work/quarantine", "fixity": "/work/differing", "approvals": "/decisions",
-    "erasures": "/decisions", "witnesses": "/ledger", "time-stamps": "/ledger",
+    "erasures": "/decisions", "consents": "/consents", "witnesses": "/ledger",
+    "time-stamps": "/ledger",
 }  # fmt: skip
 
 
