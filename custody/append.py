@@ -72,7 +72,7 @@ class Appender:
             open_key: returns the signer of a key that was added later.
             outside: told the size before the first append; raises if memory outside is longer.
         """
-        self.signer = signer
+        self.signer = self._first = signer
         self._wrapping_key = wrapping_key
         self._clock = clock
         self._by = by
@@ -82,8 +82,8 @@ class Appender:
         self._admitting = threading.Lock()
         self._refusal: LedgerUnavailable | None = None
 
-    def refuse(self, error: LedgerUnavailable) -> None:
-        """Append nothing more in this process; every later append raises the error."""
+    def refuse(self, error: LedgerUnavailable | None) -> None:
+        """Append nothing more in this process: every later append raises the error; None: go on."""
         self._refusal = error
 
     def _admit(self, session: Session) -> None:
@@ -107,10 +107,16 @@ class Appender:
         """
         return [Prepared(draft, draft.openings(self._random)) for draft in drafts]
 
-    def append(self, session: Session, prepared: Sequence[Prepared]) -> list[CustodyEntry]:
-        """Append inside the caller's write transaction; see `Ledger.append`."""
+    def append(
+        self, session: Session, prepared: Sequence[Prepared], *, admitted: bool = False
+    ) -> list[CustodyEntry]:
+        """Append inside the caller's write transaction; see `Ledger.append`.
+
+        `admitted`: memory outside was compared already, as where a successor begins.
+        """
         take_lock(session)  # first: else another process could grow and publish in between
-        self._admit(session)
+        if not admitted:
+            self._admit(session)
         last = last_head(session)
         entries, leaves = self._write_entries(session, prepared, last.size)
         frontier = last.frontier
@@ -202,7 +208,9 @@ class Appender:
             for event in events(session)
             if event.state is KeyState.ADDED and event.key.type == kind and event.size <= size
         ]
-        if added and added[-1].key != self.signer.key:
+        if not added:
+            self.signer = self._first  # also after a key was added and undone
+        elif added[-1].key != self.signer.key:
             if self._open_key is None:
                 raise SignerUnavailable("the log's key was rotated; its new key is not known here")
             self.signer = _checked(self._open_key(added[-1]), added[-1].key)

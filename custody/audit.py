@@ -24,6 +24,7 @@ from custody.note import VerifierKey
 from custody.quorum import Policy
 from custody.receipt import AnyReceipt, Proof
 from custody.renewal import CheckToken
+from custody.succession import audit_succession
 from custody.tables import fetch
 from custody.timestamp import check_token
 
@@ -71,6 +72,7 @@ def audit(
             findings += audit_form(session, tree.size, keys, lambda _: None)
             findings += audit_signatures(session, keys)
             findings += audit_keys(session, keys, policy or Policy(()))
+            findings += audit_succession(session, keys)
             findings += audit_lines(session, policy or Policy(()), second)
             findings += audit_tokens(session, roots)
             findings += _records(session, now, roots)

@@ -143,6 +143,7 @@ PLAIN = frozenset(
     {
         "attempted", "occurred_at", "parts", "instrument", "inputs", "outputs", "verification",
         "location", "part", "ranges", "count", "handling", "corrects", "key", "anchor", "reasons",
+        "succession",
     }
 )  # fmt: skip
 

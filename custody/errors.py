@@ -135,6 +135,12 @@ class LedgerBehind(LedgerUnavailable):
 
     code = "ledger-behind"
 
+    def __init__(self, message: str, *, size: int = 0, by: str = "") -> None:
+        """Say so; where a witness showed it, which one, and the size that it cosigned."""
+        super().__init__(message)
+        self.size = size
+        self.by = by
+
 
 class LedgerDamaged(CustodyError):
     """The ledger's stored rows contradict each other."""

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from custody.checkpoint import Checkpoint
 from custody.errors import MalformedEntry, MalformedNote
 from custody.note import ED25519, Note, VerifierKey
+from custody.signers import Signer
 from custody.tables import fetch
 
 
@@ -61,6 +62,18 @@ def statement(origin: str, state: KeyState, key: VerifierKey, size: int) -> byte
     return f"evidence-log-key/v1\n{origin}\n{state}\n{key}\n{size}\n".encode()
 
 
+def vouch(voucher: Signer, state: KeyState, key: VerifierKey, size: int) -> dict[str, object]:
+    """Return the field `key` of an entry: what happens to a key from a size on, vouched for."""
+    signature = voucher.sign(statement(voucher.key.name, state, key, size))
+    return {
+        "vkey": str(key),
+        "state": str(state),
+        "size": size,
+        "by": str(voucher.key),
+        "signature": base64.b64encode(signature).decode(),
+    }
+
+
 def events(session: Session) -> list[KeyEvent]:
     """Return every event, the oldest first."""
     rows = fetch(session, "SELECT idx, vkey, state, size, uri FROM key_event ORDER BY idx")
@@ -103,8 +116,10 @@ def keys_for(note: str, trusted: Sequence[TrustedKey]) -> list[VerifierKey]:
     return [known.key for known in trusted if known.key.type == ED25519 and known.signs(size)]
 
 
-def vouched(fields: dict[str, object], origin: str, by: Sequence[VerifierKey]) -> VerifierKey:
+def vouched(fields: dict[str, object], by: Sequence[VerifierKey]) -> VerifierKey:
     """Return the key a `key_rotation` entry is about, if one of `by` vouches for it.
+
+    A key of another name is that of a successor ledger, which the entry must then begin.
 
     Raises:
         MalformedEntry: the field `key` is missing, malformed, or its signature does not hold.
@@ -121,6 +136,8 @@ def vouched(fields: dict[str, object], origin: str, by: Sequence[VerifierKey]) -
         raise MalformedEntry(f"the key of a key_rotation entry is malformed: {error}") from error
     if not isinstance(size, int) or voucher not in by:
         raise MalformedEntry("a key_rotation entry is vouched for by no key of this log")
-    if not voucher.verify(statement(origin, state, key, size), signature):
+    if key.name != voucher.name and "succession" not in fields:
+        raise MalformedEntry("a key_rotation entry is about a key of another ledger")
+    if not voucher.verify(statement(voucher.name, state, key, size), signature):
         raise MalformedEntry("the signature under a key_rotation entry does not hold")
     return key

@@ -4,7 +4,6 @@ Insert-only. Every append reads the last head under the write lock, carries the 
 frontier and writes entries, full tiles and one signed head; nothing signed leaves before COMMIT.
 """
 
-import base64
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -28,7 +27,7 @@ from custody.errors import (
     NoSuchEntry,
 )
 from custody.heads import Head, head_of, last_head, note_with_lines
-from custody.keys import KeyState, TrustedKey, events, history, keys_for, statement
+from custody.keys import KeyState, TrustedKey, events, history, keys_for, vouch
 from custody.merkle import consistency_proof, inclusion_proof, leaf_hash, verify_inclusion
 from custody.note import VerifierKey
 from custody.receipt import AnyReceipt, Proof, Receipt, SubmissionReceipt, TransferReceipt
@@ -81,8 +80,8 @@ class Ledger:
 
     @property
     def origin(self) -> str:
-        """Return the ledger's name in checkpoints."""
-        return self._first_key.name
+        """Return the ledger's name in checkpoints: the successor's where there is one."""
+        return self.key.name
 
     @property
     def key(self) -> VerifierKey:
@@ -94,10 +93,13 @@ class Ledger:
         with self.database.reading() as session:
             return history([self._first_key], events(session))
 
-    def append(self, session: Session, drafts: Sequence[Draft]) -> list[CustodyEntry]:
+    def append(
+        self, session: Session, drafts: Sequence[Draft], *, admitted: bool = False
+    ) -> list[CustodyEntry]:
         """Append entries inside the caller's write transaction, as its last statements.
 
-        They exist when, and only when, the caller's transaction commits.
+        They exist when, and only when, the caller's transaction commits. `admitted`: memory outside
+        was compared already, as where a successor begins.
 
         Raises:
             MalformedEntry: a draft breaks the vocabulary; nothing is appended.
@@ -107,7 +109,7 @@ class Ledger:
             return []
         for one in drafts:
             one.check()
-        return self._appender.append(session, self._appender.prepare(drafts))
+        return self._appender.append(session, self._appender.prepare(drafts), admitted=admitted)
 
     def record(self, *drafts: Draft) -> list[CustodyEntry]:
         """Append entries durably, grouped with what other threads record; return after COMMIT.
@@ -121,8 +123,11 @@ class Ledger:
             one.check()  # in the caller's own thread: what is malformed spoils nobody's batch
         return self._recorder.record(drafts)
 
-    def refuse(self, error: LedgerUnavailable) -> None:
-        """Append nothing more in this process: memory outside is longer, or contradicts it."""
+    def refuse(self, error: LedgerUnavailable | None) -> None:
+        """Append nothing more in this process: memory outside is longer, or contradicts it.
+
+        None: what was refused is settled.
+        """
         self._appender.refuse(error)
 
     def change_key(
@@ -166,19 +171,15 @@ class Ledger:
         take_lock(session)
         head = last_head(session).size + 1  # of this entry
         since = head + 1 if size is None else size
-        voucher = self._appender.signer_for(session, head)
-        signature = voucher.sign(statement(self.origin, state, key, since))
-        about = {
-            "vkey": str(key),
-            "state": str(state),
-            "size": since,
-            "by": str(voucher.key),
-            "signature": base64.b64encode(signature).decode(),
-        }
+        about = vouch(self.signer_for(session, head), state, key, since)
         [entry] = self.append(session, [Draft(Act.KEY_ROTATION, actor, plain={"key": about})])
         row = (entry.index, str(key), str(state), since, uri)
         insert_rows(session, tables.key_event, [row])
         return entry
+
+    def signer_for(self, session: Session, size: int) -> Signer:
+        """Return the signer whose key counts for a head of this size."""
+        return self._appender.signer_for(session, size)
 
     def checkpoint(self) -> SignedCheckpoint | None:
         """Return the latest signed head, or None for an empty ledger."""

@@ -85,6 +85,18 @@ def collect_lines(
     return Publication(size, note, found, policy.satisfied(found), problems=problems)
 
 
+def compare(
+    ledger: Ledger, signed: SignedCheckpoint, *, policy: Policy, clock: Clock, timeout: float
+) -> list[str]:
+    """Ask every witness about a checkpoint, also one that it cosigned; return what went wrong.
+
+    Raises:
+        LedgerBehind: a witness cosigned a larger size of this log; nothing is appended any more.
+    """
+    witnesses = [one for one in policy.witnesses if one.url]
+    return _ask_all(ledger, signed, witnesses, clock(), timeout)
+
+
 def collect_tokens(
     ledger: Ledger,
     size: int,
@@ -231,7 +243,7 @@ def _ask_all(
             try:
                 lines = future.result()
             except LedgerBehind as error:
-                behind = error
+                behind = max(behind or error, error, key=lambda one: one.size)
             except CustodyError as error:
                 problems.append(f"{witness.name}: {error}")
             else:
@@ -272,7 +284,9 @@ def _ask_one(
                 raise LedgerBehind(
                     f"the witness {witness.name} cosigned {answer.size} entries of this log, "
                     f"but it has {ledger.size()}: the database was restored from an older copy; "
-                    "bring it forward with: evidence ledger rebuild"
+                    "bring it forward with: evidence ledger rebuild",
+                    size=answer.size,
+                    by=f"the witness {witness.name}",
                 )
             return []  # it has cosigned a newer checkpoint of ours meanwhile
         old = answer.size

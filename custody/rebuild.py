@@ -110,7 +110,7 @@ def _write(
             exhibits.append((about["id"], about["seq"], index))
         if fields["type"] == Act.KEY_ROTATION:
             known = [one.key for one in history(first, events(session))]
-            key = vouched(fields, first[0].name, known)
+            key = vouched(fields, known)
             state, size = fields["key"]["state"], fields["key"]["size"]
             insert_rows(session, tables.key_event, [(index, str(key), state, size, None)])
     insert_rows(session, tables.entry, rows)

@@ -42,6 +42,7 @@ MOST = 2**30  # bytes of a text that is read whole
 ALGORITHMS = {"sha256": 64, "sha512": 128, "md5": 32, "sha1": 40}  # hex digits of their digests
 DECLARED = {"sha224", "sha384"}  # made only of files for which somebody declared one
 TAGS = "tagmanifest-sha256.txt"
+SUCCESSIONS = "ledger/successions.json"  # only where the ledger goes on for one that lost entries
 CLOSING = "ledger/closing.json"  # written last, of the tag manifest: listed in no manifest
 MANIFESTS = {"manifest-sha256.txt": "sha256", "manifest-sha512.txt": "sha512", TAGS: "sha256"}
 BAGIT = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
@@ -55,6 +56,7 @@ IDENTITY = {"id": UUID, "number": "[A-Z0-9]{2,12}-[0-9]{6,15}", "sha256": DIGEST
 ENTRY = {"index": int, "body": str, "proof": str, "openings": dict}
 CUSTODY = {"v": 1, "left_out": list, "entries": list}
 QUOTED = {"v": 1, "kind": "quoted-history", "checkpoint": str, "policy": str, "exhibit": dict}
+SUCCEEDED = {"origin": str, "size": int, "to": int}
 CLOSED = {"v": 1, "kind": "bundle-closing", "opened": dict, "closed": dict}
 EXPORT = {"tree_size": int, "request_id": UUID, "exhibits": list}
 REGISTRATION = {"type": "registration", "exhibit": dict, "parts": list}
@@ -235,6 +237,8 @@ class Examination:
         self._claim("openings", self._openings, "canonical")
         if any(name.startswith("quoted/") for name in self.files):
             self._claim("quoted", self._quoted, "registration")
+        if SUCCESSIONS in self.files:
+            self._claim("gap", self._gap, "inclusion")
         if self.bundle:
             self._claim("closing", self._closing, "inclusion")
         self._claim("key-trusted", self._key_trusted, "log-signature")
@@ -424,6 +428,17 @@ class Examination:
         if outputs[max(self.volume, 1) - 1] != tags:
             raise ParseError("the ledger recorded another tag manifest than that of this bag")
         return f"entry {closed['index']} names the tag manifest of this bag"
+
+    def _gap(self) -> str:
+        """What was lost by ledgers that this one goes on for, in its own entries' words."""
+        lost = []
+        told = parse_json(_text(self.files[SUCCESSIONS]))
+        for entry in members(told, {"v": 1, "entries": list})[-1]:
+            self._proved(entry)
+            fields = parse_body(entry["body"])
+            origin, size, to = members(members(fields, {"succession": dict})[0], SUCCEEDED)
+            lost.append(f"entries {size} to {to - 1} of {origin} are lost: entry {entry['index']}")
+        raise NotDone("; ".join(lost))  # nobody can check what is lost
 
     def _proved(self, entry: Any) -> Note:
         place, body, proof, none = members(entry, ENTRY)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -134,10 +135,10 @@ def _open(
         random=random,
         open_key=lambda event: open_signer(
             event.uri or default_key(settings, event.key).as_uri(),
-            name=settings.origin,
+            name=event.key.name,
             passphrase=passphrase,
         ),
-        outside=lambda size: compare(store, size),
+        outside=lambda size: compare(store, size, ledger.origin),
     )
     return Repository(
         settings,
@@ -155,8 +156,13 @@ def _open(
     )
 
 
-def compare(store: ObjectStore, size: int) -> None:
-    """Refuse a ledger that is shorter than a checkpoint in the store.
+def compare(store: ObjectStore, size: int, origin: str = "") -> None:
+    """Refuse a ledger that is shorter than a checkpoint in the store, or known outside.
+
+    Args:
+        store: the house's.
+        size: of the ledger.
+        origin: of the ledger; empty: only what the store itself has of it is looked at.
 
     Raises:
         LedgerBehind: the store keeps a checkpoint of a larger size.
@@ -179,6 +185,21 @@ def compare(store: ObjectStore, size: int) -> None:
             "database was restored from an older copy; nothing is recorded until it is brought "
             "forward with: evidence ledger rebuild"
         )
+    prefix = outside_of(origin)
+    after = prefix + checkpoint_name(size)
+    for stored in store.versions("ledger", prefix, after=after) if origin else ():
+        known = int(stored.key.removeprefix(prefix).replace("/", "").partition("-")[0])
+        if known > size:
+            raise LedgerBehind(
+                f"this ledger has {size} entries, but {known} were given out, as is known outside: "
+                "nothing is recorded until they are brought back with: evidence ledger rebuild; "
+                "what nothing can bring back is named as lost with: evidence ledger succeed"
+            )
+
+
+def outside_of(origin: str) -> str:
+    """Return the prefix of what is known outside about the ledger of an origin."""
+    return f"outside/{sha256(origin.encode()).hexdigest()[:16]}/"
 
 
 def checkpoint_name(size: int) -> str:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from custody.entry import Act, Actor, Draft, uuid7
 from custody.keys import KeyState
 from custody.note import VerifierKey
-from repository import Repository, holds, identities
+from repository import Repository, holds, identities, succession
 from repository.access import Right
 from repository.authorise import Caller, governs, on_case, on_house, second_person
 from repository.conditions import Marking
@@ -26,13 +26,12 @@ from repository.marking import Subject, checked, current, find_subject, put, tig
 from repository.matching.index import compare_again
 from repository.models import Case, Exhibit, Person
 from repository.naming import is_codename, shown
-from repository.rules import Approval, Identity
+from repository.rules import HOUSE, Approval, Identity
 from repository.rules import Marking as MarkingRow
 from repository.stated import stated_motive
 
 MAX_HOURS = 24 * 30
 _OF_IDENTITIES = (Act.IDENTITY_REVEALED, Act.ERASURE)
-HOUSE = "house"
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +193,11 @@ def waiting(
     since = repo.clock() - timedelta(days=repo.settings.approval_days)  # older ones have expired
     query = (
         select(Approval)
-        .where(Approval.state == "requested", Approval.requested_at > since)
+        .where(
+            Approval.state == "requested",
+            Approval.requested_at > since,
+            Approval.index != succession.UNRECORDED,
+        )
         .order_by(Approval.id)
         .limit(limit)
     )
@@ -234,9 +237,15 @@ def approve(repo: Repository, caller: Caller, approval: str, *, motive: str) -> 
         session.flush()
         if row.act == Act.HANDLING_CHANGE:
             compare_again(session, [row.subject])
-        repo.ledger.append(session, [_decision(Act.APPROVAL_GIVEN, actor, row, subject, motive)])
-        effect = _EFFECTS[Act(row.act)]
-        effect(_Approving(repo, session, actor, row, subject, motive))
+        if "succession" in row.asked:
+            _succeeded(_Approving(repo, session, actor, row, subject, motive))
+        else:
+            given = _decision(Act.APPROVAL_GIVEN, actor, row, subject, motive)
+            repo.ledger.append(session, [given])
+            effect = _EFFECTS[Act(row.act)]
+            effect(_Approving(repo, session, actor, row, subject, motive))
+    if "succession" in row.asked:
+        repo.ledger.refuse(None)
     if row.act == Act.ERASURE:
         repo.database.overwrite_log()
     if row.act == Act.HOLD_RELEASED:
@@ -411,6 +420,24 @@ def _compromised(job: _Approving) -> None:
     job.repo.ledger.change_key_within(
         job.session, job.actor, key, KeyState.COMPROMISED, size=job.row.asked["size"]
     )
+
+
+def _succeeded(job: _Approving) -> None:
+    """Begin the successor; nothing is recorded before its first entry, this decision neither."""
+    row = job.row
+    asked, motive = row.asked["succession"], row.asked["motive"]
+    row.asked = {"succession": asked}  # the motive is withheld from now on, in the entry
+    job.session.flush()
+    entry = succession.begin(
+        job.repo,
+        job.session,
+        job.actor,
+        asked,
+        requested=(row.requested_by, row.requested_at),
+        motive=motive,
+        then=[_decision(Act.APPROVAL_GIVEN, job.actor, row, None, job.motive)],
+    )
+    row.index = entry.index
 
 
 _EFFECTS: Mapping[Act, Callable[[_Approving], None]] = {

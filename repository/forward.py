@@ -5,6 +5,9 @@
 3. Every erasure since, again; and what was restricted or taken away since, as far as it must be
    guessed, is guessed strictly: such exhibits are sealed, tokens and sessions end.
 
+Where more is known outside than the store brings back, it ends after the rows: nothing is recorded
+until the same is run again, with what was lost or after a successor ledger has begun.
+
 What people did otherwise since the database's copy was made is in the ledger, and is counted.
 """
 
@@ -19,7 +22,7 @@ from sqlalchemy import select, update
 from custody.entry import Act, Draft
 from custody.note import VerifierKey
 from custody.rebuild import rebuild as rebuild_ledger
-from repository import Repository, journal, ledger_mirror, marking
+from repository import Repository, journal, ledger_mirror, marking, outside
 from repository.conditions import Marking
 from repository.credentials import WebSession
 from repository.erasure import erase_again
@@ -59,6 +62,8 @@ class Forward:
     sealed: tuple[str, ...]  # numbers of exhibits whose handling has to be said anew
     signed_out: int  # tokens and sessions that ended
     again: dict[str, int] = field(default_factory=dict)  # acts since that are to be done again
+    beyond: tuple[outside.Shown, ...] = ()  # what is known outside, and nothing brought back
+    unasked: tuple[str, ...] = ()  # witnesses that could not be compared with
 
 
 def bring_forward(
@@ -67,6 +72,7 @@ def bring_forward(
     *,
     store: ObjectStore | None = None,
     record: bool = True,
+    known: outside.Known = outside.NOTHING,
 ) -> Forward:
     """Bring the repository forward to the newest entry that the store holds; record it.
 
@@ -77,6 +83,7 @@ def bring_forward(
         first: the log's first key.
         store: where the ledger is mirrored, if not in the repository's own store.
         record: False for a drill: nothing is written but this database.
+        known: checkpoints and receipts from outside to compare with; the witnesses are asked too.
 
     Raises:
         LedgerDamaged: something is missing in the store, or does not lead to a checkpoint.
@@ -93,6 +100,13 @@ def bring_forward(
     _from_journals(repo, first)
     size = repo.ledger.size()
     exhibits = _rows(repo, start)
+    beyond, unasked = outside.look(repo, known) if record else ([], [])
+    if beyond:
+        ended = _sign_out(repo) if size > start else 0
+        return Forward(
+            start, size, size - before, tuple(exhibits), 0, 0, (), ended,
+            beyond=tuple(beyond), unasked=tuple(unasked),
+        )  # fmt: skip
     erased, forgotten = erase_again(repo), forget_again(repo)
     sealed: list[str] = []
     ended = 0
@@ -112,7 +126,7 @@ def bring_forward(
     marker.unlink(missing_ok=True)
     return Forward(
         start, size, size - before, tuple(exhibits), erased, forgotten, tuple(sealed), ended,
-        dict(sorted(again.items())),
+        dict(sorted(again.items())), unasked=tuple(unasked),
     )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 from custody import tables
 from custody.cosignature import cosignatures, moment
 from custody.entry import timestamp
-from custody.errors import CustodyError
+from custody.errors import CustodyError, LedgerBehind
 from custody.heads import head_of, note_with_lines
 from custody.note import VerifierKey
 from custody.publish import (
@@ -40,6 +40,7 @@ from custody.timestamp import verify as verify_token
 from repository import Repository
 from repository.ledger_mirror import keep_cosigned, keep_stamp, publish
 from repository.models import Exhibit, Submission
+from repository.outside import keep_witnessed
 from repository.people import SYSTEM
 from repository.replacing import replacing
 
@@ -67,14 +68,18 @@ def announce(repo: Repository, *, stamp: bool = False) -> Publication | None:
     if signed is None:
         return None
     settings = repo.settings
-    done = collect_lines(
-        repo.ledger,
-        signed,
-        policy=repo.policy,
-        second=repo.second,
-        clock=repo.clock,
-        timeout=settings.witness_timeout,
-    )
+    try:
+        done = collect_lines(
+            repo.ledger,
+            signed,
+            policy=repo.policy,
+            second=repo.second,
+            clock=repo.clock,
+            timeout=settings.witness_timeout,
+        )
+    except LedgerBehind as error:
+        keep_witnessed(repo, error)  # the other processes have to know it too
+        raise
     keep_cosigned(repo, done.note)
     if settings.tsa_urls and (stamp or _due(repo, done.size)):
         _stamp(repo, done)
@@ -313,6 +318,7 @@ def trust_file(repo: Repository) -> str:
     keys: Sequence[dict[str, object]] = [
         {"vkey": str(known.key), "from": known.start, "to": known.trusted_until}
         for known in repo.ledger.key_history()
+        if known.key.name == repo.ledger.origin  # not those of a ledger that it succeeds
     ]
     found = {
         "v": 1,

@@ -51,6 +51,7 @@ from repository.forward import Forward, bring_forward
 from repository.maintenance import alone
 from repository.migrations import newest, revision, upgrade
 from repository.models import Exhibit
+from repository.outside import NOTHING, Known
 from repository.people import SYSTEM
 from repository.readback import ReadBack, read_back
 from repository.recovery import combined
@@ -147,7 +148,13 @@ def unpack(
 
 
 def restore(
-    settings: Settings, file: Path, tell: Tell, *, read: int | None, drill: bool = False
+    settings: Settings,
+    file: Path,
+    tell: Tell,
+    *,
+    read: int | None,
+    drill: bool = False,
+    known: Known = NOTHING,
 ) -> tuple[Repository, Restored]:
     """Bring an unpacked repository forward, read exhibits back, put it on record.
 
@@ -157,6 +164,8 @@ def restore(
         tell: told how far it is.
         read: how many exhibits to read back, beside those that the backup did not have; None: all.
         drill: it is only tried: nothing is written to the stores, and nothing is recorded there.
+        known: checkpoints and receipts from outside; where they show more than came back, nothing
+            is recorded either.
 
     Returns:
         The open repository, and what came of it.
@@ -166,7 +175,8 @@ def restore(
         first = open_first_signer(settings, passphrase_file(settings).read_bytes().strip())
         size = repo.ledger.size()
         digest = digest_of(file)[0]
-        forward = bring_forward(repo, first.key, record=not drill)
+        forward = bring_forward(repo, first.key, record=not drill, known=known)
+        drill = drill or bool(forward.beyond)
         numbers = [*forward.exhibits, *_some(repo, read, set(forward.exhibits))]
         findings, read_in_drill = [], []
         for n, number in enumerate(numbers, 1):
@@ -307,9 +317,9 @@ def _repository_there(data: Path, head: Head) -> None:
         return  # whatever it is, it is in the way
     with_it = f"the repository in {data} is"
     try:
-        if repo.ledger.origin != head.origin:
+        if repo.settings.origin != head.origin:
             raise BackupRefused(
-                f"{with_it} {repo.ledger.origin}, this backup is of {head.origin}; nothing was "
+                f"{with_it} {repo.settings.origin}, this backup is of {head.origin}; nothing was "
                 "changed"
             )
         size = repo.ledger.size()

@@ -113,6 +113,9 @@ class Identity(Model):
     __table_args__ = (Index("identity_case", "case_id", "codename"),)
 
 
+HOUSE = "house"  # the subject of an approval that is about no case or exhibit
+
+
 class Approval(Model):
     """An act of two persons: who asked for what, who else decided, and until when it holds."""
 

@@ -15,6 +15,7 @@ import click
 
 from api.commands.context import Context, pass_context
 from api.commands.forwarded import say_forward, told_of
+from api.commands.outside import known_outside, outside_options
 from config.settings import Settings
 from custody.entry import Act, Draft, timestamp
 from repository import now, open_first_signer, passphrase_file
@@ -79,6 +80,7 @@ def backup(ctx: Context, out: Path) -> None:
     "--read", type=click.IntRange(min=0), default=100, show_default=True,
     help="Exhibits to read back, drawn at random, beside those that the backup did not have.",
 )  # fmt: skip
+@outside_options
 @click.option("--read-all", is_flag=True, help="Read every exhibit back.")
 @click.option(
     "--drill", is_flag=True,
@@ -93,6 +95,8 @@ def restore(
     read: int,
     read_all: bool,
     drill: bool,
+    checkpoints: Sequence[Path],
+    receipts: Sequence[Path],
 ) -> None:
     """Restore the repository that FILE is a backup of, into the empty folder of --data.
 
@@ -112,12 +116,14 @@ def restore(
             from ingest.durable import prepare
 
             prepare(settings)
-        repo, done = bring_back(settings, file, tell, read=most)
+        known = known_outside(checkpoints, receipts)
+        repo, done = bring_back(settings, file, tell, read=most, known=known)
     repo.close()
     _say(ctx, done, str(data))
     say_forward(ctx, done.forward)
-    ctx.say("next: evidence verify --ledger, then evidence serve; look at config.toml first")
-    if not done.whole:
+    if not done.forward.beyond:
+        ctx.say("next: evidence verify --ledger, then evidence serve; look at config.toml first")
+    if not done.whole or done.forward.beyond:
         click.get_current_context().exit(1)
 
 

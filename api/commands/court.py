@@ -14,7 +14,7 @@ from custody.checkpoint import SignedCheckpoint
 from custody.entry import Act, Actor
 from custody.errors import CustodyError
 from custody.findings import Finding
-from custody.receipt import AnyReceipt, SubmissionReceipt
+from custody.receipt import AnyReceipt, Proof, SubmissionReceipt
 from custody.receipts import read_receipts
 from ingest.bundles import import_bundle, refuse_bundle
 from repository import Repository, deliveries
@@ -35,6 +35,7 @@ from repository.fixity import before, check_all, check_objects, count_after, ope
 from repository.ledger_mirror import publish, published
 from repository.naming import shown, split_number
 from repository.reconcile import strays, unfinished
+from repository.succession import lost_with
 from repository.unwraps import check_unwraps
 
 
@@ -161,13 +162,13 @@ def _ledger(ctx: Context, checkpoints: Sequence[Path], receipts: Sequence[Path])
             note = _read(file).decode("utf-8", "replace")
             outside.append(repo.ledger.open_checkpoint(note))
         except CustodyError as error:
-            findings.append(Finding("outside", str(file), "fail", str(error)))
+            findings.append(_refused(repo, "outside", file, note, error))
     held: list[AnyReceipt] = []
     for file in receipts:
         try:
             held += _receipts(repo, file)
         except CustodyError as error:
-            findings.append(Finding("receipt", str(file), "fail", str(error)))
+            findings.append(_refused(repo, "receipt", file, _note_in(file), error))
     with ctx.meter("reading the ledger", repo.ledger.size()) as meter:
         findings += audit(
             repo.database,
@@ -182,6 +183,23 @@ def _ledger(ctx: Context, checkpoints: Sequence[Path], receipts: Sequence[Path])
             progress=meter,
         )
     return findings
+
+
+def _refused(repo: Repository, check: str, file: Path, note: str, error: CustodyError) -> Finding:
+    """Return the failure; or, of what a ledger before gave out and lost, that it is known."""
+    gap = lost_with(repo, note)
+    if gap is None:
+        return Finding(check, str(file), "fail", str(error))
+    return Finding(check, str(file), "fail", f"given out by a ledger before: {gap}")
+
+
+def _note_in(file: Path) -> str:
+    """Return the checkpoint in a receipt that does not verify, or nothing."""
+    try:
+        with file.open("rb") as opened:
+            return Proof.parse(read_receipts(opened)[0].proof).note
+    except (CustodyError, OSError):
+        return ""
 
 
 def _receipts(repo: Repository, file: Path) -> list[AnyReceipt]:
@@ -248,6 +266,7 @@ OPTIONAL = frozenset(
         "signature",
         "signer-trusted",
         "intake",
+        "gap",  # what a ledger before lost is named by its successor, and stays lost
     }
 )
 

@@ -1,5 +1,6 @@
 """What is said after a database was brought forward: what came back, and what is to be done."""
 
+from dataclasses import asdict
 from typing import Any
 
 from api.commands.context import Context
@@ -16,11 +17,22 @@ def told_of(done: Forward) -> dict[str, Any]:
         "sealed": list(done.sealed),
         "signed_out": done.signed_out,
         "to_do_again": done.again,
+        **({"beyond": [asdict(one) for one in done.beyond]} if done.beyond else {}),
     }
 
 
 def say_forward(ctx: Context, done: Forward) -> None:
     """Say it to a person."""
+    for one in done.beyond:
+        ctx.say(f"not here: {one.by} shows {one.size} entries, {done.size} could be brought back")
+    if done.beyond:
+        ctx.say(
+            "nothing is recorded, and no exhibit is served, until they are back (the missing "
+            "objects of the store, then: evidence ledger rebuild) or two custodians let a "
+            "successor ledger name them as lost: evidence ledger succeed --motive WHY"
+        )
+    for problem in done.unasked:
+        ctx.say(f"not compared with a witness: {problem}")
     for what, count in (
         ("exhibits that had been erased, and were erased again", done.erased_again),
         ("identities that had been erased, and were erased again", done.forgotten_again),

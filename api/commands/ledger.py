@@ -1,11 +1,13 @@
 """ledger: checkpoints, proofs, entries, tiles, keys; and rebuilding it from its mirror."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from api.commands.context import Context, pass_context
 from api.commands.forwarded import say_forward, told_of
+from api.commands.outside import known_outside, outside_options
 from custody.algorithms import HASHES
 from custody.bracket import bracket
 from custody.database import Database
@@ -27,7 +29,9 @@ from repository.errors import BadRequest, ExportBlocked
 from repository.forward import bring_forward
 from repository.ledger_mirror import publish
 from repository.migrations import revision, upgrade
+from repository.outside import look
 from repository.publication import announce
+from repository.succession import request as request_succession
 
 
 @click.group()
@@ -177,8 +181,11 @@ def ledger_renew(ctx: Context, algorithm: str | None) -> None:
 @click.option(
     "--from", "source", metavar="STORE", help="Store URL; by default the one in the settings."
 )
+@outside_options
 @pass_context
-def ledger_rebuild(ctx: Context, source: str | None) -> None:
+def ledger_rebuild(
+    ctx: Context, source: str | None, checkpoints: Sequence[Path], receipts: Sequence[Path]
+) -> None:
     """Bring the ledger forward, or make it anew, from its mirror in the object store.
 
     Every checkpoint is checked against what its entries hash to. Exhibits that were registered
@@ -191,7 +198,8 @@ def ledger_rebuild(ctx: Context, source: str | None) -> None:
     if revision(database) is None:
         upgrade(database)
     database.close()
-    done = bring_forward(ctx.repo, first.key, store=ctx.store(source))
+    known = known_outside(checkpoints, receipts)
+    done = bring_forward(ctx.repo, first.key, store=ctx.store(source), known=known)
     with ctx.repo.database.reading() as session:
         root = head_of(session, done.size).frontier.root().hex() if done.size else ""
     found = {"root": f"sha256:{root}", **told_of(done)}
@@ -201,6 +209,36 @@ def ledger_rebuild(ctx: Context, source: str | None) -> None:
         f"exhibits  {len(done.exhibits)} that the database lacked",
     )
     say_forward(ctx, done)
+    if done.beyond:
+        click.get_current_context().exit(1)
+
+
+@ledger.command("succeed")
+@outside_options
+@click.option("--motive", required=True, help="Why nothing can bring the entries back, in words.")
+@pass_context
+def ledger_succeed(
+    ctx: Context, checkpoints: Sequence[Path], receipts: Sequence[Path], motive: str
+) -> None:
+    """Ask that a successor ledger go on where entries that were given out are lost.
+
+    First try to get the lost objects of the store back (evidence ledger rebuild): this is for good.
+    Another custodian decides: evidence approval give ID. The successor has another origin and key,
+    which witnesses have to be told; its first entry names what is lost.
+    """
+    known, problems = look(ctx.repo, known_outside(checkpoints, receipts))
+    row = request_succession(ctx.repo, ctx.caller, known, motive=motive)
+    asked = row.asked["succession"]
+    ctx.result(
+        {"approval": row.id, **{name: asked[name] for name in ("origin", "size", "to")}},
+        f"{row.id}\nlost      entries {asked['size']} to {asked['to'] - 1} of {asked['origin']}",
+    )
+    for problem in problems:
+        ctx.say(f"not compared with a witness: {problem}")
+    ctx.say(
+        f"nothing begins until another custodian approves: evidence approval give {row.id}; then "
+        "evidence ledger rebuild, which records what came back, and evidence ledger key list"
+    )
 
 
 @ledger.group("key")

@@ -18,6 +18,7 @@ from repository.exports.said import Said, said_of
 from repository.models import Exhibit
 from repository.publication import Seals, seals_of
 from repository.purpose import RECIPIENT_OF
+from repository.succession import named_gaps
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,13 @@ def gather(
     records, covered = _records(job, history, signed.checkpoint.size)
     if covered < signed.checkpoint.size:
         left_out.append((Phrase("left.records", size=covered), Phrase("left.records.why")))
+    left_out += [
+        (
+            Phrase("left.gap", origin=gap.origin, first=gap.start, last=gap.end - 1),
+            Phrase("left.gap.why", entry=gap.entry),
+        )
+        for gap in named_gaps(job.repo)
+    ]
     left_out += [(number, Phrase("left.key")) for number in job.erased]
     left_out += job.instead
     return Gathered(

@@ -7,10 +7,12 @@ import json
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import custody
 from custody.canonical import dumps
 from custody.entry import CustodyEntry
+from custody.receipt import Proof
 from repository import Repository
 from repository.exports import checker
 from repository.exports.gathered import Gathered
@@ -21,6 +23,7 @@ from repository.exports.twins import twins
 from repository.exports.verify_text import LANGUAGES, verify_text
 from repository.publication import policy_text, trust_file
 from repository.quoted import quoted_document
+from repository.succession import named_gaps
 
 TagFile = tuple[str, Iterable[bytes]]  # its path in the bag, and its blocks, used up at once
 
@@ -87,6 +90,16 @@ def ledger_files(found: Gathered) -> Iterator[TagFile]:
         yield f"ledger/tokens/{number}.tsr", [der]
 
 
+def successions(found: Gathered) -> Iterator[TagFile]:
+    """Yield the entries that say what the ledgers before this one lost, where there are any."""
+    ledger, size = found.job.repo.ledger, found.size
+    indexes = [gap.entry for gap in named_gaps(found.job.repo) if gap.entry < size]
+    if indexes:
+        pairs = zip(ledger.proved(indexes), ledger.proofs(indexes, size=size), strict=True)
+        told = [_told(entry, proof) for entry, proof in pairs]
+        yield "ledger/successions.json", [dumps({"v": 1, "entries": told}) + b"\n"]
+
+
 def evidence_records(found: Gathered) -> Iterator[TagFile]:
     """Yield the evidence records (RFC 4998) over entries of the bundle, where there are any.
 
@@ -122,16 +135,18 @@ def verifier(_: Gathered) -> Iterator[TagFile]:
         yield name, [text]
 
 
+def _told(entry: CustodyEntry, proof: Proof) -> dict[str, Any]:
+    """Return an entry with its proof; what it withholds stays closed."""
+    return {
+        "index": entry.index, "body": entry.body.decode(), "proof": str(proof), "openings": {},
+    }  # fmt: skip
+
+
 def closing_file(repo: Repository, opened: CustodyEntry, closed: CustodyEntry) -> tuple[str, bytes]:
     """Return what closes a bundle: the house's two entries, proved in the tree that has both."""
     proofs = repo.ledger.proofs([opened.index, closed.index], size=closed.index + 1)
     told = {
-        name: {
-            "index": entry.index,
-            "body": entry.body.decode(),
-            "proof": str(proof),
-            "openings": {},
-        }
+        name: _told(entry, proof)
         for name, entry, proof in zip(("opened", "closed"), (opened, closed), proofs, strict=True)
     }
     document = dumps({"v": 1, "kind": "bundle-closing", **told})
@@ -139,8 +154,8 @@ def closing_file(repo: Repository, opened: CustodyEntry, closed: CustodyEntry) -
 
 
 TAG_FILES: tuple[Maker, ...] = (
-    report, entries, annotations, ledger_files, evidence_records, quoted, verifier, twins,
-    documents,
+    report, entries, annotations, ledger_files, successions, evidence_records, quoted, verifier,
+    twins, documents,
 )  # fmt: skip
 
 

@@ -417,3 +417,23 @@ def test_a_database_behind_the_journal_alone_records_nothing(house):
     with pytest.raises(LedgerBehind, match=str(size)):
         compare(house.repo.store, older)
     compare(house.repo.store, size)
+
+
+def test_a_checkpoint_from_outside_that_shows_more_is_said(one, tmp_path, monkeypatch):
+    house, file, given = one
+    if house.repo.settings.database_url:
+        monkeypatch.setenv("EVIDENCE_DATABASE_URL", house.repo.settings.database_url)
+    shutil.copytree(house.data / "store", tmp_path / "store")
+    assert house.evidence("list", "--case", CODE).code == 0  # an entry more
+    [found] = house.evidence("ledger", "checkpoint").lines
+    (tmp_path / "checkpoint").write_text(found["checkpoint"])
+    store = ("--store", (tmp_path / "store").as_uri())
+    words = (*shares(given, 1, 2), *store, "--checkpoint", tmp_path / "checkpoint")
+    with bare_machine():
+        said = run("--data", tmp_path / "new", "--json", "restore", file, *words)
+        assert said.code == 1, said.err
+        [shown] = said.lines[0]["beyond"]
+        assert (shown["by"], shown["size"]) == ("a kept checkpoint", found["size"])
+        assert said.lines[0]["passed"] == said.lines[0]["read_back"] == 1
+        after = run("--data", tmp_path / "new", "--json", "list", "--case", CODE)
+        assert (after.code, "were given out" in after.err) == (3, True)

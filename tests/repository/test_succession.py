@@ -1,0 +1,170 @@
+"""Where entries that were given out are lost for good, a successor names them, by two persons."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from config.settings import load
+from custody.audit import audit
+from custody.database import Database
+from custody.errors import LedgerBehind, MalformedEntry
+from custody.keys import events, vouched
+from custody.note import Note
+from custody.succession import gaps
+from repository import compare, open_repository
+from repository.keys import mirror_key
+from repository.ledger_mirror import publish, rebuild
+from repository.migrations import upgrade
+from repository.outside import beyond
+from repository.people import new_person
+from repository.publication import announce
+from repository.succession import named_gaps
+from tests.house import CODE, make_house
+from tests.witnesses import policy_of, served_witness
+
+pytestmark = pytest.mark.sqlite_only("its database is a file that is put back")
+
+
+@pytest.fixture(scope="module")
+def lost(tmp_path_factory):
+    """Yield a house that is older than its witness, whose log it is, and what was kept outside."""
+    folder = tmp_path_factory.mktemp("lost")
+    house = make_house(folder)
+    key = house.repo.ledger.key
+    new_person(house.repo, house.custodian, name="other", role="custodian")
+    with served_witness(folder / "w", "w.example/w", key) as (url, keys, witness):
+        (folder / "policy").write_text(str(policy_of(key, [("W", keys, url)], 1)))
+        with (house.data / "config.toml").open("a") as settings:
+            settings.write(f'witness_policy_file = "{folder / "policy"}"\n')
+        reopen(house)
+        (folder / "a.txt").write_bytes(b"kept")
+        house.ingest(folder / "a.txt")
+        announce(house.repo)
+        size = house.repo.ledger.size()
+        house.repo.close()
+        shutil.copytree(house.data, folder / "older")  # database and store of one moment
+        reopen(house)
+        (folder / "b.txt").write_bytes(b"lost")
+        house.ingest(folder / "b.txt")
+        announce(house.repo)
+        shown = house.repo.ledger.size()
+        (folder / "checkpoint").write_text(house.repo.ledger.published_note())
+        shutil.copy(house.data / "receipts" / "KRN-000002.json", folder / "receipt.json")
+        house.repo.close()
+        shutil.rmtree(house.data)
+        (folder / "older").rename(house.data)
+        reopen(house)
+        yield house, folder, witness, size, shown
+        house.repo.close()
+
+
+def reopen(house):
+    found = load(house.data).model_copy(update={"database_timeout": 1.0})
+    house.repo = open_repository(found)
+
+
+def test_what_is_lost_is_named_by_a_successor_and_by_two_persons(lost):
+    house, folder, witness, size, shown = lost
+    old = house.repo.ledger.key
+    # The witness shows more than anything can rebuild: no process appends any more.
+    said = house.evidence("ledger", "rebuild")
+    assert (said.code, said.lines[0]["size"]) == (1, size)
+    assert [(one["by"], one["size"]) for one in said.lines[0]["beyond"]] == [
+        ("the witness W", shown)
+    ]
+    assert house.evidence("list", "--case", CODE).code == 3
+    assert "ledger succeed" in house.evidence("list", "--case", CODE).err
+    reopen(house)
+    assert [one.size for one in beyond(house.repo)] == [shown]
+    status = {one["name"]: one for one in house.evidence("status").lines if "name" in one}
+    assert status["log-key"]["state"] == "act"
+    assert house.repo.ledger.size() == size
+    # One person asks, another decides; a third cannot find it among what waits.
+    words = ("--checkpoint", folder / "checkpoint", "--receipt", folder / "receipt.json")
+    said = house.evidence("ledger", "succeed", *words, "--motive", "both disks burned")
+    assert (said.code, said.lines[0]["size"], said.lines[0]["to"]) == (0, size, shown)
+    name = said.lines[0]["approval"]
+    assert house.evidence("approval", "give", name, "--motive", "seen").code != 0
+    assert house.repo.ledger.size() == size
+    given = house.evidence("approval", "give", name, "--motive", "seen", person="other")
+    assert given.code == 0, given.err
+    reopen(house)
+    ledger = house.repo.ledger
+    assert ledger.origin == f"{old.name}/successor-{size}"
+    first = next(ledger.entries(size, size + 1)).fields
+    told = first["succession"]
+    assert (told["origin"], told["size"], told["to"]) == (old.name, size, shown)
+    assert any(one["note"] == (folder / "checkpoint").read_text() for one in told["shown"])
+    quoted = Note.parse(told["note"])
+    assert {line.name for line in quoted.signatures} >= {old.name, "w.example/w"}
+    assert told["requested_by"] != first["actor"]["id"]
+    opened = ledger.opened(ledger.entry(size))
+    assert opened["motive"] == "both disks burned"
+    # What came back is recorded now; the witness of the old origin is told the new one.
+    witness.trust(ledger.key)
+    assert house.evidence("ledger", "rebuild").code == 0
+    done = announce(house.repo)
+    assert done.quorum, done.problems
+    assert Note.parse(done.note).text.startswith(f"{ledger.origin}\n")
+
+
+def test_a_gap_is_never_hidden(lost):
+    house, folder, _, size, shown = lost
+    said = house.evidence(
+        "verify", "--ledger", "--receipt", house.data / "receipts/KRN-000001.json"
+    )
+    assert said.code == 0, said.out
+    found = {one["check"]: one for one in said.lines}
+    assert found["succession"]["outcome"] == "pass"
+    assert found["gap"]["outcome"] == "not-done"
+    assert f"entries {size} to {shown - 1}" in found["gap"]["subject"]
+    for word, name in (("--receipt", "receipt.json"), ("--checkpoint", "checkpoint")):
+        said = house.evidence("verify", "--ledger", word, folder / name)
+        assert said.code == 1
+        assert "are lost" in said.out
+    status = {one["name"]: one for one in house.evidence("status").lines if "name" in one}
+    assert (status["log-key"]["state"], "are lost" in status["log-key"]["said"]) == ("well", True)
+    words = ("export", "--case", CODE, "--out", folder / "bag", "--purpose", "court")
+    said = house.evidence(*words, person="prosecutor")
+    assert said.code == 0, said.err
+    custody = json.loads((folder / "bag" / "custody.json").read_text())
+    assert any("of the ledger before" in one["what"] for one in custody["left_out"])
+    command = [sys.executable, "-P", folder / "bag" / "verify.py", folder / "bag"]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert checked.returncode in (0, 3), checked.stdout
+    assert "fail" not in checked.stdout
+    assert f"entries {size} to {shown - 1}" in checked.stdout
+
+
+def test_rebuilt_from_its_mirror_it_is_still_the_successor(lost, tmp_path):
+    house, *_ = lost
+    publish(house.repo)
+    database = Database(f"sqlite:///{tmp_path / 'new.db'}", timeout=5)
+    upgrade(database)
+    [first, *later] = [one.key for one in house.repo.ledger.key_history()]
+    key = mirror_key(house.repo, house.repo.store)
+    assert rebuild(database, house.repo.store, [first], key=key) == house.repo.ledger.size()
+    with database.reading() as session:
+        assert [event.key for event in events(session)] == later
+        assert gaps(session) == named_gaps(house.repo)
+        found = audit(database, keys=house.repo.ledger.key_history(), wrapping_key=None)
+    assert [one.check for one in found if one.outcome == "fail"] == []
+    # Whoever owns the database and the new key, and shortens what is lost, is found out.
+    [body] = [e.body for e in house.entries() if "succession" in e.fields]
+    fields = json.loads(body)
+    fields["key"]["by"] = fields["key"]["vkey"]
+    with pytest.raises(MalformedEntry):
+        vouched(fields, [first])
+    database.close()
+
+
+def test_a_ledger_that_lacks_nothing_gets_no_successor(lost):
+    house, *_ = lost
+    said = house.evidence("ledger", "succeed", "--motive", "to be rid of it")
+    assert said.code == 2
+    assert "no successor is needed" in said.err
+    with pytest.raises(LedgerBehind):
+        compare(house.repo.store, house.repo.ledger.size() - 1)
