@@ -59,6 +59,7 @@ from api.web import bundles as web_bundles
 from api.web import consents as web_consents
 from api.web import ledger as web_ledger
 from api.web import people as web_people
+from api.web import rules as web_rules
 from api.web import search as web_search
 from api.web import views as web_views
 from custody.entry import uuid7
@@ -135,6 +136,7 @@ def create_app(repo: Repository) -> Flask:
         work,
         decisions,
         web_consents,
+        web_rules,
         web_people,
     ):
         app.register_blueprint(module.blueprint)

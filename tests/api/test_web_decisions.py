@@ -195,3 +195,43 @@ def test_all_that_a_person_may_do_is_ended_with_a_motive(house, client):
     assert "This person may do nothing any more" in text(client.get(where).text)
     own = client.post(f"/people/{house.custodian.id}", data={"act": "end", "motive": "m"})
     assert own.status_code == 400
+
+
+def test_an_exhibit_is_marked_kept_and_ordered_erased_from_its_page(house, client, files):
+    house.ingest(files)
+    where = "/exhibits/KRN-000001/rules"
+    shown = client.get(where)
+    assert "No matter keeps it" in text(shown.text)
+    assert f'href="{where}"' in client.get("/exhibits/KRN-000001").text
+    for wrong in (
+        {"act": "hold", "matter": "", "motive": "m"}, {"act": "hold", "matter": "m", "motive": ""},
+        {"act": "erase", "order": "x", "motive": "m"}, {"act": "free", "hold": "HLD-1"}, {},
+        {"act": "mark", "sealed": "yes", "named": "nobody <b>", "motive": "m"},
+    ):  # fmt: skip
+        assert client.post(where, data=wrong).status_code in (400, 404), wrong
+    tight = {"act": "mark", "tlp": "RED", "excluded_uses": "immigration", "motive": "as given"}
+    assert client.post(where, data=tight).status_code == 303
+    assert house.last("handling_change")["handling"]["tlp"] == "RED"
+    kept = client.get(where).text
+    assert '<option value="RED" selected>' in kept
+    assert 'id="excluded_uses-immigration" name="excluded_uses" value="immigration" checked' in kept
+    loose = {**tight, "tlp": "GREEN", "motive": HOSTILE}
+    asked = client.post(where, data=loose, follow_redirects=True)
+    assert "until another custodian decides" in text(asked.text)
+    hold = {"act": "hold", "matter": "<b>trial 9", "motive": "asked for"}
+    placed = client.post(where, data=hold, follow_redirects=True)
+    assert "&lt;b&gt;trial 9" in placed.text
+    order = {"act": "erase", "order": f"SHA256:{'AB' * 32}", "motive": "by order"}
+    held = client.post(where, data=order)
+    assert (held.status_code, house.last("access_denied")["reasons"]) == (409, ["on-hold"])
+    name = re.search(r"HLD-[0-9a-f-]+", placed.text).group()
+    assert client.post(where, data={"act": "free", "hold": name, "motive": "m"}).status_code == 303
+    waiting = text(client.get("/decisions").text)
+    assert "Release a hold" in waiting
+    assert "Loosen a marking" in waiting
+    other = client.post("/exhibits/KRN-000002/rules", data=order)
+    assert other.status_code == 303
+    assert house.last("deletion_requested")["inputs"] == [f"sha256:{'ab' * 32}"]
+    sign_in(client, house, "investigator")
+    assert "Ask for its erasure" not in text(client.get(where).text)
+    assert client.post("/exhibits/KRN-000003/rules", data=order).status_code == 403

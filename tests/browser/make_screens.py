@@ -28,6 +28,7 @@ SCREENS: tuple[tuple[str, str, str], ...] = (
     ("exhibit", "analyst", "/exhibits/{picture}"),
     ("custody", "analyst", "/exhibits/{picture}/custody"),
     ("related", "analyst", "/exhibits/{picture}/related"),
+    ("rules", "custodian", "/exhibits/{picture}/rules"),
     ("retrieve", "analyst", "/exhibits/{picture}/retrieve"),
     ("search", "analyst", "/search"),
     ("upload", "investigator", "/cases/KRN/upload"),
