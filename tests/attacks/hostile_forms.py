@@ -35,6 +35,7 @@ from werkzeug.test import TestResponse
 from api.app import create_app
 from api.place import SESSION
 from ingest.duties import duties
+from repository import consents
 from repository.approvals import mark
 from repository.conditions import Marking
 from repository.exports import bundles
@@ -44,7 +45,9 @@ from tests.house import CODE, House, make_house
 from tests.shared import shared
 from tests.web import sign_in
 
-PEOPLE = ("analyst", "investigator", "prosecutor", "auditor", "custodian", "")  # "": nobody
+PEOPLE = (
+    "analyst", "investigator", "prosecutor", "auditor", "custodian", "owner", "",  # "": nobody
+)  # fmt: skip
 PLANTED = "\"'><planted>\u202e"  # stands at the end of every vector
 ESCAPED = re.compile(r"&#34;(&#39;|\\u0027)(&gt;|\\u003e)(&lt;|\\u003c)$|%22%27%3E%3C$")
 # Forms that a script sends as JSON: their bodies are those of tests/attacks/hostile_fields.py.
@@ -354,6 +357,9 @@ def filled(folder: Path) -> House:
     assert said.code == 0, said.err
     duty = next(one for one in duties(repo, None, print) if one.name == "export")
     assert duty.do([one.id for one in duty.find(10)]) == {}
+    new_person(repo, house.custodian, name="owner", role="submitter", organisation="Owner & sons")
+    mark(repo, second, "KRN-000003", Marking(owner="Owner & sons"), motive="as given")
+    consents.ask(repo, first, ["KRN-000003"], recipient=bad, motive=bad)
     return house
 
 
