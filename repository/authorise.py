@@ -9,7 +9,7 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -109,9 +109,9 @@ def of_submission(session: Session, caller: Caller, case: Case, row: Submission)
 
 
 def of_exhibits(
-    session: Session, caller: Caller, case: Case, exhibits: Sequence[Exhibit]
+    session: Session, caller: Caller, case: Case, exhibits: Sequence[Any]
 ) -> list[Thing]:
-    """Return exhibits of one case as `decide` sees them; a few queries, however many they are."""
+    """Return exhibits of one case, or rows with their id and submission, as `decide` sees them."""
     submissions = list({one.submission_id for one in exhibits})
     ids = [one.id for one in exhibits]
     lines = facts.lines(session, ids)

@@ -1,10 +1,27 @@
 """What the mapped tables are built of: their base, and how times, ids and digests are kept."""
 
+import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, BigInteger, Dialect, LargeBinary, String, Text, TypeDecorator
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ColumnElement,
+    Dialect,
+    LargeBinary,
+    String,
+    Text,
+    TypeDecorator,
+    literal,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import NullType, TypeEngine
 
 from custody import tables
 from custody.entry import timestamp
@@ -40,3 +57,59 @@ class Model(DeclarativeBase):
         dict[str, Any]: JSON,
         list[Any]: JSON,
     }
+
+
+class Many(TypeDecorator[Sequence[Any]]):
+    """Texts or numbers as one parameter: an array on PostgreSQL, JSON on SQLite."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, *, numbers: bool = False) -> None:
+        """Say what they are."""
+        super().__init__()
+        self.numbers = numbers
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return the type of the database."""
+        found: TypeEngine[Any] = Text()
+        if dialect.name == "postgresql":
+            found = ARRAY(BigInteger() if self.numbers else String())
+        return dialect.type_descriptor(found)
+
+    def process_bind_param(
+        self, value: Sequence[Any] | None, dialect: Dialect
+    ) -> list[Any] | str | None:
+        """Write them."""
+        if value is None or dialect.name == "postgresql":
+            return None if value is None else list(value)
+        return json.dumps(list(value))
+
+
+class _Among(FunctionElement[Any]):
+    type = NullType()  # as a Boolean SQLite would be asked for `… = 1`, which no index answers
+    inherit_cache = True
+
+
+def among(column: Any, many: Any) -> ColumnElement[bool]:
+    """Return whether a column is one of many texts or numbers: a sequence, or a bound `Many`.
+
+    Unlike `in_`, the question is the same text however many they are, so that it is put together
+    once, and one parameter, so that there may be very many.
+    """
+    if not isinstance(many, ColumnElement):
+        numbers = column.type.python_type is int
+        many = literal(many, Many(numbers=numbers))
+    return _Among(column, many)
+
+
+@compiles(_Among, "sqlite")
+def _among_json(element: _Among, compiler: SQLCompiler, **how: Any) -> str:
+    column, many = (compiler.process(one, **how) for one in element.clauses)
+    return f"({column} IN (SELECT value FROM json_each({many})))"  # noqa: S608 - compiled SQL
+
+
+@compiles(_Among, "postgresql")
+def _among_array(element: _Among, compiler: SQLCompiler, **how: Any) -> str:
+    column, many = (compiler.process(one, **how) for one in element.clauses)
+    return f"({column} = ANY ({many}))"

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from repository.access import Held
 from repository.agreed import Consent
+from repository.columns import Many, among
 from repository.conditions import Marking
 from repository.derivations import Derivation
 from repository.models import Case, ChildExhibit, Exhibit, Grant, Submission
@@ -26,7 +27,7 @@ from repository.rules import Marking as MarkingRow
 Permitted = dict[str, dict[str, datetime]]  # subject -> act -> until when
 
 _PERSON: BindParameter[str] = bindparam("person")
-_IDS: BindParameter[Sequence[str]] = bindparam("ids", expanding=True)
+_IDS: BindParameter[Sequence[str]] = bindparam("ids", type_=Many())
 _EFFECT = and_(
     Approval.requested_by == _PERSON, Approval.state == "approved", Approval.until.is_not(None)
 )
@@ -50,18 +51,18 @@ EXHIBIT = (
 GRANTS = select(Grant.role, Grant.party, Grant.until).where(
     Grant.case_id == bindparam("case"), Grant.person_id == _PERSON
 )
-MARKINGS = select(MarkingRow.subject, MarkingRow.marking).where(MarkingRow.subject.in_(_IDS))
+MARKINGS = select(MarkingRow.subject, MarkingRow.marking).where(among(MarkingRow.subject, _IDS))
 PERMITTED = select(Approval.subject, Approval.act, Approval.until).where(
-    Approval.subject.in_(_IDS), _EFFECT
+    among(Approval.subject, _IDS), _EFFECT
 )
-SUBMITTERS = select(Submission.id, Submission.person_id).where(Submission.id.in_(_IDS))
+SUBMITTERS = select(Submission.id, Submission.person_id).where(among(Submission.id, _IDS))
 PARTIES = select(Disclosed.exhibit_id, Disclosed.case_id, Disclosed.party).where(
-    Disclosed.exhibit_id.in_(_IDS)
+    among(Disclosed.exhibit_id, _IDS)
 )
 ASSOCIATED = (
     select(Association.exhibit_id, Association.case_id, Grant.role, Grant.party, Grant.until)
     .join(Grant, and_(Grant.case_id == Association.case_id, Grant.person_id == _PERSON))
-    .where(Association.exhibit_id.in_(_IDS))
+    .where(among(Association.exhibit_id, _IDS))
 )
 CONSENTS = (
     select(
@@ -69,16 +70,16 @@ CONSENTS = (
         ConsentRow.until, ConsentRow.state,
     )
     .join(ConsentRow, ConsentRow.id == ConsentSubject.consent_id)
-    .where(ConsentSubject.subject.in_(_IDS), ConsentRow.state.in_(("given", "withdrawn")))
+    .where(among(ConsentSubject.subject, _IDS), ConsentRow.state.in_(("given", "withdrawn")))
 )  # fmt: skip
 PRIVILEGED = select(Privilege.exhibit_id, Privilege.member).where(
-    Privilege.exhibit_id.in_(_IDS), Privilege.state.in_(("possible", "confirmed"))
+    among(Privilege.exhibit_id, _IDS), Privilege.state.in_(("possible", "confirmed"))
 )
-PATHS = select(Exhibit.id, Exhibit.path).where(Exhibit.id.in_(_IDS))
+PATHS = select(Exhibit.id, Exhibit.path).where(among(Exhibit.id, _IDS))
 PARENTS = (
     select(ChildExhibit.exhibit_id, ChildExhibit.parent_id)
     .outerjoin(Derivation, Derivation.exhibit_id == ChildExhibit.exhibit_id)
-    .where(ChildExhibit.exhibit_id.in_(_IDS), Derivation.own.is_not(True))
+    .where(among(ChildExhibit.exhibit_id, _IDS), Derivation.own.is_not(True))
 )
 
 

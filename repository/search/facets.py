@@ -21,6 +21,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from repository import Repository
+from repository.columns import among
 from repository.errors import BadQuery
 from repository.models import Case, Exhibit, ExtractionRun
 from repository.naming import shown
@@ -230,23 +231,23 @@ def _count(
     hits: Mapping[str, Hit],
     counts: Mapping[str, Counter[str | None]],
 ) -> None:
-    states = live.states(scope)
+    ids = list(hits)
     query = (
         select(
             SearchExhibit.exhibit_id, SearchExhibit.submission_id, SearchExhibit.case_id,
             SearchExhibit.facets, Case.code, Exhibit.family,
-            *(one.label(f"is_{n}") for n, one in enumerate(states.values())),
         )
         .join(Exhibit, Exhibit.id == SearchExhibit.exhibit_id)
         .join(Case, Case.id == SearchExhibit.case_id)
-        .where(SearchExhibit.exhibit_id.in_(hits))
+        .where(among(SearchExhibit.exhibit_id, ids))
     )  # fmt: skip
     rows = session.execute(query).all()
+    states = live.states_of(session, scope, ids)
     marked = live.markings_of(
         session, {one for row in rows for one in (row.exhibit_id, row.submission_id, row.case_id)}
     )
     runs = select(ExtractionRun.exhibit_id, ExtractionRun.mime).order_by(ExtractionRun.run)
-    looked_at = session.execute(runs.where(ExtractionRun.exhibit_id.in_(hits)))
+    looked_at = session.execute(runs.where(among(ExtractionRun.exhibit_id, ids)))
     mimes = {one.exhibit_id: one.mime for one in looked_at}
     for row in rows:
         level = hits[row.exhibit_id].level
@@ -254,9 +255,7 @@ def _count(
         counts["family"][row.family] += 1
         counts["type"][mimes.get(row.exhibit_id)] += 1
         counts["state"].update(
-            name
-            for name, holds in zip(states, row[6:], strict=True)
-            if holds and (level == TEAM or name not in OF_THE_TEAM)
+            name for name in states[row.exhibit_id] if level == TEAM or name not in OF_THE_TEAM
         )
         said = set().union(
             *(marked.get(one, ()) for one in (row.exhibit_id, row.submission_id, row.case_id))

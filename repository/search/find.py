@@ -7,7 +7,6 @@ complete: no row of an exhibit is read that was not found.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -27,6 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from repository.columns import among
 from repository.models import Exhibit
 from repository.search import cited, expression
 from repository.search.expression import Expression, Live, arrays, fts, live
@@ -37,7 +37,6 @@ from repository.search.tables import SearchExhibit
 from repository.search.tokens import LEVELS, Keyed
 
 _CHUNK = 250
-_LOT = 1_000  # rows decided about together
 _CASES = 100  # as one question to FTS5; each costs it a step at every row
 _BEHIND = text(
     "SELECT EXISTS (SELECT 1 FROM exhibit WHERE processed_at IS NULL)"
@@ -72,10 +71,6 @@ class Finder:
         # What was found is compared with a set, not each of the set looked for among it.
         self._unindexed = literal_column("+search_fts.rowid") if self._sqlite else self._n
         self._odd = scope.elsewhere(session)
-
-    @cached_property
-    def _special(self) -> ColumnElement[bool]:
-        return self._scope.special(SearchExhibit.exhibit_id, SearchExhibit.submission_id)
 
     def hits(
         self, node: Any, *, after: tuple[int, int] | None = None, together: int = _CHUNK
@@ -153,16 +148,14 @@ class Finder:
 
     def _decided(self, ns: Sequence[int]) -> Iterator[tuple[int, str, str | None]]:
         """Yield of rows how much of each may be known."""
-        columns = (SearchExhibit.n, SearchExhibit.exhibit_id, SearchExhibit.case_id)
-        rows: list[Any] = []
-        for start in range(0, len(ns), _LOT):
-            query = select(*columns, self._special).where(
-                SearchExhibit.n.in_(ns[start : start + _LOT])
-            )
-            rows += self._session.execute(query.order_by(SearchExhibit.n.desc())).all()
-        levels = self._scope.levels(self._session, [row[1] for row in rows if row[3]])
-        for n, one, case, special in rows:
-            yield n, one, levels.get(one) if special else self._scope.plain.get(case)
+        if not ns:
+            return
+        row = SearchExhibit
+        query = select(row.n, row.exhibit_id, row.case_id, row.submission_id)
+        rows = self._session.execute(query.where(among(row.n, ns)).order_by(row.n.desc())).all()
+        levels = self._scope.of_rows(self._session, rows)
+        for one in rows:
+            yield one.n, one.exhibit_id, levels[one.exhibit_id]
 
     def _matching(self, level: str, asked: Expression, cases: Sequence[str] | None) -> Select[Any]:
         """Return the question for the rows that an expression finds, in some cases or all."""
@@ -211,8 +204,10 @@ class Finder:
         if not self._session.scalar(_BEHIND_SQLITE if self._sqlite else _BEHIND):
             return 0  # of nobody, which is so nearly always
         scope = self._scope
-        columns = (Exhibit.registration, Exhibit.id, Exhibit.case_id)
-        special = scope.special(Exhibit.id, Exhibit.submission_id)
+        columns = (
+            Exhibit.registration, Exhibit.id.label("exhibit_id"), Exhibit.case_id,
+            Exhibit.submission_id,
+        )  # fmt: skip
         known = or_(
             *(
                 scope.within(Exhibit.case_id, Exhibit.id, Exhibit.submission_id, level)
@@ -222,18 +217,15 @@ class Finder:
         waits: ColumnElement[bool] = Exhibit.processed_at.is_(None)
         if self._sqlite:  # where all was looked at, its statistics speak for reading the table
             waits = func.unlikely(waits)
-        later = select(*columns, special).where(known, waits)
+        later = select(*columns).where(known, waits)
         again = (
-            select(*columns, special)
+            select(*columns)
             .join(SearchExhibit, SearchExhibit.exhibit_id == Exhibit.id)
             .where(known, text("made < asked"), Exhibit.processed_at.is_not(None))
         )
-        plainly = {id_ for id_, known in scope.plain.items() if known is not None}
-        return sum(1 for _ in islice(self._known(plainly, (later, again)), most))
+        return sum(1 for _ in islice(self._known((later, again)), most))
 
-    def _known(
-        self, plainly: set[str], queries: Iterable[Select[Any, Any, Any, Any]]
-    ) -> Iterator[str]:
+    def _known(self, queries: Iterable[Select[Any, Any, Any, Any]]) -> Iterator[str]:
         for query in queries:
             below: int | None = None
             while True:
@@ -241,10 +233,8 @@ class Finder:
                 rows = self._session.execute(
                     some.order_by(Exhibit.registration.desc()).limit(_CHUNK)
                 ).all()
-                levels = self._scope.levels(self._session, [row[1] for row in rows if row[3]])
-                for _, exhibit_id, case_id, is_special in rows:
-                    if levels.get(exhibit_id) is not None if is_special else case_id in plainly:
-                        yield exhibit_id
+                levels = self._scope.of_rows(self._session, rows)
+                yield from (row.exhibit_id for row in rows if levels[row.exhibit_id] is not None)
                 if len(rows) < _CHUNK:
                     break
                 below = rows[-1][0]

@@ -4,13 +4,24 @@ That something is on hold, disclosed, copied or passed on is told to the case te
 disclosures only of the asker's own cases; for all others it is as if it were not so.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, not_, or_, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    bindparam,
+    exists,
+    literal,
+    not_,
+    or_,
+    select,
+    union_all,
+)
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from repository.access import EVERYWHERE
+from repository.columns import Many, among
 from repository.derivations import WorkingCopy
 from repository.handovers import WAITING, Transfer
 from repository.models import Case, Exhibit, Grant, Quarantined
@@ -20,7 +31,6 @@ from repository.search.scope import Scope
 from repository.search.tables import SearchExhibit
 
 SEALED = "sealed"
-_LOT = 500
 _SAID: InstrumentedAttribute[dict[str, Any]] = Marking.marking
 
 
@@ -51,25 +61,43 @@ _MARKINGS: Mapping[str, ColumnElement[bool]] = {
 }
 
 
+def _states(scope: Scope) -> dict[str, tuple[Any, tuple[ColumnElement[bool], ...]]]:
+    """Return of each state but `kept` where it stands: a column of exhibits, and what makes it."""
+    return {
+        "erased": (Exhibit.id, (Exhibit.erased_at.is_not(None),)),
+        "privileged": (Privilege.exhibit_id, (Privilege.state.in_(("possible", "confirmed")),)),
+        "hold": (Hold.exhibit_id, (Hold.released_at.is_(None),)),
+        "disclosed": (Disclosed.exhibit_id, (_own_case(scope),)),
+        "copies-out": (WorkingCopy.exhibit_id, (WorkingCopy.out > 0,)),
+        "in-transfer": (Transfer.exhibit_id, (Transfer.state.in_(WAITING),)),
+        "transferred": (Transfer.exhibit_id, (Transfer.state == "received",)),
+        "quarantined": (Quarantined.exhibit_id, ()),
+    }
+
+
 def states(scope: Scope) -> dict[str, ColumnElement[bool]]:
     """Return, as conditions on rows of `SearchExhibit`, what may be so of an exhibit."""
-
-    def has(row: Any, *so: ColumnElement[bool]) -> ColumnElement[bool]:
-        found = exists().where(row == SearchExhibit.exhibit_id, *so)
-        return found.correlate(SearchExhibit)
-
-    erased = has(Exhibit.id, Exhibit.erased_at.is_not(None))
-    return {
-        "kept": not_(erased),
-        "erased": erased,
-        "privileged": has(Privilege.exhibit_id, Privilege.state.in_(("possible", "confirmed"))),
-        "hold": has(Hold.exhibit_id, Hold.released_at.is_(None)),
-        "disclosed": has(Disclosed.exhibit_id, _own_case(scope)),
-        "copies-out": has(WorkingCopy.exhibit_id, WorkingCopy.out > 0),
-        "in-transfer": has(Transfer.exhibit_id, Transfer.state.in_(WAITING)),
-        "transferred": has(Transfer.exhibit_id, Transfer.state == "received"),
-        "quarantined": has(Quarantined.exhibit_id),
+    found: dict[str, ColumnElement[bool]] = {
+        name: exists().where(column == SearchExhibit.exhibit_id, *so).correlate(SearchExhibit)
+        for name, (column, so) in _states(scope).items()
     }
+    return {"kept": not_(found["erased"]), **found}
+
+
+def states_of(session: Session, scope: Scope, exhibits: Sequence[str]) -> dict[str, set[str]]:
+    """Return what of it is so of each of some exhibits, by id: one question about all of them."""
+    asked: BindParameter[Sequence[str]] = bindparam("ids", type_=Many())
+    some = [
+        select(literal(name), column).where(among(column, asked), *so)
+        for name, (column, so) in _states(scope).items()
+    ]
+    found: dict[str, set[str]] = {one: set() for one in exhibits}
+    for name, exhibit in session.execute(union_all(*some), {"ids": exhibits}):
+        found[exhibit].add(name)
+    for said in found.values():
+        if "erased" not in said:
+            said.add("kept")
+    return found
 
 
 def _own_case(scope: Scope) -> ColumnElement[bool]:
@@ -103,13 +131,9 @@ def holds(scope: Scope, field: str, value: str) -> ColumnElement[bool]:
 
 def markings_of(session: Session, subjects: Collection[str]) -> dict[str, set[str]]:
     """Return what is marked of exhibits, submissions and cases, by id."""
-    found: dict[str, set[str]] = {}
-    every, names = sorted(subjects), list(_MARKINGS)
     columns = [one.label(f"is_{n}") for n, one in enumerate(_MARKINGS.values())]
-    for start in range(0, len(every), _LOT):
-        query = select(Marking.subject, *columns)
-        for subject, *said in session.execute(
-            query.where(Marking.subject.in_(every[start : start + _LOT]))
-        ):
-            found[subject] = {name for name, holds in zip(names, said, strict=True) if holds}
-    return found
+    query = select(Marking.subject, *columns).where(among(Marking.subject, sorted(subjects)))
+    return {
+        subject: {name for name, holds in zip(_MARKINGS, said, strict=True) if holds}
+        for subject, *said in session.execute(query)
+    }

@@ -7,24 +7,34 @@ others (`Scope.levels`), which the database names (`special`). `test_search_scop
 `decide` on every exhibit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, exists, or_, select, union
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Row,
+    Select,
+    bindparam,
+    exists,
+    or_,
+    select,
+    union,
+    union_all,
+)
 from sqlalchemy.orm import Session
 
 from repository import facts
 from repository.access import ALLOWED, EVERYWHERE, Held, Right, Thing, Who, decide
 from repository.authorise import Caller, of_exhibits
+from repository.columns import Many, among
 from repository.models import Case, ChildExhibit, Exhibit, Grant, Submission
 from repository.proceedings import Association, Privilege
 from repository.rules import Approval, ConsentSubject, Disclosed, Marking
 from repository.search.tables import SearchExhibit
 from repository.search.tokens import FACTS, OPEN, TEAM
-
-_CHUNK = 500
 
 
 @dataclass(slots=True)
@@ -104,38 +114,53 @@ class Scope:
     def _parties(self) -> list[str]:
         return sorted({one.party for who in self.asking.values() for one in who.held if one.party})
 
-    def special(self, exhibit: Any, submission: Any) -> ColumnElement[bool]:
-        """Return whether something was said of an exhibit, for which `decide` is asked about it."""
+    def _said(self) -> list[tuple[Any, tuple[ColumnElement[bool], ...]]]:
+        """Return where something is said of exhibits or their submissions, and what of it counts.
+
+        Each is a column of their ids.
+        """
         person = self.caller.person.id
-        found = [
-            exists().where(Marking.subject.in_([exhibit, submission])),
-            exists().where(ChildExhibit.exhibit_id == exhibit),
-            exists().where(Privilege.exhibit_id == exhibit),
-            exists().where(ConsentSubject.subject.in_([exhibit, submission])),
-            exists().where(
-                Approval.subject.in_([exhibit, submission]),
-                Approval.requested_by == person,
-                Approval.state == "approved",
-            ),
-            self._associated(exhibit),
+        found: list[tuple[Any, tuple[ColumnElement[bool], ...]]] = [
+            (Marking.subject, ()),
+            (ChildExhibit.exhibit_id, ()),
+            (Privilege.exhibit_id, ()),
+            (ConsentSubject.subject, ()),
+            (Approval.subject, (Approval.requested_by == person, Approval.state == "approved")),
+            (Association.exhibit_id, (self._further(),)),
         ]
         if self._parties:
-            found.append(
-                exists().where(Disclosed.exhibit_id == exhibit, Disclosed.party.in_(self._parties))
-            )
+            found.append((Disclosed.exhibit_id, (Disclosed.party.in_(self._parties),)))
         if self._own:
-            found.append(
-                exists().where(Submission.id == submission, Submission.person_id == person)
+            found.append((Submission.id, (Submission.person_id == person,)))
+        return found
+
+    def special(self, exhibit: Any, submission: Any) -> ColumnElement[bool]:
+        """Return whether something was said of an exhibit, for which `decide` is asked about it."""
+        return or_(
+            *(
+                exists().where(column.in_([exhibit, submission]), *counts)
+                for column, counts in self._said()
             )
-        return or_(*found)
+        )
+
+    def specials(self, session: Session, subjects: Collection[str]) -> set[str]:
+        """Return of which exhibits and submissions something was said, as `special` has it.
+
+        One question with all of them: asked of each row, PostgreSQL reads whole tables for it.
+        """
+        asked: BindParameter[Sequence[str]] = bindparam("subjects", type_=Many())
+        some = [
+            select(column).where(among(column, asked), *counts) for column, counts in self._said()
+        ]
+        return set(session.scalars(union_all(*some), {"subjects": sorted(subjects)}))
+
+    def _further(self) -> ColumnElement[bool]:
+        """Return whether a further case is one that somebody takes part in."""
+        mine = select(Grant.case_id).where(Grant.person_id == self.caller.person.id)
+        return Association.case_id.in_(mine)
 
     def _associated(self, exhibit: Any) -> ColumnElement[bool]:
-        return exists().where(
-            Association.exhibit_id == exhibit,
-            Association.case_id.in_(
-                select(Grant.case_id).where(Grant.person_id == self.caller.person.id)
-            ),
-        )
+        return exists().where(Association.exhibit_id == exhibit, self._further())
 
     def elsewhere(self, session: Session) -> Select[Any] | None:
         """Return which rows of search may be known beside cases of whose plain exhibits one knows.
@@ -188,23 +213,32 @@ class Scope:
 
     def levels(self, session: Session, exhibits: Sequence[str]) -> dict[str, str | None]:
         """Return what may be known of exhibits: one of `LEVELS`, or nothing at all."""
+        query = select(Exhibit.id, Exhibit.submission_id, Exhibit.case_id)
+        by_case: dict[str, list[Row[str, str, str]]] = {}
+        for row in session.execute(query.where(among(Exhibit.id, exhibits))):
+            by_case.setdefault(row.case_id, []).append(row)
         found: dict[str, str | None] = {}
-        for start in range(0, len(exhibits), _CHUNK):
-            some = exhibits[start : start + _CHUNK]
-            query = (
-                select(Exhibit, Case)
-                .join(Case, Case.id == Exhibit.case_id)
-                .where(Exhibit.id.in_(some))
-            )
-            by_case: dict[str, tuple[Case, list[Exhibit]]] = {}
-            for exhibit, case in session.execute(query):
-                by_case.setdefault(case.id, (case, []))[1].append(exhibit)
-            for id_, (case, of_it) in by_case.items():
-                asking = self.asking.get(id_) or _who(self.caller, ())
-                things = of_exhibits(session, self.caller, case, of_it)
-                for exhibit, thing in zip(of_it, things, strict=True):
-                    found[exhibit.id] = _level(asking, thing, self.now)
+        for id_, of_it in by_case.items():
+            case = self.cases.get(id_) or session.get_one(Case, id_)
+            asking = self.asking.get(id_) or _who(self.caller, ())
+            things = of_exhibits(session, self.caller, case, of_it)
+            for row, thing in zip(of_it, things, strict=True):
+                found[row.id] = _level(asking, thing, self.now)
         return found
+
+    def of_rows(
+        self, session: Session, rows: Sequence[Row[*tuple[Any, ...]]]
+    ) -> dict[str, str | None]:
+        """Return what may be known of the exhibits of rows of search, as `levels`."""
+        subjects = {one for row in rows for one in (row.exhibit_id, row.submission_id)}
+        said = self.specials(session, subjects) if rows else set()
+        found = {row.exhibit_id: self.plain.get(row.case_id) for row in rows}
+        special = [
+            row.exhibit_id
+            for row in rows
+            if not said.isdisjoint((row.exhibit_id, row.submission_id))
+        ]
+        return found | dict.fromkeys(special) | self.levels(session, special)
 
 
 def _who(caller: Caller, held: Sequence[Held]) -> Who:

@@ -143,8 +143,8 @@ def furnished(house: House, count: int) -> None:
     assert other is not None
     grant(house.repo, house.custodian, case=other, person=house.caller("stranger").person,
           role="analyst")  # fmt: skip
-    took, tokens = fill(house, count)
-    say(f"{house.repo.database.dialect}: {count} exhibits of {tokens} tokens written in "
+    took = fill(house, count)
+    say(f"{house.repo.database.dialect}: {count} exhibits written in "
         f"{took:.0f} s; {size_of(house) / count:.0f} bytes an exhibit")  # fmt: skip
 
 

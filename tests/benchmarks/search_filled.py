@@ -8,6 +8,7 @@ that nobody asks for have numbers as their tokens: hashing them would take longe
 """
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -36,15 +37,16 @@ def word(n: int) -> str:
     return found.capitalize() if n % 10 == 0 else found
 
 
-def fill(house: House, count: int) -> tuple[float, int]:
-    """Write all of it; return how long the tokens took, and how many tokens an exhibit has."""
+def fill(house: House, count: int) -> float:
+    """Write all of it; return how long the tokens took."""
     furnish(house, count)
     _say_of_some(house, count)
     sqlite = house.repo.database.dialect == "sqlite"
     if not sqlite:
         _execute(house, "DROP INDEX search_exhibit_tokens")
     began = time.monotonic()
-    tokens = _tokens(house, count, sqlite=sqlite)
+    for _ in lots(house, count):
+        pass
     if not sqlite:
         _execute(
             house,
@@ -53,7 +55,7 @@ def fill(house: House, count: int) -> tuple[float, int]:
         )
     took = time.monotonic() - began
     _execute(house, "ANALYZE")
-    return took, tokens // count
+    return took
 
 
 def _say_of_some(house: House, count: int) -> None:
@@ -82,8 +84,12 @@ def _execute(house: House, *statements: str, count: int | None = None) -> None:
             session.execute(text(one), {"count": count} if ":count" in one else {})
 
 
-def _tokens(house: House, count: int, *, sqlite: bool) -> int:
-    keyed, draw = Keyed(house.repo), np.random.default_rng(11)
+def lots(house: House, count: int, *, after: int = 0) -> Iterator[int]:
+    """Write the tokens of exhibits beyond a number, and yield of how many exhibits they are.
+
+    Each lot is drawn for itself and committed: whoever was interrupted goes on with the next.
+    """
+    keyed, sqlite = Keyed(house.repo), house.repo.database.dialect == "sqlite"
     share = np.cumsum(1 / np.arange(1, WORDS + 1))
     share /= share[-1]
     said = [next(words(word(n))) for n in range(1, WORDS + 1)]
@@ -108,9 +114,8 @@ def _tokens(house: House, count: int, *, sqlite: bool) -> int:
         for code in cases
         for one in _TYPES
     }
-    tokens = 0
-    for start in range(1, count + 1, LOT):
-        many = min(LOT, count + 1 - start)
+    for start in range(after + 1, count + 1, LOT):
+        many, draw = min(LOT, count + 1 - start), np.random.default_rng([11, start])
         lengths = draw.choice(LENGTHS, many, p=np.array(SHARES) / sum(SHARES))
         drawn = np.searchsorted(share, draw.random(int(lengths.sum())))
         first, then = drawn[:-1], drawn[1:]
@@ -128,11 +133,10 @@ def _tokens(house: House, count: int, *, sqlite: bool) -> int:
             found = np.unique(
                 np.concatenate([made[drawn[begin:end]].ravel(), pairs[begin : end - 1], other])
             )
-            tokens += len(found)
             rows.append((n, f"01a1f000-0000-7000-8000-{n:012x}", cases[code], found))
         with house.repo.database.writing() as session:
             (_to_sqlite if sqlite else _to_postgresql)(session, rows)
-    return tokens
+        yield start + many - 1
 
 
 def _to_sqlite(session: Session, rows: list[Row]) -> None:
