@@ -83,7 +83,7 @@ def _replicate(
     repo: Repository, replica: ObjectStore, exhibit: Exhibit, parts: Sequence[Recorded]
 ) -> None:
     copies = {
-        one.key: copy_object(repo.store, part.at(one), replica, one.key)
+        one.key: copy_object(repo.store, part.at(one), replica, one.key, at=repo.clock())
         for part in parts
         for one in (*part.objects, part.manifest)
     }
@@ -137,7 +137,7 @@ def repair(
     target = repo.stores[place]
     gone = target.find(damaged.bucket, name) is None
     key = name if gone else f"{name}.repair-{repo.random(4).hex()}"
-    stored = copy_object(source, good, target, key)
+    stored = copy_object(source, good, target, key, at=repo.clock())
     draft = Draft(
         Act.REPAIR,
         SYSTEM,
@@ -169,7 +169,7 @@ def replicate_ledger(repo: Repository) -> int:
             continue
         found = repo.store.find(LEDGER, stored.key)
         if found is not None:
-            copy_object(repo.store, found, repo.replica, stored.key)
+            copy_object(repo.store, found, repo.replica, stored.key, at=repo.clock())
             count += 1
     house = keys.wrapped_key(repo, keys.HOUSE) if repo.settings.encryption else None
     if house is not None:

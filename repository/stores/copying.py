@@ -16,7 +16,7 @@ def copy_object(
     target: ObjectStore,
     key: str,
     *,
-    at: datetime | None = None,
+    at: datetime,
 ) -> Stored:
     """Copy one object with its lock and hold, checked against its recorded digest on the way.
 
@@ -25,7 +25,7 @@ def copy_object(
         stored: the object; without a digest (`versions` knows none) its size alone is compared.
         target: gets it.
         key: under which name.
-        at: the time; a lock that ended by then is not set again. None: locks are running.
+        at: the time; a lock that ended by then is not set again: stores refuse it.
 
     Raises:
         IntegrityError: the source gives other bytes; nothing was stored.
@@ -33,7 +33,7 @@ def copy_object(
     """
     held = source.stat(stored)  # locks were renewed since the object was recorded
     until = held.retain_until
-    if at is not None and until is not None and until <= at:
+    if until is not None and until <= at:
         until = None
     with source.open(stored) as file:
 

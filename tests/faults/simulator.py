@@ -364,7 +364,10 @@ class Counts:
     def live(self, steps: int) -> None:
         """Live through the next seed."""
         seed, began = self.first + self.seeds, time.process_time()
-        broken, happened = simulate(seed, steps=steps)
+        try:
+            broken, happened = simulate(seed, steps=steps)
+        except Exception as error:  # whatever ends a house is counted, and the next one lives
+            broken, happened = [f"ended with {error!r}"], Counter()
         self.seeds += 1
         self.faults += happened
         self.seconds += time.process_time() - began

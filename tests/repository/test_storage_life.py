@@ -163,6 +163,15 @@ def test_the_mirrored_ledger_is_copied_too(house, number):
     assert [one.key for one in house.repo.replica.versions("ledger")] == names
 
 
+def test_what_of_it_is_locked_no_more_is_copied_all_the_same(house, number):
+    repo = later(house, days=40_000)
+    assert copies.replicate_ledger(repo) > 0
+    assert all(
+        repo.replica.stat(one).retain_until is None for one in repo.replica.versions("ledger")
+    )
+    repo.close()
+
+
 # -- keys
 
 
