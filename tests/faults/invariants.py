@@ -20,6 +20,7 @@ import argparse
 import json
 import sqlite3
 import sys
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
@@ -38,6 +39,11 @@ def root_of(leaves: Sequence[bytes]) -> bytes:
         return leaves[0]
     split = 1 << (len(leaves) - 1).bit_length() - 1
     return sha256(b"\x01" + root_of(leaves[:split]) + root_of(leaves[split:])).digest()
+
+
+def hex_of(root: str) -> str:
+    """Return the root of a checkpoint's third line as TOLD has it."""
+    return b64decode(root).hex()
 
 
 def objects(stores: Sequence[Path], bucket: str) -> dict[str, list[Path]]:

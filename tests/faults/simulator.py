@@ -327,8 +327,18 @@ class World:
         move.run(self.repo, actor, move.begin(self.repo, actor, target), lambda _: None)
 
 
-# scrypt is slow on purpose, and was half of a seed: all houses here have one passphrase.
-_keys = (cache(repository.wrapping_key), cache(repository.wrapping.file._derive))
+_KEYS = (cache(repository.wrapping_key), cache(repository.wrapping.file._derive))
+
+
+@contextmanager
+def quick_keys() -> Iterator[None]:
+    """Derive each key once: scrypt is slow on purpose, and was half of a seed."""
+    slow = repository.wrapping_key, repository.wrapping.file._derive
+    repository.wrapping_key, repository.wrapping.file._derive = _KEYS  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        repository.wrapping_key, repository.wrapping.file._derive = slow
 
 
 def simulate(
@@ -336,17 +346,15 @@ def simulate(
 ) -> tuple[list[str], Counter[str]]:
     """Run one seed; return what is broken, and which faults happened."""
     post = custody.ask_witness.post
-    slow = repository.wrapping_key, repository.wrapping.file._derive
-    repository.wrapping_key, repository.wrapping.file._derive = _keys  # type: ignore[assignment]
     threads, move._THREADS = move._THREADS, 1  # one thread: the same seed, the same order
     folder = Path(tempfile.mkdtemp(prefix="evidence-sim-"))
     try:
-        world = World(seed, folder, say)
-        custody.ask_witness.post = world.post  # type: ignore[assignment]
-        return world.run(steps), world.faults.happened
+        with quick_keys():
+            world = World(seed, folder, say)
+            custody.ask_witness.post = world.post  # type: ignore[assignment]
+            return world.run(steps), world.faults.happened
     finally:
         custody.ask_witness.post = post
-        repository.wrapping_key, repository.wrapping.file._derive = slow
         move._THREADS = threads
         shutil.rmtree(folder, ignore_errors=True)
 
