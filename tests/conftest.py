@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+from werkzeug.routing import Rule
 
 import repository
 import repository.wrapping.file
@@ -72,6 +73,23 @@ def the_api_keeps_its_word(answers_are_compared: None) -> Iterator[None]:
     kept_word.broken.clear()
     yield
     assert kept_word.broken == []
+
+
+@pytest.fixture(autouse=True, scope="session")
+def routes_are_compiled_once() -> Iterator[None]:
+    """Let the hundreds of applications of a run share what is compiled of each route."""
+    compiled: dict[Any, Any] = {}
+    real = Rule._compile_builder
+
+    def once(self: Rule, append_unknown: bool = True) -> Any:
+        key = (self.rule, *self._trace, *sorted((self.defaults or {}).items()), append_unknown)
+        if key not in compiled:
+            compiled[key] = real(self, append_unknown)
+        return compiled[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rule, "_compile_builder", once)
+        yield
 
 
 @cache

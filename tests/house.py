@@ -144,6 +144,17 @@ def make_house(folder: Path, **settings: Any) -> House:
     return house
 
 
+def new_case(house: House) -> str:
+    """Open one more case, on which the people of the first have the same roles; return its code."""
+    code = f"C{os.urandom(4).hex().upper()}"
+    case = open_case(house.repo, house.custodian, code=code, title="Another bridge")
+    with house.repo.database.reading() as session:
+        people = {role: find_person(session, role) for role in ROLES}
+    for role, person in people.items():
+        grant(house.repo, house.custodian, case=case, person=person, role=role)
+    return code
+
+
 def open_house(folder: Path, **settings: Any) -> House:
     """Open the repository of a house that is there already."""
     data = folder / "data"

@@ -3,7 +3,7 @@
 `RULES` says of each route who may use it; a route without a rule fails the first test. The
 expectation is written here from the rules of the house, not taken from `decide`.
 
-All of the caller's own, and of the other relations a third of the cells, always the same;
+All of the caller's own, and of the other relations a sixth of the cells, always the same;
 `EVIDENCE_MATRIX=whole pytest tests/api/test_matrix.py` asks all of them.
 """
 
@@ -559,7 +559,7 @@ def test_no_cell_succeeds_that_should_not_and_every_refusal_is_recorded(
             continue  # no relation changes them
         for role in (*ROLES, TOKEN):
             cell = f"{method} {path} {role} {relation}"
-            if relation != "own" and not WHOLE and crc32(cell.encode()) % 3:
+            if relation != "own" and not WHOLE and crc32(cell.encode()) % 6:
                 continue
             cells += 1
             if rule.about == "upload":
@@ -581,7 +581,7 @@ def test_no_cell_succeeds_that_should_not_and_every_refusal_is_recorded(
             if not allowed and not (refusals and all(e["reasons"] for e in refusals)):
                 wrong.append(("not recorded", *cell))
     assert wrong == [], "\n".join(str(one) for one in wrong)
-    assert cells >= (350 if WHOLE else 100)
+    assert cells >= (350 if WHOLE else 50)
 
 
 def _ask(client, method, path, rule, role, place, relation, scene):

@@ -11,10 +11,23 @@ from hashlib import sha256
 import pytest
 
 from repository.people import find_person, new_token
+from tests.house import new_case, own_house
 from tests.service import serving
 
 
+@pytest.fixture(scope="module")
+def house(tmp_path_factory):
+    with own_house(tmp_path_factory.mktemp("service")) as found:
+        yield found
+
+
 @pytest.fixture
+def case(house):
+    """A case of the test's own in the house and the service that all share."""
+    return new_case(house)
+
+
+@pytest.fixture(scope="module")
 def service(house):
     with house.repo.database.reading() as session:
         people = {n: find_person(session, n) for n in ("investigator", "analyst")}
@@ -35,11 +48,11 @@ def ask(address, token, path, **more):
         return answer.status, answer.read()
 
 
-def test_evidence_goes_in_and_out_and_the_worker_looks_at_it(service, house):
+def test_evidence_goes_in_and_out_and_the_worker_looks_at_it(service, house, case):
     address, tokens = service
     data = os.urandom(9 << 20)
     status, body = ask(
-        address, tokens["investigator"], "/api/v1/exhibits?case=KRN", data=data, method="POST"
+        address, tokens["investigator"], f"/api/v1/exhibits?case={case}", data=data, method="POST"
     )
     assert status == 201
     number = json.loads(body)["exhibit"]
@@ -58,11 +71,11 @@ def test_evidence_goes_in_and_out_and_the_worker_looks_at_it(service, house):
     assert kinds.count("service_started") == 2
 
 
-def test_a_damaged_chunk_ends_the_connection_without_its_bytes(service, house):
+def test_a_damaged_chunk_ends_the_connection_without_its_bytes(service, house, case):
     address, tokens = service
     data = os.urandom(3 << 20)
     _, body = ask(
-        address, tokens["investigator"], "/api/v1/exhibits?case=KRN", data=data, method="POST"
+        address, tokens["investigator"], f"/api/v1/exhibits?case={case}", data=data, method="POST"
     )
     number = json.loads(body)["exhibit"]
     house.flip(number, position=(2 << 20) + 5)
@@ -77,32 +90,36 @@ def test_a_damaged_chunk_ends_the_connection_without_its_bytes(service, house):
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_an_upload_cut_off_registers_nothing(service, house, chunked):
+def test_an_upload_cut_off_registers_nothing(service, house, case, chunked):
     address, tokens = service
     host, port = address.removeprefix("http://").split(":")
     length = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: 9000000"
     start = b"4000000\r\n" if chunked else b""
+    before = _stored(house)
     with socket.create_connection((host, int(port))) as line:
         line.sendall(
-            b"POST /api/v1/exhibits?case=KRN HTTP/1.1\r\nHost: x\r\n" + length + b"\r\n"
+            b"POST /api/v1/exhibits?case=" + case.encode() + b" HTTP/1.1\r\nHost: x\r\n" + length + b"\r\n"
             b"Authorization: Bearer " + tokens["investigator"].encode() + b"\r\n\r\n"
             + start + os.urandom(2_000_000)
         )  # fmt: skip
     time.sleep(1)
-    assert house.evidence("list", "--case", "KRN").lines == []
+    assert house.evidence("list", "--case", case).lines == []
     assert house.evidence("verify", "--ledger").code == 0
-    stored = [p for p in (house.data / "store" / "evidence").rglob("*") if p.is_file()]
-    assert stored == []
+    assert _stored(house) == before
 
 
-def test_a_stream_of_unknown_length_is_taken_in_whole(service, house):
+def _stored(house):
+    return {path for path in (house.data / "store" / "evidence").rglob("*") if path.is_file()}
+
+
+def test_a_stream_of_unknown_length_is_taken_in_whole(service, house, case):
     address, tokens = service
     host, port = address.removeprefix("http://").split(":")
     data = os.urandom(3_000_001)
     with socket.create_connection((host, int(port))) as line:
         line.sendall(
-            b"POST /api/v1/exhibits?case=KRN HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-            b"Transfer-Encoding: chunked\r\n"
+            b"POST /api/v1/exhibits?case=" + case.encode() + b" HTTP/1.1\r\nHost: x\r\n"
+            b"Connection: close\r\nTransfer-Encoding: chunked\r\n"
             b"Authorization: Bearer " + tokens["investigator"].encode() + b"\r\n\r\n"
             + b"%x\r\n" % len(data) + data + b"\r\n0\r\n\r\n"
         )  # fmt: skip
@@ -110,7 +127,7 @@ def test_a_stream_of_unknown_length_is_taken_in_whole(service, house):
         while block := line.recv(65536):
             answer += block
     assert answer.startswith(b"HTTP/1.1 201")
-    [row] = house.evidence("list", "--case", "KRN").lines
+    [row] = house.evidence("list", "--case", case).lines
     assert row["sha256"] == f"sha256:{sha256(data).hexdigest()}"
 
 

@@ -120,17 +120,19 @@ def rounds(
     examples: int,
     seed: int,
     kinds: Sequence[bool],
-    roles: Sequence[str] = (*ROLES, *OTHERS),
+    people: Sequence[str] = (*ROLES, *OTHERS, "stranger", login(), NOBODY),
     phases: str = PHASES,
 ) -> Iterator[Round]:
     """Serve a house, attack it in one role after the other, and tell what came of each."""
     house = make_house(folder)
     known = furnish(house, folder)
-    people = (*roles, "stranger", login())
     tokens: dict[str, str | None] = {
-        name: house.evidence("token", "new", name).lines[0]["token"] for name in people
+        name: house.evidence("token", "new", name).lines[0]["token"]
+        for name in people
+        if name != NOBODY
     }
-    tokens[NOBODY] = None
+    if NOBODY in people:
+        tokens[NOBODY] = None
     limits = {"EVIDENCE_RATE_PER_TOKEN": "0", "EVIDENCE_RATE_PER_ADDRESS": "0"}
     house.repo.close()
     with serving(house.data, log=folder / "log", **limits) as service:

@@ -1,8 +1,8 @@
-"""A short run of schemathesis in every role; the whole of it: python -m tests.attacks.fuzz_api."""
+"""A short run of schemathesis; in every role and long: python -m tests.attacks.fuzz_api."""
 
 import pytest
 
-from tests.attacks.fuzz_api import rounds
+from tests.attacks.fuzz_api import NOBODY, rounds
 
 
 @pytest.mark.sqlite_only(
@@ -10,12 +10,12 @@ from tests.attacks.fuzz_api import rounds
 )
 def test_the_service_answers_only_what_its_document_says(tmp_path):
     found = []
-    roles = ("investigator", "counsel")  # all of them: the command
-    for one in rounds(tmp_path, examples=1, seed=3, kinds=[True], roles=roles, phases="fuzzing"):
+    people = ("investigator", NOBODY)  # all of them: the command
+    for one in rounds(tmp_path, examples=1, seed=3, kinds=[True], people=people, phases="fuzzing"):
         assert one.code == 0, one.said[-4_000:]
         assert one.cases > 20
         found.append(one)
-    assert len(found) == 5
+    assert len(found) == 2
     everybody = sum((one.statuses for one in found), start=type(found[0].statuses)())
     assert {"200", "201", "400", "401", "404"} <= set(everybody)
     assert not [status for status in everybody if status.startswith("5")]

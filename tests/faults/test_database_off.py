@@ -26,7 +26,9 @@ def test_a_locked_ledger_serves_no_byte(tmp_path):
 
 @pytest.mark.postgres
 @pytest.mark.sqlite_only("it brings a server of its own")
-@pytest.mark.parametrize("way", [database_off.stopped, database_off.paused])
+@pytest.mark.parametrize(
+    "way", [database_off.stopped, pytest.param(database_off.paused, marks=pytest.mark.long)]
+)
 def test_a_ledger_that_is_gone_serves_no_byte(monkeypatch, way):
     monkeypatch.delenv("EVIDENCE_DATABASE_URL", raising=False)
     with tempfile.TemporaryDirectory() as place:  # the server runs under an account of its own

@@ -90,13 +90,13 @@ def test_one_service_and_one_worker_die_and_the_others_lose_and_double_nothing(s
         for one in processes:
             one.start()
         places = [one.place for one in services]
-        with Load(places, tokens, threads=6, seed=5, large=0.1, timeout=10) as told:
-            wait_for(lambda: len(told.acknowledged) >= 12)
+        with Load(places, tokens, threads=4, seed=5, large=0.1, timeout=10) as told:
+            wait_for(lambda: len(told.acknowledged) >= 8)
             services[0].kill()
             workers[0].kill()
             before = len(told.acknowledged)
             # It goes on without them.
-            wait_for(lambda: len(told.acknowledged) >= before + 15)
+            wait_for(lambda: len(told.acknowledged) >= before + 8)
         assert all(one.alive for one in (services[1], workers[1]))
         repo = open_repository(house.repo.settings)
 

@@ -12,6 +12,7 @@ from tests.faults import (
 )
 
 
+@pytest.mark.long
 @pytest.mark.sqlite_only("each round has a repository of its own")
 def test_a_killed_service_and_worker_lose_and_double_nothing():
     found = kill_service.run(3, seed=3)

@@ -420,6 +420,7 @@ def test_chores_are_due_again_when_the_clock_is_set_back(house):
 # -- the database, and the service
 
 
+@pytest.mark.long
 @pytest.mark.postgres
 def test_a_database_that_is_away_for_some_seconds_stops_no_worker(tmp_path, monkeypatch):
     find_or_skip()

@@ -215,6 +215,7 @@ def test_patience_ends_and_the_same_command_goes_on(house, tmp_path):
     assert_whole(house, far, digests, run.out)
 
 
+@pytest.mark.long
 def test_a_file_that_changes_after_the_list_is_not_sent_under_its_old_digest(house, tmp_path):
     digests = fill(tmp_path / "in", 30) | fill(tmp_path / "in", 1, 9 * MIB)
     small, large = sorted(digests)[7], f"in/00000-{9 * MIB}.bin"
@@ -295,6 +296,7 @@ def test_the_rate_is_a_limit_for_all_connections_together(house, tmp_path):
     assert time.monotonic() - begun > 8 * MIB / 2e6
 
 
+@pytest.mark.long
 def test_an_interceptor_in_the_middle_of_a_run_is_said_in_one_line_and_outlasted(
     house, tmp_path
 ):  # fmt: skip
