@@ -2,7 +2,7 @@
 import "./vendor/tus.min.js";
 
 const UPLOADS = "/api/v1/uploads";
-const SMALL = 4 << 20; // hashed first, then sent in one request together with its digest
+export const SMALL = 4 << 20; // hashed first, then sent in one request together with its digest
 const CHUNK = 16 << 20; // of the first request; later ones carry what goes in a minute,
 const MINUTE = 60_000; // so that the session is asked for, and kept alive, while a slow line works
 const MOST = 1 << 30;

@@ -1,9 +1,10 @@
 // The page on which evidence is handed in: choosing, saying, sending, comparing, receipts.
 import { $, ask, element, sentence, signInWithPasskey } from "./sign-in.js";
 import { chosen, dropped } from "./upload-files.js";
-import { Problem, call, deliver, gate, newHasher, persist, rest, tryNow } from "./upload-send.js";
+import { Problem, SMALL, call, deliver, gate, newHasher, persist, rest, tryNow } from "./upload-send.js";
 
-const LANES = 3; // files sent at a time
+const LANES = 3; // files sent at a time;
+const SMALL_LANES = 6; // of small ones as many as a browser has lines to a host: each costs two short requests
 const MOST_ROWS = 500; // files shown; a submission's own page lists all
 const page = $("upload");
 const words = JSON.parse(page.dataset.words);
@@ -174,7 +175,8 @@ async function begin() {
   const timer = setInterval(measure, 500);
   const elsewhere = [];
   const queue = [...picked];
-  await Promise.all(Array.from({ length: Math.min(LANES, queue.length) }, () => lane(queue, elsewhere)));
+  const lanes = queue.every((job) => job.size <= SMALL) ? SMALL_LANES : LANES;
+  await Promise.all(Array.from({ length: Math.min(lanes, queue.length) }, () => lane(queue, elsewhere)));
   if (elsewhere.length) await lane(elsewhere, null);
   clearInterval(timer);
   measure();
@@ -272,6 +274,7 @@ function arrived(job) {
   } else if (job.result.status === "quarantined") {
     row.querySelector(".became").textContent = say("quarantined");
   }
+  if (job.result.exhibit) ready.push(row);
   thin();
 }
 
@@ -349,10 +352,10 @@ function rowOf(job) {
   return job.row;
 }
 
+const ready = []; // rows of files that are done
 // Of very many files those that are done make room.
 function thin() {
-  const done = picked.filter((job) => job.row?.isConnected && job.result?.exhibit);
-  for (const job of done.slice(0, Math.max(0, $("rows").children.length - MOST_ROWS))) job.row.remove();
+  while (ready.length && $("rows").children.length > MOST_ROWS) ready.shift().remove();
 }
 
 function state(job, text, kind = "") {

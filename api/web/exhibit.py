@@ -29,7 +29,7 @@ FACTS = 250  # shown at first
 MEMBERS = 100
 ENTRIES = 50
 _TYPED = ("kind", "text", "locator", "source", "information", "place", "position", "begins",
-          "ends", "method")  # fmt: skip
+          "ends", "method", "motive")  # fmt: skip
 _ASSESSED = ("source", "information", "place", "position", "begins", "ends", "method")
 
 

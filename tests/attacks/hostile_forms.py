@@ -4,8 +4,8 @@ python -m tests.attacks.hostile_forms [--step 1]
 
 Every person follows every link; each form that is found is sent with vectors of ../shared/hostile
 in each of its fields, then every page is read again. A new form is covered by being there. No
-answer is a 5xx, nothing that was typed is markup anywhere, a sign that is obeyed is named instead,
-and no cell of a table is a formula.
+answer is a 5xx, what is refused stays typed, nothing that was typed is markup anywhere, a sign that
+is obeyed is named instead, and no cell of a table is a formula.
 """
 
 import argparse
@@ -34,6 +34,7 @@ from werkzeug.test import TestResponse
 
 from api.app import create_app
 from api.place import SESSION
+from api.web.shell import plain_shown
 from ingest.duties import duties
 from repository import consents
 from repository.approvals import mark
@@ -99,6 +100,10 @@ class Page(HTMLParser):
             if form in self.forms:
                 _add(self.forms[form], tag, attributes)
 
+    def values(self) -> list[str]:
+        """Return what stands in the fields of the page."""
+        return [of.get("value", "") for _, _, of in self._parts]
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         of = {name: value or "" for name, value in attrs}
         for name, value in of.items():
@@ -157,6 +162,11 @@ def _add(form: Form, tag: str, of: dict[str, str]) -> None:
     else:
         usual = "words" if "required" in of or tag == "textarea" else ""
         form.open[name] = of.get("value") or FILLED.get(kind, usual)
+
+
+def _bare(text: str) -> str:
+    """Return a text as it is after a field took the blanks around it and its ends of lines."""
+    return "\n".join(text.split("\r\n")).replace("\r", "\n").strip()
 
 
 def vectors() -> list[str]:
@@ -254,19 +264,33 @@ class Walk:
                         self.sent[key[0], one] += 1
                         if one in form.files:
                             data[one] = [(io.BytesIO(text.encode()), text)]
-                    self._send(name, form.method, action, data)
+                    self._send(
+                        name, form.method, action, data, [f for f in filled if f in form.open]
+                    )
 
-    def _send(self, name: str, method: str, action: str, data: dict[str, Any]) -> None:
+    def _send(
+        self, name: str, method: str, action: str, data: dict[str, Any], filled: list[str]
+    ) -> None:
         client = self.clients[name]
         if method == "get":
             answer = client.get(action, query_string=data)
         else:
             answer = client.post(action, data=data)
         self.statuses[answer.status_code] += 1
+        if answer.status_code in (400, 409, 422) and method == "post":
+            self._kept(name, action, answer.text, [data[one][0] for one in filled])
         self._read(name, action, answer)
         led = answer.headers.get("Location", "")
         if led.startswith("/"):
             self._read(name, led, client.get(led))
+
+    def _kept(self, name: str, path: str, html: str, typed: list[str]) -> None:
+        """Look for what was typed in the page that refuses it: in a field, or to be read."""
+        page = Page(html, path, "")
+        stands, read = {_bare(one) for one in page.values()}, "".join(page.words)
+        for text in typed:
+            if "\0" not in text and _bare(text) not in stands and plain_shown(text) not in read:
+                self.wrong.append(f"{name or 'nobody'} at {path}: lost {text[:60]!r}")
 
     def _read(self, name: str, path: str, answer: TestResponse) -> list[str]:
         """Judge an answer, keep its forms, return what it leads to."""
