@@ -98,8 +98,8 @@ def test_an_upload_cut_off_registers_nothing(service, house, case, chunked):
     before = _stored(house)
     with socket.create_connection((host, int(port))) as line:
         line.sendall(
-            b"POST /api/v1/exhibits?case=" + case.encode() + b" HTTP/1.1\r\nHost: x\r\n" + length + b"\r\n"
-            b"Authorization: Bearer " + tokens["investigator"].encode() + b"\r\n\r\n"
+            b"POST /api/v1/exhibits?case=" + case.encode() + b" HTTP/1.1\r\nHost: x\r\n"
+            + length + b"\r\nAuthorization: Bearer " + tokens["investigator"].encode() + b"\r\n\r\n"
             + start + os.urandom(2_000_000)
         )  # fmt: skip
     time.sleep(1)
