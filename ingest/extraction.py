@@ -24,7 +24,9 @@ INHIBITORS = ("encrypted", "missing-part")
 # What a fact is about, for map, timeline and matching: its value then has the form that
 # `ingest.normalise` gives it. A fact without a kind is text.
 KINDS = ("time", "place", "device", "account", "person", "telephone", "mail", "url", "digest")
-DERIVATIVES = ("thumbnail", "preview", "page", "keyframe", "text", "ocr", "raw")
+DERIVATIVES = (
+    "thumbnail", "preview", "page", "keyframe", "film", "sound", "text", "ocr", "raw",
+)  # fmt: skip
 
 # Controls, the bidirectional and invisible marks that make one text look like another, line
 # separators, and lone surrogates, which have no UTF-8 and so no canonical form.

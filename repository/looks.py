@@ -39,6 +39,7 @@ from repository.stores import Stored
 
 KINDS = ("preview", "thumbnail", "page", "keyframe")  # of derivatives that are pictures
 TYPES = frozenset({"image/jpeg", "image/png", "image/webp"})
+PLAYED = {"film": "video/webm", "sound": "audio/ogg"}  # derivatives that are played, not seen
 MOST = 24  # pictures of one exhibit on its page
 _RIGHTS = (Right.FACTS, Right.HISTORY, Right.ANNOTATE, Right.HOLD)
 
@@ -227,7 +228,12 @@ def picture_bytes(repo: Repository, caller: Caller, picture: Picture) -> tuple[s
         exhibit = session.get(Exhibit, picture.exhibit_id)
         row = session.get(DerivedObject, (picture.exhibit_id, picture.run, picture.n))
         parts = parts_of(session, [picture.exhibit_id])
-    if exhibit is None or row is None or row.mime not in TYPES or exhibit.erased_at is not None:
+    if (
+        exhibit is None
+        or row is None
+        or row.mime not in (*PLAYED.values(), *TYPES)
+        or exhibit.erased_at is not None
+    ):
         raise NotExtracted("this picture is not there any more")
     if not still_allowed(repo, caller, Right.FACTS, exhibit, None):
         error = AccessDenied("the access ended since this page was shown")
@@ -278,15 +284,15 @@ def _record(repo: Repository, of: Described) -> tuple[dict[str, Any] | None, str
 def _of_record(
     repo: Repository, of: Described, record: dict[str, Any] | None, *, independent: bool
 ) -> list[Picture]:
-    """Return the pictures of a record, what says most first, without those of what is closed."""
+    """Return what of a record is played and seen, what says most first, but what is closed."""
     if record is None or of.run is None:
         return []
     exhibit = of.exhibit
     query = select(DerivedObject).where(
         DerivedObject.exhibit_id == exhibit.id,
         DerivedObject.run == of.run.run,
-        DerivedObject.kind.in_(KINDS),
-        DerivedObject.mime.in_(TYPES),
+        DerivedObject.kind.in_([*PLAYED, *KINDS]),
+        DerivedObject.mime.in_([*PLAYED.values(), *TYPES]),
     )
     with repo.database.reading() as session:
         rows = list(session.scalars(query.order_by(DerivedObject.number)))
@@ -302,7 +308,8 @@ def _of_record(
         found.append(_picture(exhibit, row, locator))
     whole = {one.locator for one in found if one.kind == "preview"}
     found = [one for one in found if one.kind != "thumbnail" or one.locator not in whole]
-    return sorted(found, key=lambda one: (KINDS.index(one.kind), one.n))[:MOST]
+    order = (*PLAYED, *KINDS)
+    return sorted(found, key=lambda one: (order.index(one.kind), one.n))[:MOST]
 
 
 def _first_pictures(session: Session, exhibits: Sequence[Exhibit]) -> dict[str, Picture]:

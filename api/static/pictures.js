@@ -3,7 +3,7 @@ for (const link of document.querySelectorAll("[data-unveil]")) {
   link.setAttribute("role", "button");
   const show = (event) => {
     event.preventDefault();
-    document.querySelectorAll("img.veiled").forEach((one) => one.classList.remove("veiled"));
+    document.querySelectorAll(".veiled").forEach((one) => one.classList.remove("veiled"));
     link.closest(".unveil").hidden = true;
     const first = document.querySelector(".pictures");
     first?.setAttribute("tabindex", "-1");

@@ -21,7 +21,7 @@ from repository.errors import BadRequest
 from repository.exports import report_words
 from repository.fixity import reread
 from repository.locators import parse
-from repository.looks import show_page
+from repository.looks import PLAYED, show_page
 
 blueprint = Blueprint("web_exhibit", __name__)
 answers.install(blueprint)
@@ -120,6 +120,7 @@ def _show(number: str, problem: EvidenceError | None = None) -> Response:
     who = visitor()
     found = show_page(repo(), who, number)
     record = found.record or {}
+    shown = [(one, pictures.address(who, one)) for one in found.pictures]
     every = request.args.get("all") == "facts"
     facts = record.get("facts", [])
     kept = facts if every else facts[:FACTS]
@@ -128,7 +129,8 @@ def _show(number: str, problem: EvidenceError | None = None) -> Response:
         200 if problem is None else 400,
         look=found,
         exhibit=found.described.exhibit,
-        pictures=[(one, pictures.address(who, one)) for one in found.pictures],
+        pictures=[one for one in shown if one[0].kind not in PLAYED],
+        played=[one for one in shown if one[0].kind in PLAYED],
         veiled=found.sensitive and request.args.get("reveal") != "1",
         facts=_grouped(kept),
         left=len(facts) - len(kept),

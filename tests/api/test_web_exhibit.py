@@ -10,6 +10,8 @@ from PIL import Image
 
 from api.app import create_app
 from api.place import SESSION
+from ingest import program
+from ingest.extractors import playable
 from repository.approvals import mark
 from repository.conditions import Marking
 from repository.privilege import claim
@@ -82,6 +84,24 @@ def test_a_page_is_one_entry_that_lists_every_picture_it_shows(client, filled):
     assert picture.headers["X-Content-Type-Options"] == "nosniff"
     assert Image.open(io.BytesIO(picture.data)).size == (256, 256)
     assert filled.repo.ledger.size() == size + 1
+
+
+def test_sound_is_played_from_a_small_copy_that_was_asked_for(client, filled, tmp_path):
+    if program.find("ffmpeg") is None:
+        pytest.skip("ffmpeg is not installed")
+    (tmp_path / "voice.wav").write_bytes(playable.SAMPLE)
+    number = filled.ingest(tmp_path / "voice.wav", extract=True)[0]["exhibit"]
+    where = f"/exhibits/{number}"
+    assert "There is no copy to play here" in text(client.get(where).text)
+    said = filled.evidence("extract", "--again", number, "--with", "playable")
+    assert said.code == 0, said.err
+    shown = client.get(where)
+    [address] = re.findall(r'<audio src="(/shown/[^"]+)" controls preload="none"', shown.text)
+    entry = filled.last("consultation")
+    assert (entry["reason"], entry["count"]) == ("exhibit-page", 1)
+    played = client.get(address)
+    assert (played.status_code, played.mimetype, played.data[:4]) == (200, "audio/ogg", b"OggS")
+    assert addresses(client.get("/cases/KRN/gallery")) != []  # a sound is no picture of it
 
 
 def test_an_address_of_a_picture_is_good_for_one_session_and_some_minutes(client, filled):
