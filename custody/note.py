@@ -24,6 +24,7 @@ _KEY_SIZES = {ED25519: 32, COSIGNATURE_ED25519: 32, COSIGNATURE_ML_DSA_44: 1312}
 MAX_SIGNATURES = 100
 MAX_NOTE = 1_000_000
 _DASH = "\u2014 "
+_CONTROL = re.compile("[\x00-\x09\x0b-\x1f]")
 
 
 def b64decode(text: str) -> bytes:
@@ -137,7 +138,7 @@ class Note:
             note.encode()
         except UnicodeEncodeError as error:
             raise MalformedNote("a note is valid UTF-8") from error
-        if any(ord(c) < 0x20 and c != "\n" for c in note):
+        if _CONTROL.search(note):
             raise MalformedNote("a note holds no control character but newline")
         split = note.rfind("\n\n")
         if split < 0 or not note.endswith("\n"):

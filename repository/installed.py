@@ -42,9 +42,18 @@ def software_digest(root: Path = Path(__file__).parents[1]) -> str:
 
 
 def record_start(repo: Repository, kind: str) -> None:
-    """Record that a service or worker started, and which program that was."""
-    from repository.people import SYSTEM  # which needs all tables, and this is one
+    """Record that a service or worker started, and which program that was.
 
+    The witnesses are asked before: of a database that was put back they know more than is here.
+
+    Raises:
+        LedgerBehind: this ledger is shorter than one given out before; nothing was recorded.
+        StoreUnavailable: the store does not answer, so nothing can be compared.
+    """
+    from repository import outside  # which need all tables, and this is one
+    from repository.people import SYSTEM
+
+    outside.look(repo)
     name, _, version = software().rpartition(" ")
     digest = software_digest()
     instrument = {"tool": f"{name} {kind}", "version": version, "parameters": {"software": digest}}

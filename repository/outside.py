@@ -1,7 +1,7 @@
 """What memory outside shows beyond the ledger: witnesses, kept checkpoints, receipts.
 
-It is kept in the store (`outside/`, docs/format.md 8), so that every process refuses to append
-until the entries are back, or a successor ledger names them as lost (`repository.succession`).
+It is kept in the store (`outside/`, docs/format.md 8), so that every process refuses its
+first append until the entries are back, or a successor names them as lost (`succession`).
 """
 
 import json

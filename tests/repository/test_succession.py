@@ -15,6 +15,7 @@ from custody.keys import events, vouched
 from custody.note import Note
 from custody.succession import gaps
 from repository import compare, open_repository
+from repository.installed import record_start
 from repository.keys import mirror_key
 from repository.ledger_mirror import publish, rebuild
 from repository.migrations import upgrade
@@ -69,6 +70,8 @@ def reopen(house):
 def test_what_is_lost_is_named_by_a_successor_and_by_two_persons(lost):
     house, folder, witness, size, shown = lost
     old = house.repo.ledger.key
+    with pytest.raises(LedgerBehind):
+        record_start(house.repo, "worker")  # its first entry would be a second one at its index
     # The witness shows more than anything can rebuild: no process appends any more.
     said = house.evidence("ledger", "rebuild")
     assert (said.code, said.lines[0]["size"]) == (1, size)
