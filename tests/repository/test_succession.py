@@ -14,6 +14,7 @@ from custody.errors import LedgerBehind, MalformedEntry
 from custody.keys import events, vouched
 from custody.note import Note
 from custody.succession import gaps
+from custody.verify import verify_path
 from repository import compare, open_repository
 from repository.installed import record_start
 from repository.keys import mirror_key
@@ -23,6 +24,7 @@ from repository.outside import beyond
 from repository.people import new_person
 from repository.publication import announce
 from repository.succession import named_gaps
+from tests.browser.checking import Case, check_all, files_of
 from tests.house import CODE, make_house
 from tests.witnesses import policy_of, served_witness
 
@@ -140,6 +142,16 @@ def test_a_gap_is_never_hidden(lost):
     assert checked.returncode in (0, 3), checked.stdout
     assert "fail" not in checked.stdout
     assert f"entries {size} to {shown - 1}" in checked.stdout
+
+
+@pytest.mark.long
+def test_the_page_that_checks_says_what_verify_says_of_a_gap(lost, tmp_path):
+    _, folder, *_ = lost
+    [told] = check_all([Case(files_of(folder / "bag"))], tmp_path)
+    ours = {one.claim: (one.outcome, one.detail) for one in verify_path(folder / "bag", None)}
+    theirs = {one["claim"]: (one["outcome"], one["detail"]) for one in told["findings"]}
+    assert theirs["gap"] == ours["gap"]
+    assert {name: outcome for name, (outcome, _) in theirs.items() if outcome == "fail"} == {}
 
 
 def test_rebuilt_from_its_mirror_it_is_still_the_successor(lost, tmp_path):

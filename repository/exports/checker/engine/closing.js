@@ -1,9 +1,10 @@
-// The claim `closing`: after all else, the ledger recorded the digest of this bag's tag manifest.
+// The claims `closing` (after all else, the ledger recorded the digest of this bag's tag manifest) and
+// `gap` (which entries the ledger says that those before it lost; nobody can check them).
 
 import { decoded, utf8 } from "./bytes.js";
 import { openNote, parseProof } from "./notes.js";
 import { NotDone, ParseError } from "./outcomes.js";
-import { CLOSING, EXPORT, TAGS } from "./shapes.js";
+import { CLOSING, EXPORT, SUCCESSIONS, TAGS } from "./shapes.js";
 import { textOf } from "./sources.js";
 import { DICT, INT, LIST, TEXT, canonical, members, parseBody, parseJson } from "./strict_json.js";
 import { included, leafOf } from "./tree.js";
@@ -43,6 +44,18 @@ export async function closingClaim(exam) {
     throw new ParseError("the ledger recorded another tag manifest than that of this bag");
   }
   return `entry ${last.get("index")} names the tag manifest of this bag`;
+}
+
+export async function gapClaim(exam) {
+  const told = parseJson(await textOf(exam.files.get(SUCCESSIONS)));
+  const lost = [];
+  for (const entry of members(told, { v: 1, entries: LIST }).at(-1)) {
+    await proved(exam, entry);
+    const [said] = members(parseBody(entry.get("body")), { succession: DICT });
+    const [origin, size, to] = members(said, { origin: TEXT, size: INT, to: INT });
+    lost.push(`entries ${size} to ${BigInt(to) - 1n} of ${origin} are lost: entry ${entry.get("index")}`);
+  }
+  throw new NotDone(lost.join("; "));
 }
 
 async function proved(exam, entry) {

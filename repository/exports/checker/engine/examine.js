@@ -2,14 +2,14 @@
 // finds is kept for later ones.
 
 import { bagClaim, digestsClaim } from "./bag.js";
-import { closingClaim } from "./closing.js";
+import { closingClaim, gapClaim } from "./closing.js";
 import { readCustody } from "./entries.js";
 import { canonicalClaim, inclusionClaim, openingsClaim, sequenceClaim } from "./histories.js";
 import { NotDone, ParseError, shown } from "./outcomes.js";
 import { quotedClaim } from "./quoted.js";
 import { completeClaim, payloadClaim, receiptClaim } from "./registered.js";
 import { keyClaim, signatureClaim, stampsClaim, witnessesClaim } from "./seals.js";
-import { fileOf } from "./shapes.js";
+import { SUCCESSIONS, fileOf } from "./shapes.js";
 
 const REQUIRED = ["bag", "digests", "log-signature", "inclusion", "exhibit.seq", "complete", "closing"];
 
@@ -60,6 +60,7 @@ export class Examination {
     if ([...this.files.keys()].some((name) => name.startsWith("quoted/"))) {
       await this.#claim("quoted", () => quotedClaim(this), "registration");
     }
+    if (this.files.has(SUCCESSIONS)) await this.#claim("gap", () => gapClaim(this), "inclusion");
     if (this.bundle) await this.#claim("closing", () => closingClaim(this), "inclusion");
     await this.#claim("key-trusted", () => keyClaim(this), "log-signature");
     await this.#claim("witnesses", () => witnessesClaim(this));

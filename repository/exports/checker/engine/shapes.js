@@ -9,6 +9,7 @@ export const DIGEST = /^sha256:[0-9a-f]{64}$/;
 export const IDENTITY = { id: new RegExp(`^${UUID}$`), number: /^[A-Z0-9]{2,12}-[0-9]{6,15}$/, sha256: DIGEST, size: INT };
 
 export const TAGS = "tagmanifest-sha256.txt";
+export const SUCCESSIONS = "ledger/successions.json"; // only where a ledger before lost entries
 export const CLOSING = "ledger/closing.json"; // written last, of the tag manifest: listed in none
 export const EXPORT = { tree_size: INT, request_id: IDENTITY.id, exhibits: LIST };
 export const REGISTRATION = { type: /^registration$/, exhibit: DICT, parts: LIST };
