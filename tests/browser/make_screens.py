@@ -112,7 +112,8 @@ for name, signed_in, path in screens:
     for look in looks:
         context = chromium.new_context(
             viewport={"width": 360 if look == "360" else width, "height": 800},
-            color_scheme="dark" if look == "dark" else "light")
+            color_scheme="dark" if look == "dark" else "light",
+            device_scale_factor=1 if look == "360" else 0.75)
         if signed_in:
             context.add_cookies([{"name": "evidence-session", "value": session, "url": address,
                                   "httpOnly": True, "sameSite": "Strict"}])

@@ -28,7 +28,14 @@ for lang in ("en", "ar", "my"):
     page.goto(address + "/say?lang=" + lang)
     page.screenshot(path=shots + f"/say-{lang}.png", full_page=True)
     seen["axe-" + lang] = axe()
-page.set_viewport_size({"width": 360, "height": 640})
+line = page.context.new_cdp_session(page)
+line.send("DOM.enable"), line.send("CSS.enable")
+root = line.send("DOM.getDocument")["root"]["nodeId"]
+for lang in ("my", "ti"):
+    link = line.send("DOM.querySelector", {"nodeId": root, "selector": f"a[lang={lang}]"})["nodeId"]
+    used = line.send("CSS.getPlatformFontsForNode", {"nodeId": link})["fonts"]
+    seen["font-" + lang] = [one["familyName"] for one in used]
+page.set_viewport_size({"width": 320, "height": 640})  # 1280 pixels at 400 %
 seen["wide"] = wide()
 page.fill("main form >> nth=1 >> #key", code)
 page.click("main form >> nth=1 >> button")
@@ -74,6 +81,8 @@ def test_a_report_without_scripts_and_with_them(house, tmp_path):
     assert seen["dialogs"] == []
     assert seen["axe-en"] == seen["axe-ar"] == seen["axe-my"] == seen["axe-box"] == []
     assert seen["wide"] <= 0
+    assert seen["font-my"] == ["Noto Sans Myanmar"]  # not empty boxes out of another one
+    assert seen["font-ti"] == ["Noto Sans Ethiopic"]
     assert seen["cut"] == 1  # the line broke once, and it went on
     assert seen["stored"] == ["", 0, 0]
     assert seen["title"] == "ပုံစံ"
