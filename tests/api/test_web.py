@@ -130,6 +130,20 @@ def test_what_was_typed_is_kept_where_the_session_ended(app, client):
             assert "&lt;/textarea&gt;&lt;b&gt;kept" in answer.text
 
 
+def test_a_session_outlives_the_service_and_ends_in_every_window_at_once(client, house):
+    sign_in(client, house, "analyst")
+    cookie = client.get_cookie("evidence-session").value
+    other = create_app(house.repo).test_client()  # the service, started again; another window
+    other.environ_base["HTTP_SEC_FETCH_SITE"] = "same-origin"
+    other.set_cookie("evidence-session", cookie)
+    assert other.get("/cases/KRN").status_code == 200
+    assert client.delete("/api/v1/session").status_code == 204
+    said = other.post("/exhibits/KRN-000001/annotations", data={"text": "typed & kept"})
+    assert said.status_code == 401
+    assert "typed &amp; kept" in said.text
+    assert said.headers["Cache-Control"] == "no-store"  # going back shows no evidence
+
+
 def test_files_of_the_pages_are_compared_before_they_are_used_again(client):
     first = client.get("/static/front.css")
     assert first.headers["Cache-Control"] == "no-cache"

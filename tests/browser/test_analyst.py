@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from repository.annotations import annotate
+from repository.people import new_token
 from tests.browser.pages import visit
 from tests.house import House
 from tests.shared import shared
@@ -56,6 +57,30 @@ page.wait_for_selector("h1")
 page.go_back()
 page.wait_for_selector(".result")
 seen["back"] = page.url
+
+def note(text):
+    page.goto(at + "/exhibits/KRN-000001?lang=en")
+    page.click("details:has(#text) > summary")
+    page.fill("#text", text)
+
+def add():
+    page.click("form:has(#text) button")
+
+note("typed before the line broke")
+page.context.set_offline(True)
+add()
+page.wait_for_url("chrome-error:**")
+page.context.set_offline(False)
+page.reload()  # the browser sends once more what it could not send
+page.wait_for_selector(".said")
+note("typed before the session ended")
+page.context.clear_cookies()
+add()
+page.wait_for_selector("#typed", state="attached")
+page.fill("#token", given[0])
+page.click("#sign-in button[type=submit]")
+page.wait_for_selector(".said")
+seen["notes"] = page.inner_text("section:has(#h-said)")
 """
 
 
@@ -74,11 +99,13 @@ def test_an_analyst_looks_searches_checks_and_retrieves(house: House, tmp_path):
     annotate(house.repo, house.caller("analyst"), "KRN-000001", "note", said)
     annotate(house.repo, house.caller("analyst"), "KRN-000001", "tag", NAMES[0])
     assert house.evidence("reindex").code == 0
-    seen = visit(house, "analyst", SCRIPT, tmp_path)
+    analyst = house.caller("analyst").person
+    _, token = new_token(house.repo, house.custodian, person=analyst, expires_at=None)
+    seen = visit(house, "analyst", SCRIPT, tmp_path, token)
     assert {path: found for path, found in seen["axe"].items() if found} == {}
     assert {path: wide for path, wide in seen["wide"].items() if wide > 0} == {}
     assert seen["dialogs"] == []
-    assert seen["errors"] == []
+    assert [one for one in seen["errors"] if "401" not in one] == []  # of the ended session
     origin = seen["where"].partition("/exhibits")[0]
     assert all(url.startswith((origin + "/", "blob:")) for url in seen["asked"])
     assert "blur" in seen["veiled"]
@@ -88,3 +115,5 @@ def test_an_analyst_looks_searches_checks_and_retrieves(house: House, tmp_path):
     assert seen["file"] == "KRN-000001.bin"
     assert seen["found"] == seen["back"]
     assert "png" not in seen["found"]
+    for ended in ("the line broke", "the session ended"):
+        assert seen["notes"].count(f"typed before {ended}") == 1
