@@ -37,7 +37,9 @@ from repository.search.tables import SearchExhibit
 from repository.search.tokens import LEVELS, Keyed
 
 _CHUNK = 250
-_CASES = 100  # as one question to FTS5; each costs it a step at every row
+_CASES = 100  # as one question to the index; each costs FTS5 a step at every row
+_WINDOW = 20_000  # numbers of rows that PostgreSQL may read in their order
+_SPARSE = 10  # where less than a tenth of what is wanted is among them
 _BEHIND = text(
     "SELECT EXISTS (SELECT 1 FROM exhibit WHERE processed_at IS NULL)"
     " OR EXISTS (SELECT 1 FROM search_exhibit WHERE made < asked)"
@@ -121,8 +123,7 @@ class Finder:
             found: dict[str, set[int]] = {level: set() for level in asked}
             floor = 0
             for levels, query in queries:
-                some = query if below is None else query.where(self._n < below)
-                ns = self._session.scalars(some.order_by(self._n.desc()).limit(size)).all()
+                ns = self._newest(query, below, size)
                 for level in levels:
                     found[level].update(ns)
                 if len(ns) == size:
@@ -134,6 +135,27 @@ class Finder:
             if not floor:
                 return
             below = floor
+
+    def _newest(self, query: Select[Any], below: int | None, size: int) -> list[int]:
+        """Return the newest that a question finds, of all or of those below one.
+
+        PostgreSQL reads rows from the newest on where it takes a word for common, by statistics
+        that know nothing of where it stands: those of a word of other cases, all of them. So it
+        reads some; where they hold little, what is older is found by the index of tokens alone.
+        """
+        some = query if below is None else query.where(self._n < below)
+        if self._sqlite:
+            return list(self._session.scalars(some.order_by(self._n.desc()).limit(size)))
+        if below is None:
+            below = (self._session.scalar(select(func.max(SearchExhibit.n))) or 0) + 1
+        edge = below - _WINDOW
+        newest = some.where(self._n >= edge).order_by(self._n.desc())
+        ns = list(self._session.scalars(newest.limit(size)))
+        if len(ns) < size and edge > 0:
+            order = self._n if len(ns) * _SPARSE > size else self._n + 0  # no index has that order
+            older = some.where(self._n < edge).order_by(order.desc())
+            ns += self._session.scalars(older.limit(size - len(ns)))
+        return ns
 
     def _within(self, level: str, asked: Expression) -> Iterator[Select[Any]]:
         """Yield the questions by which an expression is asked of all that may be known."""
@@ -161,7 +183,12 @@ class Finder:
         """Return the question for the rows that an expression finds, in some cases or all."""
         if not self._sqlite:
             found = select(SearchExhibit.n).where(self._clause(level, asked))
-            return found if cases is None else found.where(SearchExhibit.case_id.in_(cases))
+            if cases is None:
+                return found
+            if len(cases) > _CASES:
+                return found.where(SearchExhibit.case_id.in_(cases))
+            codes = self._scope.codes(cases)
+            return found.where(arrays(expression.in_cases(self._keyed, level, codes)))
         parts = asked.parts if isinstance(asked, expression.All) else (asked,)
         words = [one for one in parts if not live(one)]
         rest = [self._clause(level, one) for one in parts if live(one)]

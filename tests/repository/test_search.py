@@ -18,7 +18,7 @@ from repository.cases import find_case
 from repository.errors import AccessDenied, BadQuery
 from repository.models import Case, Exhibit
 from repository.people import grant, new_person
-from repository.search import ask, grammar, index, saved, sources
+from repository.search import ask, find, grammar, index, saved, sources
 from repository.search.ask import search
 from repository.search.question import Question
 from repository.search.scope import Scope
@@ -150,6 +150,16 @@ def test_pages_follow_each_other_without_gap_or_repetition(house):
         if place is None:
             break
     assert paged == whole
+
+
+def test_where_few_are_found_among_the_newest_the_older_are_found_too(house, monkeypatch):
+    queries = ("river", "NOT zebra", "bridge OR міст", "case:KRN", "Шевченко NOT bridge")
+    before = [names(house, one) for one in queries]
+    monkeypatch.setattr(find, "_WINDOW", 5)
+    assert [names(house, one) for one in queries] == before
+    monkeypatch.setattr(find, "_SPARSE", 10_000)
+    assert [names(house, one) for one in queries] == before
+    assert all(before)
 
 
 def test_counts_end_where_they_say_so(house, monkeypatch):
