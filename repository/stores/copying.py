@@ -22,7 +22,8 @@ def copy_object(
 
     Args:
         source: has it.
-        stored: the object; without a digest (`versions` knows none) its size alone is compared.
+        stored: the object; without a digest (`versions` knows none) it is read twice, and a wrong
+            bit of one reading is not copied for good.
         target: gets it.
         key: under which name.
         at: the time; a lock that ended by then is not set again: stores refuse it.
@@ -35,6 +36,7 @@ def copy_object(
     until = held.retain_until
     if until is not None and until <= at:
         until = None
+    wanted = stored.sha256 or _digest(source, stored)
     with source.open(stored) as file:
 
         def blocks() -> Iterator[bytes]:
@@ -44,9 +46,17 @@ def copy_object(
                 size += len(block)
                 yield block
             found = f"sha256:{digest.hexdigest()}"
-            if (stored.sha256 or found, stored.size) != (found, size):
+            if (wanted, stored.size) != (found, size):
                 raise IntegrityError(f"{stored.bucket}/{stored.key} is not what was recorded")
 
         return target.put(
             blocks(), bucket=stored.bucket, key=key, retain_until=until, hold=held.hold
         )
+
+
+def _digest(source: ObjectStore, stored: Stored) -> str:
+    digest = sha256()
+    with source.open(stored) as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return f"sha256:{digest.hexdigest()}"

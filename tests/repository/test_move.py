@@ -1,5 +1,6 @@
 """The whole store moves: nothing is lost, whatever interrupts it, and it is read all the while."""
 
+import io
 import os
 from datetime import UTC, datetime, timedelta
 
@@ -10,13 +11,14 @@ from api.commands.context import login
 from api.commands.moving import settings_of
 from config.settings import load
 from repository import holds, move, moving, open_repository, terms
-from repository.errors import StoreFull, StoreUnavailable, StoreUnfit
+from repository.errors import IntegrityError, StoreFull, StoreUnavailable, StoreUnfit
 from repository.exhibits import find_exhibit
 from repository.keys import in_store
 from repository.models import Exhibit
 from repository.moving import last_move
 from repository.retrieve import recorded_parts, retrieve
-from repository.stores import LOCKED, Stored
+from repository.stores import LOCKED, Access, Stored, open_store
+from repository.stores.copying import copy_object
 from repository.stores.folder import FolderStore
 from tests.ceph import ceph
 from tests.house import House, make_house, reopen
@@ -327,3 +329,36 @@ def test_from_a_folder_to_an_s3_service_and_what_it_calls_versions(house, tmp_pa
             assert house.repo.store.verify(one).outcome == "pass"
     assert {bucket for bucket, _ in everything(house.repo.store)} >= set(LOCKED)
     assert load(house.data).store_url == ""  # the command changes no settings
+
+
+class OnceWrong:
+    """A store whose n-th reading gives one wrong bit."""
+
+    def __init__(self, real, n):
+        self._real, self._left = real, n
+
+    def __getattr__(self, name):
+        return getattr(self._real, name)
+
+    def open(self, stored):
+        self._left -= 1
+        with self._real.open(stored) as file:
+            data = bytearray(file.read())
+        if not self._left:
+            data[0] ^= 1
+        return io.BytesIO(data)
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_a_wrong_bit_of_one_reading_is_never_copied_where_no_digest_was_recorded(
+    house, tmp_path, n
+):
+    one = next(iter(house.repo.store.versions("ledger", "checkpoint/")))
+    assert not one.sha256
+    target = open_store(url_of(tmp_path), Access(secret_key="second"))
+    target.prepare()
+    at = house.repo.clock()
+    with pytest.raises(IntegrityError):
+        copy_object(OnceWrong(house.repo.store, n), one, target, one.key, at=at)
+    assert list(target.versions("ledger")) == []
+    assert copy_object(house.repo.store, one, target, one.key, at=at).size == one.size
