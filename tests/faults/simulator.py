@@ -332,7 +332,7 @@ _KEYS = (cache(repository.wrapping_key), cache(repository.wrapping.file._derive)
 
 @contextmanager
 def quick_keys() -> Iterator[None]:
-    """Derive each key once: scrypt is slow on purpose, and was half of a seed."""
+    """Derive each key once: scrypt is slow on purpose, and was a quarter of a seed."""
     slow = repository.wrapping_key, repository.wrapping.file._derive
     repository.wrapping_key, repository.wrapping.file._derive = _KEYS  # type: ignore[assignment]
     try:
