@@ -25,6 +25,7 @@ from repository.conditions import EXCLUDED_USES, Marking
 from repository.consult import list_cases, show_case
 from repository.errors import BadRequest, UnknownCase
 from repository.exports import bundles
+from repository.exports.bag import check_spread
 from repository.exports.choice import Choice
 from repository.exports.chosen import marking_words
 from repository.exports.encryption import fingerprint, is_secret, read_recipients
@@ -243,9 +244,9 @@ def _wish(who: Caller, code: str) -> Wish:
     ):
         if value not in among:
             raise BadRequest(f"{shown(value[:40])} is none of {', '.join(among)}")
-    volume, by_reference = field("volume_size"), field("by_reference") == "yes"
-    if volume and by_reference:
-        raise BadRequest("a bundle by reference has no exhibits to spread over volumes; choose one")
+    volume_size = parse_size(field("volume_size")) if field("volume_size") else None
+    by_reference = field("by_reference") == "yes"
+    check_spread(volume_size, by_reference=by_reference)
     return Wish(
         numbers,
         f"{purpose}: {words}" if purpose and words else purpose or words,
@@ -259,7 +260,7 @@ def _wish(who: Caller, code: str) -> Wish:
         (*fields("reveal"), *field("reveal_of").split()),
         (*fields("withhold"), *field("withhold_of").split()),
         field("redaction_of") or None,
-        parse_size(volume) if volume else None,
+        volume_size,
         by_reference,
         tuple(read_recipients(field("encrypt_to"))) if field("encrypt_to") else (),
     )

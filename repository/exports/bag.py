@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from repository.errors import DiskFull, ExportBlocked
+from repository.errors import BadRequest, DiskFull, ExportBlocked
 from repository.exports.interrupted import Mark, clear
 
 PAYLOAD = "data/"
@@ -43,12 +43,23 @@ def filled(sizes: Sequence[tuple[str, int]], most: int) -> list[int]:
     return found
 
 
+def check_spread(volume_size: int | None, *, by_reference: bool) -> None:
+    """Refuse volumes of a bundle that has no exhibits in it.
+
+    Raises:
+        BadRequest: both were asked for.
+    """
+    if volume_size and by_reference:
+        raise BadRequest("a bundle by reference has no exhibits to spread over volumes; choose one")
+
+
 class Bag(ABC):
     """A bag being written; left without `finish`, nothing remains that looks complete."""
 
     at_once = CORES  # how many of its exhibits may be written at one time
 
     def __init__(self, *, volume_size: int | None = None, by_reference: bool = False) -> None:
+        check_spread(volume_size, by_reference=by_reference)
         # How many volumes there are; 0: by reference; None: one bag, which has all.
         self.volumes: int | None = 0 if by_reference else None
         self._volume_size = volume_size

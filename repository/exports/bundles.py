@@ -30,6 +30,7 @@ from repository.errors import (
 from repository.exhibits import find_exhibit
 from repository.exports import export
 from repository.exports.archive import SealedBag, draw_key, parts_of
+from repository.exports.bag import check_spread
 from repository.exports.choice import Choice
 from repository.exports.chosen import picked
 from repository.exports.encryption import check_recipients
@@ -95,8 +96,10 @@ def ask(
         PurposeRequired, UnknownCase, UnknownExhibit, AccessDenied: refused and recorded.
         ExportBlocked: nothing to export.
         GlyphMissing: the fonts of that language are not installed.
+        BadRequest: options that contradict each other.
     """
     check_language(language)
+    check_spread(volume_size, by_reference=by_reference)
     if recipient is not None and not (recipient.strip() and len(recipient) <= MAX_RECIPIENT):
         raise BadRequest(f"a recipient has 1 to {MAX_RECIPIENT} characters")
     attempted = Act.REPORT_GENERATED

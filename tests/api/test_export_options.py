@@ -107,6 +107,7 @@ def test_fields_are_withheld_and_a_redaction_names_the_full_bundle(house, ask, t
         {"reveal": ["name"], "withhold": ["name"]},
         {"redaction_of": "01a1f000-0000-7000-8000-000000000009"},
         {"volume_size": 0},
+        {"volume_size": 1600, "by_reference": True},
         {"encrypt_to": ["age1x"]},
         {"encrypt_to": ["AGE-SECRET-KEY-1"]},
     ):
