@@ -299,8 +299,9 @@ def test_two_administrators_at_once_are_one_after_the_other(one, tmp_path, monke
     with alone(tmp_path / ".new.restore"):
         refused = restored(file, tmp_path / "new", *shares(given, 1, 2))
     assert (refused.code, "somebody else is" in refused.err) == (3, True)
+    shutil.copytree(house.data / "store", tmp_path / "store")
     assert restored(
-        file, tmp_path / "new", *shares(given, 1, 2), "--store", (house.data / "store").as_uri(),
+        file, tmp_path / "new", *shares(given, 1, 2), "--store", (tmp_path / "store").as_uri(),
         "--read", 0,
     ).code == 0  # fmt: skip
 
