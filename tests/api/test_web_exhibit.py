@@ -298,6 +298,15 @@ def test_what_was_found_is_quoted_and_marked_as_text(client, filled):
     assert "&lt;i&gt;before the" in found.text
 
 
+def test_what_was_found_by_a_number_says_which_and_where(client, filled):
+    asked = ("--prefix", "OTP-", "--digits", "6", "--motive", "as ordered")
+    assert filled.evidence("number", "scheme", "KRN", *asked, person="prosecutor").code == 0
+    assert filled.evidence("number", "assign", "KRN", PICTURE, person="prosecutor").code == 0
+    found = client.post("/search", data={"q": "number:OTP-000001"}, follow_redirects=True)
+    assert f'href="/exhibits/{PICTURE}"' in found.text
+    assert "OTP-000001 to OTP-000001 in KRN" in text(found.text)
+
+
 def test_a_query_that_cannot_be_read_stays_typed(client):
     refused = client.post("/search", data={"q": '"><script>alert(1)</script> NOT ('})
     assert refused.status_code == 303
