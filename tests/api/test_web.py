@@ -9,6 +9,7 @@ import pytest
 
 from api import pages as pages_files
 from api.app import create_app
+from api.problems import STATUSES
 from api.web import words
 from tests.web import sign_in, text
 
@@ -84,6 +85,12 @@ def test_an_address_without_a_page_says_so_in_words(client, house):
     assert (answer.status_code, answer.mimetype) == (404, "text/html")
     assert "There is nothing here" in text(answer.text)
     assert client.get("/api/v1/nothing").mimetype == "application/problem+json"
+
+
+@pytest.mark.parametrize("code", words.LANGUAGES)
+def test_each_problem_has_a_heading_in_each_language(code):
+    speech = words.language(code)
+    assert [one for one in STATUSES if not speech.has(f"problem.{one}")] == []
 
 
 def test_every_page_has_the_strict_policy_and_no_inline_script(app, client, house):
