@@ -11,7 +11,7 @@ from repository.errors import BadRequest
 _CASE = re.compile(r"[A-Z0-9]{2,12}", re.ASCII)
 CODENAME_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: none is taken for another
 _CODENAME = re.compile(rf"ID-[{CODENAME_LETTERS}]{{4}}-[{CODENAME_LETTERS}]{{4}}", re.ASCII)
-_NUMBER = re.compile(r"([A-Z0-9]{2,12})-([0-9]{6,})", re.ASCII)
+_NUMBER = re.compile(r"([A-Z0-9]{2,12})-([0-9]{6,9})", re.ASCII)  # a serial fits its column
 
 
 def case_code(text: str) -> str:

@@ -254,6 +254,9 @@ def test_a_search_for_a_number_finds_its_exhibit_and_page_only_where_one_may_kno
     assert found(f"number:{other}-0003 name:five", "prosecutor") == [(paged, [3])]
     assert found(f"NOT number:{other}-0003 name:five", "prosecutor") == []
     assert found(f"number:{other}-0006", "prosecutor") == found("number:nothing-1", "analyst") == []
+    for nines in ("9" * 10, "9" * 20):  # no column holds such a number
+        for asked in (f"{CODE}-{nines}", f"{CODE}-000001..{CODE}-{nines}", f"{other}-{nines}"):
+            assert found(f"number:{asked}", "analyst") == []
     # Known, but not by the number of a proceeding in which one has no part; nor the other way.
     assert found(f"number:{ours}", "analyst") == [(ours, [])]
     assert found(f"number:{ours}..{ours}", "analyst") == [(ours, [])]
