@@ -326,13 +326,10 @@ def export(
     keys = check_recipients([key for file in key_files for key in recipients_of(file)])
     size = parse_size(volume_size) if volume_size else None
     bag = (
-        EncryptedBag(
-            out, keys, int(ctx.repo.clock().timestamp()),
-            volume_size=size, by_reference=by_reference,
-        )
+        EncryptedBag(out, keys, volume_size=size, by_reference=by_reference)
         if keys
         else FolderBag(out, volume_size=size, by_reference=by_reference)
-    )  # fmt: skip
+    )
     made = make_bundle(
         ctx.repo,
         ctx.caller,

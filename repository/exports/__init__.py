@@ -11,6 +11,7 @@ its proof goes into the bag, which is whole only now.
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -21,14 +22,14 @@ from repository import Repository, software
 from repository.access import Right
 from repository.authorise import Caller, on_case
 from repository.conditions import Marking
-from repository.errors import ExportBlocked, ReleaseEnded
-from repository.exports.bag import Bag, Measured
+from repository.errors import DiskFull, ExportBlocked, ReleaseEnded
+from repository.exports.bag import NO_ROOM, Bag, Measured
 from repository.exports.choice import EVERYTHING, Choice
 from repository.exports.chosen import picked
 from repository.exports.encryption import fingerprint
 from repository.exports.fonts import check_language
 from repository.exports.gathered import gather
-from repository.exports.interrupted import interrupted_entries, mark_text
+from repository.exports.interrupted import interrupted_entries, mark_of, opened
 from repository.exports.job import TWINS, Job, encrypted_entry, entries_about, made_row
 from repository.exports.said import check_choice
 from repository.exports.tag_files import TAG_FILES, closing_file
@@ -195,20 +196,45 @@ def bundle_of(
         encrypt_to=[fingerprint(one) for one in encrypt_to],
     )
     with into as bag:
+        mark = mark_of(job, bag.spread)
+        before, size = _gone_on(job, bag, mark, request_id)
         for told in bag.interrupted:
-            progress(f"{told['report']} was interrupted here, and is removed: it begins anew")
-            if ends := interrupted_entries(job, told):
-                repo.ledger.record(*ends)
-        bag.begun(mark_text(job))
-        drafts = entries_about(job, "started")
+            if told != before:
+                progress(f"{told['report']} was interrupted here, and is removed: it begins anew")
+                if ends := interrupted_entries(job, told):
+                    repo.ledger.record(*ends)
+        if before is not None:
+            progress(f"{before['report']} was interrupted here: it goes on")
+            if repo.ledger.size() == size:
+                announce(repo, stamp=True)  # (3) it may have ended before that
+            job = replace(job, request_id=before["report"], at=before["at"])
+        bag.begun(before or mark)
+        drafts = entries_about(job, "started", reason="resumed" if before else None)
         with repo.database.writing() as session:  # (2) not grouped: a head ends with them
             entries = repo.ledger.append(session, drafts)
         try:
-            return _write(job, bag, entries[-1].index + 1, still, progress)
+            return _write(job, bag, size or entries[-1].index + 1, still, progress)
         except BaseException as error:
-            reason = error.code if isinstance(error, EvidenceError) else "error"
-            repo.ledger.record(*entries_about(job, "aborted", reason=reason))  # (8)
+            repo.ledger.record(*entries_about(job, "aborted", reason=_reason(error)))  # (8)
             raise
+
+
+def _reason(error: BaseException) -> str:
+    """Return the code by which an entry says why an export ended."""
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        return DiskFull.code
+    return error.code if isinstance(error, EvidenceError) else "error"
+
+
+def _gone_on(
+    job: Job, bag: Bag, mark: Mapping[str, Any], request_id: str | None
+) -> tuple[Mapping[str, Any] | None, int]:
+    """Return the mark of the same export that was interrupted there, and the size of its tree."""
+    for told in bag.interrupted:
+        named = request_id in (None, told.get("report"))
+        if named and told.get("same") == mark["same"] and (size := opened(job, told)):
+            return told, size
+    return None, 0
 
 
 def _write(job: Job, bag: Bag, size: int, still: Still, progress: Progress) -> Exported:
@@ -250,15 +276,13 @@ def _packed(
     listed: list[tuple[Exhibit, list[str]]] = []
 
     def pack(exhibit: Exhibit, parts: Sequence[Recorded], volume: int) -> list[Measured]:
-        return [
-            bag.measured(
-                _file_name(exhibit, part, len(parts)),
-                verified_bytes(repo, exhibit, part, 0, part.size - 1),
-                volume,
-                part.size,
-            )
-            for part in parts
-        ]
+        found = []
+        for part in parts:
+            name, size = _file_name(exhibit, part, len(parts)), part.size
+            kept = bag.kept(name, volume, (part.digests["sha256"].removeprefix("sha256:"), size))
+            blocks = verified_bytes(repo, exhibit, part, 0, size - 1)
+            found.append(kept or bag.measured(name, blocks, volume, size))
+        return found
 
     pool = ThreadPoolExecutor(bag.at_once)
     try:
@@ -294,7 +318,7 @@ def _close(job: Job, bag: Bag, still: Still, drafts: Sequence[Draft], size: int)
             still(session, job.exhibits)
             closed = repo.ledger.append(session, drafts)[-1]
             if job.answered:
-                session.add(made_row(job, size, closed))
+                session.merge(made_row(job, size, closed))  # perhaps it was closed, and not sealed
             return closed
     except ReleaseEnded:
         bag.take_back()

@@ -56,7 +56,6 @@ class SealedBag(Bag):
         self._repo = repo
         self._key = aes_key_unwrap(house_key(repo), wrapped) if wrapped is not None else None
         self._folder = folder
-        self._at = int(repo.clock().timestamp())
         self._own: list[tuple[str, int, IO[bytes]]] = []  # in files that have no name
         self._pieces: dict[int, list[list[Any]]] = {}  # by volume
 
@@ -75,7 +74,7 @@ class SealedBag(Bag):
         return [
             {
                 "folder": self._name(volume),
-                "at": self._at,
+                "at": self.at,
                 "pieces": self._pieces[volume],
                 "exhibits": [
                     [exhibit.id, number, path, sizes[path]]
@@ -127,7 +126,7 @@ class SealedBag(Bag):
 
     def _member(self, folder: str, path: str, file: IO[bytes]) -> Iterator[bytes]:
         size = file.seek(0, SEEK_END)
-        yield header(folder, path, size, self._at)
+        yield header(folder, path, size, self.at)
         file.seek(0)
         while block := file.read(_READ):
             yield block

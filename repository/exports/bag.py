@@ -8,17 +8,20 @@ import errno
 import os
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from hashlib import sha256, sha512
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from repository.errors import BadRequest, DiskFull, ExportBlocked
-from repository.exports.interrupted import Mark, clear
+from repository.exports.interrupted import LATER, Left, Mark, left
 
 PAYLOAD = "data/"
 CORES = min(4, os.cpu_count() or 1)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_READ = 1 << 20
 
 Measured = tuple[str, str, int]  # path, hex sha256, size
 
@@ -62,16 +65,33 @@ class Bag(ABC):
         check_spread(volume_size, by_reference=by_reference)
         # How many volumes there are; 0: by reference; None: one bag, which has all.
         self.volumes: int | None = 0 if by_reference else None
+        self.spread = (volume_size, by_reference)
         self._volume_size = volume_size
         self._in: dict[str, int] = {}  # path of payload: its volume
         self.files: list[Measured] = []
         self._sha512: dict[str, str] = {}
-        self.interrupted: list[dict[str, Any]] = []  # marks of exports that were killed there
+        self.at = 0  # the time of its files in an archive, in seconds
         # Of a bag that leaves encrypted: each file's name, its digest, that of what is in it.
         self.ciphers: list[tuple[str, str, str]] = []
 
-    def begun(self, told: bytes) -> None:  # noqa: B027 - a worker knows it by its row
-        """Say which export it is of, before the ledger has an entry about it."""
+    @property
+    def interrupted(self) -> list[dict[str, Any]]:
+        """Return the marks of exports that ended there before they were whole."""
+        return []
+
+    def begun(self, told: Mapping[str, Any]) -> None:
+        """Say which export it is of (its mark), before the ledger has an entry about it.
+
+        If that is one of `interrupted`, it is gone on with; what others left goes.
+        """
+        self.at = int(datetime.fromisoformat(told["at"]).timestamp())
+
+    def kept(self, path: str, volume: int, expected: tuple[str, int]) -> Measured | None:
+        """Return the file of an exhibit that an interrupted run wrote, once it was read again.
+
+        None if there is none, or it is not what was expected: digest (sha256, hex) and size.
+        """
+        return None
 
     def lay_out(self, sizes: Sequence[tuple[str, int]]) -> list[int]:
         """Say in which volume each exhibit will be, given numbers and sizes; 0: there are none.
@@ -130,8 +150,6 @@ class Bag(ABC):
     ) -> Measured:
         """Write one file, and return what goes into `files`, in the order of the bag."""
         digest, longer, size = sha256(), sha512(), 0
-        if path.startswith(PAYLOAD):
-            self._in[path] = volume
 
         def passing() -> Iterator[bytes]:
             nonlocal size
@@ -142,8 +160,14 @@ class Bag(ABC):
                 yield block
 
         self._keep(path, passing(), volume, expected)
-        self._sha512[path] = longer.hexdigest()
-        return path, digest.hexdigest(), size
+        return self._noted(path, volume, digest.hexdigest(), longer.hexdigest(), size)
+
+    def _noted(self, path: str, volume: int, digest: str, longer: str, size: int) -> Measured:
+        """Note what the manifests say of a file."""
+        if path.startswith(PAYLOAD):
+            self._in[path] = volume
+        self._sha512[path] = longer
+        return path, digest, size
 
     def finish(self, *, info: Iterable[tuple[str, str]]) -> list[str]:
         """Write the manifests, put the bag in its place, return the tag manifests' digests."""
@@ -199,6 +223,7 @@ class FolderBag(Bag):
         super().__init__(volume_size=volume_size, by_reference=by_reference)
         self._place = place
         self._mark: Mark | None = None
+        self._left: list[Left] = []  # by dead exports
 
     @property
     def _folder(self) -> Path:
@@ -206,31 +231,80 @@ class FolderBag(Bag):
         return self._mark.folder
 
     def __enter__(self) -> Self:
-        """Clear what dead exports left there, check the place and make the working folder."""
-        self.interrupted = clear(self._place)
-        if self._place.exists() and (not self._place.is_dir() or any(self._place.iterdir())):
-            raise ExportBlocked(f"{self._place} exists and is not empty; name a new folder")
+        """Look what dead exports left there, check the place and make the working folder."""
         try:
+            self._left = left(self._place)
+            if self._place.exists() and (not self._place.is_dir() or any(self._place.iterdir())):
+                raise ExportBlocked(f"{self._place} exists and is not empty; name a new folder")
             self._mark = Mark(self._place)
             self._folder.mkdir()
-        except OSError as error:
+        except (OSError, ExportBlocked) as error:
+            self._release()
             if self._mark is not None:
                 self._mark.end()
-            raise explained(error, self._place) from error
+            if isinstance(error, OSError):
+                raise explained(error, self._place) from error
+            raise
         return self
 
-    def begun(self, told: bytes) -> None:
+    @property
+    def interrupted(self) -> list[dict[str, Any]]:
+        """Return the marks of exports that ended there before they were whole."""
+        return [one.told for one in self._left if one.told is not None]
+
+    def begun(self, told: Mapping[str, Any]) -> None:
         """Put the mark there by which the next export knows this one."""
+        super().begun(told)
         assert self._mark is not None
         self._mark.write(told)
+        while self._left:
+            before = self._left.pop()
+            if before.told == told:
+                before.move(self._folder)
+                self._clear()
+            else:
+                before.remove()
+
+    def kept(self, path: str, volume: int, expected: tuple[str, int]) -> Measured | None:
+        """Read again what an interrupted run wrote of an exhibit; what differs is removed."""
+        file = self._volume(self._folder, volume) / path
+        if not file.is_file() or file.is_symlink():
+            return None
+        digest, longer = sha256(), sha512()
+        with file.open("rb") as there:
+            while block := there.read(_READ):
+                digest.update(block)
+                longer.update(block)
+            size = there.tell()
+        if (digest.hexdigest(), size) != expected:
+            file.unlink()
+            return None
+        return self._noted(path, volume, digest.hexdigest(), longer.hexdigest(), size)
+
+    def _clear(self) -> None:
+        """Remove all but the files of exhibits: each of those is looked at when it is its turn."""
+        for file in self._folder.rglob("*"):
+            within = file.relative_to(self._folder).as_posix()
+            payload = within.partition("/")[2] if within.startswith("volume-") else within
+            if not file.is_dir() and not payload.startswith(PAYLOAD):
+                file.unlink()
+
+    def _release(self) -> None:
+        while self._left:
+            self._left.pop().release()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
+        """End; where the same again may succeed, what is written stays for it to go on with."""
         assert self._mark is not None
-        self._mark.end()
         if isinstance(error, OSError):
-            raise explained(error, self._place) from error
+            error = explained(error, self._place)
+        self._release()
+        self._mark.end(keep=isinstance(error, (*LATER, KeyboardInterrupt)))
+        if kind is not None and issubclass(kind, OSError):
+            assert error is not None
+            raise error
 
     def _keep(self, path: str, blocks: Iterator[bytes], volume: int, size: int | None) -> None:
         if path.startswith(PAYLOAD) and self.volumes == 0:
@@ -277,8 +351,8 @@ class FolderBag(Bag):
         return folder / f"volume-{volume}" if volume else folder
 
     def take_back(self) -> None:
-        """Remove the folder from its place."""
-        shutil.rmtree(self._place)
+        """Take its name from it again."""
+        self._place.rename(self._folder)
 
 
 def _manifest(lines: Iterable[tuple[str, str]]) -> str:
@@ -298,6 +372,9 @@ def sync(folder: Path) -> None:
 
 def explained(error: OSError, place: Path) -> ExportBlocked | DiskFull:
     """Return what is told of a place that could not be written."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DiskFull(f"no room for {place}; nothing that looks complete was left")
+    if error.errno in NO_ROOM:
+        return DiskFull(
+            f"no room for {place}; nothing that looks complete was left, and the same again goes "
+            "on with what is written"
+        )
     return ExportBlocked(f"{place} cannot be written: {error.strerror or error}")

@@ -12,7 +12,7 @@ from sqlalchemy import select, tuple_, update
 from sqlalchemy.orm import Session
 
 from custody.entry import Act, Draft, timestamp, uuid7
-from custody.errors import CustodyError, EvidenceError
+from custody.errors import EvidenceError
 from repository import Repository
 from repository.access import Right, decide
 from repository.authorise import Caller, of_case, on_case, refuse, who
@@ -20,11 +20,7 @@ from repository.bundle import Bundle, BundleMade
 from repository.bundle_receipts import of_report, receipt_json
 from repository.errors import (
     BadRequest,
-    DiskFull,
     ExportBlocked,
-    KeyUnavailable,
-    SignatureUnavailable,
-    StoreError,
     UnknownExport,
 )
 from repository.exhibits import find_exhibit
@@ -35,6 +31,7 @@ from repository.exports.choice import Choice
 from repository.exports.chosen import picked
 from repository.exports.encryption import check_recipients
 from repository.exports.fonts import check_language
+from repository.exports.interrupted import LATER
 from repository.exports.job import TWINS, Job, entries_about
 from repository.exports.said import check_choice
 from repository.models import Case, Person
@@ -45,13 +42,6 @@ from repository.stated import for_recipient, stated_purpose
 from repository.stores import STAGING
 
 MAX_RECIPIENT = 500
-_LATER = (
-    StoreError,
-    KeyUnavailable,
-    DiskFull,
-    SignatureUnavailable,
-    CustodyError,
-)  # not the fault of what was asked
 
 
 def ask(
@@ -305,7 +295,7 @@ def make(repo: Repository, bundle_id: str) -> None:
             twins=asked.get("twins", TWINS), language=asked.get("language", "en"),
             request_id=row.report_id, choice=choice, encrypt_to=asked.get("encrypt_to", ()),
         )  # fmt: skip
-    except _LATER:
+    except LATER:
         _put(repo, row, state="asked", report_id=None, wrapped=None)
         raise
     except EvidenceError as error:  # refused by rule, or what is stored is not what was taken in

@@ -15,7 +15,7 @@ from typing import IO
 
 from repository.errors import ExportBlocked
 from repository.exports.archive import BLOCK, filling, header
-from repository.exports.bag import PAYLOAD, FolderBag, explained, sync
+from repository.exports.bag import PAYLOAD, FolderBag, Measured, explained, sync
 from repository.exports.encryption import Sealing
 
 MAX_VOLUMES = 64
@@ -29,7 +29,6 @@ class EncryptedBag(FolderBag):
     Args:
         place: the folder.
         keys: the recipients' public keys.
-        at: the time of its files, in seconds; the same for all.
         volume_size, by_reference: as `FolderBag`.
 
     Raises:
@@ -39,11 +38,11 @@ class EncryptedBag(FolderBag):
     at_once = 1  # an archive takes one file after the other
 
     def __init__(
-        self, place: Path, keys: Sequence[str], at: int, *, volume_size: int | None = None,
+        self, place: Path, keys: Sequence[str], *, volume_size: int | None = None,
         by_reference: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(place, volume_size=volume_size, by_reference=by_reference)
-        self._keys, self._at = keys, at
+        self._keys = keys
         self._own: list[tuple[str, int, IO[bytes]]] = []  # files that have no name on the disk
         self._archives: dict[int, _Archive] = {}
         self._open = ExitStack()
@@ -53,6 +52,10 @@ class EncryptedBag(FolderBag):
     ) -> None:
         self._open.close()
         super().__exit__(kind, error, _)
+
+    def kept(self, path: str, volume: int, expected: tuple[str, int]) -> Measured | None:
+        """Return None: an encrypted archive is written from its beginning to its end."""
+        return None
 
     def lay_out(self, sizes: Sequence[tuple[str, int]]) -> list[int]:
         """Fill volumes as `FolderBag`: so many at most, as all are open to the end."""
@@ -107,7 +110,7 @@ class EncryptedBag(FolderBag):
             place = self._folder / f"{name}.tar.age"
             file = self._open.enter_context(place.open("xb"))
             sealing = self._open.enter_context(Sealing(self._keys, file.write))
-            self._archives[volume] = _Archive(sealing, file, folder, self._at)
+            self._archives[volume] = _Archive(sealing, file, folder, self.at)
         return self._archives[volume]
 
 

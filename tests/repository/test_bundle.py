@@ -11,10 +11,11 @@ import bagit
 import pytest
 
 from custody import verify
+from repository import exports
 from repository.exports.bag import FolderBag
-from repository.exports.interrupted import clear
+from repository.exports.interrupted import left
 from repository.exports.verify_text import LANGUAGES, verify_text
-from tests.house import House, own_house
+from tests.house import House, own_house, run
 from tests.repository.printed_steps import run_printed
 
 CONTENTS = {"a.bin": b"a" * 700, "b.bin": b"b" * 600, "c.bin": b"c" * 300, "empty.bin": b""}
@@ -138,17 +139,23 @@ def test_by_reference_all_proofs_go_and_no_bytes(house, tmp_path):
     assert "KRN-000002.bin is not what was registered" in said.out
 
 
-def test_a_disk_that_is_full_at_the_very_end_leaves_nothing_that_looks_complete(
+def test_a_full_disk_leaves_nothing_that_looks_complete_and_the_same_again_goes_on(
     house, tmp_path, monkeypatch
 ):
     def full(self: FolderBag, *_: object) -> None:
         self.take_back()
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(FolderBag, "seal", full)
-    exported(house, tmp_path / "bundle", code=3)
-    assert list(tmp_path.iterdir()) == []
-    assert house.last("report_generated")["outcome"] == "aborted"
+    with monkeypatch.context() as patched:
+        patched.setattr(FolderBag, "seal", full)
+        exported(house, tmp_path / "bundle", code=3)
+    assert {one.name[:16] for one in tmp_path.iterdir()} == {".bundle.partial-"}
+    broken = house.last("report_generated")
+    assert (broken["outcome"], broken["reason"]) == ("aborted", "disk-full")
+    exported(house, tmp_path / "bundle")
+    assert [one.name for one in tmp_path.iterdir()] == ["bundle"]
+    assert verify.exit_code(verify.verify_path(tmp_path / "bundle", None)) == 0
+    assert house.last("report_generated")["request_id"] == broken["request_id"]
 
 
 def test_an_export_that_was_killed_before_its_end_is_not_whole(house, whole, tmp_path):
@@ -278,25 +285,24 @@ KILLED = """
 import os, signal, sys
 from api.cli import main
 from repository import exports
-setattr(exports, sys.argv[1], lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+where, nth = sys.argv[1].split(":")
+count, real = 0, getattr(exports, where)
+def counted(*given, **named):
+    global count
+    count += 1
+    if count == int(nth):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(*given, **named)
+setattr(exports, where, counted)
 main(sys.argv[2:])
 """
 
 
-@pytest.mark.parametrize("where", ["gather", "_close", "closing_file"])
-def test_what_a_killed_export_left_is_removed_and_on_record(house, tmp_path, where):
+@pytest.mark.parametrize("where", ["verified_bytes:3", "closing_file:1"])
+def test_a_killed_export_goes_on_with_the_same_command(house, tmp_path, where):
     place = tmp_path / "bundle"
-    words = [
-        "export",
-        "--case",
-        "KRN",
-        "--purpose",
-        "court",
-        "--out",
-        str(place),
-        "--twins",
-        "none",
-    ]
+    words = ["export", "--case", "KRN", "--purpose", "court", "--out", str(place)]
+    words += ["--twins", "none"]
     url = house.repo.settings.database_url
     done = subprocess.run(
         [sys.executable, "-c", KILLED, where, "--data", str(house.data), *words],
@@ -304,33 +310,107 @@ def test_what_a_killed_export_left_is_removed_and_on_record(house, tmp_path, whe
         capture_output=True, check=False, timeout=120,
     )  # fmt: skip
     assert done.returncode == -9, done.stderr
+    named = where == "closing_file:1"
     assert sorted(one.name[:16] for one in tmp_path.iterdir()) == (
-        [".bundle.partial-"] * 2 if where == "gather" else [".bundle.partial-", "bundle"]
+        [".bundle.partial-", "bundle"] if named else [".bundle.partial-"] * 2
     )
-    assert not (place / verify.CLOSING).exists()
-    if place.exists():
+    if named:
+        assert not (place / verify.CLOSING).exists()
         assert verify.exit_code(verify.verify_path(place, None)) == 3
-    killed = house.last("report_generated")["request_id"]
+    killed = house.last("report_generated")
+    assert killed["outcome"] == ("done" if named else "started")
     said = house.evidence(*words)
     assert said.code == 0, said.err
     assert [one.name for one in tmp_path.iterdir()] == ["bundle"]
     assert verify.exit_code(verify.verify_path(place, None)) == 0
+    about = [
+        e.fields for e in house.entries() if e.fields.get("request_id") == killed["request_id"]
+    ]
+    steps = [
+        (one["outcome"], one.get("reason")) for one in about if one["type"] == "report_generated"
+    ]
+    before = [("done", None)] if named else []
+    assert steps == [("started", None), *before, ("started", "resumed"), ("done", None)]
+
+
+def test_another_export_there_removes_what_a_killed_one_left_and_records_it(house, tmp_path):
+    place = tmp_path / "bundle"
+    words = ["export", "--case", "KRN", "--purpose", "court", "--out", str(place)]
+    url = house.repo.settings.database_url
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, "gather:1", "--data", str(house.data), *words],
+        env={**os.environ, **({"EVIDENCE_DATABASE_URL": url} if url else {})},
+        capture_output=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == -9, done.stderr
+    killed = house.last("report_generated")["request_id"]
+    said = house.evidence(*words, "--twins", "none")
+    assert said.code == 0, said.err
+    assert [one.name for one in tmp_path.iterdir()] == ["bundle"]
+    assert house.last("report_generated")["request_id"] != killed
     ends = [
         (e.fields["type"], e.fields["outcome"], e.fields.get("reason"))
         for e in house.entries()
         if e.fields.get("request_id") == killed
     ]
-    if where == "closing_file":  # the ledger had closed it
-        assert ends[-1] == ("report_generated", "done", None)
-    else:
-        each = [("dissemination", "aborted", "interrupted")] * len(CONTENTS)
-        assert ends[-5:] == [*each, ("report_generated", "aborted", "interrupted")]
+    each = [("dissemination", "aborted", "interrupted")] * len(CONTENTS)
+    assert ends[-5:] == [*each, ("report_generated", "aborted", "interrupted")]
+
+
+@pytest.mark.parametrize(
+    ("where", "spread"),
+    [
+        ("verified_bytes:3", ()),
+        ("gather:1", ("--volume-size", "1kB")),
+        ("_close:1", ("--volume-size", "1kB")),
+    ],
+)
+def test_what_goes_on_is_the_bundle_that_would_have_been_made_without_the_break(
+    house, tmp_path, monkeypatch, where, spread
+):
+    """A copy of disk and database in the middle of an export is what a power cut leaves."""
+    if house.repo.settings.database_url:
+        pytest.skip("a database elsewhere is not copied with the folder")
+    name, nth = where.split(":")
+    real, calls = getattr(exports, name), []
+
+    def copying(*given, **named):
+        calls.append(name)
+        if len(calls) == int(nth):
+            (tmp_path / "whole" / "cut").mkdir(exist_ok=True)
+            for one in [*(tmp_path / "whole").glob("bundle"), *(tmp_path / "whole").glob(".b*")]:
+                copy = shutil.copytree if one.is_dir() else shutil.copy
+                copy(one, tmp_path / "cut" / one.name)
+            shutil.copytree(house.data, tmp_path / "data")
+        return real(*given, **named)
+
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "whole").mkdir()
+    monkeypatch.setattr(exports, name, copying)
+    whole = exported(house, tmp_path / "whole" / "bundle", *spread)
+    monkeypatch.undo()
+    written = sorted((tmp_path / "cut").rglob("KRN-*"))
+    written[0].write_bytes(written[0].read_bytes()[:100])  # only so much reached the disk
+    made = tmp_path / "cut" / "bundle"
+    words = ["--data", tmp_path / "data", "export", "--case", "KRN", "--purpose", "court"]
+    said = run(*words, "--out", made, *spread)
+    assert said.code == 0, said.err
+    assert "was interrupted here: it goes on" in said.err
+    assert files_of(made) == files_of(whole)
+
+
+def files_of(bundle: Path) -> dict[str, bytes]:
+    return {
+        str(one.relative_to(bundle)): one.read_bytes()
+        for one in bundle.rglob("*")
+        if one.is_file() and not one.match(verify.CLOSING)
+    }
 
 
 def test_what_a_living_export_writes_is_left_alone(house, tmp_path):
     place = tmp_path / "bundle"
     with FolderBag(place) as bag:
-        bag.begun(b"{}")
+        bag.begun({"report": "R", "at": "2026-11-28T00:00:00Z"})
         bag.add("a", [b"a"])
-        assert clear(place) == []
+        assert left(place) == []
         assert len(list(tmp_path.iterdir())) == 2

@@ -473,7 +473,7 @@ def test_a_bundle_whose_report_is_not_signed_says_so_everywhere(exporting, house
     assert [one.outcome for one in check_bundle(place, None)] == ["fail"]
 
 
-def test_a_demanded_signature_that_cannot_be_made_leaves_nothing(exporting, house):
+def test_a_demanded_signature_that_cannot_be_made_leaves_no_bundle(exporting, house):
     said, place = exporting(tsa_urls=(), report_signature_required="B-LTA")
     assert said.code == 3
     assert "report_signature_required is B-LTA, and B-B" in said.err
