@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from contextlib import ExitStack
 
 import pytest
 
@@ -25,20 +26,31 @@ from repository.people import new_person
 from repository.publication import announce
 from repository.succession import named_gaps
 from tests.browser.checking import Case, check_all, files_of
-from tests.house import CODE, make_house
+from tests.house import CODE, own_house
+from tests.postgres import fresh_database, shared_server
 from tests.witnesses import policy_of, served_witness
-
-pytestmark = pytest.mark.sqlite_only("its database is a file that is put back")
 
 
 @pytest.fixture(scope="module")
 def lost(tmp_path_factory):
     """Yield a house that is older than its witness, whose log it is, and what was kept outside."""
     folder = tmp_path_factory.mktemp("lost")
-    house = make_house(folder)
+    with own_house(folder) as house:
+        yield from lose(house, folder)
+
+
+@pytest.fixture(autouse=True)
+def database_of_the_run(lost, monkeypatch):
+    """Leave the house its own database; commands learn of it by `House.evidence`."""
+
+
+def lose(house, folder):
+    """Lose what a house did since a moment, but for what its witness and people kept."""
     key = house.repo.ledger.key
     new_person(house.repo, house.custodian, name="other", role="custodian")
-    with served_witness(folder / "w", "w.example/w", key) as (url, keys, witness):
+    with ExitStack() as stack:
+        served = served_witness(folder / "w", "w.example/w", key)
+        url, keys, witness = stack.enter_context(served)
         (folder / "policy").write_text(str(policy_of(key, [("W", keys, url)], 1)))
         with (house.data / "config.toml").open("a") as settings:
             settings.write(f'witness_policy_file = "{folder / "policy"}"\n')
@@ -49,6 +61,11 @@ def lost(tmp_path_factory):
         size = house.repo.ledger.size()
         house.repo.close()
         shutil.copytree(house.data, folder / "older")  # database and store of one moment
+        older = house.repo.settings.database_url
+        if older:
+            name = older.rpartition("/")[2]
+            copied = fresh_database(shared_server(), copy_of=name)
+            older = stack.enter_context(copied)
         reopen(house)
         (folder / "b.txt").write_bytes(b"lost")
         house.ingest(folder / "b.txt")
@@ -59,13 +76,15 @@ def lost(tmp_path_factory):
         house.repo.close()
         shutil.rmtree(house.data)
         (folder / "older").rename(house.data)
-        reopen(house)
+        reopen(house, older)
         yield house, folder, witness, size, shown
         house.repo.close()
 
 
-def reopen(house):
-    found = load(house.data).model_copy(update={"database_timeout": 1.0})
+def reopen(house, url=None):
+    house.repo.close()
+    url = url or house.repo.settings.database_url
+    found = load(house.data).model_copy(update={"database_timeout": 1.0, "database_url": url})
     house.repo = open_repository(found)
 
 
