@@ -5,8 +5,10 @@ sequence numbers and openings are all checked again. What only outside memory ca
 a rewritten and re-signed ledger) is compared with checkpoints and receipts given by the caller.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import partial
+from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -24,6 +26,7 @@ from custody.note import VerifierKey
 from custody.quorum import Policy
 from custody.receipt import AnyReceipt, Proof
 from custody.renewal import CheckToken
+from custody.side_by_side import side_by_side
 from custody.succession import audit_succession
 from custody.tables import fetch
 from custody.timestamp import check_token
@@ -117,22 +120,49 @@ def outside_roots(
 
 def audit_signatures(session: Session, keys: Sequence[TrustedKey]) -> list[Finding]:
     """Check the signature of every head with the key that counts for its size."""
-    after, count, good = -1, 0, 0
+    count = 0
+    check = partial(_first_unsigned, keys=tuple(keys))
+    for signed, problem in side_by_side(check, _heads(session)):
+        if problem is not None:
+            return [problem]
+        count += signed
+    return [passed("signatures", f"{count} heads are signed by the log's keys")]
+
+
+class Head(NamedTuple):
+    """A head as it is stored."""
+
+    size: int
+    root: bytes
+    note: str | None
+
+
+def _heads(session: Session) -> Iterator[tuple[int, list[Head]]]:
+    """Yield heads in the order of their sizes; with some the size of the one before them."""
+    good, after = 0, -1
     while True:
         rows = fetch(
             session,
-            "SELECT size, root, note FROM head WHERE size > ? ORDER BY size LIMIT 2048",
+            "SELECT size, root, note FROM head WHERE size > ? ORDER BY size LIMIT 512",
             (after,),
         )
         if not rows:
-            return [passed("signatures", f"{count} heads are signed by the log's keys")]
-        for row in rows:
-            valid = [known.key for known in keys if known.signs(row.size)]
-            problem = _check_signature(row.size, bytes(row.root), row.note, valid, good)
-            if problem is not None:
-                return [problem]
-            good, count = row.size, count + 1
-        after = rows[-1].size
+            return
+        yield good, [Head(row.size, bytes(row.root), row.note) for row in rows]
+        good = after = rows[-1].size
+
+
+def _first_unsigned(
+    some: tuple[int, Sequence[Head]], keys: Sequence[TrustedKey]
+) -> tuple[int, Finding | None]:
+    good, heads = some
+    for head in heads:
+        valid = [known.key for known in keys if known.signs(head.size)]
+        problem = _check_signature(head.size, head.root, head.note, valid, good)
+        if problem is not None:
+            return 0, problem
+        good = head.size
+    return len(heads), None
 
 
 def _check_signature(

@@ -1,9 +1,10 @@
 """The second part of the audit: what the bodies say, the side tables, and the openings."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from custody import tables
@@ -12,9 +13,23 @@ from custody.entry import Act, parse_body
 from custody.errors import BadOpening, CustodyError, MalformedEntry
 from custody.findings import Finding, Progress, failed, passed, undone
 from custody.keys import TrustedKey, vouched
+from custody.side_by_side import side_by_side
 from custody.tables import as_bytes, fetch
 
 _BATCH = 1_000
+
+
+class Stored(NamedTuple):
+    """An entry as it is stored, with what the tables beside it say."""
+
+    idx: int
+    body: bytes
+    id: str
+    exhibit: str | None
+    seq: int | None
+    vkey: str | None
+    state: str | None
+    size: int | None
 
 
 def audit_form(
@@ -41,6 +56,17 @@ def malformed(
     session: Session, start: int, size: int, keys: Sequence[TrustedKey], progress: Progress
 ) -> Finding | None:
     """Return the first entry of a range that is not canonical or not what its tables say."""
+    check = partial(_first_malformed, keys=tuple(keys))
+    done = start
+    for count, problem in side_by_side(check, _bodies(session, start, size)):
+        if problem is not None:
+            return problem
+        done += count
+        progress(done)
+    return None
+
+
+def _bodies(session: Session, start: int, size: int) -> Iterator[list[Stored]]:
     for low in range(start, size, _BATCH):
         rows = fetch(
             session,
@@ -49,18 +75,20 @@ def malformed(
             "WHERE e.idx >= ? AND e.idx < ? ORDER BY e.idx",
             (low, min(low + _BATCH, size)),
         )
-        for row in rows:
-            problem = _check(row, keys)
-            if problem is not None:
-                return problem
-        progress(low + len(rows))
-    return None
+        yield [Stored._make((row.idx, as_bytes(row.body), *row[2:])) for row in rows]
 
 
-def _check(row: Row[Any], keys: Sequence[TrustedKey]) -> Finding | None:
+def _first_malformed(
+    rows: Sequence[Stored], keys: Sequence[TrustedKey]
+) -> tuple[int, Finding | None]:
+    problems = (_check(row, keys) for row in rows)
+    return len(rows), next((one for one in problems if one is not None), None)
+
+
+def _check(row: Stored, keys: Sequence[TrustedKey]) -> Finding | None:
     name = f"entry {row.idx}"
     try:
-        fields = parse_body(as_bytes(row.body))
+        fields = parse_body(row.body)
     except MalformedEntry as error:
         return failed("canonical", name, str(error))
     about = fields.get("exhibit") or {}
@@ -73,7 +101,7 @@ def _check(row: Row[Any], keys: Sequence[TrustedKey]) -> Finding | None:
     return None
 
 
-def _check_key(row: Row[Any], fields: dict[str, Any], keys: Sequence[TrustedKey]) -> Finding | None:
+def _check_key(row: Stored, fields: dict[str, Any], keys: Sequence[TrustedKey]) -> Finding | None:
     name = f"entry {row.idx}"
     # The key before vouches for that of a successor, whose own head already covers the entry.
     size = row.idx if "succession" in fields else row.idx + 1
@@ -114,38 +142,71 @@ def audit_openings(session: Session, wrapping_key: bytes | None) -> list[Finding
     if wrapping_key is None:
         return [undone("openings", "the wrapping key was not given")]
     opened = erased = 0
-    body_index = -1
-    commitments: dict[str, str] = {}
-    keys: dict[str, bytes] = {}
-    for row in _stream(session, _openings()):
-        if row.wrapped is None:
-            erased += 1
-            continue
-        try:
-            if row.subject not in keys:
-                if len(keys) > _KEYS:
-                    keys.clear()  # bounded memory: unwrapping again is cheap
-                keys[row.subject] = unwrap_key(wrapping_key, as_bytes(row.wrapped))
-        except BadOpening as error:
-            return [failed("openings", f"key of {row.subject}", str(error))]
-        try:
-            if row.idx != body_index:
-                commitments = parse_body(as_bytes(row.body or b"")).get("_sd") or {}
-                body_index = row.idx
-            opening = unseal(
-                as_bytes(row.sealed), keys[row.subject], index=row.idx, field=row.field
-            )
-            fits = opening.opens(commitments.get(row.field, ""))
-        except CustodyError as error:
-            return [failed("openings", f"entry {row.idx}", f"{row.field}: {error}")]
-        if not fits:
-            detail = f"the opening of {row.field} does not open its commitment"
-            return [failed("openings", f"entry {row.idx}", detail)]
-        opened += 1
+    check = partial(_open, wrapping_key=wrapping_key)
+    for fit, gone, problem in side_by_side(check, _sealed(session)):
+        if problem is not None:
+            return [problem]
+        opened, erased = opened + fit, erased + gone
     return [passed("openings", f"{opened} openings open their commitments; {erased} were erased")]
 
 
-_KEYS = 100_000
+class Sealed(NamedTuple):
+    """An opening as it is stored, and the key of its subject; None: that was destroyed."""
+
+    field: str
+    subject: str
+    sealed: bytes
+    wrapped: bytes | None
+
+
+Openings = list[tuple[int, bytes, list[Sealed]]]
+"""Of some entries: their indexes, bodies, and openings."""
+
+
+def _sealed(session: Session) -> Iterator[Openings]:
+    piece: Openings = []
+    count = 0
+    for row in _stream(session, _openings()):
+        if not piece or piece[-1][0] != row.idx:
+            if count >= _BATCH:
+                yield piece
+                piece, count = [], 0
+            piece.append((row.idx, as_bytes(row.body or b""), []))
+        wrapped = None if row.wrapped is None else as_bytes(row.wrapped)
+        piece[-1][2].append(Sealed(row.field, row.subject, as_bytes(row.sealed), wrapped))
+        count += 1
+    if piece:
+        yield piece
+
+
+def _open(some: Openings, wrapping_key: bytes) -> tuple[int, int, Finding | None]:
+    """Return how many openings fit, how many have lost their key, and the first that does not."""
+    opened = erased = 0
+    keys: dict[bytes, bytes] = {}
+    for index, body, openings in some:
+        commitments: dict[str, str] | None = None
+        for field, subject, sealed, wrapped in openings:
+            if wrapped is None:
+                erased += 1
+                continue
+            try:
+                if wrapped not in keys:
+                    keys[wrapped] = unwrap_key(wrapping_key, wrapped)
+            except BadOpening as error:
+                return opened, erased, failed("openings", f"key of {subject}", str(error))
+            name = f"entry {index}"
+            try:
+                if commitments is None:
+                    commitments = parse_body(body).get("_sd") or {}
+                opening = unseal(sealed, keys[wrapped], index=index, field=field)
+                fits = opening.opens(commitments.get(field, ""))
+            except CustodyError as error:
+                return opened, erased, failed("openings", name, f"{field}: {error}")
+            if not fits:
+                detail = f"the opening of {field} does not open its commitment"
+                return opened, erased, failed("openings", name, detail)
+            opened += 1
+    return opened, erased, None
 
 
 def _openings() -> Select[Any]:

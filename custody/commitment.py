@@ -21,6 +21,7 @@ from custody.errors import BadOpening, NotCanonical
 
 SALT_SIZE = 16
 _NONCE_SIZE = 12
+_VALUE = len('{"salt":"","value":') + 2 * SALT_SIZE  # where the value of a sealed opening begins
 
 Random = Callable[[int], bytes]
 
@@ -29,15 +30,16 @@ Random = Callable[[int], bytes]
 class Opening:
     """What reveals one withheld field: its salt (16 bytes) and its value.
 
-    `canonical_value` is made once, for it is hashed and then sealed.
+    `canonical_value` is made once, for it is hashed and then sealed; or given by who has read it.
     """
 
     salt: bytes
     value: Any
-    canonical_value: bytes = field(init=False, repr=False, compare=False)
+    canonical_value: bytes = field(default=b"", repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "canonical_value", dumps(self.value))
+        if not self.canonical_value:
+            object.__setattr__(self, "canonical_value", dumps(self.value))
 
     def commitment(self) -> str:
         """Return the commitment that stands in the body: `sha256:` and 64 hex digits."""
@@ -52,8 +54,12 @@ class Opening:
         return {"salt": self.salt.hex(), "value": self.value}
 
     @classmethod
-    def from_json(cls, found: object) -> "Opening":
+    def from_json(cls, found: object, canonical_value: bytes = b"") -> "Opening":
         """Read the form of `to_json`.
+
+        Args:
+            found: it.
+            canonical_value: the canonical form of its value, where it is known.
 
         Raises:
             BadOpening: not an object of a 32-digit hex salt and a value.
@@ -64,7 +70,7 @@ class Opening:
         if not isinstance(salt, str) or len(salt) != 2 * SALT_SIZE or salt != salt.lower():
             raise BadOpening("the salt of an opening is 32 lower-case hex digits")
         try:
-            return cls(bytes.fromhex(salt), found["value"])
+            return cls(bytes.fromhex(salt), found["value"], canonical_value)
         except ValueError as error:
             raise BadOpening("the salt of an opening is 32 lower-case hex digits") from error
 
@@ -120,7 +126,8 @@ def unseal(sealed: bytes, key: bytes, *, index: int, field: str) -> Opening:
         plain = AESGCM(key).decrypt(
             sealed[:_NONCE_SIZE], sealed[_NONCE_SIZE:], _place(index, field)
         )
-        return Opening.from_json(loads(plain))
+        # Canonical as a whole, so its value stands there as it was committed to.
+        return Opening.from_json(loads(plain), plain[_VALUE:-1])
     except (InvalidTag, NotCanonical, ValueError) as error:
         raise BadOpening(f"the opening of {field} at entry {index} cannot be read") from error
 
