@@ -14,6 +14,11 @@ from urllib.parse import urlsplit
 from repository.errors import StoreUnavailable
 from repository.stores import ObjectStore
 
+EMPTY_LIST = b"""<?xml version="1.0" encoding="UTF-8"?>
+<ListVersionsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>any</Name>
+<IsTruncated>false</IsTruncated>
+</ListVersionsResult>"""
+
 
 class Proxy:
     """Passes requests on to a server and does to them what `mode` says; `calls` counts them.
@@ -21,7 +26,8 @@ class Proxy:
     Modes: honest; flip, cut, extra (bytes of objects read); error-after (stored, and answered
     500); lose (acknowledged, and not stored); no-lock (locks are acknowledged, and not set);
     false-lock (the same, and read back as if they were); drip; down; slow-clock; skewed (requests
-    are refused because the clocks differ).
+    are refused because the clocks differ); stale-list (lists are empty: older than anything in
+    them); wrong-etag.
     """
 
     def __init__(self, target: str, tls: tuple[Path, Path] | None = None) -> None:
@@ -76,7 +82,12 @@ class Proxy:
             found = {"ETag": '"x"', "x-amz-version-id": "lost"}
             self.reply(request, 200, found, b"")
             return
+        if mode == "stale-list" and method == "GET" and not is_object and "location" not in query:
+            self.reply(request, 200, {"Content-Type": "application/xml"}, EMPTY_LIST)
+            return
         status, headers, data = self.forward(request, body)
+        if mode == "wrong-etag" and "ETag" in headers:
+            headers["ETag"] = f'"{"0" * 32}"'
         reading = method == "GET" and is_object and status in (200, 206) and "?" in request.path
         if mode == "error-after" and writing and status == 200:
             status, headers, data = 500, {}, b"<Error><Code>InternalError</Code></Error>"

@@ -156,7 +156,7 @@ def test_every_module_says_what_it_is_and_the_map_repeats_it():
 
 LONGER = {
     "custody/verify.py": 1170,  # one file by its nature (docs/decisions/0005)
-    "repository/stores/s3.py": 570,  # minio has one home, and the trial of its locks needs it
+    "repository/stores/s3.py": 580,  # minio has one home, and the trial of its locks needs it
 }
 
 

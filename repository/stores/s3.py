@@ -191,9 +191,11 @@ class S3Store:
     def destroy(self, stored: Stored, order: Order) -> None:
         """Destroy every version and marker of a name; see `ObjectStore.destroy`."""
         del order  # its making is the check; what it orders is recorded above
-        versions = [
-            one for one in self.versions(stored.bucket, stored.key) if one.key == stored.key
-        ]
+        listed = self.versions(stored.bucket, stored.key)
+        versions = [one for one in listed if one.key == stored.key]
+        with suppress(NoSuchObject):
+            if stored.version not in {one.version for one in versions}:
+                versions.append(self.stat(stored))  # the list is older than it
         for one in versions:
             held = self.stat(one)
             if held.hold:
@@ -205,7 +207,10 @@ class S3Store:
             for found in self._client.list_objects(name, prefix=stored.key, include_version=True):
                 if found.object_name == stored.key:
                     self._client.remove_object(name, stored.key, version_id=found.version_id)
-        for one in versions:
+            for one in versions:
+                self._client.remove_object(name, stored.key, version_id=one.version)
+        left = self._newest(stored.bucket, stored.key)
+        for one in versions if left is None else [left]:
             with suppress(NoSuchObject):
                 self.stat(one)
                 raise StoreUnfit(f"{one.bucket}/{one.key} was destroyed and is still there")
@@ -385,8 +390,15 @@ class S3Store:
         return held
 
     def _newest(self, bucket: str, key: str) -> Stored | None:
-        same = [found for found in self.versions(bucket, key) if found.key == key]
-        return same[0] if same else None
+        for one in self.versions(bucket, key):
+            if one.key == key:
+                return one
+        # A list may be older than what it should list: the name itself is asked too.
+        with suppress(NoSuchObject), _explained(f"{bucket}/{key}"):
+            found = self._client.stat_object(self._bucket(bucket), key)
+            version, size = found.version_id or "", found.size or 0
+            return Stored(NAME, bucket, key, version, "", size, None, hold=False)
+        return None
 
     def _digest(self, stored: Stored) -> tuple[str, int]:
         """Read a version back and return its digest and size; several ranges at a time."""

@@ -8,8 +8,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from repository.chunks import ChunkDigests, verified
-from repository.errors import BadRequest, IntegrityError, StoreError, StoreUnavailable, StoreUnfit
-from repository.stores import open_store
+from repository.errors import (
+    BadRequest,
+    IntegrityError,
+    Locked,
+    NameTaken,
+    NoSuchObject,
+    StoreError,
+    StoreUnavailable,
+    StoreUnfit,
+)
+from repository.stores import Order, open_store
 from tests.certificates import certificate
 from tests.contract.test_stores import blocks, ceph_url, read
 from tests.hostile import proxied
@@ -101,6 +110,38 @@ def test_stored_and_answered_500_is_an_error_and_a_retry_finds_what_is_there(lyi
     stored = store.put(blocks(data), bucket="evidence", key=key, retain_until=soon())
     assert read(store, stored) == data
     assert stored.retain_until is not None
+
+
+def test_a_wrong_etag_is_believed_to_be_nothing(lying, key):
+    store, proxy = lying
+    proxy.mode = "wrong-etag"
+    stored = store.put(blocks(DATA), bucket="evidence", key=key, retain_until=soon())
+    assert read(store, stored) == DATA
+    assert store.verify(stored).outcome == "pass"
+    with pytest.raises(StoreUnavailable, match="InvalidPart"):  # the server was told wrong ones
+        store.put(blocks(LARGE), bucket="evidence", key=f"{key}-large", retain_until=soon())
+    proxy.mode = "honest"
+    assert store.find("evidence", f"{key}-large") is None
+
+
+def test_what_a_stale_list_leaves_out_is_neither_written_over_nor_taken_for_destroyed(lying, key):
+    store, proxy = lying
+    first = store.put([b"first"], bucket="evidence", key=key, retain_until=soon())
+    wrapped = store.put([b"wrapped"], bucket="keys", key=key)
+    proxy.mode = "stale-list"
+    assert list(store.versions("keys", key)) == []
+    with pytest.raises(NameTaken):
+        store.put([b"other"], bucket="evidence", key=key, retain_until=soon())
+    assert store.put([b"first"], bucket="evidence", key=key).version == first.version
+    assert store.verify(first).outcome == "pass"
+    order = Order("sha256:" + "0" * 64, "one", "another")
+    with pytest.raises(Locked):
+        store.destroy(first, order)
+    store.destroy(store.find("keys", key), order)
+    proxy.mode = "honest"
+    assert list(store.versions("keys", key)) == []
+    with pytest.raises(NoSuchObject):
+        store.stat(wrapped)
 
 
 def test_the_trial_refuses_a_store_whose_locks_are_only_said(lying):

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.faults import kill_recorders
+from tests.faults import cut_commits, kill_recorders
 from tests.faults.kill_ingest import SUBMISSION, Counted, run
 from tests.service import evidence
 
@@ -29,6 +29,15 @@ def test_a_killed_postgresql_loses_no_acknowledged_entry():
     counted = kill_recorders.run_postgres(3, seed=20261121)
     assert counted.acknowledged > 50
     assert counted == kill_recorders.Counted(3, counted.acknowledged)
+
+
+@pytest.mark.long
+@pytest.mark.postgres
+def test_a_line_that_is_cut_at_commit_loses_and_doubles_nothing():
+    found, done = cut_commits.run(8, seed=20261128)
+    assert done.total() == 8
+    assert found.clean, found
+    assert found.acknowledged > 0
 
 
 def test_two_processes_on_the_same_submission_register_everything_once(tmp_path):

@@ -24,6 +24,7 @@ from repository.ledger_mirror import publish, read_registered, segments
 from repository.maintenance import alone
 from repository.people import new_person
 from repository.recovery import draw
+from tests.ceph import ceph
 from tests.house import CODE, Said, make_house, own_house, run
 from tests.one_house import signed_in
 from tests.postgres import fresh_database, shared_server
@@ -162,6 +163,55 @@ def test_a_lost_house_comes_back_with_everything_it_acknowledged(house, tmp_path
         assert receipt["body"].encode() in bodies
         assert [e.fields["reason"] for e in repo.ledger.entries() if e.fields["type"] == "restored"]
         repo.close()
+
+
+@pytest.mark.ceph
+def test_a_house_whose_objects_are_in_an_s3_service_comes_back_from_it_alone(tmp_path):
+    keys = ceph()
+    for name in ("access", "secret"):
+        (tmp_path / name).write_text(keys[f"S3_{name.upper()}_KEY"])
+    host = keys["S3_ENDPOINT"].removeprefix("http://")
+    settings = {
+        "store_url": f"s3+http://{host}/?prefix=b{os.urandom(3).hex()}-&mode=GOVERNANCE",
+        "store_access_key_file": tmp_path / "access",
+        "store_secret_key_file": tmp_path / "secret",
+    }
+    files = {f"{n}.bin": os.urandom(900 * n) for n in range(4)}
+    (tmp_path / "in").mkdir()
+    for name, content in files.items():
+        (tmp_path / "in" / name).write_bytes(content)
+    (tmp_path / "since.bin").write_bytes(b"registered since")
+    with own_house(tmp_path, **settings) as house:
+        with (house.data / "config.toml").open("a") as said:
+            said.writelines(f'{name} = "{value}"\n' for name, value in settings.items())
+        content = {
+            one["exhibit"]: files[Path(one["path"]).name] for one in house.ingest(tmp_path / "in")
+        }
+        with_key(house, tmp_path / "shares")
+        file = backed_up(house, tmp_path / "backups")
+        since = house.ingest(tmp_path / "since.bin")[0]["exhibit"]  # the mirror has it
+        last = handed_in(house, b"only the journal has it", by="A. Field")
+        before = list(house.repo.ledger.entries())
+        house.repo.close()
+        shutil.rmtree(house.data)
+    for name in ("access", "secret"):
+        (tmp_path / name).unlink()  # the backup has them
+    content |= {since: b"registered since", last["exhibit"]: b"only the journal has it"}
+    data = tmp_path / "new"
+    with bare_machine():
+        words = (*shares(tmp_path / "shares", 1, 2), "--read-all")
+        said = run("--data", data, "--json", "restore", file, *words)
+        assert said.code == 0, said.err
+        [done] = said.lines
+        assert done["exhibits"] == [since, last["exhibit"]]
+        assert (done["read_back"], done["passed"]) == (len(content), len(content))
+        for number, expected in content.items():
+            assert read(data, number, tmp_path)[1] == expected, number
+        repo = open_repository(load(data))
+        after = list(repo.ledger.entries())
+        repo.close()
+        assert [one.body for one in after[: len(before)]] == [one.body for one in before]
+        assert run("--data", data, "verify", "--ledger").code == 0
 
 
 def program(*arguments):
