@@ -211,7 +211,7 @@ def _said(match: Match) -> str:
             continue
         if isinstance(one, Place):
             away = "" if match.metres is None else f", {match.metres / 1000:.2f} km away"
-            parts.append(f"at {one.latitude:g},{one.longitude:g} ±{one.radius:.0f} m{away}")
+            parts.append(f"at {one.latitude:g},{one.longitude:g} ±{one.metres} m{away}")
         else:
             time = told["time"]
             parts.append(f"from {time['earliest'] or '…'} to {time['latest'] or '…'}")

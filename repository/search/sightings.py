@@ -47,6 +47,11 @@ class Place:
     source: str
     suspect: str | None = None
 
+    @property
+    def metres(self) -> int:
+        """The radius as people are told it: whole metres, rounded up; no place is a point."""
+        return max(1, math.ceil(self.radius))
+
 
 @dataclass(frozen=True, slots=True)
 class Time:

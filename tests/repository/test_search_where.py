@@ -56,6 +56,14 @@ def _name(found) -> str:
     return _path(found.described.exhibit)
 
 
+# --- what people are told
+
+
+@pytest.mark.parametrize(("radius", "told"), [(0.0, 1), (0.4, 1), (1.2, 2), (787.1, 788)])
+def test_no_place_is_told_as_a_point_nor_closer_than_it_is_known(radius, told):
+    assert sightings.Place(50.45, 30.52, radius, "", "", "").metres == told
+
+
 # --- photographs
 
 
