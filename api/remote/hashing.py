@@ -1,7 +1,6 @@
 """Hash everything that is to be sent, once: several files at a time, remembered over runs."""
 
 import os
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from api.remote.state import State
 from api.remote.wire import Stopped
+from api.told import Stop
 from custody.errors import EvidenceError
 from ingest.errors import SourceUnreadable
 from ingest.sources import Source, Watch, opened
@@ -46,7 +46,7 @@ Told = Callable[[int], None]
 
 
 def hash_all(
-    state: State, sources: Iterator[Source], *, told: Told, stop: threading.Event
+    state: State, sources: Iterator[Source], *, told: Told, stop: Stop
 ) -> Iterator[Hashed | Unreadable]:
     """Yield what each source is, in their order; what was hashed before is not read again.
 
@@ -68,7 +68,7 @@ def hash_all(
                 job.cancel()
 
 
-def hash_file(source: Source, *, told: Told, stop: threading.Event) -> Hashed:
+def hash_file(source: Source, *, told: Told, stop: Stop) -> Hashed:
     """Return what a file is.
 
     Raises:
@@ -92,7 +92,7 @@ def hash_file(source: Source, *, told: Told, stop: threading.Event) -> Hashed:
     return Hashed(source, size, found.st_mtime_ns, digest.hexdigest())
 
 
-def _look(state: State, source: Source, told: Told, stop: threading.Event) -> Hashed | Unreadable:
+def _look(state: State, source: Source, told: Told, stop: Stop) -> Hashed | Unreadable:
     if source.problem is not None or source.file is None:
         why = source.problem or "standard input cannot be sent"
         return Unreadable(source.path, SourceUnreadable(f"{shown(source.path)}: {why}"))

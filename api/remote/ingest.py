@@ -9,7 +9,6 @@ Each step is remembered (`state`), so that the same command goes on after any in
 """
 
 import os
-import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from api.remote.invitation import Address, Invitation, checked_token
 from api.remote.meter import Display, Meter
 from api.remote.run import Run, Told, Wanted
 from api.remote.state import Register, State, state_folder
+from api.told import Stop
 from custody.entry import uuid7
 from custody.errors import EvidenceError
 from repository import now
@@ -65,7 +65,7 @@ def ingest_to(wanted: Wanted, told: Told) -> list[int | EvidenceError]:
         ServiceRefused, ServiceDisagrees: it does not take this.
         RunningAlready: another run is at it.
     """
-    stop = threading.Event()
+    stop = Stop()
     meter = Meter()
     with Display(meter, on=told.terminal) as display:
         try:

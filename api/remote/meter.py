@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Self
 
 from api.remote.rate import size_text, time_text
+from api.told import Stop
 
 _WINDOW = 20.0  # seconds over which the rate is taken
 
@@ -83,7 +84,7 @@ class Display:
         self._on = on
         self._word = ""
         self._lock = threading.Lock()
-        self._over = threading.Event()
+        self._over = Stop()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Self:

@@ -14,6 +14,7 @@ from api.remote.proxy import Proxy
 from api.remote.rate import Limiter
 from api.remote.service import Service
 from api.remote.wire import Far, Stopped, Wire
+from api.told import Stop
 from custody.canonical import dumps
 from custody.errors import EvidenceError
 from ingest.sources import Thing, named
@@ -74,7 +75,7 @@ class Run:
 
     wanted: Wanted
     told: Told
-    stop: threading.Event
+    stop: Stop
     meter: Meter
     display: Display
     outcomes: list[int | EvidenceError] = field(default_factory=list)

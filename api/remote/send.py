@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -16,6 +17,7 @@ from api.remote.reading import Unsendable, changed, read_parcel
 from api.remote.service import OffsetConflict, Service, UploadGone
 from api.remote.state import Listed, State
 from api.remote.wire import ANSWER, STALL, Stopped
+from api.told import Stop
 from custody.entry import uuid7
 from custody.errors import EvidenceError
 from ingest.errors import SourceUnreadable
@@ -24,6 +26,7 @@ from repository import now
 from repository.naming import shown
 
 PIECE = 256 << 20  # bytes of one request; a proxy that buffers requests must hold so much
+_LEFT = 5.0  # seconds that threads have to end, all together
 FILLS = 4  # attempts in a row that came to nothing, after which nothing fresh is begun
 Open = Callable[[], Service]
 Failed = Callable[[Listed, EvidenceError], None]
@@ -41,7 +44,7 @@ class Sending:
         line: Line,
         meter: Meter,
         failed: Failed,
-        stop: threading.Event,
+        stop: Stop,
     ) -> None:
         """Plan; nothing runs yet.
 
@@ -97,8 +100,9 @@ class Sending:
 
     def end(self) -> None:
         """Wait for the threads, which `stop` tells to end; one that looks up a name is left."""
+        end = time.monotonic() + _LEFT
         for thread in self._threads:
-            thread.join(5.0)
+            thread.join(max(0.0, end - time.monotonic()))
 
     def _work(self, large_first: bool) -> None:
         service = self._connect()

@@ -15,7 +15,6 @@ import socket
 import ssl
 import struct
 import termios
-import threading
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from api.remote.identity import check_pin, client_context, explain_refusal
 from api.remote.invitation import Address
 from api.remote.proxy import Proxy
 from api.remote.rate import Limiter
+from api.told import Stop
 from repository.errors import DiskFull
 
 CONNECT = 30.0  # seconds to reach the service and agree on TLS
@@ -71,7 +71,7 @@ class Far:
 class Wire:
     """A connection that is made when it is first needed and again after it broke."""
 
-    def __init__(self, far: Far, limiter: Limiter, stop: threading.Event) -> None:
+    def __init__(self, far: Far, limiter: Limiter, stop: Stop) -> None:
         self._far = far
         self._limiter = limiter
         self._stop = stop

@@ -84,10 +84,10 @@ class Run:
     def interrupt(self) -> int:
         """End it as Ctrl-C does, and return its exit code."""
         self._process.send_signal(signal.SIGINT)
-        return self._process.wait(20)
+        return self.wait(60)
 
     def wait(self, seconds: float = 120) -> int:
-        """Wait for its end and return its exit code."""
+        """Wait for its end and return its exit code; what does not end is killed."""
         try:
             return self._process.wait(seconds)
         except subprocess.TimeoutExpired:

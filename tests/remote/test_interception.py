@@ -6,7 +6,6 @@ digest, no evidence.
 
 import json
 import ssl
-import threading
 from datetime import timedelta
 from hashlib import sha256
 
@@ -17,6 +16,7 @@ from api.remote.invitation import Address, Invitation
 from api.remote.rate import Limiter
 from api.remote.service import Service
 from api.remote.wire import Far, Wire
+from api.told import Stop
 from custody.note import VerifierKey
 from tests.house import CODE, run
 from tests.remote.false_servers import Authority, false_server, http_answer
@@ -211,7 +211,7 @@ def test_an_interceptor_in_the_middle_of_a_run_is_told_nothing_more(tmp_path):
         shown = ssl.get_server_certificate(("127.0.0.1", real.port))
         pin = pin_of(ssl.PEM_cert_to_DER_cert(shown))
         far = Far(Address("https", "127.0.0.1", real.port, ""), pin)
-        service = Service(Wire(far, Limiter(None), threading.Event()), TOKEN, "service")
+        service = Service(Wire(far, Limiter(None), Stop()), TOKEN, "service")
         assert service.offset("upload-1") == 0
         service.close()
         before = len(real.heard)
@@ -241,7 +241,7 @@ def test_a_name_that_should_be_this_computer_is_looked_at_on_the_connection(monk
     monkeypatch.setattr(socket, "create_connection", lambda *_: made)
     far = Far(Address("http", "localhost", 80, ""))
     with pytest.raises(LineIntercepted, match="another computer"):
-        Wire(far, Limiter(None), threading.Event()).exchange("GET", "/", headers={})
+        Wire(far, Limiter(None), Stop()).exchange("GET", "/", headers={})
     assert made.closed
     assert wire.socket is socket
 

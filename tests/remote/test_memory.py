@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from dataclasses import replace
 from hashlib import sha256
 
@@ -18,6 +17,7 @@ from api.remote.reading import Unsendable, read_parcel
 from api.remote.send import planned
 from api.remote.state import Listed, Register, State, state_folder
 from api.remote.wire import Stopped
+from api.told import Stop
 from ingest.sources import Source, Thing, find
 from repository.errors import BadRequest, DiskFull
 from repository.naming import recorded_name
@@ -35,7 +35,7 @@ def hashed(state, *paths, stop=None):
     found = list(
         hash_all(
             state, find([str(path) for path in paths]), told=read.append,
-            stop=stop or threading.Event(),
+            stop=stop or Stop(),
         )
     )  # fmt: skip
     return found, sum(read)
@@ -79,7 +79,7 @@ def test_a_file_of_another_time_or_size_is_hashed_again(state, files):
 
 
 def test_hashing_that_is_stopped_remembers_what_was_done(tmp_path, files):
-    stop = threading.Event()
+    stop = Stop()
     state = State(tmp_path / "state" / "SUB-2")
     big = files / "zz"
     with big.open("wb") as file:

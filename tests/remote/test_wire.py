@@ -13,6 +13,7 @@ from api.remote.invitation import Address
 from api.remote.proxy import Proxy
 from api.remote.rate import Limiter
 from api.remote.wire import Far, Stopped, Wire
+from api.told import Stop
 from repository.errors import BadRequest, DiskFull
 
 
@@ -64,7 +65,7 @@ def closing():
 
 def to(port, *, rate=None, stop=None):
     far = Far(Address("http", "127.0.0.1", port, ""))
-    MADE.append(Wire(far, Limiter(rate), stop or threading.Event()))
+    MADE.append(Wire(far, Limiter(rate), stop or Stop()))
     return MADE[-1]
 
 
@@ -201,7 +202,7 @@ def test_a_reset_in_the_middle_of_the_body_is_a_lost_line():
 
 
 def test_whoever_ends_the_run_is_not_kept_waiting():
-    stop = threading.Event()
+    stop = Stop()
     with peer(lambda line: time.sleep(5)) as port:
         threading.Timer(0.1, stop.set).start()
         begun = time.monotonic()

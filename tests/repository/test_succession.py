@@ -163,7 +163,6 @@ def test_a_gap_is_never_hidden(lost):
     assert f"entries {size} to {shown - 1}" in checked.stdout
 
 
-@pytest.mark.long
 def test_the_page_that_checks_says_what_verify_says_of_a_gap(lost, tmp_path):
     _, folder, *_ = lost
     [told] = check_all([Case(files_of(folder / "bag"))], tmp_path)
