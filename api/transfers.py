@@ -114,10 +114,11 @@ def take() -> tuple[Response, int]:
     code = request.args.get("case")
     if not code:
         raise BadRequest("name the case: ?case=CODE")
-    taken = import_bundle(
+    found = import_bundle(
         repo(), who, code, cast("BinaryIO", request.stream), purpose=purpose(),
         size=request.content_length,
     )  # fmt: skip
-    given = deliveries.receipts(repo(), [one.outcome.exhibit_id for one in taken])
-    items = [one.to_json() for one in taken]
-    return jsonify(items=items, receipts=[one.to_json() for one in given]), 201
+    given = deliveries.receipts(repo(), [one.outcome.exhibit_id for one in found.taken])
+    items = [one.to_json() for one in found.taken]
+    volume = found.volume.to_json() if found.volume else None
+    return jsonify(items=items, receipts=[one.to_json() for one in given], volume=volume), 201

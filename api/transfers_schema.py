@@ -194,11 +194,21 @@ class ReceiptList(BaseModel):
     items: list[TransferReceiptView]
 
 
+class VolumeView(BaseModel):
+    """Which volume of a bundle came, and which of the others were not imported yet."""
+
+    report: str
+    number: int
+    volumes: int
+    missing: list[int]
+
+
 class TakenList(BaseModel):
     """What was taken in of a bundle, and the receipts for whoever released it."""
 
     items: list[TakenView]
     receipts: list[TransferReceiptView]
+    volume: VolumeView | None = Field(description="Null where one bag has all of the bundle.")
 
 
 def _path(name: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ MAX_FILES = 20_000
 MAX_TAGS = 256 << 20  # bytes of everything beside the payload: entries and proofs are most of it
 MAX_PATH = 250
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
+_PAYLOAD = re.compile(r"([^/]+/){0,2}data/")  # a download has the bag in folders of its name
 _BLOCK = 512
 _PIECE = 1 << 20
 
@@ -46,7 +47,7 @@ def unpack(source: BinaryIO, folder: Path) -> None:
     for count, (name, size) in enumerate(_members(source)):
         if count >= MAX_FILES:
             raise _beyond()
-        if not name.startswith("data/"):
+        if not _PAYLOAD.match(name):
             tags += size
             if tags > MAX_TAGS:
                 raise _beyond()

@@ -5,34 +5,34 @@ In order: 1. the bundle is in a folder, taken out of a tar within bounds where i
 3. what does not verify is put into quarantine whole, as it came, with the reason; 4. else each
 exhibit is taken in like any file, its digests declared as they were registered there, and
 registered together with its quoted history and the conditions it was given under. The same bundle
-again is one result.
+again is one result. A bundle in volumes comes volume by volume, in any order: each is verified by
+itself, and whoever imports one is told which of the others have not come.
 """
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from custody import verify
-from custody.entry import Act, Actor, uuid7
+from custody.entry import Act, Actor
 from ingest.batch import Failure, ingest
+from ingest.bundle_exhibits import Unverified, exhibits_of
 from ingest.bundle_files import check_folder, pack, unpack
 from ingest.errors import BadBundle, BundleHeld, SourceIncomplete
 from ingest.quoted import Quoted, imported
 from ingest.register import Outcome, registered_before
 from ingest.sources import Source, Thing
 from repository import Repository
-from repository.access import IDENTIFYING, Right
+from repository.access import Right
 from repository.authorise import Caller, on_case
-from repository.conditions import Marking
 from repository.counterparts import keys_of_ledger
 from repository.errors import BadRequest, TransferAnswered
-from repository.marking import carried
 from repository.models import Case
-from repository.naming import of_recorded, shown
+from repository.naming import shown
 from repository.purpose import parse
 from repository.stated import stated_motive
 from repository.submissions import Declaration, complete, open_submission
@@ -63,6 +63,66 @@ class Taken:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """Which volume of how many came, of the bundle of which report, and which have not come."""
+
+    report: str
+    number: int
+    volumes: int
+    missing: list[int]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as the API answers it."""
+        return {
+            "report": self.report,
+            "number": self.number,
+            "volumes": self.volumes,
+            "missing": self.missing,
+        }
+
+    def __str__(self) -> str:
+        comma = ", "
+        left = comma.join(str(one) for one in self.missing)
+        return f"volume {self.number} of {self.volumes} of the bundle {self.report}; " + (
+            f"not here yet: {left}" if left else "all of them are here"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What was taken in; of a bundle in several volumes, which of them it was."""
+
+    taken: list[Taken]
+    volume: Volume | None
+
+
+def places_of(paths: Sequence[Path]) -> list[Path]:
+    """Return what is to be imported, one after the other: for a folder of volumes, each of them.
+
+    Raises:
+        BadBundle: several are named, and one is no volume of the same bundle.
+    """
+    places: list[Path] = []
+    for path in paths:
+        inner = sorted(path.glob("volume-*"), key=lambda one: (len(one.name), one.name))
+        places += inner if inner and not (path / "bagit.txt").exists() else [path]
+    if len(places) < 2:
+        return places
+    closings = [one / verify.CLOSING for one in places]
+    for place, closing in zip(places, closings, strict=True):
+        if not closing.is_file():
+            raise BadBundle(
+                f"{shown(str(place))} is no folder of a finished volume; name it alone, or not"
+            )
+        if closing.read_bytes() != closings[0].read_bytes():
+            raise BadBundle(
+                f"{shown(str(place))} is a volume of another bundle than {shown(str(places[0]))}; "
+                "nothing was taken in"
+            )
+    return places
+
+
 def import_bundle(
     repo: Repository,
     caller: Caller,
@@ -71,8 +131,9 @@ def import_bundle(
     *,
     purpose: str | None,
     size: int | None = None,
-) -> list[Taken]:
-    """Take a bundle of another repository into a case.
+    payload: Sequence[Path] = (),
+) -> Imported:
+    """Take a bundle of another repository, or one volume of it, into a case.
 
     Args:
         repo: the repository.
@@ -81,10 +142,11 @@ def import_bundle(
         source: the bundle's folder, its tar, or the tar as a stream.
         purpose: as stated; sharing if nothing is.
         size: how many bytes the stream is to have, if that is known.
+        payload: folders with exhibits that the bundle has not itself.
 
     Raises:
         UnknownCase, AccessDenied: not for this caller; recorded.
-        BadBundle: there is no bundle there; nothing was kept.
+        BadBundle: there is no bundle there, or none of its exhibits; nothing was kept.
         BundleHeld: it does not verify; it is kept in quarantine as it came.
         SourceIncomplete: the stream ended too early; nothing was kept.
     """
@@ -94,11 +156,13 @@ def import_bundle(
         place = _came(source, work, size)
         try:
             folder = place if place.is_dir() else _unpacked(place, work)
-            quoted = _believed(repo, folder, work)
-        except _Unverified as found:
-            _hold(repo, actor, case, declared, work, place, found)
+            found = _believed(repo, folder, work, payload)
+            quoted = exhibits_of(repo, found)
+        except Unverified as why:
+            _hold(repo, actor, case, declared, work, place, why)
         outcomes = _taken(repo, actor, case, declared, quoted)
-    return [Taken(one.their_number, one.origin, outcomes[one.their_id]) for one, _ in quoted]
+        taken = [Taken(one.their_number, one.origin, outcomes[one.their_id]) for one, _ in quoted]
+        return Imported(taken, _volume(repo, case, found))
 
 
 def refuse_bundle(
@@ -119,8 +183,9 @@ def refuse_bundle(
     with workplace(repo) as work:
         place = _came(source, work, None)
         try:
-            quoted = _believed(repo, place if place.is_dir() else _unpacked(place, work), work)
-        except _Unverified as found:
+            folder = place if place.is_dir() else _unpacked(place, work)
+            quoted = exhibits_of(repo, _believed(repo, folder, work))
+        except Unverified as found:
             raise BadBundle(f"the bundle does not verify ({found.detail})") from found
     released = {one.their_id: one.release for one, _ in quoted if one.release is not None}
     if not released:
@@ -159,14 +224,6 @@ def _taken(
     return outcomes
 
 
-class _Unverified(Exception):
-    """Why a bundle is not believed: a short code, and words."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason, self.detail = reason, detail
-
-
 # --- getting at it
 
 
@@ -190,8 +247,14 @@ def _unpacked(tar: Path, work: Path) -> Path:
         try:
             unpack(file, folder)
         except BadBundle as error:
-            raise _Unverified("bundle-unreadable", str(error)) from error
-    return folder
+            raise Unverified("bundle-unreadable", str(error)) from error
+    root = folder
+    while not (root / "bagit.txt").exists():  # a download has the bag in folders of its name
+        inner = list(root.iterdir())
+        if len(inner) != 1 or not inner[0].is_dir():
+            return folder
+        root = inner[0]
+    return root
 
 
 def _spooled(source: BinaryIO, tar: Path, size: int | None) -> None:
@@ -207,30 +270,44 @@ def _spooled(source: BinaryIO, tar: Path, size: int | None) -> None:
 # --- believing it
 
 
-def _believed(repo: Repository, folder: Path, work: Path) -> list[tuple[Quoted, Thing]]:
-    """Return what is in a bundle whose every claim our own verifier makes.
+def _believed(
+    repo: Repository, folder: Path, work: Path, payload: Sequence[Path] = ()
+) -> verify.Examination:
+    """Return a bundle whose every claim our own verifier makes.
+
+    Of a volume, exhibits that are in the others are not asked for.
 
     Raises:
-        _Unverified: one fails, or one that is needed cannot be made.
+        Unverified: one fails, or one that is needed cannot be made.
+        BadBundle: it has none of its exhibits, by plan.
     """
     try:
         check_folder(folder)
     except BadBundle as error:
-        raise _Unverified("bundle-limits", str(error)) from error
+        raise Unverified("bundle-limits", str(error)) from error
     trust = _trust(repo, folder, work)
     try:
-        found = verify.Examination(folder, trust)
+        found = verify.Examination(folder, trust, payload=tuple(payload))
     except verify.WrongUse as error:
-        raise _Unverified("bundle-unreadable", str(error)) from error
+        raise Unverified("bundle-unreadable", str(error)) from error
     for one in found.findings:
         if one.outcome == "fail":
-            raise _Unverified(f"bundle-{_word(one.claim)}", f"{one.claim}: {one.detail}")
+            raise Unverified(f"bundle-{_word(one.claim)}", f"{one.claim}: {one.detail}")
     if trust is None:
-        raise _Unverified("key-unknown", "no key of the ledger that signed it is pinned here")
+        raise Unverified("key-unknown", "no key of the ledger that signed it is pinned here")
+    elsewhere = bool(found.absent)  # what is in no volume here, or on no disk that was named
     for one in found.findings:
+        if one.claim == "complete" and elsewhere:
+            continue
         if one.claim in _NEEDED and one.outcome != "pass":
-            raise _Unverified(f"bundle-{_word(one.claim)}", f"{one.claim}: {one.detail}")
-    return _exhibits(repo, found)
+            raise Unverified(f"bundle-{_word(one.claim)}", f"{one.claim}: {one.detail}")
+    if elsewhere and not found.volume:
+        absent = ", ".join(found.absent)
+        raise BadBundle(
+            f"the bundle is by reference, and {shown(absent)} are not there; "
+            "say with --payload DIR where they are"
+        )
+    return found
 
 
 def _word(claim: str) -> str:
@@ -255,150 +332,21 @@ def _trust(repo: Repository, folder: Path, work: Path) -> Path | None:
     return trust
 
 
-# --- what is in it
+# --- volumes
 
 
-def _exhibits(repo: Repository, found: verify.Examination) -> list[tuple[Quoted, Thing]]:
-    """Return the exhibits of a verified bundle, each with its quoted history and conditions."""
-    histories: dict[str, list[dict[str, Any]]] = {}
-    for entry in found.entries:
-        about = entry["fields"].get("exhibit")
-        if about:
-            histories.setdefault(about["id"], []).append(entry)
-    own = {str(one.key) for one in repo.ledger.key_history()}
-    common: dict[str, Any] = {
-        "origin": found.note.origin if found.note else "",
-        "bundle": found.measured[verify.TAGS]["digests"]["sha256"],
-        "claims": {one.claim: one.outcome for one in found.findings},
-        "request_id": uuid7(repo.clock(), repo.random),
-    }
-    made = []
-    for item in found.document["exhibits"]:
-        history = histories[item["id"]]
-        release = _release(history, own)
-        quoted = Quoted(
-            their_id=item["id"],
-            their_number=item["number"],
-            sha256=item["sha256"],
-            count=len(history),
-            document=_document(found, item, history),
-            marking=_marking(history),
-            release=_digest_of(release["body"]) if release else None,
-            transfer=f"TRF-{release['fields']['request_id']}" if release else None,
-            released_at=release["fields"]["at"] if release else None,
-            **common,
-        )
-        made.append((quoted, Thing(_sources(found, item, history), quoted=quoted)))
-    return made
-
-
-def _sources(
-    found: verify.Examination, item: Mapping[str, Any], history: Sequence[Mapping[str, Any]]
-) -> tuple[Source, ...]:
-    """Return the files of an exhibit, each with the digests they registered it with."""
-    parts = [
-        part
-        for entry in history
-        if entry["fields"]["type"] == Act.REGISTRATION
-        for part in entry["fields"]["parts"]
-    ]
-    names = _names(history, len(parts))
-    made = []
-    for name, part, file in zip(names, parts, item["files"], strict=True):
-        place = found.files[file]
-        size = found.measured[file]["size"]
-        path = f"{item['number']}/".encode() + name
-        made.append(Source(os.fsencode(place), path, size, declared=dict(part["digests"])))
-    return tuple(made)
-
-
-def _names(history: Sequence[Mapping[str, Any]], count: int) -> list[bytes]:
-    """Return what the files were called when they came there; numbers, where that is not told."""
-    plain = [f"part {n}".encode() for n in range(1, count + 1)]
-    for entry in history:
-        if entry["fields"]["type"] != Act.RECEIPT:
-            continue
-        opened = {name: one["value"] for name, one in entry["openings"].items()}
-        told = opened.get("detail", {})
-        several = told.get("names") if isinstance(told, dict) else None
-        given = several if count > 1 else [opened.get("name")]
-        try:
-            names = [of_recorded(one) for one in given or ()]
-        except ValueError:
-            return plain
-        fits = len(names) == count and all(0 < len(one) <= 4_096 for one in names)
-        return names if fits and b"\0" not in b"".join(names) else plain
-    return plain
-
-
-def _release(history: Sequence[dict[str, Any]], own: set[str]) -> dict[str, Any] | None:
-    """Return the entry that released an exhibit to this repository, if that still holds."""
-    last = None
-    for entry in history:
-        fields = entry["fields"]
-        if fields["type"] != Act.TRANSFER_RELEASED:
-            continue
-        if fields["outcome"] == "aborted":
-            same = last and last["fields"].get("request_id") == fields.get("request_id")
-            last = None if same else last  # taken back
-        elif "verification" in fields:
-            detail = entry["openings"].get("detail", {}).get("value")
-            to = detail.get("counterpart") if isinstance(detail, dict) else None
-            named = [one for one in to if isinstance(one, str)] if isinstance(to, list) else []
-            last = entry if own.intersection(named) else last
-    return last
-
-
-def _marking(history: Sequence[Mapping[str, Any]]) -> Marking:
-    """Return under which conditions an exhibit was given: what the last entry about them says.
-
-    Raises:
-        _Unverified: conditions that nobody here could keep.
-    """
-    for entry in reversed(history):
-        codes = entry["fields"].get("handling")
-        if codes is None:
-            continue
-        detail = entry["openings"].get("detail", {}).get("value", {})
-        try:
-            return carried(codes, detail)
-        except (BadRequest, TypeError, ValueError, AttributeError) as error:
-            why = f"the conditions in entry {entry['index']} cannot be read: {error}"
-            raise _Unverified("conditions-unreadable", why) from error
-    return Marking()
-
-
-def _document(
-    found: verify.Examination,
-    item: Mapping[str, Any],
-    history: Sequence[Mapping[str, Any]],
-) -> bytes:
-    """Return the quoted history of one exhibit (docs/format.md 7.2): its entries as they came."""
-    names = ("checkpoint", "policy", "trust")
-    ledger = {name: found.files[f"ledger/{name}"].read_text() for name in names}
-    before = found.files.get(f"quoted/{item['number']}.json")
-    quoted = {
-        "v": 1,
-        "kind": "quoted-history",
-        "tree_size": found.document["tree_size"],
-        "request_id": found.document["request_id"],
-        "exhibit": dict(item),
-        **ledger,
-        "entries": [
-            {
-                **{name: entry[name] for name in ("index", "body", "proof")},
-                # who a source is takes two persons here too: it is not taken over
-                "openings": {k: v for k, v in entry["openings"].items() if k not in IDENTIFYING},
-            }
-            for entry in history
-        ],
-        "quoted": json.loads(before.read_bytes()) if before else None,  # the verifier read it
-    }
-    return json.dumps(quoted, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _digest_of(body: str) -> str:
-    return f"sha256:{sha256(body.encode()).hexdigest()}"
+def _volume(repo: Repository, case: Case, found: verify.Examination) -> Volume | None:
+    """Return which volume it was, and which others none was imported of into this case."""
+    if not found.volume:
+        return None
+    closed = json.loads(found.files[verify.CLOSING].read_bytes())["closed"]
+    bundles = json.loads(closed["body"])["outputs"]  # the verifier compared them
+    wanted = {item["id"]: None for item in found.document["exhibits"]}
+    with repo.database.reading() as session:
+        missing = [
+            n for n, one in enumerate(bundles, 1) if not imported(session, case, one, wanted)
+        ]
+    return Volume(found.document["request_id"], found.volume, len(bundles), missing)
 
 
 # --- not believing it
@@ -411,7 +359,7 @@ def _hold(
     declared: Declaration,
     work: Path,
     place: Path,
-    why: _Unverified,
+    why: Unverified,
 ) -> None:
     """Put a bundle into quarantine as it came: one file, whatever is in it.
 

@@ -16,7 +16,7 @@ from custody.errors import CustodyError
 from custody.findings import Finding
 from custody.receipt import AnyReceipt, Proof, SubmissionReceipt
 from custody.receipts import read_receipts
-from ingest.bundles import import_bundle, refuse_bundle
+from ingest.bundles import Taken, import_bundle, places_of, refuse_bundle
 from repository import Repository, deliveries
 from repository.access import Right
 from repository.authorise import on_house
@@ -379,9 +379,13 @@ def export(
 
 
 @click.command("import")
-@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("bundles", nargs=-1, required=True, metavar="BUNDLE|VOLUME…",
+                type=click.Path(path_type=Path))  # fmt: skip
 @click.option("--case", "code", required=True, metavar="CODE")
 @click.option("--purpose", help="Why; a code, or 'code: your words'. Sharing, if nothing is said.")
+@click.option("--payload", multiple=True, metavar="DIR",
+              type=click.Path(exists=True, path_type=Path, file_okay=False),
+              help="Where exhibits are that a bundle has not itself.")  # fmt: skip
 @click.option("--receipts", type=click.Path(path_type=Path), metavar="FILE",
               help="Where to write the receipts for whoever released custody to us.")  # fmt: skip
 @click.option("--refuse", "motive", metavar="MOTIVE",
@@ -389,31 +393,41 @@ def export(
 @pass_context
 def import_(
     ctx: Context,
-    bundle: Path,
+    bundles: tuple[Path, ...],
     code: str,
     purpose: str | None,
+    payload: tuple[Path, ...],
     receipts: Path | None,
     motive: str | None,
 ) -> None:
-    """Take in the BUNDLE of another repository: a folder, or a tar of one.
+    """Take in the BUNDLE of another repository: a folder, or a tar of one; or VOLUMEs of one.
 
     Every claim is verified, its key among them (`evidence counterpart`). Custody of before is kept
     as quoted; ours begins with the receipt. What does not verify is kept in quarantine whole.
+    Volumes may come one by one, in any order: those that are not here yet are named.
     """
+    places = places_of(bundles)
     if motive is not None:
-        refused = refuse_bundle(ctx.repo, ctx.caller, code, bundle, motive=motive)
+        if len(places) > 1:
+            raise BadRequest("a bundle that releases custody is one; name it alone to refuse it")
+        refused = refuse_bundle(ctx.repo, ctx.caller, code, places[0], motive=motive)
         publish(ctx.repo)
         ctx.result({"refused": refused}, f"refused: {len(refused)} exhibits")
         write_receipts(ctx, receipts, deliveries.receipts_of(ctx.repo, refused))
         return
-    taken = import_bundle(ctx.repo, ctx.caller, code, bundle, purpose=purpose)
-    publish(ctx.repo)
-    for one in taken:
-        ctx.result(
-            one.to_json(),
-            f"{one.outcome.number or one.outcome.quarantine}  from {one.their_number} of "
-            f"{one.origin}  {one.outcome.size} bytes  {one.outcome.sha256}",
-        )
+    taken: list[Taken] = []
+    for place in places:
+        found = import_bundle(ctx.repo, ctx.caller, code, place, purpose=purpose, payload=payload)
+        publish(ctx.repo)
+        taken += found.taken
+        for one in found.taken:
+            ctx.result(
+                one.to_json(),
+                f"{one.outcome.number or one.outcome.quarantine}  from {one.their_number} of "
+                f"{one.origin}  {one.outcome.size} bytes  {one.outcome.sha256}",
+            )
+    if found.volume:
+        ctx.result(found.volume.to_json(), str(found.volume))
     given = deliveries.receipts(ctx.repo, [one.outcome.exhibit_id for one in taken])
     if given:
         write_receipts(ctx, receipts, given)

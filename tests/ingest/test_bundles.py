@@ -78,7 +78,7 @@ def bundle(original, tmp_path):
 
 
 def take(house: House, source, code: str = CODE, **more):
-    return import_bundle(house.repo, me(house), code, source, purpose=None, **more)
+    return import_bundle(house.repo, me(house), code, source, purpose=None, **more).taken
 
 
 OWN = (verify.TAGS, verify.CLOSING)  # what the tag manifest does not list
@@ -174,6 +174,71 @@ def test_the_same_bundle_again_is_one_result(house, bundle):
         same = take(house, stream, size=tar.stat().st_size)
     assert same[0].outcome.number == first.outcome.number
     assert list((house.data / "work").glob("bundle-*")) == []
+
+
+@pytest.fixture(scope="module")
+def volumes(sender, tmp_path_factory):
+    """A bundle in two volumes, and one by reference of the same exhibits."""
+    place = tmp_path_factory.mktemp("volumes")
+    words = ["export", "--case", CODE, "--purpose", "sharing", "--assured", "immigration"]
+    words += ["--twins", "none"]
+    for name, spread in (
+        ("bundle", ["--volume-size", "1280000"]),
+        ("other", ["--volume-size", "1280000"]),
+        ("far", ["--by-reference"]),
+    ):
+        said = sender.evidence(*words, "--out", place / name, *spread)
+        assert said.code == 0, said.err
+    return place
+
+
+def test_volumes_come_one_by_one_in_any_order_and_each_twice(volumes, house):
+    first, second = (volumes / "bundle" / f"volume-{n}" for n in (1, 2))
+    case = ["--case", CODE]
+    said = house.evidence("import", second, *case)
+    assert said.code == 0, said.err
+    later, told = said.lines
+    assert (later["from"], later["status"]) == (f"{CODE}-000002", "registered")
+    assert (told["number"], told["volumes"], told["missing"]) == (2, 2, [1])
+    tar = volumes / "download.tar"  # as a download over HTTP has it: in folders of its name
+    with tarfile.open(tar, "w", format=tarfile.USTAR_FORMAT) as out:
+        for file in sorted(one for one in first.rglob("*") if one.is_file()):
+            out.add(file, f"EXP-1/volume-1/{file.relative_to(first)}")
+    said = house.evidence("import", tar, *case)
+    assert said.code == 0, said.err
+    early, told = said.lines
+    assert (early["from"], told["missing"]) == (f"{CODE}-000001", [])
+    size = house.repo.ledger.size()
+    said = house.evidence("import", volumes / "bundle", *case)  # the folder that has both
+    assert said.code == 0, said.err
+    assert [one["exhibit"] for one in said.lines[:2]] == [early["exhibit"], later["exhibit"]]
+    assert house.repo.ledger.size() == size
+    for one in (early, later):
+        quoted = show_quoted(house.repo, me(house), one["exhibit"])
+        types = [json.loads(entry["body"])["type"] for entry in quoted["entries"]]
+        assert types[:2] == ["collection", "receipt"]
+        assert "dissemination" in types
+
+
+def test_a_volume_of_another_bundle_is_refused_in_one_line(volumes, house):
+    before = house.repo.ledger.size()
+    pair = (volumes / "bundle" / "volume-1", volumes / "other" / "volume-2")
+    said = house.evidence("import", *pair, "--case", CODE)
+    assert said.code == 1
+    assert "is a volume of another bundle than" in said.err
+    assert house.repo.ledger.size() == before
+
+
+def test_a_bundle_by_reference_is_taken_in_from_where_its_exhibits_are(volumes, house, tmp_path):
+    words = ["import", volumes / "far", "--case", CODE]
+    said = house.evidence(*words)
+    assert said.code == 1
+    assert "--payload DIR" in said.err
+    said = house.evidence(*words, "--payload", volumes / "bundle" / "volume-1")
+    assert f"{CODE}-000002 are not there" in said.err
+    said = house.evidence(*words, "--payload", volumes / "bundle")
+    assert said.code == 0, said.err
+    assert [one["status"] for one in said.lines] == ["registered"] * 2
 
 
 def test_conditions_hold_here_from_the_first_moment(house, bundle):
