@@ -1,8 +1,9 @@
 """BagIt bags inside archives: what bag-info says, and whether every manifest holds.
 
 Each bag of the archive has one seal: payload and tag manifests recomputed (MD5 to SHA-512), files
-that no manifest names, files named twice or beyond the bag, Payload-Oxum. A bag whose missing files
-stand in fetch.txt is `not-checked`: nothing is fetched.
+that no manifest names, files named twice or beyond the bag, Payload-Oxum; of version 1.0 also what
+RFC 8493 asks beyond the drafts before it. A bag whose missing files stand in fetch.txt is
+`not-checked`: nothing is fetched.
 """
 
 import base64
@@ -18,7 +19,7 @@ from ingest.readers.members import FILE, Budget, Entry, Exhausted, Unreadable
 from ingest.readers.named import named
 
 NAME = "bagit"
-VERSION = "BagIt reader 1"
+VERSION = "BagIt reader 2"
 LIMITS = LONG
 FORMATS = frozenset({"bagit"})
 CONTAINERS = {
@@ -27,6 +28,9 @@ CONTAINERS = {
 MOST_BAGS = 200
 MOST_TAGS = 16 << 20
 _MANIFEST = re.compile(r"(tag)?manifest-(md5|sha1|sha224|sha256|sha384|sha512)\.txt")
+_TWO_LINES = re.compile(
+    rb"BagIt-Version: [0-9]+\.[0-9]+(\r\n|\n|\r)Tag-File-Character-Encoding: [^\s]+(\r\n|\n|\r)?"
+)
 _TAG_FILES = ("bagit.txt", "bag-info.txt", "package-info.txt", "fetch.txt")
 SAMPLE = base64.b64decode(
     "UEsDBBQAAAAIAAAAIVpzqP+FOAAAADYAAAANAAAAYmFnL2JhZ2l0LnR4dHNKTPcs0Q1LLSrOzM+zUjDUM+AKSUzX"
@@ -56,6 +60,7 @@ class _Bag:
     wrong: list[str] = field(default_factory=list)
     encoding: str = "utf-8"
     fetched: set[str] = field(default_factory=set)
+    published: bool = False  # of version 1.0 or later: RFC 8493, not a draft before it
 
 
 def extract(file: BinaryIO, found: Found) -> Iterator[Item]:
@@ -123,8 +128,12 @@ def _declared(bag: _Bag) -> None:
     if head.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
         bag.wrong.append("bagit.txt begins with a byte order mark")
     said = dict(_labels(head.decode("utf-8-sig", "replace")))
-    if not re.fullmatch(r"[0-9]+\.[0-9]+", said.get("BagIt-Version", "")):
+    version = said.get("BagIt-Version", "")
+    if not re.fullmatch(r"[0-9]+\.[0-9]+", version):
         bag.wrong.append("bagit.txt has no version")
+    bag.published = version[:1] > "0"
+    if bag.published and not _TWO_LINES.fullmatch(head):
+        bag.wrong.append("bagit.txt has other lines than its two")
     encoding = said.get("Tag-File-Character-Encoding", "")
     try:
         "".encode(encoding or "none")
@@ -142,6 +151,10 @@ def _declared(bag: _Bag) -> None:
             bag.fetched.add(_place(parts[2]))
             if _beyond(parts[2]):
                 bag.wrong.append(f"fetch.txt leads out of the bag: {parts[2][:100]}")
+            elif not (parts[1] == "-" or parts[1].isdecimal()):
+                bag.wrong.append(f"fetch.txt says no length of {parts[2][:100]}")
+        elif bag.published and line.strip():
+            bag.wrong.append(f"fetch.txt has a line that names no file: {line[:100]}")
 
 
 def _manifest(content: bytes, bag: _Bag, name: str) -> dict[str, str]:
@@ -152,12 +165,15 @@ def _manifest(content: bytes, bag: _Bag, name: str) -> dict[str, str]:
             digest, _, path = line.partition("\t")
         path = path.lstrip(" \t").removeprefix("*")
         if not digest or not path:
+            if bag.published and line.strip():
+                bag.wrong.append(f"{name} has a line that is no digest and path: {line[:100]}")
             continue
         place = _place(path)
         if _beyond(path):
             bag.wrong.append(f"{name} leads out of the bag: {path[:100]}")
-        elif found.setdefault(place, digest.lower()) != digest.lower():
-            bag.wrong.append(f"{name} names a file twice with two digests: {place[:100]}")
+        elif place in found and (bag.published or found[place] != digest.lower()):
+            bag.wrong.append(f"{name} names a file twice: {place[:100]}")
+        found.setdefault(place, digest.lower())
     return found
 
 
@@ -173,6 +189,24 @@ def _place(path: str) -> str:
 
 def _beyond(path: str) -> bool:
     return ".." in path.split("/") or path[:1] in {"/", "~"}
+
+
+def _asked_by_the_rfc(bag: _Bag) -> Iterator[str]:
+    """Yield what breaks RFC 8493 in the lists of a bag, and was allowed by the drafts before it."""
+    manifests = {name for name in bag.listed if not name.startswith("tag")}
+    every = {place for place in bag.members if place.startswith("data/")} | bag.fetched
+    for name, listed in sorted(bag.listed.items()):
+        if name in manifests:
+            yield from (f"not in {name}: {one[:100]}" for one in sorted(every - listed.keys()))
+            others = sorted(one for one in listed if not one.startswith("data/"))
+            yield from (f"{name} names what is beside the payload: {one[:100]}" for one in others)
+            continue
+        yield from (f"not in {name}: {one}" for one in sorted(manifests - listed.keys()))
+        for place in listed:
+            if place.startswith("data/"):
+                yield f"{name} names payload: {place[:100]}"
+            elif place.startswith("tagmanifest-") and "/" not in place:
+                yield f"{name} names a tag manifest: {place[:100]}"
 
 
 def _payload(file: BinaryIO, bags: dict[str, _Bag]) -> None:
@@ -255,6 +289,7 @@ def _seal(bag: _Bag, why: str) -> Seal:
             else:
                 wrong.append(f"differs: {place[:100]} {computed.get('error', '')}".strip())
     payload = {place: size for place, size in bag.members.items() if place.startswith("data/")}
+    wrong += _asked_by_the_rfc(bag) if bag.published else ()
     wrong += [f"in no manifest: {place[:100]}" for place in payload if place not in named_files]
     oxum = dict(_labels(_text(bag.texts.get("bag-info.txt", b""), bag))).get("Payload-Oxum", "")
     if re.fullmatch(r"[0-9]{1,18}\.[0-9]{1,12}", oxum) and not holes:

@@ -4,6 +4,7 @@ import io
 import json
 import re
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 import pikepdf
@@ -44,12 +45,63 @@ def test_the_same_data_gives_the_same_bytes(pdf):
 
 
 def test_the_file_claims_pdf_a_3a_and_pdf_ua_1_and_is_tagged(pdf):
+    """What ISO 19005-3 and ISO 14289-1 ask that can be read off the file; veraPDF runs nowhere."""
     with pikepdf.open(io.BytesIO(pdf)) as found, found.open_metadata() as metadata:
+        root = found.Root
+        assert not found.is_encrypted
         assert metadata.pdfa_status == "3A"
         assert metadata["pdfuaid:part"] == "1"
-        assert found.Root.MarkInfo.Marked
-        assert str(found.Root.Lang) == "en"
         assert metadata["dc:title"] == "Custody report"
+        assert root.MarkInfo.Marked
+        assert str(root.Lang) == "en"
+        assert root.ViewerPreferences.DisplayDocTitle
+        assert str(root.OutputIntents[0].S) == "/GTS_PDFA1"
+        assert "/DestOutputProfile" in root.OutputIntents[0]
+        assert not {"/JavaScript", "/OpenAction", "/AA"} & set(root.keys())
+        objects = [one for one in found.objects if isinstance(one, pikepdf.Dictionary)]
+        actions = {str(one["/S"]) for one in objects if one.get("/Type") == "/Action"}
+        assert actions <= {"/URI", "/GoTo"}
+        fonts_of = [one for one in objects if one.get("/Type") == "/Font"]
+        for one in fonts_of:
+            if one.Subtype == "/Type0":
+                assert "/ToUnicode" in one
+            elif one.Subtype != "/Type3":
+                assert {"/FontFile", "/FontFile2", "/FontFile3"} & set(one.FontDescriptor.keys())
+        assert fonts_of
+        tags = list(tagged(root.StructTreeRoot.K))
+        kinds = [str(one.S) for one in tags]
+        assert kinds[0] == "/Document"
+        assert {"/H1", "/Table", "/TR", "/TH", "/TD", "/Figure", "/P"} <= set(kinds)
+        for one in tags:
+            if one.S == "/Figure":
+                assert str(one.Alt).strip()
+            if one.S == "/TH":
+                owned = [one.A] if isinstance(one.A, pikepdf.Dictionary) else one.A
+                assert {str(each.Scope) for each in owned if "/Scope" in each} <= {
+                    "/Row", "/Column", "/Both",
+                }  # fmt: skip
+                assert any("/Scope" in each for each in owned)
+        levels = [int(kind[2:]) for kind in kinds if re.fullmatch("/H[1-6]", kind)]
+        assert levels[0] == 1
+        assert all(after <= before + 1 for before, after in pairwise(levels))  # none is skipped
+        for page in found.pages:
+            assert str(page.Tabs) == "/S"
+            assert "/StructParents" in page
+            within, texts = 0, 0
+            for one in pikepdf.parse_content_stream(page):
+                word = str(one.operator)
+                within += (word in ("BDC", "BMC")) - (word == "EMC")
+                texts += word in ("Tj", "TJ")
+                assert within or word not in ("Tj", "TJ")  # of the structure, or an artifact
+            assert texts
+
+
+def tagged(kids):
+    """Yield the elements below others, in the order of reading."""
+    for kid in kids if isinstance(kids, pikepdf.Array) else [kids]:
+        if isinstance(kid, pikepdf.Dictionary) and "/S" in kid:
+            yield kid
+            yield from tagged(kid.get("/K", pikepdf.Array()))
 
 
 def test_the_date_is_the_reports_own(pdf):
