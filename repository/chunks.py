@@ -4,6 +4,7 @@ Verification sits once, above the stores: no byte of a chunk is given out before
 compared with the manifest, whose root stands in the ledger (docs/format.md 2.3).
 """
 
+import hashlib
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -147,9 +148,17 @@ def _read_manifest(
 
 
 def verified(
-    read: Read, chunks: ChunkDigests, *, size: int, first: int, last: int
+    read: Read,
+    chunks: ChunkDigests,
+    *,
+    size: int,
+    first: int,
+    last: int,
+    whole: "hashlib._Hash | None" = None,
 ) -> Iterator[bytes]:
     """Yield the bytes from first to last (inclusive), each chunk compared before it is given out.
+
+    `whole` is a fresh SHA-256 that is to be that of all bytes, from the first one on.
 
     Raises:
         IntegrityError: a chunk differs, is cut short, or the object is longer than recorded.
@@ -163,7 +172,12 @@ def verified(
     extra = 1 if stop == size else 0  # one byte more shows that something was appended
     with read(begin * CHUNK, stop - begin * CHUNK + extra) as file:
         pieces = _pieces(file, range(begin, end + 1), size=size, extra=extra)
-        checked = _ahead(pieces, chunks) if end - begin > AHEAD else _each(pieces, chunks)
+        if whole is not None:
+            checked = _whole(pieces, chunks, whole)
+        elif end - begin > AHEAD:
+            checked = _ahead(pieces, chunks)
+        else:
+            checked = _each(pieces, chunks)
         for index, block in checked:
             start = index * CHUNK
             yield block[max(first - start, 0) : last - start + 1]
@@ -185,6 +199,20 @@ def _each(pieces: Iterator[tuple[int, bytes]], chunks: ChunkDigests) -> Iterator
     for index, block in pieces:
         if sha256(block).digest() != chunks.at(index):
             raise _differs(index, len(block))
+        yield index, block
+
+
+def _whole(
+    pieces: Iterator[tuple[int, bytes]], chunks: ChunkDigests, whole: "hashlib._Hash"
+) -> Iterator[tuple[int, bytes]]:
+    """Do the same and digest the whole; what both have in common, the first chunk, once."""
+    for index, block in pieces:
+        if index == 0:
+            whole.update(block)
+        if (sha256(block) if index else whole).digest() != chunks.at(index):
+            raise _differs(index, len(block))
+        if index:
+            whole.update(block)
         yield index, block
 
 

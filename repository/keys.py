@@ -5,9 +5,11 @@ which is not locked: what is locked for years must stay erasable.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from repository import SYSTEM_ID, Repository
@@ -74,13 +76,26 @@ def wrapped_key(repo: Repository, subject: str) -> Wrapped:
         Erased: it was destroyed by order.
         KeyUnavailable: it is in neither place.
     """
+    return wrapped_keys(repo, [subject])[subject]
+
+
+def wrapped_keys(repo: Repository, subjects: Sequence[str]) -> dict[str, Wrapped]:
+    """Return the same for several subjects, asked for together.
+
+    Raises:
+        Erased, KeyUnavailable: of one of them.
+    """
     with repo.database.reading() as session:
-        row = session.get(DataKey, subject)
-        exhibit = session.get(Exhibit, subject)
-    if exhibit is not None and exhibit.erased_at is not None:
-        raise Erased(f"{exhibit.number} was erased by order; its bytes cannot be read any more")
-    if row is not None:
-        return Wrapped(row.kek, bytes(row.wrapped))
+        kept = session.scalars(select(DataKey).where(DataKey.subject.in_(subjects)))
+        found = {row.subject: Wrapped(row.kek, bytes(row.wrapped)) for row in kept}
+        erased = select(Exhibit).where(Exhibit.id.in_(subjects), Exhibit.erased_at.is_not(None))
+        gone = session.scalars(erased.limit(1)).first()
+    if gone is not None:
+        raise Erased(f"{gone.number} was erased by order; its bytes cannot be read any more")
+    return {one: found.get(one) or _from_stores(repo, one) for one in subjects}
+
+
+def _from_stores(repo: Repository, subject: str) -> Wrapped:
     for store in repo.stores.values():
         found = in_store(store, subject)
         if found is not None:
@@ -115,7 +130,17 @@ def unwrap(repo: Repository, subject: str) -> bytes:
         Erased: it was destroyed by order.
         KeyUnavailable: it is nowhere, or does not open.
     """
-    return repo.kek.unwrap(wrapped_key(repo, subject).wrapped)
+    return unwrapped(repo, [subject])[subject]
+
+
+def unwrapped(repo: Repository, subjects: Sequence[str]) -> dict[str, bytes]:
+    """Return the same for several subjects, asked for together.
+
+    Raises:
+        Erased, KeyUnavailable: of one of them.
+    """
+    wrapped = wrapped_keys(repo, subjects)
+    return {subject: repo.kek.unwrap(one.wrapped) for subject, one in wrapped.items()}
 
 
 def house_key(repo: Repository) -> bytes:

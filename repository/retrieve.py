@@ -7,6 +7,7 @@ Retrieval, in order:
 6. the closing entry says what was sent, or that a check failed.
 """
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -379,8 +380,11 @@ def range_of(
     key: bytes | None,
     first: int,
     last: int,
+    whole: "hashlib._Hash | None" = None,
 ) -> Iterator[bytes]:
     """Yield a byte range of a part, each chunk compared with its digest before it is given out.
+
+    `whole` as in `chunks.verified`.
 
     Raises:
         IntegrityError: a chunk differs.
@@ -388,7 +392,9 @@ def range_of(
     places = [recorded.at(one) for one in recorded.objects]
     read = plain_reader(repo.store, places, key=key, name=recorded.name, size=recorded.size)
     try:
-        yield from chunks.verified(read, listed, size=recorded.size, first=first, last=last)
+        yield from chunks.verified(
+            read, listed, size=recorded.size, first=first, last=last, whole=whole
+        )
     except IntegrityError as error:
         raise IntegrityError(f"{exhibit.number}: {error}") from error
 

@@ -8,9 +8,10 @@ with the digest of its manifest, or saying that nothing was handed out; 9. the c
 its proof goes into the bag, which is whole only now.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -31,6 +32,7 @@ from repository.exports.fonts import check_language
 from repository.exports.gathered import gather
 from repository.exports.interrupted import interrupted_entries, mark_of, opened
 from repository.exports.job import TWINS, Job, encrypted_entry, entries_about, made_row
+from repository.exports.payload import part_keys, verified_whole
 from repository.exports.said import check_choice
 from repository.exports.tag_files import TAG_FILES, closing_file
 from repository.ledger_mirror import publish
@@ -38,7 +40,7 @@ from repository.models import Case, Exhibit
 from repository.naming import file_name
 from repository.publication import announce
 from repository.purpose import Purpose
-from repository.retrieve import Recorded, recorded, verified_bytes
+from repository.retrieve import Recorded, recorded
 from repository.stated import stated_purpose
 from repository.still import check_still
 
@@ -275,28 +277,42 @@ def _packed(
     repo = job.repo
     listed: list[tuple[Exhibit, list[str]]] = []
 
-    def pack(exhibit: Exhibit, parts: Sequence[Recorded], volume: int) -> list[Measured]:
+    def pack(
+        exhibit: Exhibit, parts: Sequence[Recorded], keys: Sequence[bytes | None], volume: int
+    ) -> list[Measured]:
         found = []
-        for part in parts:
+        for part, key in zip(parts, keys, strict=True):
             name, size = _file_name(exhibit, part, len(parts)), part.size
             kept = bag.kept(name, volume, (part.digests["sha256"].removeprefix("sha256:"), size))
-            blocks = verified_bytes(repo, exhibit, part, 0, size - 1)
-            found.append(kept or bag.measured(name, blocks, volume, size))
+            digest = sha256()
+            blocks = verified_whole(repo, exhibit, part, key, digest)
+            found.append(kept or bag.measured(name, blocks, volume, size, digest))
         return found
 
+    def listing(lot: Sequence[Exhibit], packed: Iterator[list[Measured]]) -> None:
+        for exhibit, files in zip(lot, packed, strict=True):
+            progress(exhibit.number)
+            bag.files += files
+            listed.append((exhibit, [path for path, *_ in files]))
+
     pool = ThreadPoolExecutor(bag.at_once)
+    packing: list[tuple[Sequence[Exhibit], Iterator[list[Measured]]]] = []
     try:
         for start in range(0, len(job.exhibits), _LOT):
             lot = job.exhibits[start : start + _LOT]
             with repo.database.reading() as session:
                 still(session, lot)
             parts = recorded(repo, lot)
-            every = [parts[one.id] for one in lot]
-            packed = pool.map(pack, lot, every, volumes[start : start + _LOT])
-            for exhibit, files in zip(lot, packed, strict=True):
-                progress(exhibit.number)
-                bag.files += files
-                listed.append((exhibit, [path for path, *_ in files]))
+            keys = part_keys(repo, parts)
+            packed = pool.map(
+                pack, lot, [parts[one.id] for one in lot], [keys[one.id] for one in lot],
+                volumes[start : start + _LOT],
+            )  # fmt: skip
+            packing.append((lot, packed))
+            if len(packing) > 1:  # the next lot is decided while one is being packed
+                listing(*packing.pop(0))
+        for one in packing:
+            listing(*one)
     finally:
         pool.shutdown(cancel_futures=True)
     return listed

@@ -423,14 +423,14 @@ def test_a_withdrawal_stops_the_bundle_that_is_written_and_the_one_that_leaves(
 
     consent = agree()
     name = release(unit.repo, me(unit), [number], to="Tribunal", purpose="sharing")[0].row.id
-    original = exports.verified_bytes
+    original = exports.verified_whole
 
     def meanwhile(*given):
         yield from original(*given)
         end(consent)
 
     with monkeypatch.context() as patch:
-        patch.setattr(exports, "verified_bytes", meanwhile)
+        patch.setattr(exports, "verified_whole", meanwhile)
         with pytest.raises(ReleaseEnded):
             bundle(unit.repo, me(unit), name, tmp_path / "bundle")
     assert not (tmp_path / "bundle").exists()

@@ -298,7 +298,7 @@ main(sys.argv[2:])
 """
 
 
-@pytest.mark.parametrize("where", ["verified_bytes:3", "closing_file:1"])
+@pytest.mark.parametrize("where", ["verified_whole:3", "closing_file:1"])
 def test_a_killed_export_goes_on_with_the_same_command(house, tmp_path, where):
     place = tmp_path / "bundle"
     words = ["export", "--case", "KRN", "--purpose", "court", "--out", str(place)]
@@ -360,7 +360,7 @@ def test_another_export_there_removes_what_a_killed_one_left_and_records_it(hous
 @pytest.mark.parametrize(
     ("where", "spread"),
     [
-        ("verified_bytes:3", ()),
+        ("verified_whole:3", ()),
         ("gather:1", ("--volume-size", "1kB")),
         ("_close:1", ("--volume-size", "1kB")),
     ],

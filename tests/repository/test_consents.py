@@ -229,7 +229,7 @@ def test_a_withdrawal_counts_at_once_and_every_recipient_sees_it(house, number, 
 def test_a_withdrawal_stops_an_export_that_is_under_way(house, number, tmp_path, monkeypatch):
     consent = ask(house, number)
     assert answer(house, "give", consent).code == 0
-    original = exports.verified_bytes
+    original = exports.verified_whole
 
     def withdrawn_meanwhile(*given):
         yield from original(*given)
@@ -241,7 +241,7 @@ def test_a_withdrawal_stops_an_export_that_is_under_way(house, number, tmp_path,
         done = threading.Event()
         with monkeypatch.context() as patch:
             if moment.startswith("while"):
-                patch.setattr(exports, "verified_bytes", withdrawn_meanwhile)
+                patch.setattr(exports, "verified_whole", withdrawn_meanwhile)
             else:
                 consent = ask(house, number)
                 assert answer(house, "give", consent).code == 0
