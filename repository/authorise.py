@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from custody.entry import Act, Actor, Draft, ExhibitRef
+from custody.entry import Act, Actor, Draft
 from custody.errors import EvidenceError
 from repository import Repository, facts
 from repository.access import Held, Right, Thing, Who, decide
@@ -125,34 +125,36 @@ def of_exhibits(
     submitters = facts.submitters(session, submissions)
     parties = facts.parties(session, ids)
     closed = facts.closed_in(session, lines)
+    said = {*marked, *permitted, *consents, *further, *parties, *closed}
+    alike: dict[str, Thing] = {}  # of a submission, all of which nothing is said: one object
     found = []
     for one in exhibits:
-        granted = further.get(one.id, ())
-        disclosed = parties.get(one.id, set())
-        subjects = (case.id, *dict.fromkeys(id_ for id_, _ in granted), one.submission_id, one.id,
-                    *lines[one.id])  # fmt: skip
-        effects: dict[str, datetime] = {}
-        for subject in subjects:
-            effects |= permitted.get(subject, {})
-        found.append(
-            Thing(
-                "exhibit",
-                organisation=case.organisation,
-                submission=one.submission_id,
-                submitter=submitters.get(one.submission_id),
-                disclosed_to=frozenset(party for id_, party in disclosed if id_ == case.id),
-                by_association=tuple(
-                    held
-                    for id_, held in granted
-                    if held.party is None or (id_, held.party) in disclosed
-                ),
-                markings=tuple(marked[s] for s in subjects if s in marked),
-                consents=tuple(one for s in subjects for one in consents.get(s, ())),
-                permitted=effects,
-                privileged="" in closed.get(one.id, ()),
-                holds_privileged=one.id in closed,
-            )
+        id_, submission = one.id, one.submission_id
+        plain = said.isdisjoint((id_, *lines[id_]))
+        if plain and submission in alike:
+            found.append(alike[submission])
+            continue
+        granted = further.get(id_, ())
+        disclosed = parties.get(id_, set())
+        subjects = (case.id, *dict.fromkeys(of for of, _ in granted), submission, id_, *lines[id_])
+        thing = Thing(
+            "exhibit",
+            organisation=case.organisation,
+            submission=submission,
+            submitter=submitters.get(submission),
+            disclosed_to=frozenset(party for of, party in disclosed if of == case.id),
+            by_association=tuple(
+                held for of, held in granted if held.party is None or (of, held.party) in disclosed
+            ),
+            markings=tuple(marked[s] for s in subjects if s in marked),
+            consents=tuple(one for s in subjects for one in consents.get(s, ())),
+            permitted={act: at for s in subjects for act, at in permitted.get(s, {}).items()},
+            privileged="" in closed.get(id_, ()),
+            holds_privileged=id_ in closed,
         )
+        if plain:
+            alike[submission] = thing
+        found.append(thing)
     return found
 
 
@@ -433,14 +435,13 @@ def refuse(
         withheld["purpose"] = purpose.to_json()
     if case is not None:
         withheld["case"] = case.code
-    about: ExhibitRef | None = ref(exhibit) if exhibit else None
     repo.ledger.record(
         Draft(
             Act.ACCESS_DENIED,
             caller.actor() if isinstance(caller, Caller) else caller,
             "refused",
             reason=reasons[0],
-            exhibit=about,
+            exhibit=ref(exhibit) if exhibit else None,
             plain={"attempted": str(attempted), "reasons": list(reasons)},
             withheld=withheld,
             subject=None if exhibit else (case.id if case else None),

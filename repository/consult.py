@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from custody.canonical import dumps
-from custody.entry import Act, Actor, CustodyEntry, Draft, timestamp
+from custody.entry import Act, Actor, CustodyEntry, Draft
 from custody.ledger import checked_values
 from repository import Repository
 from repository.access import EVERYWHERE, IDENTIFYING, INTERNAL, PARTIES, Right, decide
@@ -20,7 +20,6 @@ from repository.exhibits import (
     children_of,
     exhibits_of,
     latest_run,
-    latest_runs,
     meant_part,
     parent_of,
     part_names,
@@ -29,6 +28,7 @@ from repository.exhibits import (
 )
 from repository.external_numbers import external_of
 from repository.journal import cover
+from repository.listed import Line, Listed, page_of, told
 from repository.models import Case, Exhibit, ExtractionRun, Grant, Part, Submission
 from repository.naming import recorded_name
 from repository.numbered import Numbering, NumberRange
@@ -37,11 +37,12 @@ from repository.publication import completed
 from repository.sealed import put_document
 
 _AT_ONCE = 2_000
+T = TypeVar("T", Exhibit, Line)
 
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """An exhibit as lists and pages show it."""
+    """An exhibit as its page shows it."""
 
     exhibit: Exhibit
     case: str
@@ -66,20 +67,7 @@ class Described:
 
     def to_json(self) -> dict[str, Any]:
         """Return the exhibit as the API answers it."""
-        found: dict[str, Any] = {
-            "exhibit": self.exhibit.number,
-            "case": self.case,
-            "submission": self.exhibit.submission_id,
-            "path": recorded_name(self.exhibit.path),
-            "sha256": self.exhibit.sha256,
-            "size": self.exhibit.size,
-            "family": self.exhibit.family,
-            "registered_at": timestamp(self.exhibit.registered_at),
-            "entry": self.exhibit.registration,
-            "type": self.run.mime if self.run else None,
-            "mismatch": self.run.mismatch if self.run else None,
-            "extraction": self.run.outcome if self.run else None,
-        }
+        found = told(self.exhibit, self.case, self.run)
         if len(self.parts) > 1:
             found["parts"] = [
                 {
@@ -104,8 +92,6 @@ class Described:
             found["numbers"] = list(self.numbers)
         if self.external:
             found["external_numbers"] = list(self.external)
-        if self.exhibit.erased_at is not None:
-            found["erased_at"] = timestamp(self.exhibit.erased_at)
         return found
 
     def _derived(self, other: Exhibit, child: Exhibit) -> dict[str, Any]:
@@ -162,7 +148,7 @@ def show_case(repo: Repository, caller: Caller, code: str) -> Case:
 
 def list_exhibits(
     repo: Repository, caller: Caller, code: str, *, after: int = 0, limit: int | None = None
-) -> list[Described]:
+) -> list[Listed]:
     """Return those exhibits of a case that the caller may consult, after a serial number.
 
     Recorded with the digest of the list.
@@ -172,11 +158,32 @@ def list_exhibits(
     """
     actor, case = on_case(repo, caller, Right.LIST, code, attempted=Act.CONSULTATION)
     with repo.database.reading() as session:
-        exhibits = known_exhibits(repo, session, caller, case, after=after, limit=limit)
-        runs = latest_runs(session, [one.id for one in exhibits])
-        found = [Described(one, case.code, runs.get(one.id)) for one in exhibits]
+        found = known_listed(repo, session, caller, case, after=after, limit=limit)
     consulted(repo, actor, [one.exhibit.number for one in found], "exhibit-list", case=case)
     return found
+
+
+def known_listed(
+    repo: Repository,
+    session: Session,
+    caller: Caller,
+    case: Case,
+    *,
+    after: int = 0,
+    limit: int | None = None,
+) -> list[Listed]:
+    """Return the same exhibits as `known_exhibits`, as lists show them."""
+    found: list[Listed] = []
+    while True:
+        some = page_of(session, case, after=after, limit=limit or _AT_ONCE)
+        listed = {one.exhibit.id: one for one in some}
+        mine = known(repo, session, caller, case, [one.exhibit for one in some])
+        found += [listed[one.id] for one in mine]
+        if limit is not None and len(found) >= limit:
+            return found[:limit]
+        if len(some) < (limit or _AT_ONCE):
+            return found
+        after = some[-1].exhibit.serial
 
 
 def known_exhibits(
@@ -201,18 +208,18 @@ def known_exhibits(
 
 
 def known(
-    repo: Repository, session: Session, caller: Caller, case: Case, some: Sequence[Exhibit]
-) -> list[Exhibit]:
+    repo: Repository, session: Session, caller: Caller, case: Case, some: Sequence[T]
+) -> list[T]:
     """Return those of some exhibits of a case that the caller may know of."""
     if not some:
         return []
     asking, now = who(session, caller, case), repo.clock()
     things = of_exhibits(session, caller, case, some)
-    return [
-        exhibit
-        for exhibit, thing in zip(some, things, strict=True)
-        if decide(asking, Right.CONSULT, thing, None, now).allowed
-    ]
+    allowed: dict[int, bool] = {}  # asked once of those that are one thing
+    for thing in things:
+        if id(thing) not in allowed:
+            allowed[id(thing)] = decide(asking, Right.CONSULT, thing, None, now).allowed
+    return [one for one, thing in zip(some, things, strict=True) if allowed[id(thing)]]
 
 
 def show_exhibit(

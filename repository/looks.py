@@ -23,12 +23,13 @@ from repository.access import Right, decide
 from repository.annotations import Version, of_exhibit
 from repository.authorise import Caller, decided, on_case, refuse, who
 from repository.conditions import Marking
-from repository.consult import Described, describe, known_exhibits
+from repository.consult import Described, describe, known_listed
 from repository.errors import AccessDenied, IntegrityError, KeyUnavailable, NotExtracted, StoreError
 from repository.exhibits import latest_runs, parts_of, ref
 from repository.extractions import record_of
 from repository.holds import standing
 from repository.keys import unwrap
+from repository.listed import Line, Listed
 from repository.marking import handling
 from repository.models import Case, DerivedObject, Exhibit
 from repository.proceedings import Hold
@@ -79,7 +80,7 @@ class Look:
 class Tile:
     """An exhibit in a gallery."""
 
-    described: Described
+    described: Listed
     picture: Picture | None
     sensitive: bool
 
@@ -171,17 +172,15 @@ def show_gallery(
     """
     actor, case = on_case(repo, caller, Right.LIST, code, attempted=Act.CONSULTATION)
     with repo.database.reading() as session:
-        exhibits = known_exhibits(repo, session, caller, case, after=after, limit=limit)
-        runs = latest_runs(session, [one.id for one in exhibits])
-    described = [Described(one, case.code, runs.get(one.id)) for one in exhibits]
-    return case, tiles(repo, caller, actor, described, case=case)
+        listed = known_listed(repo, session, caller, case, after=after, limit=limit)
+    return case, tiles(repo, caller, actor, listed, case=case)
 
 
 def tiles(
     repo: Repository,
     caller: Caller,
     actor: Actor,
-    described: Sequence[Described],
+    described: Sequence[Listed],
     *,
     case: Case | None = None,
 ) -> list[Tile]:
@@ -312,7 +311,7 @@ def _of_record(
     return sorted(found, key=lambda one: (order.index(one.kind), one.n))[:MOST]
 
 
-def _first_pictures(session: Session, exhibits: Sequence[Exhibit]) -> dict[str, Picture]:
+def _first_pictures(session: Session, exhibits: Sequence[Line]) -> dict[str, Picture]:
     """Return of each exhibit the smallest picture that its newest run made, where it made one."""
     by_id = {one.id: one for one in exhibits}
     runs = latest_runs(session, list(by_id))
@@ -331,6 +330,6 @@ def _first_pictures(session: Session, exhibits: Sequence[Exhibit]) -> dict[str, 
     return found
 
 
-def _picture(exhibit: Exhibit, row: DerivedObject, locator: str) -> Picture:
+def _picture(exhibit: Exhibit | Line, row: DerivedObject, locator: str) -> Picture:
     digest = str(row.stored["sha256"])
     return Picture(exhibit.id, exhibit.number, row.run, row.number, row.kind, digest, locator)

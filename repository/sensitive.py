@@ -12,6 +12,7 @@ from repository import Repository
 from repository.annotated import Annotation
 from repository.annotations import annotate, withdraw
 from repository.authorise import Caller
+from repository.listed import Line
 from repository.models import Exhibit
 from repository.spoken import opened_versions
 
@@ -19,7 +20,7 @@ NOT_SENSITIVE = "not-sensitive"
 MOST = 200  # exhibits of one act
 
 
-def unveiled(repo: Repository, exhibits: Sequence[Exhibit]) -> dict[str, str]:
+def unveiled(repo: Repository, exhibits: Sequence[Exhibit | Line]) -> dict[str, str]:
     """Return the exhibits of which it was said that they are not sensitive, each with its tag."""
     query = select(Annotation).where(
         Annotation.exhibit_id.in_([one.id for one in exhibits]), Annotation.kind == "tag"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -9,10 +10,12 @@ from repository import Repository
 from repository.access import Right, Thing, Who, decide
 from repository.authorise import Caller, of_exhibits, who
 from repository.errors import AccessDenied, ReleaseEnded
+from repository.listed import Line
 from repository.models import Case, Exhibit, Person
 from repository.purpose import Purpose
 from repository.web_sessions import ended
 
+T = TypeVar("T", Exhibit, Line)
 ASK_AGAIN = 16 << 20  # bytes that leave between two decisions
 
 
@@ -66,13 +69,13 @@ def as_now(session: Session, caller: Caller) -> Caller:
 
 
 def of_several(
-    session: Session, caller: Caller, exhibits: Sequence[Exhibit]
-) -> list[tuple[Exhibit, Who, Thing]]:
+    session: Session, caller: Caller, exhibits: Sequence[T]
+) -> list[tuple[T, Who, Thing]]:
     """Return exhibits of any cases as `decide` sees them, each with who asks in its own case."""
-    homes: dict[str, list[Exhibit]] = {}
+    homes: dict[str, list[T]] = {}
     for exhibit in exhibits:
         homes.setdefault(exhibit.case_id, []).append(exhibit)
-    found = []
+    found: list[tuple[T, Who, Thing]] = []
     for case_id, some in homes.items():
         case = session.get_one(Case, case_id)
         asking = who(session, caller, case)

@@ -43,10 +43,12 @@ def _as_postgres() -> dict[str, int]:
 class Server:
     """One server: its URL; `kill` and `start` are for the fault tests."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path | None = None) -> None:
+        """Prepare; without a folder that is kept, in one that is removed at the end."""
         # Not in pytest's folder: each pytest that begins closes it to other accounts.
-        self.folder = Path(tempfile.mkdtemp(prefix="evidence-pg-"))
-        atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="evidence-pg-"))
+        if folder is None:
+            atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
         self.programs = BINARIES[-1]
         self.port = _free_port()
         # A socket's path is at most 107 bytes long: TCP on loopback instead.

@@ -8,16 +8,12 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import select
-
 from custody.canonical import dumps
 from custody.entry import Act, Draft
 from repository import Repository
 from repository.authorise import Caller, refuse
-from repository.consult import Described
 from repository.errors import AccessDenied
-from repository.exhibits import latest_runs
-from repository.models import Case, Exhibit
+from repository.listed import Listed, some_of
 from repository.sealed import put_document
 from repository.search import cited as cited_
 from repository.search import facets as facets_
@@ -26,7 +22,8 @@ from repository.search.expression import TIERS
 from repository.search.find import Finder, Hit
 from repository.search.grammar import All, Term, parse
 from repository.search.scope import Scope
-from repository.search.snippets import Snippet, listed, quoted
+from repository.search.snippets import Snippet, quoted
+from repository.search.snippets import listed as listed_snippets
 from repository.search.suggest import FEW, Suggestion, suggested
 from repository.search.tokens import Keyed
 from repository.search.whereabouts import MOST_DOUBTED, Looking, Match, Whereabouts, split
@@ -39,7 +36,7 @@ COUNTED = 1_000  # beyond it an answer says "more than"
 class Found:
     """One exhibit of an answer, and the tier in which it was found."""
 
-    described: Described
+    described: Listed
     tier: str  # of `TIERS`; "where": no words were asked for
     sightings: Sequence[Match] = ()  # what says that it was there and then, where that was asked
     snippets: Sequence[Snippet] | None = ()  # where asked for; None: its texts cannot be read
@@ -118,13 +115,7 @@ def search(
         doubted = looking.doubted(finder, node) if where and after is None else []
         told_of = [*page, *doubted[:MOST_DOUBTED]]
         ids = [hit.exhibit_id for hit in told_of]
-        rows = session.execute(
-            select(Exhibit, Case.code)
-            .join(Case, Case.id == Exhibit.case_id)
-            .where(Exhibit.id.in_(ids))
-        )
-        exhibits = {exhibit.id: (exhibit, code) for exhibit, code in rows}
-        runs = latest_runs(session, ids)
+        listed = some_of(session, ids)
         unread = finder.unread(COUNTED)
         counted = hits[:COUNTED]
         counted_by = None
@@ -136,7 +127,7 @@ def search(
         near = suggested(session, finder, keyed, words, query) if few else []
     found = [
         Found(
-            Described(*exhibits[hit.exhibit_id], runs.get(hit.exhibit_id)),
+            listed[hit.exhibit_id],
             "where" if words is None else hit.tier,
             looking.said.get(hit.exhibit_id, ()),
             said.get(hit.exhibit_id, ()),
@@ -153,7 +144,7 @@ def search(
         }})  # fmt: skip
     if snippets or suggestions:
         spelled = [one.to_json() for one in near]
-        shown.append({"snippets": listed(said, numbers), "suggestions": spelled})
+        shown.append({"snippets": listed_snippets(said, numbers), "suggestions": spelled})
     digest = _record(repo, caller, asked_for, case, shown, len(found))
     last = page[-1] if len(hits) > limit else looking.stopped
     return Answer(

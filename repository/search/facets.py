@@ -56,7 +56,7 @@ _FORMS = {
     ),
 }
 _OF_KIND = {"device": "device", "account": "account", "telephone": "account", "mail": "account"}
-_LOT = 500
+_LOT = 1_000
 _CALLED = "facets"
 
 
@@ -249,19 +249,20 @@ def _count(
     runs = select(ExtractionRun.exhibit_id, ExtractionRun.mime).order_by(ExtractionRun.run)
     looked_at = session.execute(runs.where(among(ExtractionRun.exhibit_id, ids)))
     mimes = {one.exhibit_id: one.mime for one in looked_at}
+    counts["case"].update(row.code for row in rows)
+    counts["family"].update(row.family for row in rows)
+    counts["type"].update(mimes.get(row.exhibit_id) for row in rows)
     for row in rows:
         level = hits[row.exhibit_id].level
-        counts["case"][row.code] += 1
-        counts["family"][row.family] += 1
-        counts["type"][mimes.get(row.exhibit_id)] += 1
-        counts["state"].update(
-            name for name in states[row.exhibit_id] if level == TEAM or name not in OF_THE_TEAM
-        )
-        said = set().union(
-            *(marked.get(one, ()) for one in (row.exhibit_id, row.submission_id, row.case_id))
-        )
+        held = states[row.exhibit_id]
+        counts["state"].update(held if level == TEAM else held - OF_THE_TEAM)
+        said: set[str] = set()
+        for one in (row.exhibit_id, row.submission_id, row.case_id):
+            if one in marked:
+                said |= marked[one]
         counts["seal"]["yes" if live.SEALED in said else "no"] += 1
-        counts["marking"].update(said - {live.SEALED})
+        if said:
+            counts["marking"].update(said - {live.SEALED})
         if row.facets is None or level == OPEN:
             continue
         kept = unpacked(repo, row.exhibit_id, row.facets)

@@ -6,9 +6,8 @@ complete: no row of an exhibit is read that was not found.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -50,8 +49,7 @@ _BEHIND_SQLITE = text(
 _FTS = table("search_fts", column("rowid"), column("search_fts"))
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """An exhibit that was found, and in which tier."""
 
     n: int
@@ -145,16 +143,16 @@ class Finder:
         """
         some = query if below is None else query.where(self._n < below)
         if self._sqlite:
-            return list(self._session.scalars(some.order_by(self._n.desc()).limit(size)))
+            return list(self._session.scalars(some.order_by(self._n.desc()).limit(size)).all())
         if below is None:
             below = (self._session.scalar(select(func.max(SearchExhibit.n))) or 0) + 1
         edge = below - _WINDOW
         newest = some.where(self._n >= edge).order_by(self._n.desc())
-        ns = list(self._session.scalars(newest.limit(size)))
+        ns = list(self._session.scalars(newest.limit(size)).all())
         if len(ns) < size and edge > 0:
             order = self._n if len(ns) * _SPARSE > size else self._n + 0  # no index has that order
             older = some.where(self._n < edge).order_by(order.desc())
-            ns += self._session.scalars(older.limit(size - len(ns)))
+            ns += self._session.scalars(older.limit(size - len(ns))).all()
         return ns
 
     def _within(self, level: str, asked: Expression) -> Iterator[Select[Any]]:

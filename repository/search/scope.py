@@ -222,8 +222,11 @@ class Scope:
             case = self.cases.get(id_) or session.get_one(Case, id_)
             asking = self.asking.get(id_) or _who(self.caller, ())
             things = of_exhibits(session, self.caller, case, of_it)
+            alike: dict[int, str | None] = {}  # `decide` is asked once of those that are one thing
             for row, thing in zip(of_it, things, strict=True):
-                found[row.id] = _level(asking, thing, self.now)
+                if id(thing) not in alike:
+                    alike[id(thing)] = _level(asking, thing, self.now)
+                found[row.id] = alike[id(thing)]
         return found
 
     def of_rows(

@@ -7,14 +7,13 @@ the running service, so that every answer has its committed entry (and a list it
 """
 
 import argparse
-import os
 import random
 import statistics
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ from api.app import create_app
 from repository.models import Exhibit, ExtractionRun, Part
 from tests.benchmarks.house_of import say
 from tests.faults.scene import token_of
-from tests.house import CODE, House, make_house
+from tests.house import CODE, House, make_house, open_house
 from tests.postgres import Server, find_or_skip
 from tests.service import serving
 
@@ -184,26 +183,33 @@ def measure(house: House, count: int, *, clients: int, seconds: float, **environ
 
 
 @contextmanager
-def _house(kind: str) -> Iterator[tuple[House, dict[str, str]]]:
-    with tempfile.TemporaryDirectory() as name:
-        os.chmod(name, 0o755)
-        folder = Path(name)
-        if kind == "sqlite":
-            yield make_house(folder / "house", database_timeout=60.0), {}
-            return
-        find_or_skip()
-        server = Server()
-        server.make()
-        server.start()
-        try:
-            settings: dict[str, Any] = {
-                "database_url": server.url,
-                "database_timeout": 60.0,
-                "database_statement_seconds": 0,  # a million rows are written at once
-            }
-            yield make_house(folder / "house", **settings), {"EVIDENCE_DATABASE_URL": server.url}
-        finally:
-            server.stop()
+def house_of(kind: str, kept: Path | None = None) -> Iterator[tuple[House, dict[str, str]]]:
+    """Yield a house on one kind of database, and what its service has to be told.
+
+    Args:
+        kind: sqlite or postgresql.
+        kept: a folder in which it stays; what stands there already is opened.
+    """
+    with ExitStack() as stack:
+        folder = kept or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o755)
+        settings: dict[str, Any] = {"database_timeout": 60.0}
+        environment = {}
+        if kind == "postgresql":
+            find_or_skip()
+            server = Server(folder / "server")
+            if not (server.folder / "data").exists():
+                server.folder.mkdir()
+                server.make()
+            server.start(max_wal_size="8GB")
+            stack.callback(server.stop)
+            settings["database_url"] = environment["EVIDENCE_DATABASE_URL"] = server.url
+            settings["database_statement_seconds"] = 0  # a million rows are written at once
+        made = (folder / "house" / "data").exists()
+        house = (open_house if made else make_house)(folder / "house", **settings)
+        stack.callback(house.repo.close)
+        yield house, environment
 
 
 def main() -> None:
@@ -216,7 +222,7 @@ def main() -> None:
     say("| database | exhibits | asked | clients | requests/s | median ms | p99 ms | not 200 |")
     say("|---|---|---|---|---|---|---|---|")
     for kind in given.on or ["sqlite", "postgresql"]:
-        with _house(kind) as (house, environment):
+        with house_of(kind) as (house, environment):
             measure(house, given.exhibits, clients=given.clients, seconds=given.seconds,
                     **environment)  # fmt: skip
 

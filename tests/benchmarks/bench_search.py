@@ -1,12 +1,13 @@
 """Search over HTTP with many exhibits, on SQLite and PostgreSQL: p95, size of the index, its rate.
 
 python -m tests.benchmarks.bench_search [--exhibits 1000000] [--seconds 20] [--clients 16]
-    [--on sqlite] [--keep FOLDER] [--sample 500]
+    [--on sqlite] [--keep FOLDER [--fill]] [--sample 500]
 
-The exhibits are written straight into the tables (`search_filled`); with `--keep` the SQLite house
-stays in a folder and is used again. What is asked goes through the running service: every answer
-has its committed entry and its stored list. "mixed" draws one of the kinds for each question. The
-analyst has a part in the case of nine of ten exhibits, the stranger in that of every tenth.
+The exhibits are written straight into the tables (`search_filled`); with `--keep` the houses stay
+in a folder and are used again, with `--fill` they are only made. What is asked goes through the
+running service: every answer has its committed entry and its stored list. "mixed" draws one of the
+kinds for each question. The analyst has a part in the case of nine of ten exhibits, the stranger in
+that of every tenth.
 "processor ms" is what the service used for one answer (on PostgreSQL without the server's own): on
 a busy machine the only figure that says something. `--sample` says how fast the product's own
 indexer is, on files that were taken in and looked at.
@@ -20,18 +21,18 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from http.client import HTTPConnection
 from pathlib import Path
 
 from repository.cases import find_case
 from repository.people import grant
 from repository.search import index
-from tests.benchmarks.bench_api_reads import _house
+from tests.benchmarks.bench_api_reads import house_of
 from tests.benchmarks.house_of import say
 from tests.benchmarks.search_filled import fill, size_of, word
 from tests.faults.scene import token_of
-from tests.house import CODE, House, make_house, open_house
+from tests.house import CODE, House
 from tests.service import serving
 
 Question = Callable[[random.Random], dict[str, object]]
@@ -169,16 +170,6 @@ def sample(house: House, count: int) -> None:
     )
 
 
-@contextmanager
-def _kept(folder: Path, count: int) -> Iterator[House]:
-    if (folder / "house" / "data").exists():
-        yield open_house(folder / "house", database_timeout=60.0)
-        return
-    house = make_house(folder / "house", database_timeout=60.0)
-    furnished(house, count)
-    yield house
-
-
 def main() -> None:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--exhibits", type=int, default=1_000_000)
@@ -186,20 +177,22 @@ def main() -> None:
     arguments.add_argument("--clients", type=int, default=16)
     arguments.add_argument("--on", choices=["sqlite", "postgresql"], action="append")
     arguments.add_argument("--keep", type=Path)
+    arguments.add_argument("--fill", action="store_true")
     arguments.add_argument("--sample", type=int)
     given = arguments.parse_args()
-    how = {"clients": given.clients, "seconds": given.seconds}
-    if given.keep:
-        with _kept(given.keep, given.exhibits) as house:
-            measure(house, **how)
-        return
     for kind in given.on or ["sqlite", "postgresql"]:
-        with _house(kind) as (house, environment):
+        kept = given.keep / kind if given.keep else None
+        there = kept is not None and (kept / "filled").exists()
+        with house_of(kind, kept) as (house, environment):
             if given.sample:
                 sample(house, given.sample)
                 continue
-            furnished(house, given.exhibits)
-            measure(house, **how, **environment)
+            if not there:
+                furnished(house, given.exhibits)
+            if kept is not None:
+                (kept / "filled").touch()
+            if not given.fill:
+                measure(house, clients=given.clients, seconds=given.seconds, **environment)
 
 
 if __name__ == "__main__":

@@ -9,14 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from api.app import create_app
 from repository import facts
-from repository.access import Right, decide
+from repository.access import Right, Thing, decide
 from repository.authorise import of_exhibits, who
 from repository.cases import find_case
 from repository.errors import AccessDenied, BadQuery
-from repository.models import Case, Exhibit
+from repository.models import Case, ChildExhibit, Exhibit
 from repository.people import grant, new_person
 from repository.search import ask, find, grammar, index, saved, sources
 from repository.search.ask import search
@@ -233,6 +234,26 @@ def decided(house: House, person: str) -> dict[str, str | None]:
     return found
 
 
+def things(house: House, session: Session, person: str) -> dict[str, Thing]:
+    """Return each exhibit as `decide` sees it, asked for with all others of its case."""
+    found: dict[str, Thing] = {}
+    for case in session.scalars(select(Case)).all():
+        some = session.scalars(select(Exhibit).where(Exhibit.case_id == case.id)).all()
+        of_it = of_exhibits(session, house.caller(person), case, some)
+        found |= {one.id: thing for one, thing in zip(some, of_it, strict=True)}
+    return found
+
+
+def alone(house: House, person: str) -> dict[str, Thing]:
+    """Return by number each exhibit as `decide` sees it, asked for by itself."""
+    found: dict[str, Thing] = {}
+    with house.repo.database.reading() as session:
+        for exhibit in session.scalars(select(Exhibit)).all():
+            case = session.get_one(Case, exhibit.case_id)
+            [found[exhibit.number]] = of_exhibits(session, house.caller(person), case, [exhibit])
+    return found
+
+
 PEOPLE = ("analyst", "prosecutor", "stranger", "partner", "counsel", "giver", "investigator")
 
 
@@ -247,6 +268,11 @@ def test_the_scope_is_what_decide_says_of_every_exhibit(house):
     ):
         said = house.evidence(*words)
         assert said.code == 0, said.err
+    with house.repo.database.writing() as session:  # out of one that is sealed, and out of that
+        of = dict(session.execute(select(Exhibit.number, Exhibit.id)).all())
+        for child, parent in (("KRN-000006", "KRN-000002"), ("KRN-000007", "KRN-000006")):
+            session.add(ChildExhibit(exhibit_id=of[child], parent_id=of[parent],
+                                     member_sha256="0" * 64))  # fmt: skip
     every = []
     for person in PEOPLE:
         expected = decided(house, person)
@@ -260,7 +286,9 @@ def test_the_scope_is_what_decide_says_of_every_exhibit(house):
             scope = Scope.of(session, house.caller(person), house.repo.clock())
             ids = dict(session.execute(select(Exhibit.id, Exhibit.number)).all())
             levels = scope.levels(session, list(ids))
+            together = things(house, session, person)
         assert {ids[one]: level for one, level in levels.items()} == expected, person
+        assert {ids[one]: thing for one, thing in together.items()} == alone(house, person), person
     assert len(set(every)) >= 6  # each of them knows something else
     assert names(house, "name:chinese") == ["chinese.txt"]
     assert names(house, "证据") == []  # consent to use it was withdrawn: its name is all
