@@ -148,6 +148,10 @@ class LedgerDamaged(CustodyError):
     code = "ledger-damaged"
 
 
+class EntriesMissing(LedgerDamaged):
+    """Entries up to a checkpoint that was given out are not where they were kept."""
+
+
 class NoSuchEntry(CustodyError):
     """No entry stands at this index."""
 

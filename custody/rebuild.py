@@ -16,7 +16,7 @@ from custody.append import take_lock
 from custody.checkpoint import Checkpoint, open_checkpoint
 from custody.database import Database
 from custody.entry import Act, parse_body
-from custody.errors import LedgerDamaged
+from custody.errors import EntriesMissing, LedgerDamaged
 from custody.heads import last_head
 from custody.keys import events, history, keys_for, vouched
 from custody.merkle import leaf_hash
@@ -43,8 +43,8 @@ def rebuild(
 
     Raises:
         MalformedNote, BadSignature: a checkpoint is not this log's.
-        LedgerDamaged: bodies are missing, or do not lead to a checkpoint's root; nothing of that
-            checkpoint is written.
+        EntriesMissing: there are no more bodies; nothing of that checkpoint is written.
+        LedgerDamaged: the bodies do not lead to a checkpoint's root; neither.
         MalformedEntry: a body is no entry.
     """
     source = iter(bodies)
@@ -76,7 +76,7 @@ def _upto(
     while frontier.size < head.size:
         some = list(islice(source, min(_BATCH, head.size - frontier.size)))
         if not some:
-            raise LedgerDamaged(
+            raise EntriesMissing(
                 f"the bodies end at {frontier.size}, but a checkpoint of {head.size} was given out"
             )
         leaves = [leaf_hash(body) for body in some]

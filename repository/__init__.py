@@ -168,23 +168,6 @@ def compare(store: ObjectStore, size: int, origin: str = "") -> None:
         LedgerBehind: the store keeps a checkpoint of a larger size.
         StoreUnavailable: the store does not answer, so nothing can be compared.
     """
-    for bucket, prefix in (("ledger", "checkpoint/"), ("staging", "journal/")):
-        after = prefix + checkpoint_name(size)
-        larger = next(
-            (
-                int(stored.key.removeprefix(prefix).replace("/", "").partition("-")[0])
-                for stored in store.versions(bucket, prefix, after=after)
-                if not stored.key.startswith(f"{after}-")  # a journal up to this very size
-            ),
-            None,
-        )
-        if larger is None:
-            continue
-        raise LedgerBehind(
-            f"this ledger has {size} entries, but a checkpoint of {larger} was given out: the "
-            "database was restored from an older copy; nothing is recorded until it is brought "
-            "forward with: evidence ledger rebuild"
-        )
     prefix = outside_of(origin)
     after = prefix + checkpoint_name(size)
     for stored in store.versions("ledger", prefix, after=after) if origin else ():
@@ -195,6 +178,41 @@ def compare(store: ObjectStore, size: int, origin: str = "") -> None:
                 "nothing is recorded until they are brought back with: evidence ledger rebuild; "
                 "what nothing can bring back is named as lost with: evidence ledger succeed"
             )
+    own = mirror_of(origin)
+    for bucket, name in (("ledger", "checkpoint/"), ("staging", "journal/")):
+        prefix = own + name
+        after = prefix + checkpoint_name(size)
+        larger = next(
+            (
+                int(stored.key.removeprefix(prefix).replace("/", "").partition("-")[0])
+                for stored in store.versions(bucket, prefix, after=after)
+                if not stored.key.startswith(f"{after}-")  # a journal up to this very size
+            ),
+            None,
+        )
+        if larger is None and origin:
+            later = next(store.versions(bucket, SUCCESSOR, after=f"{own}~" if own else ""), None)
+            larger = None if later is None else int(later.key.split("/")[1]) + 1
+        if larger is None:
+            continue
+        raise LedgerBehind(
+            f"this ledger has {size} entries, but a checkpoint of {larger} was given out: the "
+            "database was restored from an older copy; nothing is recorded until it is brought "
+            "forward with: evidence ledger rebuild"
+        )
+
+
+SUCCESSOR = "successor/"
+
+
+def mirror_of(origin: str) -> str:
+    """Return what the names of a ledger's mirror and journals begin with in the store.
+
+    Nothing for the first; a successor has a place of its own, as names of the one before may stand
+    there for entries that are lost.
+    """
+    _, successor, size = origin.rpartition("/successor-")
+    return f"{SUCCESSOR}{int(size):020d}/" if successor and size.isdigit() else ""
 
 
 def outside_of(origin: str) -> str:

@@ -5,8 +5,9 @@
 3. Every erasure since, again; and what was restricted or taken away since, as far as it must be
    guessed, is guessed strictly: such exhibits are sealed, tokens and sessions end.
 
-Where more is known outside than the store brings back, it ends after the rows: nothing is recorded
-until the same is run again, with what was lost or after a successor ledger has begun.
+Where more is known outside, or by a checkpoint in the store, than comes back, it ends after the
+rows: nothing is recorded until the same is run again, with what was lost or after a successor
+ledger has begun.
 
 What people did otherwise since the database's copy was made is in the ledger, and is counted.
 """
@@ -20,6 +21,7 @@ from pathlib import Path
 from sqlalchemy import select, update
 
 from custody.entry import Act, Draft
+from custody.errors import EntriesMissing
 from custody.note import VerifierKey
 from custody.rebuild import rebuild as rebuild_ledger
 from repository import Repository, journal, ledger_mirror, marking, outside
@@ -64,6 +66,7 @@ class Forward:
     again: dict[str, int] = field(default_factory=dict)  # acts since that are to be done again
     beyond: tuple[outside.Shown, ...] = ()  # what is known outside, and nothing brought back
     unasked: tuple[str, ...] = ()  # witnesses that could not be compared with
+    missing: str = ""  # what the store lacks of the entries under its own checkpoints
 
 
 def bring_forward(
@@ -86,7 +89,8 @@ def bring_forward(
         known: checkpoints and receipts from outside to compare with; the witnesses are asked too.
 
     Raises:
-        LedgerDamaged: something is missing in the store, or does not lead to a checkpoint.
+        EntriesMissing: in a drill: entries up to a checkpoint of the store are not there.
+        LedgerDamaged: what is in the store does not lead to a checkpoint.
         MalformedNote, BadSignature: a checkpoint is not this ledger's.
         StoreUnavailable: the store does not answer.
     """
@@ -96,16 +100,24 @@ def bring_forward(
     before = repo.ledger.size()
     if start == before:  # else an interrupted run goes on: its rows are not all there yet
         marker.write_text(json.dumps({"from": start}) + "\n")
-    ledger_mirror.rebuild(repo.database, mirror, [first], key=mirror_key(repo, mirror))
+    missing = ""
+    try:
+        ledger_mirror.rebuild(repo.database, mirror, [first], key=mirror_key(repo, mirror))
+    except EntriesMissing as error:
+        if not record:
+            raise
+        missing = str(error)
     _from_journals(repo, first)
     size = repo.ledger.size()
+    if record:
+        outside.keep_mirrored(repo, ledger_mirror.last_note(mirror, size))
     exhibits = _rows(repo, start)
     beyond, unasked = outside.look(repo, known) if record else ([], [])
     if beyond:
         ended = _sign_out(repo) if size > start else 0
         return Forward(
             start, size, size - before, tuple(exhibits), 0, 0, (), ended,
-            beyond=tuple(beyond), unasked=tuple(unasked),
+            beyond=tuple(beyond), unasked=tuple(unasked), missing=missing,
         )  # fmt: skip
     erased, forgotten = erase_again(repo), forget_again(repo)
     sealed: list[str] = []
@@ -150,9 +162,10 @@ def _from_journals(repo: Repository, first: VerifierKey) -> None:
 def _rows(repo: Repository, start: int) -> list[str]:
     """Write the rows that registrations since a size had left; return the numbers of exhibits."""
     got: list[str] = []
-    for document in ledger_mirror.read_registered(repo, start):
-        got += remake(repo, document)
     size = repo.ledger.size()
+    for document in ledger_mirror.read_registered(repo, start):
+        if document["end"] <= size:
+            got += remake(repo, document)
     for segment in ledger_mirror.segments(repo, start):
         found = journal.read(repo, segment)["registered"]
         if found is not None and segment.end <= size:

@@ -14,9 +14,9 @@ from sqlalchemy import func, select
 from custody import tables
 from custody.heads import head_beyond
 from custody.static_log import bodies
-from repository import Repository, checkpoint_name
+from repository import Repository, checkpoint_name, mirror_of
 from repository.errors import NameTaken
-from repository.ledger_mirror import JOURNAL, Segment, publish, rows_key
+from repository.ledger_mirror import JOURNAL, Segment, origin_in, publish, rows_key
 from repository.registered import documents, to_text
 from repository.sealed import put_same, read_document
 from repository.stores import STAGING
@@ -58,7 +58,8 @@ def cover(repo: Repository, size: int) -> None:
     with suppress(NameTaken):  # another process wrote these entries; it knew no less of their rows
         put_same(
             repo.store, lambda: [to_text(found)], sealing=rows_key(repo), random=repo.random,
-            bucket=STAGING, key=f"{JOURNAL}{checkpoint_name(size)}-{start:020d}",
+            bucket=STAGING,
+            key=f"{mirror_of(origin_in(head.note))}{JOURNAL}{checkpoint_name(size)}-{start:020d}",
         )  # fmt: skip
     repo.journalled[:] = [max([size, *repo.journalled])]
 

@@ -7,11 +7,13 @@ checkpoint is written last, so one that is there has everything it needs beside 
 """
 
 import json
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
+from itertools import islice
 from typing import Any
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -21,7 +23,7 @@ from sqlalchemy import func, select
 from custody import tables
 from custody.checkpoint import Checkpoint, SignedCheckpoint
 from custody.database import Database
-from custody.errors import LedgerDamaged
+from custody.errors import EntriesMissing, LedgerDamaged
 from custody.heads import last_head
 from custody.note import Note, VerifierKey
 from custody.publish import keep_lines, keep_token
@@ -30,7 +32,7 @@ from custody.static_log import ENTRIES, TileName, bodies, bundle, names, parse_b
 from custody.tables import fetch, insert_rows
 from custody.tiles import TILE
 from custody.timestamp import read as read_token
-from repository import Repository, checkpoint_name, registered
+from repository import SUCCESSOR, Repository, checkpoint_name, mirror_of, registered
 from repository.envelope import HEADER
 from repository.errors import IntegrityError, NameTaken, StoreError
 from repository.keys import house_key
@@ -53,21 +55,21 @@ def publish(repo: Repository) -> SignedCheckpoint | None:
     signed = repo.ledger.checkpoint()
     if signed is None:
         return None
-    size = signed.checkpoint.size
+    size, origin = signed.checkpoint.size, signed.checkpoint.origin
     with repo.database.reading() as session:
         before = session.scalar(select(func.max(tables.published.c.size))) or 0
         if before >= size:
             return signed
         for name in names(before, size, partial=False):
-            _put(repo, name.path, read_tile(session, size, name))
+            _put(repo, origin, name.path, read_tile(session, size, name))
         start = max(before, size // TILE * TILE)
         if start < size:
             tail = bundle(bodies(session, start, size))
-            _put(repo, f"tail/{checkpoint_name(start)}-{size:020d}", tail)
+            _put(repo, origin, f"tail/{checkpoint_name(start)}-{size:020d}", tail)
         for document in registered.documents(session, before, size):
-            keep_registered(repo, document)
+            keep_registered(repo, document, origin)
     try:
-        _put(repo, f"checkpoint/{checkpoint_name(size)}", signed.note.encode())
+        _put(repo, origin, f"checkpoint/{checkpoint_name(size)}", signed.note.encode())
     except NameTaken as error:
         raise LedgerDamaged(
             f"another checkpoint of size {size} was given out before: "
@@ -89,11 +91,41 @@ class Segment:
 
 def segments(repo: Repository, beyond: int) -> Iterator[Segment]:
     """Yield the journals that reach beyond a size, in the order of their ends."""
-    after = f"{JOURNAL}{checkpoint_name(beyond)}"
-    for stored in repo.store.versions(STAGING, JOURNAL, after=after):
-        end, _, start = stored.key.removeprefix(JOURNAL).replace("/", "").partition("-")
-        if int(end) > beyond:
-            yield Segment(int(start), int(end), stored)
+    for one in stretches(repo.store, STAGING):
+        prefix = one.prefix + JOURNAL
+        after = prefix + checkpoint_name(beyond)
+        for stored in repo.store.versions(STAGING, prefix, after=after):
+            end, _, start = stored.key.removeprefix(prefix).replace("/", "").partition("-")
+            if beyond < int(end) <= one.end:
+                yield Segment(int(start), int(end), stored)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The mirror or the journals of one ledger of those that went on from each other."""
+
+    prefix: str  # of its names
+    end: int  # its size when the next one went on: what is beyond is lost, and named so
+
+
+ENDLESS = 2**62  # beyond every size
+
+
+def stretches(store: ObjectStore, bucket: str = BUCKET) -> list[Stretch]:
+    """Return the ledgers that a bucket holds, in the order in which they went on."""
+    starts: list[int] = []
+    after = ""
+    while (stored := next(store.versions(bucket, SUCCESSOR, after=after), None)) is not None:
+        prefix = "/".join(stored.key.split("/")[:2])
+        starts.append(int(prefix.removeprefix(SUCCESSOR)))
+        after = f"{prefix}/~"
+    prefixes = ["", *(f"{SUCCESSOR}{start:020d}/" for start in starts)]
+    return [Stretch(*one) for one in zip(prefixes, [*starts, ENDLESS], strict=True)]
+
+
+def origin_in(note: str | None) -> str:
+    """Return the origin of a checkpoint, which is its first line."""
+    return (note or "").partition("\n")[0]
 
 
 def _discard_journals(repo: Repository, size: int) -> None:
@@ -105,9 +137,10 @@ def _discard_journals(repo: Repository, size: int) -> None:
             repo.store.discard(segment.stored)
 
 
-def keep_registered(repo: Repository, document: Mapping[str, Any]) -> None:
+def keep_registered(repo: Repository, document: Mapping[str, Any], origin: str) -> None:
     """Write what registrations left in the tables, so that a lost database gets it again."""
-    name = f"{REGISTERED}{checkpoint_name(document['end'])}-{document['start']:020d}"
+    span = f"{checkpoint_name(document['end'])}-{document['start']:020d}"
+    name = f"{mirror_of(origin)}{REGISTERED}{span}"
     days = repo.settings.lock_days
     until = repo.clock() + timedelta(days=days) if days else None
     if repo.store.find(BUCKET, name) is None:  # another process's is as good; its rows may differ
@@ -124,11 +157,12 @@ def read_registered(repo: Repository, beyond: int) -> Iterator[dict[str, Any]]:
     Raises:
         IntegrityError: a document does not open.
     """
-    for stored in repo.store.versions(
-        BUCKET, REGISTERED, after=REGISTERED + checkpoint_name(beyond)
-    ):
-        if int(stored.key.removeprefix(REGISTERED).replace("/", "").partition("-")[0]) > beyond:
-            yield json.loads(read_document(repo.store, stored, key=rows_key(repo)))
+    for one in stretches(repo.store):
+        prefix = one.prefix + REGISTERED
+        after = prefix + checkpoint_name(beyond)
+        for stored in repo.store.versions(BUCKET, prefix, after=after):
+            if beyond < int(stored.key.removeprefix(prefix).replace("/", "")[:20]) <= one.end:
+                yield json.loads(read_document(repo.store, stored, key=rows_key(repo)))
 
 
 def rows_key(repo: Repository) -> bytes:
@@ -142,12 +176,13 @@ def keep_cosigned(repo: Repository, note: str) -> None:
     """Write a checkpoint with all the lines it has so far beside the log's own note."""
     size = Checkpoint.parse_text(Note.parse(note).text).size
     lines = len(Note.parse(note).signatures)
-    _put(repo, f"cosigned/{checkpoint_name(size)}.{lines}", note.encode())
+    _put(repo, origin_in(note), f"cosigned/{checkpoint_name(size)}.{lines}", note.encode())
 
 
 def keep_stamp(repo: Repository, size: int, der: bytes) -> None:
     """Write a time-stamp answer over the checkpoint of a size, named by its own digest."""
-    _put(repo, f"token/{checkpoint_name(size)}.{sha256(der).hexdigest()[:16]}", der)
+    name = f"token/{checkpoint_name(size)}.{sha256(der).hexdigest()[:16]}"
+    _put(repo, repo.ledger.origin, name, der)
 
 
 def published(repo: Repository) -> list[SignedCheckpoint]:
@@ -178,7 +213,8 @@ def rebuild(
         How many entries were added.
 
     Raises:
-        LedgerDamaged: something is missing in the store, or does not lead to a checkpoint.
+        EntriesMissing: entries up to a checkpoint are not in the store; those before are added.
+        LedgerDamaged: what is there does not lead to a checkpoint.
         MalformedNote, BadSignature: a checkpoint is not this ledger's.
     """
     with database.reading() as session:
@@ -198,32 +234,70 @@ def _restore_seals(database: Database, store: ObjectStore) -> None:
 
     They are stored as they were kept; the audit judges them.
     """
-    for stored in store.versions(BUCKET, "cosigned/"):
-        note = Note.parse(_bytes(store, stored).decode("utf-8", "replace"))
-        size = Checkpoint.parse_text(note.text).size
-        keep_lines(database, size, note.signatures[1:])
-    for stored in store.versions(BUCKET, "token/"):
-        name = stored.key.removeprefix("token/").replace("/", "").partition(".")[0]
-        token = read_token(_bytes(store, stored))
-        keep_token(database, int(name), f"{token.authority}#{token.algorithm}", token, token.time)
+    for one in stretches(store):
+        prefix = f"{one.prefix}cosigned/"
+        for stored in store.versions(BUCKET, prefix):
+            if _size_in(stored.key, prefix) <= one.end:
+                note = Note.parse(_bytes(store, stored).decode("utf-8", "replace"))
+                size = Checkpoint.parse_text(note.text).size
+                keep_lines(database, size, note.signatures[1:])
+        prefix = f"{one.prefix}token/"
+        for stored in store.versions(BUCKET, prefix):
+            size = _size_in(stored.key, prefix)
+            if size <= one.end:
+                token = read_token(_bytes(store, stored))
+                name = f"{token.authority}#{token.algorithm}"
+                keep_token(database, size, name, token, token.time)
+
+
+def _size_in(key: str, prefix: str) -> int:
+    return int(key.removeprefix(prefix).replace("/", "")[:20])
+
+
+def last_note(store: ObjectStore, beyond: int) -> str | None:
+    """Return the checkpoint of the largest size beyond one, of the ledger that goes on."""
+    notes = deque(_notes_of(store, stretches(store)[-1], beyond), maxlen=1)
+    return notes[0] if notes else None
 
 
 def _notes(store: ObjectStore, beyond: int) -> Iterator[str]:
-    after = f"checkpoint/{checkpoint_name(beyond)}" if beyond else ""
-    for stored in store.versions(BUCKET, "checkpoint/", after=after):
-        yield _bytes(store, stored).decode("utf-8", "replace")
+    for one in stretches(store):
+        yield from _notes_of(store, one, beyond)
+
+
+def _notes_of(store: ObjectStore, one: Stretch, beyond: int) -> Iterator[str]:
+    prefix = f"{one.prefix}checkpoint/"
+    after = prefix + checkpoint_name(beyond) if beyond else ""
+    for stored in store.versions(BUCKET, prefix, after=after):
+        if _size_in(stored.key, prefix) <= one.end:
+            yield _bytes(store, stored).decode("utf-8", "replace")
 
 
 def _bodies(store: ObjectStore, start: int, key: bytes | None) -> Iterator[bytes]:
-    """Yield the mirrored bodies from an index on: full bundles, then the tails after them."""
+    """Yield the mirrored bodies from an index on, of each ledger up to where the next went on."""
     position = start
-    while (stored := _stored(store, TileName(ENTRIES, position // TILE).path)) is not None:
+    for one in stretches(store):
+        if position >= one.end:
+            continue
+        for body in islice(_bodies_of(store, one.prefix, position, key), one.end - position):
+            yield body
+            position += 1
+
+
+def _bodies_of(store: ObjectStore, prefix: str, start: int, key: bytes | None) -> Iterator[bytes]:
+    """Yield the bodies of one mirror: full bundles, then the tails after them."""
+    position = start
+    while True:
+        stored = _stored(store, prefix + TileName(ENTRIES, position // TILE).path)
+        if stored is None:
+            break
         found = parse_bundle(_unsealed(store, stored, key))
         yield from found[position % TILE :]
         position += len(found) - position % TILE
-    first = position // TILE * TILE
-    for stored in store.versions(BUCKET, "tail/", after=f"tail/{checkpoint_name(first)}"):
-        begin, _, end = stored.key.removeprefix("tail/").replace("/", "").partition("-")
+    tails = f"{prefix}tail/"
+    after = tails + checkpoint_name(position // TILE * TILE)
+    for stored in store.versions(BUCKET, tails, after=after):
+        begin, _, end = stored.key.removeprefix(tails).replace("/", "").partition("-")
         if int(begin) <= position < int(end):
             yield from parse_bundle(_unsealed(store, stored, key))[position - int(begin) :]
             position = int(end)
@@ -246,18 +320,18 @@ def _unsealed(store: ObjectStore, stored: Stored, key: bytes | None) -> bytes:
         except IntegrityError as error:
             plain = _bytes(store, stored)
             if plain[:1] == bytes([HEADER]):  # no bundle begins so: its first entry would be huge
-                raise LedgerDamaged(f"{stored.key} in the store is damaged: {error}") from error
+                raise EntriesMissing(f"{stored.key} in the store is damaged: {error}") from error
             return plain
     return _bytes(store, stored)
 
 
-def _put(repo: Repository, key: str, data: bytes) -> None:
+def _put(repo: Repository, origin: str, key: str, data: bytes) -> None:
     days = repo.settings.lock_days
     until = repo.clock() + timedelta(days=days) if days else None
     sealing = house_key(repo) if repo.settings.encryption and key.startswith(SEALED) else None
     put_same(
-        repo.store, lambda: [data], sealing=sealing, random=repo.random, bucket=BUCKET, key=key,
-        retain_until=until,
+        repo.store, lambda: [data], sealing=sealing, random=repo.random, bucket=BUCKET,
+        key=mirror_of(origin) + key, retain_until=until,
     )  # fmt: skip
 
 

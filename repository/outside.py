@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Any
 
-from custody.checkpoint import SignedCheckpoint, open_checkpoint
+from custody.checkpoint import Checkpoint, SignedCheckpoint, open_checkpoint
 from custody.errors import LedgerBehind
 from custody.keys import keys_for
+from custody.note import Note
 from custody.publish import compare
 from custody.receipt import AnyReceipt, Proof
 from repository import Repository, checkpoint_name, outside_of
@@ -97,6 +98,17 @@ def keep_witnessed(repo: Repository, error: LedgerBehind) -> None:
     """Keep what a witness told."""
     if error.size:
         keep(repo, Shown(repo.ledger.origin, error.size, error.by))
+
+
+def keep_mirrored(repo: Repository, note: str | None) -> None:
+    """Keep the checkpoint of the mirror itself whose entries are not there any more.
+
+    Raises:
+        MalformedNote, BadSignature: it is not this ledger's.
+    """
+    if note is not None and Checkpoint.parse_text(Note.parse(note).text).size > repo.ledger.size():
+        signed = open_checkpoint(note, keys_for(note, repo.ledger.key_history()))
+        keep(repo, _shown(signed, "a checkpoint in the store"))
 
 
 def _ask(repo: Repository) -> list[str]:

@@ -17,12 +17,15 @@ def told_of(done: Forward) -> dict[str, Any]:
         "sealed": list(done.sealed),
         "signed_out": done.signed_out,
         "to_do_again": done.again,
+        **({"missing": done.missing} if done.missing else {}),
         **({"beyond": [asdict(one) for one in done.beyond]} if done.beyond else {}),
     }
 
 
 def say_forward(ctx: Context, done: Forward) -> None:
     """Say it to a person."""
+    if done.missing:
+        ctx.say(f"not brought back: {done.missing}")
     for one in done.beyond:
         ctx.say(f"not here: {one.by} shows {one.size} entries, {done.size} could be brought back")
     if done.beyond:

@@ -169,7 +169,7 @@ def test_a_changed_bundle_in_the_store_is_not_rebuilt_from(house):
     (house.data / "evidence.db").unlink()
     said = house.evidence("ledger", "rebuild")
     assert said.code == 1
-    assert "entries/001 in the store is damaged" in said.err
+    assert "entries/001 in the store is damaged" in said.lines[0]["missing"]
 
 
 def test_full_tiles_and_bundles_in_the_store_are_those_of_the_ledger(house):

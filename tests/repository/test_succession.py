@@ -59,13 +59,7 @@ def lose(house, folder):
         house.ingest(folder / "a.txt")
         announce(house.repo)
         size = house.repo.ledger.size()
-        house.repo.close()
-        shutil.copytree(house.data, folder / "older")  # database and store of one moment
-        older = house.repo.settings.database_url
-        if older:
-            name = older.rpartition("/")[2]
-            copied = fresh_database(shared_server(), copy_of=name)
-            older = stack.enter_context(copied)
+        older = put_aside(house, folder, stack)
         reopen(house)
         (folder / "b.txt").write_bytes(b"lost")
         house.ingest(folder / "b.txt")
@@ -79,6 +73,17 @@ def lose(house, folder):
         reopen(house, older)
         yield house, folder, witness, size, shown
         house.repo.close()
+
+
+def put_aside(house, folder, stack):
+    """Keep database and store of one moment; return the URL of that database, if it has one."""
+    house.repo.close()
+    shutil.copytree(house.data, folder / "older")
+    url = house.repo.settings.database_url
+    if url:
+        name = url.rpartition("/")[2]
+        url = stack.enter_context(fresh_database(shared_server(), copy_of=name))
+    return url
 
 
 def reopen(house, url=None):
@@ -174,24 +179,79 @@ def test_the_page_that_checks_says_what_verify_says_of_a_gap(lost, tmp_path):
 
 def test_rebuilt_from_its_mirror_it_is_still_the_successor(lost, tmp_path):
     house, *_ = lost
-    publish(house.repo)
-    database = Database(f"sqlite:///{tmp_path / 'new.db'}", timeout=5)
-    upgrade(database)
-    [first, *later] = [one.key for one in house.repo.ledger.key_history()]
-    key = mirror_key(house.repo, house.repo.store)
-    assert rebuild(database, house.repo.store, [first], key=key) == house.repo.ledger.size()
-    with database.reading() as session:
-        assert [event.key for event in events(session)] == later
-        assert gaps(session) == named_gaps(house.repo)
-        found = audit(database, keys=house.repo.ledger.key_history(), wrapping_key=None)
-    assert [one.check for one in found if one.outcome == "fail"] == []
+    [first, *_] = [one.key for one in house.repo.ledger.key_history()]
+    rebuilt(house, tmp_path)
     # Whoever owns the database and the new key, and shortens what is lost, is found out.
     [body] = [e.body for e in house.entries() if "succession" in e.fields]
     fields = json.loads(body)
     fields["key"]["by"] = fields["key"]["vkey"]
     with pytest.raises(MalformedEntry):
         vouched(fields, [first])
+
+
+def rebuilt(house, folder):
+    """Rebuild a ledger from its mirror alone, and check that it is the same."""
+    publish(house.repo)
+    database = Database(f"sqlite:///{folder / 'new.db'}", timeout=5)
+    upgrade(database)
+    [first, *later] = [one.key for one in house.repo.ledger.key_history()]
+    key = mirror_key(house.repo, house.repo.store)
+    size = rebuild(database, house.repo.store, [first], key=key)
+    with database.reading() as session:
+        assert [event.key for event in events(session)] == later
+        assert gaps(session) == named_gaps(house.repo)
+        found = audit(database, keys=house.repo.ledger.key_history(), wrapping_key=None)
+    assert [one.check for one in found if one.outcome == "fail"] == []
     database.close()
+    assert size == house.repo.ledger.size()
+
+
+def test_where_the_store_has_lost_entries_it_knows_of_a_successor_goes_on_beside_them(tmp_path):
+    with own_house(tmp_path) as house, ExitStack() as stack:
+        new_person(house.repo, house.custodian, name="other", role="custodian")
+        size = house.repo.ledger.size()
+        publish(house.repo)
+        house.repo.close()
+        older = put_aside(house, tmp_path, stack)
+        reopen(house)
+        (tmp_path / "b.txt").write_bytes(b"its entries are lost")
+        house.ingest(tmp_path / "b.txt")
+        shown = house.repo.ledger.size()
+        house.repo.close()
+        # The database is of before; of what the store had since, checkpoint and rows are left.
+        (tmp_path / "older" / "store").rename(tmp_path / "unused")
+        (house.data / "store").rename(tmp_path / "older" / "store")
+        shutil.rmtree(house.data)
+        (tmp_path / "older").rename(house.data)
+        for tail in (house.data / "store" / "ledger" / "tail").rglob("*"):
+            if tail.is_file() and tail.suffix != ".lock" and int(tail.name[-20:]) > size:
+                tail.chmod(0o600)
+                tail.unlink()
+        reopen(house, older)
+        said = house.evidence("ledger", "rebuild")
+        assert (said.code, said.lines[0]["size"]) == (1, size), said.err
+        assert [(one["by"], one["size"]) for one in said.lines[0]["beyond"]] == [
+            ("a checkpoint in the store", shown)
+        ]
+        assert "ledger succeed" in house.evidence("list", "--case", CODE).err
+        assert house.repo.ledger.size() == size
+        said = house.evidence("ledger", "succeed", "--motive", "no copy has them")
+        name = said.lines[0]["approval"]
+        given = house.evidence("approval", "give", name, "--motive", "seen", person="other")
+        assert given.code == 0, given.err
+        reopen(house)
+        assert house.evidence("ledger", "rebuild").code == 0
+        # It grows past the size that was lost, and both stay in the store.
+        (tmp_path / "c.txt").write_bytes(b"handed in again")
+        while house.repo.ledger.size() <= shown + 3:
+            house.ingest(tmp_path / "c.txt")
+        assert house.evidence("verify", "--ledger").code == 0
+        rebuilt(house, tmp_path)
+        # A database of before the successor, brought back once more, appends nothing.
+        with pytest.raises(LedgerBehind):
+            compare(house.repo.store, size, house.repo.settings.origin)
+        compare(house.repo.store, house.repo.ledger.size(), house.repo.ledger.origin)
+        house.repo.close()
 
 
 def test_a_ledger_that_lacks_nothing_gets_no_successor(lost):
@@ -200,4 +260,4 @@ def test_a_ledger_that_lacks_nothing_gets_no_successor(lost):
     assert said.code == 2
     assert "no successor is needed" in said.err
     with pytest.raises(LedgerBehind):
-        compare(house.repo.store, house.repo.ledger.size() - 1)
+        compare(house.repo.store, house.repo.ledger.size() - 1, house.repo.ledger.origin)
