@@ -24,7 +24,7 @@ ONE_HOME = {  # a heavy or dangerous dependency is imported in one place
     "pygfried": ("ingest/siegfried.py",),
     "pylibmagic": ("ingest/identify.py",),
     "babel": ("repository/exports/report_words.py",),
-    "typst": ("repository/exports/pdf.py",),
+    "typst": ("repository/exports/typesetter.py",),
     "segno": ("repository/exports/pdf.py",),
     "shamir_mnemonic": ("repository/recovery.py",),
     "pyrage": ("repository/exports/age_process.py", "repository/exports/encryption.py"),

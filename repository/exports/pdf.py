@@ -1,4 +1,4 @@
-"""The report as PDF/A-3a and PDF/UA-1, made by Typst; the one home of typst.
+"""The report as PDF/A-3a and PDF/UA-1, made by Typst (`press`).
 
 The same data gives the same bytes: fonts are ours alone, and the document's date is the report's.
 Data is handed over as JSON and never becomes markup. Whether the file conforms is Typst's claim;
@@ -11,13 +11,10 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import segno
-import typst
 
-from repository.errors import RepositoryError
 from repository.exports.fonts import (
     CJK_FAMILY,
     CJK_PACKAGE,
@@ -28,27 +25,18 @@ from repository.exports.fonts import (
     needs_cjk,
 )
 from repository.exports.glyphs import display, script_of
-
-ASSETS = Path(__file__).parent / "assets"
-_STANDARDS: "list[typst.PDFStandard]" = ["a-3a", "ua-1"]  # the alias is in the stubs only
+from repository.exports.press import RenderFailed, printed
+from repository.exports.typesetter import families
 
 _AS_THEY_ARE = frozenset(
     {"kind", "form", "forms", "state", "id", "name", "outcome", "language", "direction", "page",
      "document"}
 )  # fmt: skip
-_NO_GLYPH = re.compile(r"the text `?\"(.*)\"`? could not be displayed")
 _NAMED = 12  # how many code points the list of what is left out names
 _TALL = re.compile("[\u0590-\u1dff]")  # Hebrew, Arabic and everything Indic or South-East Asian
 _FROM_RIGHT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")  # letters of such scripts
-_KEPT = 10  # Typst keeps what it laid out until it has made this many other documents
 _SHORT = 60  # characters of case and marking in the running heads
 _EAST_ASIAN = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO")
-
-
-class RenderFailed(RepositoryError):
-    """The report cannot be made into a PDF."""
-
-    code = "render-failed"
 
 
 def render(report: Mapping[str, Any]) -> bytes:
@@ -91,52 +79,15 @@ def render_page(template: str, data: Mapping[str, Any], *, at: datetime) -> byte
 
 
 def _dated(template: str, prepared: dict[str, Any], at: datetime, cjk: bool) -> bytes:
-    ours, fonts = _fonts([FONTS]), _fonts(font_paths(cjk))
+    fonts = font_paths(cjk)
     prepared["fonts"] = [
-        *ours.families(),
-        *[name for name in fonts.families() if name == CJK_FAMILY],
+        *families([str(FONTS)]),
+        *[name for name in families(map(str, fonts)) if name == CJK_FAMILY],
     ]
     prepared["date"] = {
         part: getattr(at, part) for part in ("year", "month", "day", "hour", "minute", "second")
     }
-    return _compiled(template, prepared, fonts, int(at.timestamp()))
-
-
-def _fonts(paths: list[Path]) -> typst.Fonts:
-    return typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=paths)
-
-
-def _compiled(
-    template: str, prepared: Mapping[str, Any], fonts: typst.Fonts, timestamp: int
-) -> bytes:
-    try:
-        pdf, warnings = typst.compile_with_warnings(
-            ASSETS / template,
-            root=ASSETS,
-            font_paths=fonts,
-            ignore_system_fonts=True,
-            format="pdf",
-            sys_inputs={"report": json.dumps(prepared, ensure_ascii=False)},
-            pdf_standards=_STANDARDS,
-            timestamp=timestamp,
-        )
-        _forget(fonts)
-    except typst.TypstError as error:
-        found = _NO_GLYPH.search(error.message)
-        if found:
-            raise GlyphMissing(f"no font can show the text {found[1][:80]!r} as spelt") from error
-        raise RenderFailed(f"Typst refuses the report: {error.message[:400]}") from error
-    if warnings:
-        raise RenderFailed(f"Typst warns about the report: {warnings[0].message[:400]}")
-    if not isinstance(pdf, bytes):
-        raise RenderFailed("Typst made no single document")
-    return pdf
-
-
-def _forget(fonts: typst.Fonts) -> None:
-    """Let Typst drop what it kept of this report, so that memory does not grow report by report."""
-    for _ in range(_KEPT + 1):
-        typst.compile(b"", font_paths=fonts, ignore_system_fonts=True)
+    return printed(template, prepared, fonts, int(at.timestamp()))
 
 
 def _prepared(value: Any, covered: frozenset[int], seen: Counter[str]) -> Any:

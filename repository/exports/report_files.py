@@ -40,7 +40,7 @@ def report(found: Gathered) -> Iterator[tuple[str, Iterable[bytes]]]:
     Raises:
         GlyphMissing, RenderFailed: it cannot be printed.
     """
-    from repository.exports.press import printed  # brings a typesetter: on first use
+    from repository.exports.pdf import render  # brings a typesetter: on first use
 
     slim = _Slim()
     source = Source(
@@ -60,7 +60,7 @@ def report(found: Gathered) -> Iterator[tuple[str, Iterable[bytes]]]:
         composed = volumes(source, file_name)
         for number in count(1):
             for volume in islice(composed, CORES - len(waiting)):  # no more in memory at once
-                waiting.append(pool.submit(printed, volume))
+                waiting.append(pool.submit(render, volume))
             if not waiting:
                 return
             name = file_name(number)

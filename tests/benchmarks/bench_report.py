@@ -13,6 +13,7 @@ import time
 from pypdf import PdfReader
 
 from repository.exports import press
+from repository.exports.pdf import render
 from repository.exports.report import Source, volumes
 from repository.exports.report_files import file_name
 from tests.repository.report_rows import EXHIBIT, FILES, GIVEN, PERSON, heading, row
@@ -28,7 +29,7 @@ def measure(count: int) -> str:
     source = Source(heading(), [EXHIBIT], rows, GIVEN, FILES)
     began, bound, pages, size = time.perf_counter(), 0, 0, 0
     for volume in volumes(source, file_name):
-        pdf = press.printed(volume)
+        pdf = render(volume)
         bound, size = bound + 1, size + len(pdf)
         pages += len(PdfReader(io.BytesIO(pdf)).pages)
     seconds = time.perf_counter() - began

@@ -15,7 +15,8 @@ from repository.errors import RepositoryError
 from repository.exports import fonts
 from repository.exports.fonts import FONTS, GlyphMissing
 from repository.exports.glyphs import coverage, display
-from repository.exports.pdf import RenderFailed, render
+from repository.exports.pdf import render
+from repository.exports.press import RenderFailed
 from tests.repository.report_rows import SHA256, SHA512, history, report, row
 from tests.shared import shared
 
