@@ -21,7 +21,8 @@ from pathlib import Path
 Piece = tuple[str, str]  # "t" text, "e" escape, "b" part of a long word
 
 _PLAIN = re.compile(r"(?:[!-~]{1,40}(?: |$))*")
-_LATIN = r"[./\\]?[0-9A-Za-z_][0-9A-Za-z_./:+\-@#%&=~]*(?:\([0-9A-Za-z]+\))?"
+_LETTER = r"0-9A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f_"  # an accent ends no word
+_LATIN = rf"[./\\]?[{_LETTER}][{_LETTER}./:+\-@#%&=~]*(?:\([{_LETTER}]+\))?"
 _ISOLATED = re.compile(rf"{_LATIN}(?:,? {_LATIN})*")  # words that follow each other stay in order
 _LRI, _PDI = "\u2066", "\u2069"
 _LONG, _LONG_UNSPACED, _PIECE = 40, 240, 8

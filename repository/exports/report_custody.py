@@ -67,10 +67,10 @@ def continuity_facts(rows: Sequence[Row], generated_at: str) -> list[Fact]:
     releases = [_release(one) for one in found.passings]
     gaps = [_gap(one, generated_at) for one in found.gaps]
     return [
-        fact("before", *before, form="text") if before else not_recorded("before"),
+        fact("before", *before, form="said") if before else not_recorded("before"),
         fact("unexplained", *_unexplained(found), form="text"),
         fact("proved", *receipts, form="text"),
-        fact("releases", *(releases or [word("releases.none")]), form="text"),
+        fact("releases", *(releases or [word("releases.none")]), form="said"),
         fact("gaps", *_closed(found, gaps), form="text"),
     ]
 

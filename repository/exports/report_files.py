@@ -11,6 +11,7 @@ from sqlalchemy import select
 from custody.checkpoint import SignedCheckpoint
 from custody.entry import CustodyEntry
 from custody.ledger import checked_values
+from custody.publish import unwitnessed_since
 from repository import software
 from repository.bundle import BundleMade
 from repository.exports.bag import CORES
@@ -18,9 +19,9 @@ from repository.exports.chosen import marking_words
 from repository.exports.gathered import Gathered
 from repository.exports.job import Job
 from repository.exports.report import ExhibitFacts, Heading, Row, Source, volumes
-from repository.exports.report_words import speaking
+from repository.exports.report_words import Phrase, speaking
 from repository.exports.signatures import signed_document
-from repository.publication import Seals, status
+from repository.publication import Seals
 
 REPORT = "custody-report.pdf"
 _SAID_BY = {  # a field of the house's entry, and the fact of the heading that tells the same
@@ -102,13 +103,20 @@ def _heading(job: Job, signed: SignedCheckpoint, sealed: Seals) -> Heading:
         key_fingerprint=key.fingerprint,
         checkpoint=sealed.own,
         marking=marking,
-        witnesses=sealed.witnesses(status(job.repo)),
+        witnesses=sealed.witnesses(_no_witness(job)),
         time_stamps=sealed.dated(),
         keys=tuple(str(known.key) for known in job.repo.ledger.key_history()),
         closed=frozenset(
             said for field, said in _SAID_BY.items() if not job.choice.keeps(None, field)
         ),
     )
+
+
+def _no_witness(job: Job) -> Phrase:
+    """Return what stands in the place of witnesses where none cosigned the bundle's checkpoint."""
+    repo = job.repo
+    since = unwitnessed_since(repo.ledger, repo.policy) if repo.policy.witnesses else None
+    return Phrase("witnesses.since", since=since) if since else Phrase("witnesses.none")
 
 
 class _Slim:

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import subprocess
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -233,3 +234,20 @@ def test_a_combination_no_font_can_spell_is_never_a_crash():
     for name in ("\u0627\u0301\u0302", "\u1000\u0301", "\u05d0\u0e48", "\u1780\u17d2\u0915"):
         with suppress(GlyphMissing):
             render(with_name(name))
+
+
+def test_a_sentence_of_the_report_keeps_its_order_whatever_name_it_begins_with():
+    """`أحمد Ahmed; at not told; place القاهرة` was set from the right, its parts turned round."""
+    opened = {"collected_by": "أحمد Ahmed", "place": "القاهرة"}
+    pdf = render(report([row(1, "collection", opened=opened), row(2, "receipt", seq=2)]))
+    said = subprocess.run(
+        ["pdftotext", "-bbox", "-", "-"], input=pdf, capture_output=True, check=True
+    ).stdout.decode()
+    words = [
+        (float(x), word)
+        for x, word in re.findall(r'xMin="([0-9.]+)".*>(.*)</word>', said.replace("\u200e", ""))
+    ]
+    [first] = [x for x, word in words if "Ahmed; at" in word]
+    [second] = [x for x, word in words if "told; place" in word]
+    [third] = [x for x, word in words if word == "(declared"]
+    assert first < second < third
