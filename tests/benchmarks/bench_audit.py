@@ -6,6 +6,7 @@ python -m tests.benchmarks.bench_audit [--entries 200000] [--batch 100] [--datab
 import argparse
 import time
 from collections.abc import Callable
+from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 
 from custody.audit import audit_signatures
 from custody.audit_form import audit_form, audit_openings
@@ -33,6 +34,7 @@ def main() -> None:
 def measure(name: str, kept: Kept, entries: int, batch: int) -> None:
     for first in range(0, entries, batch):
         kept.ledger.record(*[kept.draft(first + k) for k in range(batch)])
+    made = getrusage(RUSAGE_SELF).ru_maxrss >> 10
     keys = kept.ledger.key_history()
     say(f"{name}: {entries} entries, a head every {batch}")
     with kept.database.reading() as session:
@@ -50,6 +52,8 @@ def measure(name: str, kept: Kept, entries: int, batch: int) -> None:
             lambda: audit_openings(session, kept.wrapping_key),
         )
         rate("signatures of heads", entries // batch, lambda: audit_signatures(session, keys))
+    here, there = (getrusage(who).ru_maxrss >> 10 for who in (RUSAGE_SELF, RUSAGE_CHILDREN))
+    say(f"  at most {here} MiB here ({made} after making it), {there} MiB in each other process")
     kept.database.close()
 
 
