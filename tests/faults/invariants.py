@@ -3,7 +3,8 @@
     python -m tests.faults.invariants DATABASE TOLD.json STORE… [--clear FOLDER…]
 
 Standard library alone, and none of the code that made the dumps: SQL, SHA-256, JSON. TOLD is what
-clients were told and kept: `acknowledged`, `served`, `checkpoints`, and `marks`, texts that stand
+clients were told and kept: `acknowledged`, `served` (requests) or `reads` (of each exhibit, when
+readings ended, null where no clock is to be believed), `checkpoints`, and `marks`, texts that stand
 in every file that was handed in. Prints what is broken, by the names of design 06, and ends with 1.
 
 I1 what was acknowledged is there, in object, row and entry, with one digest.
@@ -18,11 +19,13 @@ I8 judged again, the same comes out.
 
 import argparse
 import json
+import math
 import sqlite3
 import sys
 from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -117,6 +120,18 @@ def served(dump: Dump, told: Mapping[str, Any]) -> Iterator[str]:
     for request in told["served"]:
         if request not in opened:
             yield f"I2 {request}: bytes were served, and no entry says so"
+    for number, times in told.get("reads", {}).items():
+        [row] = dump.ask("SELECT id FROM exhibit WHERE number = ?", number) or [{"id": ""}]
+        entries = sorted(
+            datetime.fromisoformat(body["at"]).timestamp()
+            for body in dump.bodies
+            if body.get("type") == "retrieval" and body["outcome"] == "started"
+            if body["exhibit"]["id"] == row["id"]
+        )
+        ends = sorted(math.inf if one is None else one for one in times)
+        before = sum(at <= end for at, end in zip(entries, ends, strict=False))
+        if before < len(ends):
+            yield f"I2 {number}: {len(ends)} readings ended, {before} entries of before say so"
 
 
 def ledger(dump: Dump, told: Mapping[str, Any]) -> Iterator[str]:

@@ -102,6 +102,8 @@ def test_the_judge_finds_nothing_where_nothing_is_broken(dumps, tmp_path):
         ("I1", {"store": flip}),
         ("I1", {"tell": lambda told: told["acknowledged"].update({"KRN-000099": "sha256:0"})}),
         ("I2", {"tell": lambda told: told["served"].append("a read that nobody recorded")}),
+        ("I2", {"tell": lambda told: told.update(reads={"KRN-000001": [None] * 9})}),
+        ("I2", {"tell": lambda told: told.update(reads={"KRN-000001": [0.0]})}),
         ("I3", {"sql": "DELETE FROM entry WHERE idx = 3"}),
         (
             "I3",

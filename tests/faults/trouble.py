@@ -32,7 +32,7 @@ from tests.benchmarks.bench_half_open import family
 from tests.benchmarks.house_of import say
 from tests.faults import invariants
 from tests.faults.checker import Judged
-from tests.faults.load import Load, Told
+from tests.faults.load import MARK, Load, Told
 from tests.faults.scene import Scene, scene
 from tests.service import Service, evidence
 from tests.wire import ask
@@ -49,6 +49,7 @@ class Outcome:
     told: Told
     times: int = 0
     ended: int = 0  # times the service ended, and was started again
+    reads: int = 0  # readings that the invariants were judged by
     backwards: int = 0  # entries that say an earlier time than the one before
     broken: list[str] = field(default_factory=list)  # of the invariants, and of heads
 
@@ -85,11 +86,21 @@ def run(kind: str, times: int, seed: int) -> Outcome:
                 told.await_more()  # it still takes in after all that
         finally:
             _leave(kind)
+        reads: dict[str, list[float | None]] = {}
+        for number, at in told.reads:
+            reads.setdefault(number, []).append(None if kind == "clock" else at)
         if kind == "clock":
             told.reads.clear()  # they are judged by the machine's time, which was not the service's
         outcome.told, outcome.judged = told, stage.judged(told)
         outcome.backwards = _backwards(stage)
-        outcome.broken = [*_invariants(stage, told, checkpoints), *_heads(stage)]
+        said = {
+            "acknowledged": told.acknowledged, "served": [], "reads": reads,
+            "marks": [MARK.decode()], "checkpoints": checkpoints,
+        }  # fmt: skip
+        database = stage.settings.data / "evidence.db"
+        outcome.broken = invariants.judge(database, said, [stage.store], [stage.folder])
+        outcome.broken += _heads(stage)
+        outcome.reads = sum(map(len, reads.values()))
     return outcome
 
 
@@ -169,14 +180,6 @@ def _keep_checkpoint(stage: Scene, kept: list[list[object]]) -> None:
             kept.append([int(lines[1]), invariants.hex_of(lines[2])])
 
 
-def _invariants(stage: Scene, told: Told, checkpoints: list[list[object]]) -> list[str]:
-    said = {
-        "acknowledged": told.acknowledged, "served": [], "marks": ["evidence of nobody"],
-        "checkpoints": checkpoints,
-    }  # fmt: skip
-    return invariants.judge(stage.settings.data / "evidence.db", said, [stage.store])
-
-
 def _heads(stage: Scene) -> list[str]:
     """Return the heads that not exactly one key that counts for them has signed."""
     repo = open_repository(stage.settings)
@@ -212,7 +215,7 @@ def main() -> int:
     found = run(given.kind, given.times, given.seed)
     say(f"{given.kind} {found.times} times in {time.monotonic() - began:.0f} s, "
         f"the service ended {found.ended} times, time went back {found.backwards} times: "
-        f"{found.judged}; "
+        f"{found.judged}; {found.reads} readings judged by the invariants; "
         f"answers in between: {json.dumps(found.told.counts)}")  # fmt: skip
     say("\n".join(found.broken) or "invariants and heads: nothing is broken")
     return 0 if found.clean else 1
