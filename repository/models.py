@@ -4,7 +4,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from repository import annotated, bundle, credentials, derivations, handovers, proceedings, rules  # noqa: F401
@@ -72,6 +72,7 @@ class Grant(Model):
     granted_at: Mapped[datetime]
     party: Mapped[str | None]  # for whom counsel and experts act
     until: Mapped[datetime | None]
+    __table_args__ = (Index("case_grant_person", "person_id"),)
 
 
 class Submission(Model):
@@ -215,6 +216,9 @@ class Intake(Model):
     )
 
 
+_ERASED = text("erased_at IS NOT NULL")
+
+
 class Exhibit(Model):
     """One registered exhibit as lists show it; what counts in court is in the ledger."""
 
@@ -245,6 +249,7 @@ class Exhibit(Model):
         Index("exhibit_checked", "checked_at"),
         Index("exhibit_copied", "copied_at"),
         Index("exhibit_locked", "locked_until"),
+        Index("exhibit_erased", "id", sqlite_where=_ERASED, postgresql_where=_ERASED),
     )
 
 

@@ -182,9 +182,21 @@ def beyond(one: Expression, before: Iterable[Expression]) -> Expression:
     return All((one, *(Not(each) for each in before)))
 
 
+def parts_of(one: Expression) -> list[Expression]:
+    """Return what an expression has all of, those within those included."""
+    if not isinstance(one, All):
+        return [one]
+    return [each for part in one.parts for each in parts_of(part)]
+
+
+def in_case(keyed: Keyed, level: str, code: str) -> Expression:
+    """Return what is registered in a case; every exhibit has its case's token."""
+    return _field(keyed, level, Term(code, "case"))
+
+
 def in_cases(keyed: Keyed, level: str, codes: Iterable[str]) -> Expression:
-    """Return what is registered in one of some cases; every exhibit has its case's token."""
-    return Either(tuple(_field(keyed, level, Term(code, "case")) for code in codes))
+    """Return what is registered in one of some cases."""
+    return Either(tuple(in_case(keyed, level, code) for code in codes))
 
 
 def live(one: Expression) -> bool:

@@ -30,13 +30,14 @@ from repository.models import Exhibit
 from repository.search import cited, expression
 from repository.search.expression import Expression, Live, arrays, fts, live
 from repository.search.grammar import NUMBER
-from repository.search.live import holds
+from repository.search.live import few, holds
 from repository.search.scope import Scope
 from repository.search.tables import SearchExhibit
 from repository.search.tokens import LEVELS, Keyed
 
 _CHUNK = 250
 _CASES = 100  # as one question to the index; each costs FTS5 a step at every row
+_FEW = 20_000  # exhibits that are looked up one by one, where something is so of them alone
 _WINDOW = 20_000  # numbers of rows that PostgreSQL may read in their order
 _SPARSE = 10  # where less than a tenth of what is wanted is among them
 _BEHIND = text(
@@ -67,9 +68,7 @@ class Finder:
         self._keyed = keyed
         self._scope = scope
         self._sqlite = session.get_bind().dialect.name == "sqlite"
-        self._n: Any = _FTS.c.rowid if self._sqlite else SearchExhibit.n
-        # What was found is compared with a set, not each of the set looked for among it.
-        self._unindexed = literal_column("+search_fts.rowid") if self._sqlite else self._n
+        self._few: dict[Live, list[str] | None] = {}
         self._odd = scope.elsewhere(session)
 
     def hits(
@@ -141,17 +140,18 @@ class Finder:
         that know nothing of where it stands: those of a word of other cases, all of them. So it
         reads some; where they hold little, what is older is found by the index of tokens alone.
         """
-        some = query if below is None else query.where(self._n < below)
+        [n] = query.selected_columns
+        some = query if below is None else query.where(n < below)
         if self._sqlite:
-            return list(self._session.scalars(some.order_by(self._n.desc()).limit(size)).all())
+            return list(self._session.scalars(some.order_by(n.desc()).limit(size)).all())
         if below is None:
             below = (self._session.scalar(select(func.max(SearchExhibit.n))) or 0) + 1
         edge = below - _WINDOW
-        newest = some.where(self._n >= edge).order_by(self._n.desc())
+        newest = some.where(n >= edge).order_by(n.desc())
         ns = list(self._session.scalars(newest.limit(size)).all())
         if len(ns) < size and edge > 0:
-            order = self._n if len(ns) * _SPARSE > size else self._n + 0  # no index has that order
-            older = some.where(self._n < edge).order_by(order.desc())
+            order = n if len(ns) * _SPARSE > size else n + 0  # no index has that order
+            older = some.where(n < edge).order_by(order.desc())
             ns += self._session.scalars(older.limit(size - len(ns))).all()
         return ns
 
@@ -164,7 +164,10 @@ class Finder:
             yield self._matching(level, asked, None if everywhere else plain)
         if self._odd is not None:
             query = self._matching(level, asked, None)
-            yield query.where(self._unindexed.in_(self._odd))
+            [n] = query.selected_columns
+            # What was found is compared with a set, not each of the set looked for among it.
+            unindexed = literal_column("+search_fts.rowid") if n is _FTS.c.rowid else n
+            yield query.where(unindexed.in_(self._odd))
 
     def _decided(self, ns: Sequence[int]) -> Iterator[tuple[int, str, str | None]]:
         """Yield of rows how much of each may be known."""
@@ -179,6 +182,11 @@ class Finder:
 
     def _matching(self, level: str, asked: Expression, cases: Sequence[str] | None) -> Select[Any]:
         """Return the question for the rows that an expression finds, in some cases or all."""
+        parts = expression.parts_of(asked)
+        words = [one for one in parts if not live(one)]
+        some = self._few_of(asked) if live(asked) else None
+        if live(asked) and (some is not None or not words):
+            return self._so_now(level, parts, some, cases)
         if not self._sqlite:
             found = select(SearchExhibit.n).where(self._clause(level, asked))
             if cases is None:
@@ -187,8 +195,6 @@ class Finder:
                 return found.where(SearchExhibit.case_id.in_(cases))
             codes = self._scope.codes(cases)
             return found.where(arrays(expression.in_cases(self._keyed, level, codes)))
-        parts = asked.parts if isinstance(asked, expression.All) else (asked,)
-        words = [one for one in parts if not live(one)]
         rest = [self._clause(level, one) for one in parts if live(one)]
         found = select(_FTS.c.rowid)
         if rest or (cases is not None and len(cases) > _CASES):
@@ -200,18 +206,76 @@ class Finder:
         driver = fts(self._keyed, level, expression.All(tuple(words)))
         return found.where(_FTS.c.search_fts.op("MATCH")(driver), *rest)
 
+    def _so_now(
+        self,
+        level: str,
+        parts: Sequence[Expression],
+        some: Sequence[str] | None,
+        cases: Sequence[str] | None,
+    ) -> Select[Any]:
+        """Return the question for rows by what is so now, not by words.
+
+        Args:
+            level: how much is to be known.
+            parts: all of which are to be so.
+            some: the exhibits of which alone they can be, which are looked up one by one; None:
+                many, the newest are read until there are enough.
+            cases: as `_matching`.
+        """
+        row = SearchExhibit
+        # Where SQLite may not go by the index of cases: all of a case would be read and sorted.
+        unindexed: Any = literal_column("+search_exhibit.case_id") if self._sqlite else row.case_id
+        with_ = [one for one in parts if not live(one) and not isinstance(one, expression.Not)]
+        rest = [self._clause(level, one) for one in parts if one not in with_]
+        for id_, case in self._scope.cases.items():  # its word says of each row what the row says
+            named = expression.in_case(self._keyed, level, case.code)
+            if named in with_:
+                with_.remove(named)
+                rest.append(unindexed == id_)
+        if with_:
+            rest.append(self._clause(level, expression.All(tuple(with_))))
+        found = select(row.n).where(row.tokens != (), *rest)
+        if some is not None:
+            found = found.where(among(row.exhibit_id, some))
+        if cases is None:
+            return found
+        if some is not None or (len(cases) > 1 and self._held(cases) > _FEW):
+            return found.where(unindexed.in_(cases))
+        return found.where(row.case_id.in_(cases))
+
+    def _few_of(self, asked: Expression) -> list[str] | None:
+        """Return the exhibits of which alone an expression can be so, where they are few."""
+        if isinstance(asked, Live) and asked.field != NUMBER:
+            if asked == expression.NEVER:
+                return []
+            if asked not in self._few:
+                said = few(self._session, self._scope, asked.field, asked.value, _FEW)
+                self._few[asked] = said
+            return self._few[asked]
+        if not isinstance(asked, expression.All | expression.Either):
+            return None
+        found = [self._few_of(one) for one in asked.parts]
+        if isinstance(asked, expression.All):
+            return min((one for one in found if one is not None), key=len, default=None)
+        either = {one for some in found if some is not None for one in some}
+        return None if None in found or len(either) > _FEW else sorted(either)
+
+    def _held(self, cases: Sequence[str]) -> int:
+        """Return how many exhibits cases have."""
+        return sum(self._scope.cases[one].exhibits for one in cases)
+
     def _clause(self, level: str, asked: Expression) -> ColumnElement[bool]:
         """Return an expression as a condition on rows of `SearchExhibit`."""
         if isinstance(asked, Live):
             return self._live(asked)
+        if isinstance(asked, expression.Not):
+            return not_(self._clause(level, asked.part))
         if not live(asked):
             if not self._sqlite:
                 return arrays(asked)
             words = fts(self._keyed, level, asked)
             inner = select(_FTS.c.rowid).where(_FTS.c.search_fts.op("MATCH")(words))
             return SearchExhibit.n.in_(inner)
-        if isinstance(asked, expression.Not):
-            return not_(self._clause(level, asked.part))
         if isinstance(asked, expression.Token):
             raise TypeError("a word is never live")
         parts = [self._clause(level, one) for one in asked.parts]

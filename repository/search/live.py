@@ -129,6 +129,31 @@ def holds(scope: Scope, field: str, value: str) -> ColumnElement[bool]:
     return not_(said) if (field, value) == ("seal", "no") else said
 
 
+def few(session: Session, scope: Scope, field: str, value: str, most: int) -> list[str] | None:
+    """Return the exhibits for which a field of `grammar.VALUES` is so, if they are few.
+
+    None: there are more than `most`, or it is so of whatever nothing was said of.
+    """
+    if (field, value) in (("state", "kept"), ("seal", "no")):
+        return None
+    if field == "state":
+        column, so = _states(scope)[value]
+        found = set(session.scalars(select(column).where(*so).limit(most + 1)).all())
+        return None if len(found) > most else sorted(found)
+    said = _MARKINGS[SEALED if field == "seal" else value]
+    subjects = session.scalars(select(Marking.subject).where(said).limit(most + 1)).all()
+    if len(subjects) > most or session.scalar(
+        select(Case.id).where(among(Case.id, subjects)).limit(1)
+    ):
+        return None  # of a whole case it is so of all that is in it
+    rows = union_all(
+        select(Exhibit.id).where(among(Exhibit.id, subjects)),
+        select(Exhibit.id).where(among(Exhibit.submission_id, subjects)),
+    )
+    found = set(session.scalars(rows.limit(most + 1)).all())
+    return None if len(found) > most else sorted(found)
+
+
 def markings_of(session: Session, subjects: Collection[str]) -> dict[str, set[str]]:
     """Return what is marked of exhibits, submissions and cases, by id."""
     columns = [one.label(f"is_{n}") for n, one in enumerate(_MARKINGS.values())]

@@ -26,6 +26,12 @@ READS = (
     "/api/v1/exhibits/KRN-999999",
 )
 
+NO_WORDS = {  # asked without a word, and whether it is so of the exhibit
+    "state:kept": 1, "state:erased": 0, "state:hold": 1, "state:hold OR state:privileged": 1,
+    "state:hold seal:no": 1, "state:hold case:KRN": 1, "state:hold a.txt": 1, "seal:no": 1,
+    "seal:yes": 0, "marking:tlp-green": 1, "marking:tlp-red": 0, "NOT state:hold": 0,
+    "NOT b seal:no": 1,
+}  # fmt: skip
 
 _NO_TABLE = (
     "USING",  # an index, in order
@@ -33,7 +39,7 @@ _NO_TABLE = (
     "search_fts VIRTUAL TABLE INDEX",  # by the words that are asked for
     "SCAN head",  # its newest row, in the order of its key
     "key_event",  # a row for each key the log ever had
-    "SCAN case_grant",  # of search: a row for each part that somebody has in a case
+    "SCAN marking", "Scan on marking",  # of search without a word: a row for each marked thing
     "store_move",  # a row for each time the store was changed
 )  # fmt: skip
 
@@ -94,6 +100,12 @@ def whole_tables(lines: list[str]) -> list[str]:
 
 def test_the_plans_of_reading_and_deciding_use_indexes(house, files):
     number = house.ingest(files / "a.txt", person=house.custodian.name)[0]["exhibit"]
+    for words in (
+        ("hold", "place", number, "--matter", "m", "--motive", "m"),
+        ("mark", number, "--tlp", "GREEN", "--motive", "m"),
+    ):
+        said = house.evidence(*words)
+        assert said.code == 0, said.err
     client = create_app(house.repo).test_client()
     index.rebuild(house.repo)
     index.make_all(house.repo)
@@ -109,6 +121,9 @@ def test_the_plans_of_reading_and_deciding_use_indexes(house, files):
                 words = {"query": "a OR NOT b", "facets": True}
                 answer = client.post("/api/v1/search", json=words, headers=headers)
                 assert [one["found"] for one in answer.json["items"]] == ["name"] * holds
+                for query, so in NO_WORDS.items():
+                    answer = client.post("/api/v1/search", json={"query": query}, headers=headers)
+                    assert len(answer.json["items"]) == holds * so, query
         assert found
         slow = {
             statement: bad

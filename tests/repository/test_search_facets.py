@@ -15,7 +15,7 @@ from repository.cases import find_case
 from repository.errors import BadQuery
 from repository.models import Exhibit
 from repository.people import grant, new_person
-from repository.search import facets, grammar, index, live, sources
+from repository.search import facets, find, grammar, index, live, sources
 from repository.search.ask import search
 from repository.search.expression import OF_THE_TEAM
 from repository.search.scope import Scope
@@ -390,3 +390,33 @@ def test_over_http_and_on_the_command_line(house):
     assert said.lines[-1]["count"] == 1
     assert {"facet": "year", "values": [{"value": "2022", "count": 1}]} in said.lines
     assert house.evidence("search", "--where", "device", person="analyst").code == 2
+
+
+def test_what_is_so_of_few_is_found_as_what_is_so_of_many(house, monkeypatch):
+    """Looked up one by one, or among the newest: the same, with and without words beside it."""
+    for words in (
+        ("hold", "place", "KRN-000001", "--matter", "the trial", "--motive", "m"),
+        ("mark", "KRN-000002", "--tlp", "AMBER", "--motive", "m"),
+        ("mark", "KRN-000003", "--sealed", "--named", "prosecutor", "--motive", "m"),
+        ("disclose", "KRN-000001", "--to", "defence of A"),
+    ):
+        said = house.evidence(*words)
+        assert said.code == 0, said.err
+    asked = [f"{field}:{value}" for field, values in grammar.VALUES.items() for value in values]
+    asked += [
+        "state:hold seal:no", "state:hold OR marking:tlp-amber", "NOT seal:yes", "state:hold txt",
+        "txt (state:hold OR seal:yes)", "marking:tlp-amber NOT zebra", "state:hold NOT phone",
+        "case:KRN state:hold", "case:OTHER state:hold", "state:hold NOT state:disclosed",
+        "case:KRN txt NOT odd marking:tlp-amber", "state:erased OR phone",
+    ]  # fmt: skip
+    some = 0
+    for person in ("analyst", "counsel", house.custodian.name):
+        for query in asked:
+            found = []
+            for few in (20_000, 0):
+                monkeypatch.setattr(find, "_FEW", few)
+                found.append(names(house, person, query=query))
+            assert found[0] == found[1], (person, query)
+            some += bool(found[0])
+    assert some > 20
+    assert names(house, query="state:hold OR marking:tlp-amber") >= {"phone.txt", "photo.txt"}
