@@ -8,7 +8,8 @@ The result is `{"v", "kind", "language", "heading", "words", "left_out", "sectio
 holds blocks: `text`, `title`, `facts`, `entry`, `table`, `code`, `qr`. A fact is `{"name", "label",
 "state", "form", "values", "note"}`, `state` being `given`, `withheld` or `not-recorded`, `form`
 being `text` (words), `said` (a sentence of the report with names in it), `name` (evidence text) or
-`code` (numbers, digests, times). A long report is bound in volumes (`volumes`), each such a result with `volume` and, in the first, an index.
+`code` (numbers, digests, times). A long report is bound in volumes (`volumes`), each such a result
+with `volume` and, in the first, an index.
 """
 
 from collections import Counter
