@@ -23,7 +23,7 @@ from repository import Repository, software
 from repository.access import Right
 from repository.authorise import Caller, on_case
 from repository.conditions import Marking
-from repository.errors import DiskFull, ExportBlocked, ReleaseEnded
+from repository.errors import DiskFull, ExportBlocked, NoSuchObject, ReleaseEnded
 from repository.exports.bag import NO_ROOM, Bag, Measured
 from repository.exports.choice import EVERYTHING, Choice
 from repository.exports.chosen import picked
@@ -286,7 +286,10 @@ def _packed(
             kept = bag.kept(name, volume, (part.digests["sha256"].removeprefix("sha256:"), size))
             digest = sha256()
             blocks = verified_whole(repo, exhibit, part, key, digest)
-            found.append(kept or bag.measured(name, blocks, volume, size, digest))
+            try:
+                found.append(kept or bag.measured(name, blocks, volume, size, digest))
+            except NoSuchObject as error:  # it names an object, and no exhibit
+                raise NoSuchObject(f"{exhibit.number}: {error}; nothing was handed out") from error
         return found
 
     def listing(lot: Sequence[Exhibit], packed: Iterator[list[Measured]]) -> None:
