@@ -255,6 +255,7 @@ def _write(job: Job, bag: Bag, size: int, still: Still, progress: Progress) -> E
     for make in TAG_FILES:  # (5) (6)
         for name, blocks in make(found):
             bag.add(name, blocks)
+            progress(name)
     info = [
         ("Bag-Software-Agent", software()),
         ("Bagging-Date", job.at[:10]),
