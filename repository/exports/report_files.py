@@ -1,9 +1,9 @@
 """The custody report of a bundle as files: composed from its entries, printed in volumes."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import count, islice
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import select
@@ -24,6 +24,7 @@ from repository.exports.signatures import signed_document
 from repository.publication import Seals
 
 REPORT = "custody-report.pdf"
+_AT_ONCE = min(2, CORES)  # volumes in print: 100,000 entries are to stay within 1 GiB
 _SAID_BY = {  # a field of the house's entry, and the fact of the heading that tells the same
     "actor_name": "asked_by", "case": "case_title", "recipient": "recipient",
     "purpose": "purpose", "authority": "authority",
@@ -56,16 +57,22 @@ def report(found: Gathered) -> Iterator[tuple[str, Iterable[bytes]]]:
         found.job.language,
         _statements(found),
     )
-    with ThreadPoolExecutor(CORES) as pool:
+    for number, pdf in enumerate(printed(source, render), 1):
+        name = file_name(number)
+        yield name, [signed_document(found, name, pdf)]
+
+
+def printed(source: Source, render: Callable[[Mapping[str, Any]], bytes]) -> Iterator[bytes]:
+    """Yield each volume of a report as `render` prints it, a few at once and in order."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
         waiting: deque[Future[bytes]] = deque()
         composed = volumes(source, file_name)
-        for number in count(1):
-            for volume in islice(composed, CORES - len(waiting)):  # no more in memory at once
+        while True:
+            for volume in islice(composed, _AT_ONCE - len(waiting)):  # no more in memory at once
                 waiting.append(pool.submit(render, volume))
             if not waiting:
                 return
-            name = file_name(number)
-            yield name, [signed_document(found, name, waiting.popleft().result())]
+            yield waiting.popleft().result()
 
 
 def _statements(found: Gathered) -> list[tuple[str, str, int]]:

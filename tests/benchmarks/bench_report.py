@@ -1,8 +1,9 @@
-"""Custody reports of 60 to 100,000 entries: seconds, pages, and the memory of both processes.
+"""Custody reports of 60 to 100,000 entries: seconds, pages, and the memory of each process.
 
     python -m tests.benchmarks.bench_report [ROWS…]
 
-The entries are made, of one exhibit; composing and printing is what every export does.
+The entries are made, of one exhibit; composing and printing, two volumes at once, is what every
+export does.
 """
 
 import io
@@ -14,8 +15,8 @@ from pypdf import PdfReader
 
 from repository.exports import press
 from repository.exports.pdf import render
-from repository.exports.report import Source, volumes
-from repository.exports.report_files import file_name
+from repository.exports.report import Source
+from repository.exports.report_files import printed
 from tests.repository.report_rows import EXHIBIT, FILES, GIVEN, PERSON, heading, row
 
 SIZES = (60, 2_000, 20_000, 100_000)
@@ -28,8 +29,7 @@ def measure(count: int) -> str:
     rows = [row(n, "retrieval", seq=n, opened=PERSON | purpose) for n in range(1, count + 1)]
     source = Source(heading(), [EXHIBIT], rows, GIVEN, FILES)
     began, bound, pages, size = time.perf_counter(), 0, 0, 0
-    for volume in volumes(source, file_name):
-        pdf = render(volume)
+    for pdf in printed(source, render):
         bound, size = bound + 1, size + len(pdf)
         pages += len(PdfReader(io.BytesIO(pdf)).pages)
     seconds = time.perf_counter() - began
@@ -39,7 +39,7 @@ def measure(count: int) -> str:
     )
     return (
         f"{count:>7,} rows: {seconds:6.1f} s, {bound} volumes, {pages:,} pages, {size >> 20} MiB; "
-        f"composing {own} MiB, printing {child} MiB"
+        f"composing {own} MiB, each of two that print at most {child} MiB"
     )
 
 
