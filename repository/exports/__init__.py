@@ -28,7 +28,7 @@ from repository.exports.bag import NO_ROOM, Bag, Measured
 from repository.exports.choice import EVERYTHING, Choice
 from repository.exports.chosen import picked
 from repository.exports.encryption import fingerprint
-from repository.exports.fonts import check_language
+from repository.exports.fonts import check_language, check_printed
 from repository.exports.gathered import gather
 from repository.exports.interrupted import interrupted_entries, mark_of, opened
 from repository.exports.job import TWINS, Job, encrypted_entry, entries_about, made_row
@@ -118,10 +118,11 @@ def export(
     Raises:
         PurposeRequired, UnknownCase, UnknownExhibit, AccessDenied: refused and recorded.
         ExportBlocked: nothing to export, the place is taken, or something cannot be put in.
-        GlyphMissing: the fonts of that language are not installed.
+        GlyphMissing: the fonts of that language are not installed, or none prints its own words.
         IntegrityError: an exhibit's stored bytes differ; nothing was handed out.
     """
     check_language(language)
+    check_printed(purpose, recipient, authority)
     stated = stated_purpose(  # (1)
         repo, caller, purpose, Act.REPORT_GENERATED, authority=authority, assured=assured,
         recipient=recipient,

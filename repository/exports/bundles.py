@@ -30,7 +30,7 @@ from repository.exports.bag import check_spread
 from repository.exports.choice import Choice
 from repository.exports.chosen import picked
 from repository.exports.encryption import check_recipients
-from repository.exports.fonts import check_language
+from repository.exports.fonts import check_language, check_printed
 from repository.exports.interrupted import LATER
 from repository.exports.job import TWINS, Job, entries_about
 from repository.exports.said import check_choice
@@ -85,10 +85,11 @@ def ask(
     Raises:
         PurposeRequired, UnknownCase, UnknownExhibit, AccessDenied: refused and recorded.
         ExportBlocked: nothing to export.
-        GlyphMissing: the fonts of that language are not installed.
+        GlyphMissing: the fonts of that language are not installed, or none prints its own words.
         BadRequest: options that contradict each other.
     """
     check_language(language)
+    check_printed(purpose, recipient, authority)
     check_spread(volume_size, by_reference=by_reference)
     if recipient is not None and not (recipient.strip() and len(recipient) <= MAX_RECIPIENT):
         raise BadRequest(f"a recipient has 1 to {MAX_RECIPIENT} characters")

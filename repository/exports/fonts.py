@@ -9,12 +9,13 @@ from functools import cache
 from pathlib import Path
 
 from repository.errors import RepositoryError
-from repository.exports.glyphs import characters, coverage
+from repository.exports.glyphs import characters, coverage, display, script_of
 
 FONTS = Path(__file__).parent / "assets" / "fonts"
 CJK = Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")
 CJK_PACKAGE = "fonts-noto-cjk"
 CJK_FAMILY = "Noto Sans CJK SC"
+_EAST_ASIAN = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO")
 _NEEDED = (  # scripts of East Asia, without the wide forms of Latin
     "\u1100-\u11ff\u2e80-\u2fdf\u3001-\u3003\u3005-\u9fff\ua960-\ua97f\uac00-\ud7ff"
     "\uf900-\ufaff\uff66-\uffdc\U00020000-\U0003ffff"
@@ -55,6 +56,29 @@ def check_language(code: str) -> None:
             f"a report in Chinese needs the font of the package {CJK_PACKAGE} at {CJK}; "
             "install it, or ask for another language"
         )
+
+
+def check_printed(*texts: str | None) -> None:
+    """Refuse words of an export that no report could print, before an entry repeats them for good.
+
+    Raises:
+        GlyphMissing: it names the letter, its script and where a font of it is.
+    """
+    for text in filter(None, texts):
+        found = display(text, covered(needs_cjk(text))).missing
+        if found:
+            raise missing(text, found)
+
+
+def missing(text: str, letters: tuple[str, ...]) -> GlyphMissing:
+    """Return what is said of letters of a text that no font has."""
+    script = script_of(letters[0])
+    some = "".join(dict.fromkeys(letters))[:40]
+    what = f"no font of the report has {some!r} ({script}) in {text[:80]!r}"
+    if script.split()[0] in _EAST_ASIAN:
+        return GlyphMissing(f"{what}; install the package {CJK_PACKAGE} and ask again")
+    package = "fonts-noto-core or fonts-noto-extra"
+    return GlyphMissing(f"{what}; put a font of it, from the package {package}, into {FONTS}")
 
 
 @cache

@@ -17,14 +17,13 @@ import segno
 
 from repository.exports.fonts import (
     CJK_FAMILY,
-    CJK_PACKAGE,
     FONTS,
-    GlyphMissing,
     covered,
     font_paths,
+    missing,
     needs_cjk,
 )
-from repository.exports.glyphs import display, script_of
+from repository.exports.glyphs import display
 from repository.exports.press import RenderFailed, printed
 from repository.exports.typesetter import families
 
@@ -36,7 +35,6 @@ _NAMED = 12  # how many code points the list of what is left out names
 _TALL = re.compile("[\u0590-\u1dff]")  # Hebrew, Arabic and everything Indic or South-East Asian
 _FROM_RIGHT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")  # letters of such scripts
 _SHORT = 60  # characters of case and marking in the running heads
-_EAST_ASIAN = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO")
 
 
 def render(report: Mapping[str, Any]) -> bytes:
@@ -113,23 +111,13 @@ def _prepared(value: Any, covered: frozenset[int], seen: Counter[str]) -> Any:
 def _printed(text: str, covered: frozenset[int], seen: Counter[str]) -> str | dict[str, Any]:
     shown = display(text, covered)
     if shown.missing:
-        raise _missing(text, shown.missing)
+        raise missing(text, shown.missing)
     seen.update(shown.escaped)
     tall = bool(_TALL.search(text))
     if shown.plain and not tall:
         return text
     mixed = bool(_FROM_RIGHT.search(text))
     return {"rtl": shown.from_right, "mixed": mixed, "tall": tall, "pieces": shown.pieces}
-
-
-def _missing(text: str, letters: tuple[str, ...]) -> GlyphMissing:
-    script = script_of(letters[0])
-    some = "".join(dict.fromkeys(letters))[:40]
-    what = f"no font of the report has {some!r} ({script}) in {text[:80]!r}"
-    if script.split()[0] in _EAST_ASIAN:
-        return GlyphMissing(f"{what}; install the package {CJK_PACKAGE} and ask again")
-    package = "fonts-noto-core or fonts-noto-extra"
-    return GlyphMissing(f"{what}; put a font of it, from the package {package}, into {FONTS}")
 
 
 def _running(report: Mapping[str, Any]) -> dict[str, str]:

@@ -97,9 +97,12 @@ def test_a_hold_odd_names_and_an_authority_that_is_away_are_said_in_the_report(
     assert plain.count("R") >= len(recipient)  # pages end in the middle of it
 
 
-def test_a_recipient_whose_script_no_font_has_stops_the_export(house, tmp_path):
+def test_a_recipient_whose_script_no_font_has_stops_the_export_and_no_later_one(house, tmp_path):
+    """Recorded, it stood in every later report of the exhibit: none could be printed any more."""
     found, number = house
+    before = found.repo.ledger.size()
     said = export(found, tmp_path / "bundle", number["ok.txt"], "--recipient", "\U00010900")
     assert said.code == 2
     assert "no font of the report has" in said.err
+    assert found.repo.ledger.size() == before
     assert list(tmp_path.iterdir()) == []
