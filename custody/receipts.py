@@ -3,6 +3,7 @@
 import json
 from typing import BinaryIO
 
+from custody.bundle_receipt import KIND as BUNDLE
 from custody.canonical import loads_any
 from custody.errors import MalformedEntry
 from custody.receipt import (
@@ -35,6 +36,11 @@ def read_receipts(file: BinaryIO) -> list[AnyReceipt]:
         if not known["items"]:
             raise MalformedEntry("there is no receipt in this file")
         return [TransferReceipt.parse(json.dumps(one).encode()) for one in known["items"]]
+    if known.get("kind") == BUNDLE:
+        raise MalformedEntry(
+            "this is what a recipient signed for a bundle; beside that bundle it is checked by: "
+            "python3 verify.py BUNDLE --receipt FILE"
+        )
     if known.get("kind") == "transfer-receipt":
         return [TransferReceipt.parse(data)]
     return [Receipt.parse(data)]

@@ -414,3 +414,45 @@ def test_what_a_living_export_writes_is_left_alone(house, tmp_path):
         bag.add("a", [b"a"])
         assert left(place) == []
         assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_receipt_of_a_bundle_is_sent_where_it_can_be_checked(house, tmp_path):
+    (tmp_path / "receipt.json").write_text('{"kind":"bundle-receipt","v":1}')
+    said = house.evidence("receipt", "check", tmp_path / "receipt.json")
+    assert said.code == 1
+    assert "python3 verify.py BUNDLE --receipt FILE" in said.out + said.err
+
+
+@pytest.mark.long
+def test_an_export_killed_again_and_again_ends_as_one_bundle(house, tmp_path):
+    """`kill -9` at any time, later each time, until one run is not killed any more."""
+    place = tmp_path / "bundle"
+    words = ["export", "--case", "KRN", "--purpose", "court", "--out", str(place)]
+    url = house.repo.settings.database_url
+    begun, delay = house.repo.ledger.size(), 0.5
+    while True:
+        one = subprocess.Popen(
+            [sys.executable, "-c", KILLED, "gather:9", "--data", str(house.data), *words],
+            env={**os.environ, **({"EVIDENCE_DATABASE_URL": url} if url else {})},
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            code = one.wait(delay)
+            break
+        except subprocess.TimeoutExpired:
+            one.kill()
+            one.wait()
+        assert not (place / verify.CLOSING).exists()
+        delay += 0.3
+    assert code == 0
+    assert [one.name for one in tmp_path.iterdir()] == ["bundle"]
+    assert verify.exit_code(verify.verify_path(place, None)) == 0
+    steps = [
+        (entry.fields["outcome"], entry.fields.get("reason"), entry.fields["request_id"])
+        for entry in house.entries()[begun:]
+        if entry.fields["type"] == "report_generated"
+    ]
+    assert len({report for *_, report in steps}) == 1
+    assert steps[0][:2] == ("started", None)
+    assert steps[-1][:2] == ("done", None)
+    assert {step[:2] for step in steps[1:-1]} <= {("started", "resumed"), ("done", None)}
