@@ -483,6 +483,6 @@ def test_a_demanded_signature_that_cannot_be_made_leaves_no_bundle(exporting, ho
 
 
 def test_a_worker_tries_again_when_the_authority_was_away():
-    from repository.exports import bundles
+    from repository.exports.interrupted import LATER
 
-    assert issubclass(SignatureUnavailable, bundles._LATER)
+    assert issubclass(SignatureUnavailable, LATER)
