@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from cryptography import x509
 from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import Mapped, aliased
 
 from custody.errors import EvidenceError
 from custody.publish import unwitnessed_since
@@ -26,6 +26,7 @@ from repository.copies import uncopied
 from repository.models import (
     Erasure,
     Exhibit,
+    ExtractionRun,
     ObjectCheck,
     Person,
     Quarantined,
@@ -311,6 +312,22 @@ def _setbacks(repo: Repository, name: str) -> Iterator[Measure]:
     )  # fmt: skip
 
 
+def _sandbox(repo: Repository, name: str) -> Iterator[Measure]:
+    later = aliased(ExtractionRun)
+    again = select(later.run).where(
+        later.exhibit_id == ExtractionRun.exhibit_id, later.run > ExtractionRun.run
+    )
+    query = select(func.count()).where(ExtractionRun.outcome == "refused", ~again.exists())
+    with repo.database.reading() as session:
+        found = _count(session.scalar(query))
+    yield Measure(
+        name, "act" if found else "well", f"{found} not looked into: readers could not be locked",
+        found, "count",
+        "let workers run where Landlock is allowed, then evidence extract --again EXHIBIT...; "
+        "evidence list --json tells which were refused",
+    )  # fmt: skip
+
+
 def _quarantine(repo: Repository, name: str) -> Iterator[Measure]:
     yield _asked(repo, name, "held", Quarantined.state == "held", "evidence quarantine list")
 
@@ -336,6 +353,7 @@ _MEASURES: dict[str, Callable[[Repository, str], Iterator[Measure]]] = {
     "workers": _workers,
     "queue": _queue,
     "setbacks": _setbacks,
+    "sandbox": _sandbox,
     "witnesses": _witnesses,
     "time-stamps": _time_stamps,
     "time-stamp-roots": _roots,

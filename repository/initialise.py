@@ -40,6 +40,8 @@ from repository.trial import try_locks
 from repository.vault import open_vault, vault_key_uri, vault_passphrase_file
 from repository.wrapping import KeyWrapper, create_wrapper, open_wrapper
 
+_BUILDING = ".init-"
+
 
 def initialise(
     settings: Settings,
@@ -50,8 +52,8 @@ def initialise(
 ) -> Repository:
     """Make the repository that the settings describe and return it open.
 
-    Everything local is built in a folder beside the final one and renamed at the end, so an
-    interrupted run leaves nothing that looks like a repository.
+    Everything local is built in a folder of another name and moved at the end, the settings last,
+    so an interrupted run leaves nothing that looks like a repository.
 
     Args:
         settings: `data` is the folder to make; `origin` may be empty.
@@ -65,16 +67,24 @@ def initialise(
         RepositoryError: the folder cannot be made.
     """
     data = settings.data
-    if data.exists() and (not data.is_dir() or any(data.iterdir())):
+    if data.exists() and not (data.is_dir() and all(map(_left, data.iterdir()))):
         raise AlreadyInitialised(f"{data} is not empty; nothing was changed")
     origin = settings.origin or f"evidence.invalid/{uuid4()}"
     if not valid_name(origin) or len(origin) > 200:
         raise BadRequest("an origin is a name like evidence.example/ledger: no spaces, no plus")
-    building = data.with_name(f".{data.name}.init-{os.getpid()}")
+    # Within the folder where it is there already: it may be a disk of its own, and what is around
+    # it another's.
+    name = f"{_BUILDING}{os.getpid()}"
+    building = data / name if data.is_dir() else data.with_name(f".{data.name}{name}")
     made = settings.model_copy(update={"data": building, "origin": origin})
     try:
         _build(made, origin)
-        building.rename(data)
+        if building.parent == data:
+            # Folders first: of two runs at once the second cannot put its own over them.
+            for one in sorted(building.iterdir(), key=_order):
+                one.rename(data / one.name)
+        else:
+            building.rename(data)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull(f"no room to make {data}; nothing was left behind") from error
@@ -89,6 +99,15 @@ def initialise(
         try_locks(repo, place)
     publish(repo)
     return repo
+
+
+def _left(file: Path) -> bool:
+    """Say whether a run that was interrupted left it."""
+    return file.name.startswith(_BUILDING)
+
+
+def _order(file: Path) -> tuple[bool, bool]:
+    return file.is_file(), file.name == "config.toml"
 
 
 def _build(settings: Settings, origin: str) -> None:

@@ -216,7 +216,7 @@ class Intake(Model):
     )
 
 
-_ERASED = text("erased_at IS NOT NULL")
+_ERASED, _REFUSED = text("erased_at IS NOT NULL"), text("outcome = 'refused'")
 
 
 class Exhibit(Model):
@@ -298,6 +298,10 @@ class ExtractionRun(Model):
     """One run of identification and extraction over a part; the record itself is an object."""
 
     __tablename__ = "extraction_run"
+    __table_args__ = (
+        Index("extraction_run_refused", "exhibit_id", sqlite_where=_REFUSED,
+              postgresql_where=_REFUSED),
+    )  # fmt: skip
     exhibit_id: Mapped[str] = mapped_column(UUID, ForeignKey("exhibit.id"), primary_key=True)
     run: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     outcome: Mapped[str] = mapped_column(String(16))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import repository.initialise
 from ingest.batch import Failure, ingest
 from ingest.sources import Source, Thing, Watch, find, opened
 from ingest.staging import intend, stage
@@ -251,6 +252,39 @@ def test_a_second_init_changes_nothing(house):
     assert said.code == 2
     assert one_line(said)
     assert sorted((p, p.stat().st_mtime_ns) for p in house.data.glob("*") if p.is_file()) == before
+
+
+@pytest.mark.sqlite_only("a database that is named is not in the folder")
+def test_init_fills_a_folder_that_is_there_and_writes_nothing_beside_it(tmp_path):
+    """As an account may that owns a folder below /var/lib, or a disk that is mounted there."""
+    place = tmp_path / "theirs" / "data"
+    place.mkdir(parents=True)
+    (place / ".init-99").mkdir()  # a run that was killed
+    before, around = place.stat().st_ino, (tmp_path / "theirs").stat().st_mtime_ns
+    assert run("--data", place, "init").code == 0
+    assert place.stat().st_ino == before
+    assert (tmp_path / "theirs").stat().st_mtime_ns == around
+    assert "none has worked here yet" in run("--data", place, "status").out  # it is whole
+
+
+@pytest.mark.sqlite_only("a database that is named is not in the folder")
+def test_of_two_inits_at_once_the_second_changes_nothing(tmp_path, monkeypatch):
+    place, build = tmp_path / "data", repository.initialise._build
+    place.mkdir()
+
+    def built_meanwhile(settings, origin):
+        build(settings, origin)
+        other = [sys.executable, "-m", "api.cli", "--data", place, "init"]
+        assert subprocess.run(other, capture_output=True, check=False).returncode == 0
+        kept.update((one, one.read_bytes()) for one in place.glob("[!.]*/*.*") if one.is_file())
+
+    kept: dict[Path, bytes] = {}
+    monkeypatch.setattr(repository.initialise, "_build", built_meanwhile)
+    said = run("--data", place, "init")
+    assert said.code != 0
+    assert one_line(said)
+    assert kept
+    assert all(one.read_bytes() == data for one, data in kept.items())
 
 
 def test_no_repository_here(tmp_path):

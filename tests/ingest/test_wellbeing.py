@@ -23,7 +23,7 @@ from ingest import wellbeing
 from ingest.wellbeing import measures
 from repository import setbacks
 from repository.chores import BACKUP, DRILL, done
-from repository.models import StoreTrial
+from repository.models import ExtractionRun, StoreTrial
 from repository.people import new_person
 from tests.certificates import certificate
 
@@ -89,6 +89,18 @@ def test_what_waits_too_long_needs_a_person(house, exhibit):
     second = replace(second, replica=house.repo.store)
     assert found(second, "copies").state == "well"
     assert found(replace(second, clock=later(house, days=2).clock), "copies").state == "act"
+
+
+def test_what_could_not_be_looked_into_needs_a_person_until_it_was(house, exhibit):
+    """On a machine, or in a container, that lets no process lock itself up."""
+    assert house.evidence("extract", "--again", exhibit).code == 0
+    assert found(house.repo, "sandbox").state == "well"
+    with house.repo.database.writing() as session:
+        session.execute(update(ExtractionRun).values(outcome="refused"))
+    one = found(house.repo, "sandbox")
+    assert (one.state, one.value, "evidence extract --again" in one.advice) == ("act", 1, True)
+    assert house.evidence("extract", "--again", exhibit).code == 0
+    assert found(house.repo, "sandbox").state == "well"
 
 
 def test_what_ends_is_seen_before_it_does(house, exhibit, tmp_path):
