@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from repository.columns import among
-from repository.models import Exhibit
+from repository.models import Case, Exhibit
 from repository.search import cited, expression
 from repository.search.expression import Expression, Live, arrays, fts, live
 from repository.search.grammar import NUMBER
@@ -69,6 +69,7 @@ class Finder:
         self._scope = scope
         self._sqlite = session.get_bind().dialect.name == "sqlite"
         self._few: dict[Live, list[str] | None] = {}
+        self._exhibits: int | None = None  # of the house, once somebody asked
         self._odd = scope.elsewhere(session)
 
     def hits(
@@ -112,15 +113,17 @@ class Finder:
         for level, asks in asked.items():
             alike.setdefault(asks, []).append(level)
         queries = [
-            (levels, query)
+            (levels, *query)
             for asks, levels in alike.items()
             for query in self._within(levels[0], asks)
         ]
         while True:
             found: dict[str, set[int]] = {level: set() for level in asked}
             floor = 0
-            for levels, query in queries:
-                ns = self._newest(query, below, size)
+            for levels, query, wider in queries:
+                ns = [] if wider is None else self._newest(wider, below, size)
+                if wider is None or len(ns) == size:
+                    ns = self._newest(query, below, size)
                 for level in levels:
                     found[level].update(ns)
                 if len(ns) == size:
@@ -155,19 +158,38 @@ class Finder:
             ns += self._session.scalars(older.limit(size - len(ns))).all()
         return ns
 
-    def _within(self, level: str, asked: Expression) -> Iterator[Select[Any]]:
-        """Yield the questions by which an expression is asked of all that may be known."""
+    def _within(
+        self, level: str, asked: Expression
+    ) -> Iterator[tuple[Select[Any], Select[Any] | None]]:
+        """Yield the questions by which an expression is asked of all that may be known.
+
+        With each, a wider one that is asked first: of all cases, where most is in those of the
+        asker. To FTS5 a case is a word that very many have, and to compare them costs more than to
+        decide about the few others that a rare word finds.
+        """
         scope = self._scope
         plain = sorted(id_ for id_, known in scope.plain.items() if known is not None)
         if plain:
-            everywhere = len(plain) == len(scope.plain) and scope.everywhere
-            yield self._matching(level, asked, None if everywhere else plain)
+            if len(plain) == len(scope.plain) and scope.everywhere:
+                yield self._matching(level, asked, None), None
+            else:
+                wider = self._sqlite and self._most_is_in(plain)
+                yield (
+                    self._matching(level, asked, plain),
+                    self._matching(level, asked, None) if wider else None,
+                )
         if self._odd is not None:
             query = self._matching(level, asked, None)
             [n] = query.selected_columns
             # What was found is compared with a set, not each of the set looked for among it.
             unindexed = literal_column("+search_fts.rowid") if n is _FTS.c.rowid else n
-            yield query.where(unindexed.in_(self._odd))
+            yield query.where(unindexed.in_(self._odd)), None
+
+    def _most_is_in(self, cases: Sequence[str]) -> bool:
+        """Say whether cases hold most exhibits of the house."""
+        if self._exhibits is None:
+            self._exhibits = self._session.scalar(select(func.sum(Case.exhibits))) or 0
+        return self._held(cases) * 2 > self._exhibits
 
     def _decided(self, ns: Sequence[int]) -> Iterator[tuple[int, str, str | None]]:
         """Yield of rows how much of each may be known."""

@@ -23,6 +23,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from api import paging
 from api.app import create_app
+from config.settings import load
+from custody.database import Database
+from repository import database_url
+from repository.migrations import upgrade
 from repository.models import Exhibit, ExtractionRun, Part
 from tests.benchmarks.house_of import say
 from tests.faults.scene import token_of
@@ -206,7 +210,12 @@ def house_of(kind: str, kept: Path | None = None) -> Iterator[tuple[House, dict[
             stack.callback(server.stop)
             settings["database_url"] = environment["EVIDENCE_DATABASE_URL"] = server.url
             settings["database_statement_seconds"] = 0  # a million rows are written at once
-        made = (folder / "house" / "data").exists()
+        data = folder / "house" / "data"
+        made = data.exists()
+        if made:  # by an older state of the program, perhaps
+            database = Database(database_url(load(data).model_copy(update=settings)))
+            upgrade(database)
+            database.close()
         house = (open_house if made else make_house)(folder / "house", **settings)
         stack.callback(house.repo.close)
         yield house, environment

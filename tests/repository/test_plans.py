@@ -40,6 +40,7 @@ _NO_TABLE = (
     "SCAN head",  # its newest row, in the order of its key
     "key_event",  # a row for each key the log ever had
     "SCAN marking", "Scan on marking",  # of search without a word: a row for each marked thing
+    "SCAN case_file",  # how many exhibits there are: a row for each case
     "store_move",  # a row for each time the store was changed
 )  # fmt: skip
 
