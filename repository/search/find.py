@@ -255,10 +255,11 @@ class Finder:
                 with_.remove(named)
                 rest.append(unindexed == id_)
         if with_:
-            rest.append(self._clause(level, expression.All(tuple(with_))))
+            rest.append(self._worded(level, expression.All(tuple(with_)), each=some is not None))
         found = select(row.n).where(row.tokens != (), *rest)
-        if some is not None:
-            found = found.where(among(row.exhibit_id, some))
+        if some is not None:  # not in the order of an index, which would be read to its end
+            found = select(row.n + 0).where(row.tokens != (), *rest)
+            found = found.where(among(row.exhibit_id, some) if some else false())
         if cases is None:
             return found
         if some is not None or (len(cases) > 1 and self._held(cases) > _FEW):
@@ -293,15 +294,21 @@ class Finder:
         if isinstance(asked, expression.Not):
             return not_(self._clause(level, asked.part))
         if not live(asked):
-            if not self._sqlite:
-                return arrays(asked)
-            words = fts(self._keyed, level, asked)
-            inner = select(_FTS.c.rowid).where(_FTS.c.search_fts.op("MATCH")(words))
-            return SearchExhibit.n.in_(inner)
+            return self._worded(level, asked, each=False)
         if isinstance(asked, expression.Token):
             raise TypeError("a word is never live")
         parts = [self._clause(level, one) for one in asked.parts]
         return and_(*parts) if isinstance(asked, expression.All) else or_(*parts)
+
+    def _worded(self, level: str, asked: Expression, *, each: bool) -> ColumnElement[bool]:
+        """Return words as a condition on rows: on SQLite all that have them, or asked of each."""
+        if not self._sqlite:
+            return arrays(asked)
+        matches = _FTS.c.search_fts.op("MATCH")(fts(self._keyed, level, asked))
+        if not each:
+            return SearchExhibit.n.in_(select(_FTS.c.rowid).where(matches))
+        found = select(_FTS.c.rowid).where(matches, _FTS.c.rowid == SearchExhibit.n)
+        return found.correlate(SearchExhibit).exists()
 
     def _live(self, asked: Live) -> ColumnElement[bool]:
         if asked == expression.NEVER:

@@ -24,7 +24,7 @@ from repository.access import EVERYWHERE
 from repository.columns import Many, among
 from repository.derivations import WorkingCopy
 from repository.handovers import WAITING, Transfer
-from repository.models import Case, Exhibit, Grant, Quarantined
+from repository.models import Case, Exhibit, Grant, Quarantined, Submission
 from repository.proceedings import Hold, Privilege
 from repository.rules import Disclosed, Marking
 from repository.search.scope import Scope
@@ -146,11 +146,11 @@ def few(session: Session, scope: Scope, field: str, value: str, most: int) -> li
         select(Case.id).where(among(Case.id, subjects)).limit(1)
     ):
         return None  # of a whole case it is so of all that is in it
-    rows = union_all(
-        select(Exhibit.id).where(among(Exhibit.id, subjects)),
-        select(Exhibit.id).where(among(Exhibit.submission_id, subjects)),
-    )
-    found = set(session.scalars(rows.limit(most + 1)).all())
+    found = set(session.scalars(select(Exhibit.id).where(among(Exhibit.id, subjects))).all())
+    handed = session.scalars(select(Submission.id).where(among(Submission.id, subjects))).all()
+    if handed:
+        of_them = select(Exhibit.id).where(among(Exhibit.submission_id, handed)).limit(most + 1)
+        found.update(session.scalars(of_them).all())
     return None if len(found) > most else sorted(found)
 
 
