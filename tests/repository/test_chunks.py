@@ -63,11 +63,13 @@ def reader(data: bytes):
     return read
 
 
-def given_out(read, chunks, *, size=SIZE, first=0, last=SIZE - 1) -> tuple[bytes, str | None]:
+def given_out(
+    read, chunks, *, size=SIZE, first=0, last=SIZE - 1, whole=None
+) -> tuple[bytes, str | None]:
     """Return the bytes that came out before the end or the error, and the error."""
     out = bytearray()
     try:
-        for block in verified(read, chunks, size=size, first=first, last=last):
+        for block in verified(read, chunks, size=size, first=first, last=last, whole=whole):
             out += block
     except IntegrityError as error:
         return bytes(out), str(error)
@@ -261,6 +263,20 @@ def test_a_range_out_of_a_changed_object_is_right_or_refused(at, first, length):
     assert DATA[first : last + 1].startswith(out)
     touched = first // CHUNK <= at // CHUNK <= last // CHUNK
     assert (error is not None) == touched
+
+
+@pytest.mark.parametrize("size", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, SIZE])
+def test_what_is_digested_on_its_way_is_the_whole_and_a_changed_chunk_still_stops_it(size):
+    data, whole = DATA[:size], hashlib.sha256()
+    asked = {"size": size, "last": size - 1}
+    assert given_out(reader(data), chunks_of(data), whole=whole, **asked) == (data, None)
+    assert f"sha256:{whole.hexdigest()}" == sha(data)
+    for at in range(0, size, CHUNK):
+        changed = reader(flipped(at)(data))
+        out, error = given_out(changed, chunks_of(data), whole=hashlib.sha256(), **asked)
+        assert out == data[:at]
+        assert error is not None
+        assert f"chunk {at // CHUNK} " in error
 
 
 @pytest.mark.parametrize("length", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, SIZE - 1])

@@ -13,7 +13,7 @@ import pytest
 from pypdf import PdfReader
 
 from repository.errors import RepositoryError
-from repository.exports import fonts
+from repository.exports import fonts, press
 from repository.exports.fonts import FONTS, GlyphMissing
 from repository.exports.glyphs import coverage, display
 from repository.exports.pdf import render
@@ -44,6 +44,17 @@ def pdf():
 def test_the_same_data_gives_the_same_bytes(pdf):
     again = json.loads(json.dumps(report(history())))
     assert render(again) == pdf
+
+
+def test_a_process_of_its_own_prints_the_same_bytes_and_says_why_it_could_not(pdf, monkeypatch):
+    monkeypatch.setattr(press, "SHORT", 0)
+    assert render(report(history())) == pdf
+    with pytest.raises(RenderFailed, match="Typst refuses the report"):
+        press.printed("receipt.typ", {}, [FONTS], 0)
+
+
+def test_fields_that_no_entry_has_are_all_named_in_one_row(pdf):
+    assert squeezed("– not recorded ERN or other external numbers · Submitter’s") in text_of(pdf)
 
 
 def test_the_file_claims_pdf_a_3a_and_pdf_ua_1_and_is_tagged(pdf):
