@@ -19,6 +19,7 @@ from repository.access import Right, decide
 from repository.authorise import Caller, of_exhibits, who
 from repository.errors import BadQuery
 from repository.models import Case, Exhibit
+from repository.naming import shown
 from repository.search import cells, places, sealing
 from repository.search.find import Finder, Hit
 from repository.search.grammar import All, Either, Marks, Node, Not, Term
@@ -89,6 +90,9 @@ class Whereabouts:
         areas = [self.area] if self.area is not None else []
         if "near" in told:
             at, _, within = told["near"].rpartition(",")
+            if told["near"].count(",") != 2:
+                what = shown(told["near"][:60])
+                raise BadQuery(f"{what} is no place and distance; write near:50.45,30.52,5km")
             areas.append(places.near(at, within))
         if "box" in told:
             areas.append(places.box(told["box"]))
