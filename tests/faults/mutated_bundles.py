@@ -22,7 +22,9 @@ from hashlib import new
 from pathlib import Path
 
 from custody import verify
-from ingest.bundles import _believed, _Unverified
+from ingest.bundle_exhibits import Unverified
+from ingest.bundles import _believed
+from ingest.errors import BadBundle
 from repository import Repository
 from repository.counterparts import pin
 from tests.house import House, own_house
@@ -361,7 +363,7 @@ class Bench:
             claim = named[0] if code else ""
         try:
             _believed(self.importer, self.place, self.trust.parent)
-        except _Unverified:
+        except (Unverified, BadBundle):
             return claim, False
         return claim, True
 
