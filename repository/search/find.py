@@ -5,7 +5,7 @@ a common word costs what a page costs, not what it finds. Only tokens are asked 
 complete: no row of an exhibit is read that was not found.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -88,22 +88,27 @@ class Finder:
         }
         before: dict[str, list[Expression]] = {level: [] for level in of}
         first, below = after or (0, None)
+        found: set[int] = set()
         for number, tier in enumerate(expression.TIERS):
             asked = {}
             for level, made in of.items():
                 if tier not in made:
                     continue
                 asked[level] = expression.beyond(made[tier], before[level])
-                before[level].append(made[tier])
+                if after is not None:  # else all that nearer tiers found is in `found`
+                    before[level].append(made[tier])
             if number >= first and asked:
                 begin = below if number == first else None
-                for n, one, level in self._known_of(asked, begin, together):
+                for n, one, level in self._known_of(asked, begin, together, found):
+                    found.add(n)
                     yield Hit(n, one, tier, level)
 
     def _known_of(
-        self, asked: dict[str, Expression], below: int | None, size: int
+        self, asked: dict[str, Expression], below: int | None, size: int, but: Collection[int]
     ) -> Iterator[tuple[int, str, str]]:
         """Yield what is found of the exhibits of which so much may be known as is asked for.
+
+        Rows of `but` are left out.
 
         Each expression, in the cases that somebody takes part in and elsewhere, is asked for its
         newest; down to where all were asked, it is decided about what they found together. So a
@@ -128,7 +133,8 @@ class Finder:
                     found[level].update(ns)
                 if len(ns) == size:
                     floor = max(floor, ns[-1])
-            ns = sorted({n for some in found.values() for n in some if n >= floor}, reverse=True)
+            every = {n for some in found.values() for n in some if n >= floor}
+            ns = sorted(every.difference(but), reverse=True)
             for n, one, known in self._decided(ns):
                 if known in found and n in found[known]:
                     yield n, one, known
