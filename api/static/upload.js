@@ -438,10 +438,12 @@ $("clear").addEventListener("click", () => {
   showPicked();
 });
 for (const id of ["files", "folder"]) {
-  $(id).addEventListener("change", async () => {
+  const taken = async () => {
     await pick(chosen($(id).files));
     $(id).value = "";
-  });
+  };
+  $(id).addEventListener("change", taken);
+  if ($(id).files.length) taken(); // chosen before this script had come
 }
 for (const kind of ["dragover", "drop"]) addEventListener(kind, (event) => event.preventDefault()); // never leave the page
 $("drop").addEventListener("dragover", () => $("drop").classList.add("over"));

@@ -344,3 +344,25 @@ def test_a_lost_line_a_closed_window_and_an_ended_session_lose_nothing(site, tmp
     assert (made[2], made[3][:4]) == ("equal", "KRN-")
     paths = [e for e in site.house.entries() if e.fields["type"] == "registration"]
     assert len([e for e in paths if e.fields["exhibit"]["sha256"] == f"sha256:{made[0]}"]) == 1
+
+
+EARLY = """
+held = []
+page.route("**/upload.js*", lambda route: held.append(route))
+page.goto(address + "/cases/KRN/upload", wait_until="commit")
+page.set_input_files("#files", given[0])
+until(lambda: held)
+seen["before"] = count("#picked-files li")
+held[0].continue_()
+page.wait_for_selector("#picked-files li")
+seen["picked"], seen["open"] = page.inner_text("#picked-files"), page.is_enabled("#begin")
+"""
+
+
+def test_what_is_chosen_before_the_script_has_come_is_taken(site, tmp_path):
+    early = tmp_path / "early.txt"
+    early.write_text("chosen on a slow line")
+    seen = site.visit(EARLY, tmp_path, str(early))
+    assert seen["before"] == 0
+    assert "early.txt" in seen["picked"]
+    assert seen["open"]
