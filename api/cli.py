@@ -40,6 +40,7 @@ COMMANDS = {
         "checker": ("checker",),
         "store": ("store", "erase"),
         "ledger": ("ledger",),
+        "kek": ("kek",),
         "rules": ("mark", "unseal", "reveal", "approval", "disclose", "access-log"),
         "transfers": ("transfer", "continuity", "counterpart"),
         "proceedings": ("situation", "associate", "hold"),

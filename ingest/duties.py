@@ -18,7 +18,17 @@ from ingest import completion, letters, matchable, pieces, uploads
 from ingest.errors import LibmagicMissing, SandboxUnavailable
 from ingest.finish import finish, waiting
 from ingest.workflows import Processors, give_up
-from repository import Repository, chores, copies, erasure, fixity, setbacks, terms, upkeep
+from repository import (
+    Repository,
+    chores,
+    copies,
+    erasure,
+    fixity,
+    rewrapping,
+    setbacks,
+    terms,
+    upkeep,
+)  # fmt: skip
 from repository.errors import DiskFull, KeyUnavailable, StoreFull, StoreUnavailable, StoreUnfit
 from repository.exhibits import unprocessed
 from repository.exports import bundles
@@ -121,6 +131,14 @@ def duties(repo: Repository, processors: Processors, say: Say) -> list[Duty]:
             together=search_index.TOGETHER,
             said="indexed exhibits:",
             haste=True,
+        ),
+        Duty(
+            "rewrap",
+            "keep",
+            lambda limit: _plain(rewrapping.waiting(repo, limit=limit)),
+            lambda ids: _rewrap(repo, ids),
+            together=rewrapping.TOGETHER,
+            said="wrapped anew, data keys:",
         ),
         Duty(
             "copy",
@@ -275,6 +293,11 @@ def _lock(repo: Repository, ids: Sequence[str]) -> Mapping[str, str]:
 def _export(repo: Repository, ids: Sequence[str]) -> Mapping[str, str]:
     for one in ids:
         bundles.make(repo, one)
+    return {}
+
+
+def _rewrap(repo: Repository, ids: Sequence[str]) -> Mapping[str, str]:
+    rewrapping.rewrap(repo, ids)
     return {}
 
 

@@ -22,7 +22,8 @@ from repository.digests import Measure
 from repository.envelope import SCHEME, plain_size, seal, sealed_size
 from repository.errors import NameTaken, WrongUse
 from repository.exhibits import digest_of_parts
-from repository.keys import Wrapped, draw, keep, keep_second
+from repository.keyring import Wrapped
+from repository.keys import draw, keep, keep_second, wrapped_key
 from repository.models import DataKey, Intake, Submission
 from repository.naming import name_digest, recorded_name
 from repository.sealed import digest_of, plain_reader, put_objects, put_same, settled
@@ -172,7 +173,7 @@ class Intent:
         """Return the data key; that of an interrupted run is unwrapped."""
         if self.wrapped is None or self.key is not None:
             return self.key
-        return repo.kek.unwrap(self.wrapped.wrapped)
+        return repo.kek.unwrap(self.wrapped)
 
 
 def intend(
@@ -216,7 +217,7 @@ def draw_intents(
     session.add_all(rows)
     if not repo.settings.encryption:
         return tuple(Intent(one, None, None) for one in rows)
-    key, wrapped = draw(repo)
+    key, wrapped = draw(repo, session)
     keep(repo, session, rows[0].exhibit_id, wrapped)
     return tuple(Intent(one, wrapped, key) for one in rows)
 
@@ -329,7 +330,9 @@ def stage(
             **lock,
         )
         if intent.wrapped is not None and intent.row.part == 1:  # once for the thing
-            keep_second(repo.store, intent.row.exhibit_id, intent.wrapped)
+            # As it stands now: it may have been wrapped anew since the bytes began to come.
+            exhibit_id = intent.row.exhibit_id
+            keep_second(repo, repo.store, exhibit_id, wrapped_key(repo, exhibit_id))
         return Staged(
             exhibit_id=intent.row.exhibit_id,
             path=intent.row.path,

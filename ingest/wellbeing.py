@@ -20,9 +20,10 @@ from custody.errors import EvidenceError
 from custody.publish import unwitnessed_since
 from custody.tables import fetch
 from ingest.duties import counts
-from repository import Repository, setbacks
+from repository import Repository, rewrapping, setbacks
 from repository.chores import BACKUP, DRILL, last_done
 from repository.copies import uncopied
+from repository.keyring import used
 from repository.models import (
     Erasure,
     Exhibit,
@@ -47,6 +48,7 @@ ROOTS, CERTIFICATE = 180, 21  # days that are left to find another
 LATE = 7 * DAY  # that a reading may lie behind what the settings ask for
 WAITED = HOUR  # that anything may wait for its worker
 UNBACKED = 2 * DAY
+UNWRAPPED = 2 * DAY  # since another key-encryption key came into use
 UNDRILLED = 190 * DAY  # half a year, and some days to bring people together
 ROOM = 10  # per cent of a disk
 
@@ -261,6 +263,21 @@ def _backup(repo: Repository, name: str) -> Iterator[Measure]:
     yield _made(repo, name, BACKUP, UNBACKED, "evidence backup --out DIR, by a timer each day")
 
 
+def _wrapping(repo: Repository, name: str) -> Iterator[Measure]:
+    left = rewrapping.unfinished(repo)
+    with repo.database.reading() as session:
+        row = used(session)
+    if row is None or row.used_at is None:
+        yield Measure(name, "well", "the key-encryption key of the settings wraps every data key")
+        return
+    late = left is not None and repo.clock() - row.used_at > UNWRAPPED
+    said = f"{left or 0} data keys to be wrapped by the key-encryption key {row.id}"
+    yield Measure(
+        name, "act" if late else "well", said, left or 0, "count",
+        "evidence kek rewrap says what stands in the way",
+    )  # fmt: skip
+
+
 def _drill(repo: Repository, name: str) -> Iterator[Measure]:
     yield _made(repo, name, DRILL, UNDRILLED, "evidence restore --drill FILE, with the shares")
 
@@ -366,6 +383,7 @@ _MEASURES: dict[str, Callable[[Repository, str], Iterator[Measure]]] = {
     "copies": _copies,
     "backup": _backup,
     "restore-drill": _drill,
+    "wrapping-key": _wrapping,
     "quarantine": _quarantine,
     "approvals": _approvals,
     "erasures": _erasures,

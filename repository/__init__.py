@@ -26,10 +26,10 @@ from custody.quorum import Policy, unwitnessed
 from custody.quorum import parse as parse_policy
 from custody.signers import Signer, open_signer
 from repository.errors import BadRequest, NotInitialised, StoreUnavailable
+from repository.keyring import KeyRing
 from repository.migrations import check_revision
 from repository.moving import HouseStore, StoreMove
 from repository.stores import Access, ObjectStore, open_store
-from repository.wrapping import KeyWrapper, open_wrapper
 
 SYSTEM_ID = "00000000-0000-7000-8000-000000000000"  # the actor of automatic acts
 
@@ -51,7 +51,7 @@ class Repository:
     random: Callable[[int], bytes]
     wrapping_key: bytes
     policy: Policy
-    kek: KeyWrapper
+    kek: KeyRing
     replica: ObjectStore | None = None
     tsa_roots: tuple[str, ...] = ()
     second: Signer | None = None  # the log's ML-DSA-44 key, for published checkpoints
@@ -149,7 +149,7 @@ def _open(
         random,
         key,
         policy=_policy(settings, signer),
-        kek=open_wrapper(kek_uri(settings), passphrase=passphrase),
+        kek=KeyRing(database, kek_uri(settings), settings.data / "keys", passphrase),
         replica=open_replica(settings, key, clock),
         tsa_roots=_roots(settings),
         second=_second(settings, passphrase),

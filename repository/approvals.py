@@ -1,12 +1,12 @@
 """Acts of two persons: one asks with a motive, another human being decides with a motive.
 
-One mechanism for unsealing, revealing and erasing identities, loosening a marking, and declaring
-a key compromised. Disposal (`erasure`) has entries and states of its own, and the same rule of
-persons. What a decision permits it permits to whoever asked, and until a time; both entries stay.
+One mechanism for unsealing, revealing and erasing identities, loosening a marking, declaring a key
+compromised, and using another key-encryption key. Disposal (`erasure`) has entries and states of
+its own, and the same rule of persons. What a decision permits it permits to whoever asked, and
+until a time; both entries stay.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -14,17 +14,17 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from custody.entry import Act, Actor, Draft, uuid7
-from custody.keys import KeyState
 from custody.note import VerifierKey
-from repository import Repository, holds, identities, succession
+from repository import Repository, holds, identities, rewrapping, succession
 from repository.access import Right
+from repository.approved import EFFECTS, Approving
 from repository.authorise import Caller, governs, on_case, on_house, second_person
 from repository.conditions import Marking
 from repository.derivations import Derivation
 from repository.errors import BadRequest, UnknownApproval
-from repository.marking import Subject, checked, current, find_subject, put, tighten
+from repository.marking import Subject, checked, current, find_subject, tighten
 from repository.matching.index import compare_again
-from repository.models import Case, Exhibit, Person
+from repository.models import Case, Exhibit
 from repository.naming import is_codename, shown
 from repository.rules import HOUSE, Approval, Identity
 from repository.rules import Marking as MarkingRow
@@ -32,18 +32,6 @@ from repository.stated import stated_motive
 
 MAX_HOURS = 24 * 30
 _OF_IDENTITIES = (Act.IDENTITY_REVEALED, Act.ERASURE)
-
-
-@dataclass(frozen=True, slots=True)
-class _Approving:
-    """What the effect of a decision works on."""
-
-    repo: Repository
-    session: Session
-    actor: Actor
-    row: Approval
-    subject: Subject | None
-    motive: str
 
 
 def request(
@@ -162,6 +150,29 @@ def request_compromise(
     return _ask(repo, actor, Act.KEY_ROTATION, None, asked, motive)
 
 
+def request_wrapping_key(
+    repo: Repository, caller: Caller, *, uri: str | None, motive: str
+) -> Approval:
+    """Make another key-encryption key and ask that it be used from now on.
+
+    Args:
+        repo: the repository.
+        caller: a custodian.
+        uri: of a key in a module; None: a new file among the keys.
+        motive: why, in words.
+
+    Raises:
+        AccessDenied: no custodian; recorded.
+        BadRequest: no motive (recorded), or as `rewrapping.make`.
+        KeyUnavailable: it cannot be made.
+    """
+    actor = on_house(repo, caller, Right.GOVERN, attempted=Act.CONFIGURATION_CHANGE)
+    stated_motive(repo, caller, motive, Act.CONFIGURATION_CHANGE)
+    made = rewrapping.make(repo, uri)
+    asked = {"kek": made.id, "uri": uri and uri.partition("?")[0]}
+    return _ask(repo, actor, Act.CONFIGURATION_CHANGE, None, asked, motive)
+
+
 def request_release(repo: Repository, caller: Caller, hold: str, *, motive: str) -> Approval:
     """Ask that a hold be released; the exhibit stays held until another person says so too.
 
@@ -238,12 +249,12 @@ def approve(repo: Repository, caller: Caller, approval: str, *, motive: str) -> 
         if row.act == Act.HANDLING_CHANGE:
             compare_again(session, [row.subject])
         if "succession" in row.asked:
-            _succeeded(_Approving(repo, session, actor, row, subject, motive))
+            _succeeded(Approving(repo, session, actor, row, subject, motive))
         else:
             given = _decision(Act.APPROVAL_GIVEN, actor, row, subject, motive)
             repo.ledger.append(session, [given])
-            effect = _EFFECTS[Act(row.act)]
-            effect(_Approving(repo, session, actor, row, subject, motive))
+            effect = EFFECTS[Act(row.act)]
+            effect(Approving(repo, session, actor, row, subject, motive))
     if "succession" in row.asked:
         repo.ledger.refuse(None)
     if row.act == Act.ERASURE:
@@ -370,59 +381,7 @@ def _name(session: Session, row: Approval) -> str:
     return exhibit.number if exhibit else case.code if case else row.subject
 
 
-# --- effects: what is done when a second person approves
-
-
-def _permitted(job: _Approving) -> None:
-    """Note what is shown from now on; that it was shown is an entry when it is."""
-    if job.row.act != Act.UNSEALING or job.subject is None:
-        return
-    asking = job.session.get_one(Person, job.row.requested_by)
-    detail = {"approval": job.row.id, "for": asking.id, "hours": job.row.asked["hours"]}
-    draft = Draft(
-        Act.UNSEALING,
-        job.actor,
-        reason="for-a-time",
-        exhibit=job.subject.ref,
-        withheld={"case": job.subject.case.code, "motive": job.motive, "detail": detail},
-        subject=None if job.subject.exhibit else job.subject.case.id,
-    )
-    job.repo.ledger.append(job.session, [draft])
-
-
-def _loosened(job: _Approving) -> None:
-    assert job.subject is not None  # a marking is something's
-    row = job.session.get(MarkingRow, job.subject.id, with_for_update={"key_share": True})
-    old = Marking.from_json(row.marking) if row else Marking()
-    if old != Marking.from_json(job.row.asked["from"]):
-        raise BadRequest("the marking was changed since this was asked; it has to be asked anew")
-    new = Marking.from_json(job.row.asked["to"])
-    if job.row.asked.get("own"):
-        job.session.get_one(Derivation, job.subject.id).own = True
-    put(job.repo, job.session, job.actor, job.subject, old, new, motive=job.motive)
-
-
-def _identity_erased(job: _Approving) -> None:
-    assert job.subject is not None
-    identities.erase(
-        job.repo, job.session, job.actor, job.subject.id, job.subject.case, motive=job.motive
-    )
-
-
-def _released(job: _Approving) -> None:
-    assert job.subject is not None  # a hold is on an exhibit
-    hold = job.row.asked["hold"]
-    holds.release(job.repo, job.session, job.actor, hold, job.subject.case, motive=job.motive)
-
-
-def _compromised(job: _Approving) -> None:
-    key = VerifierKey.parse(job.row.asked["key"])
-    job.repo.ledger.change_key_within(
-        job.session, job.actor, key, KeyState.COMPROMISED, size=job.row.asked["size"]
-    )
-
-
-def _succeeded(job: _Approving) -> None:
+def _succeeded(job: Approving) -> None:
     """Begin the successor; nothing is recorded before its first entry, this decision neither."""
     row = job.row
     asked, motive = row.asked["succession"], row.asked["motive"]
@@ -438,13 +397,3 @@ def _succeeded(job: _Approving) -> None:
         then=[_decision(Act.APPROVAL_GIVEN, job.actor, row, None, job.motive)],
     )
     row.index = entry.index
-
-
-_EFFECTS: Mapping[Act, Callable[[_Approving], None]] = {
-    Act.UNSEALING: _permitted,
-    Act.IDENTITY_REVEALED: _permitted,
-    Act.ERASURE: _identity_erased,
-    Act.HANDLING_CHANGE: _loosened,
-    Act.HOLD_RELEASED: _released,
-    Act.KEY_ROTATION: _compromised,
-}

@@ -88,7 +88,7 @@ def _replicate(
         for one in (*part.objects, part.manifest)
     }
     if any(part.encryption for part in parts):
-        keys.keep_second(replica, exhibit.id, keys.wrapped_key(repo, exhibit.id))
+        keys.keep_second(repo, replica, exhibit.id, keys.wrapped_key(repo, exhibit.id))
     drafts = [
         Draft(
             Act.REPLICATION,
@@ -173,5 +173,5 @@ def replicate_ledger(repo: Repository) -> int:
             count += 1
     house = keys.wrapped_key(repo, keys.HOUSE) if repo.settings.encryption else None
     if house is not None:
-        keys.keep_second(repo.replica, keys.HOUSE, house)
+        keys.keep_second(repo, repo.replica, keys.HOUSE, house)
     return count

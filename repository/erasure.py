@@ -247,7 +247,7 @@ def finish(repo: Repository, row: Erasure) -> None:
     """
     order = Order(row.document, row.requested_by, row.decided_by or "")
     for store in repo.stores.values():
-        keys.destroy_second(store, row.exhibit_id, order)
+        keys.destroy_second(repo, store, row.exhibit_id, order)
     with repo.database.reading() as session:
         exhibit = session.get_one(Exhibit, row.exhibit_id)
         copies = repaired_objects(session, [exhibit.id], "replica").get(exhibit.id, {})

@@ -357,12 +357,12 @@ def _keys(repo: Repository, exhibit: Exhibit, parts: Sequence[Recorded], found: 
         if place == "replica" and exhibit.copied_at is None:
             continue
         try:
-            kept = in_store(store, exhibit.id)
+            kept = in_store(repo, store, exhibit.id)
         except KeyUnavailable as error:
             found.add("fail", f"{place}: {error}")
             continue
         if kept is None:
-            keep_second(store, exhibit.id, wrapped)
+            keep_second(repo, store, exhibit.id, wrapped)
             found.add("fail", f"{place}: the wrapped key was missing; it was written again")
         elif kept.wrapped != wrapped.wrapped and kept.kek == wrapped.kek:
             found.add("fail", f"{place}: the wrapped key is another than in the database")

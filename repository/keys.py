@@ -4,9 +4,8 @@ The wrapped key stands in the database and, before any receipt, in the bucket `k
 which is not locked: what is locked for years must stay erasable.
 """
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from hashlib import sha256
 
 from sqlalchemy import select
@@ -14,48 +13,29 @@ from sqlalchemy.orm import Session
 
 from repository import SYSTEM_ID, Repository
 from repository.errors import Erased, KeyUnavailable, NoSuchObject
+from repository.keyring import Wrapped, later_keys
 from repository.models import DataKey, Exhibit
-from repository.stores import ObjectStore, Order
+from repository.stores import ObjectStore, Order, Stored
 
 BUCKET = "keys"
 HOUSE = SYSTEM_ID  # whose key seals the house's own documents: lists shown, the ledger's mirror
 
 
-@dataclass(frozen=True, slots=True)
-class Wrapped:
-    """A data key as it may be kept: wrapped, and by which key-encryption key."""
+def name_of(subject: str, kek: str | None = None) -> str:
+    """Return the name of a wrapped key in the store; it tells nothing of the subject.
 
-    kek: str
-    wrapped: bytes
-
-    def to_text(self) -> str:
-        """Return what the second place keeps."""
-        return json.dumps({"v": 1, "kek": self.kek, "wrapped": self.wrapped.hex()}) + "\n"
-
-    @classmethod
-    def parse(cls, text: bytes) -> "Wrapped":
-        """Read what `to_text` wrote.
-
-        Raises:
-            KeyUnavailable: it is something else.
-        """
-        try:
-            found = json.loads(text)
-            return cls(str(found["kek"]), bytes.fromhex(found["wrapped"]))
-        except (ValueError, KeyError, TypeError) as error:
-            raise KeyUnavailable("a wrapped key in the store is damaged") from error
-
-
-def name_of(subject: str) -> str:
-    """Return the name of a wrapped key in the store; it tells nothing of the subject."""
+    Args:
+        subject: whose key it is.
+        kek: which key after the house's first wrapped it; None: the first.
+    """
     digest = sha256(b"evidence-data-key\n" + subject.encode()).hexdigest()
-    return f"k/{digest[:2]}/{digest}"
+    return f"k/{digest[:2]}/{digest}" + (f".{kek}" if kek else "")
 
 
-def draw(repo: Repository) -> tuple[bytes, Wrapped]:
+def draw(repo: Repository, session: Session) -> tuple[bytes, Wrapped]:
     """Return a new 32-byte data key and its wrapped form."""
     key = repo.random(32)
-    return key, Wrapped(repo.kek.id, repo.kek.wrap(key))
+    return key, repo.kek.wrap(session, key)
 
 
 def keep(repo: Repository, session: Session, subject: str, wrapped: Wrapped) -> None:
@@ -64,9 +44,16 @@ def keep(repo: Repository, session: Session, subject: str, wrapped: Wrapped) -> 
     session.add(row)
 
 
-def keep_second(store: ObjectStore, subject: str, wrapped: Wrapped) -> None:
-    """Write a wrapped key into a store, durably; the same again changes nothing."""
-    store.put([wrapped.to_text().encode()], bucket=BUCKET, key=name_of(subject))
+def keep_second(repo: Repository, store: ObjectStore, subject: str, wrapped: Wrapped) -> str:
+    """Write a wrapped key into a store, durably; the same again changes nothing.
+
+    Returns:
+        The name it has there.
+    """
+    later = wrapped.kek if wrapped.kek in _later(repo) else None
+    name = name_of(subject, later)
+    store.put([wrapped.to_text().encode()], bucket=BUCKET, key=name)
+    return name
 
 
 def wrapped_key(repo: Repository, subject: str) -> Wrapped:
@@ -97,7 +84,7 @@ def wrapped_keys(repo: Repository, subjects: Sequence[str]) -> dict[str, Wrapped
 
 def _from_stores(repo: Repository, subject: str) -> Wrapped:
     for store in repo.stores.values():
-        found = in_store(store, subject)
+        found = in_store(repo, store, subject)
         if found is not None:
             return found
     raise KeyUnavailable(
@@ -106,21 +93,49 @@ def _from_stores(repo: Repository, subject: str) -> Wrapped:
     )
 
 
-def in_store(store: ObjectStore, subject: str) -> Wrapped | None:
-    """Return the wrapped key that a store keeps, or None.
+def in_store(repo: Repository, store: ObjectStore, subject: str) -> Wrapped | None:
+    """Return the newest wrapped form of a key that a store keeps, or None.
 
     Raises:
         KeyUnavailable: what is there is damaged.
         StoreUnavailable: the store does not answer.
     """
-    found = store.find(BUCKET, name_of(subject))
-    if found is None:
-        return None
-    try:
-        with store.open(found) as file:
-            return Wrapped.parse(file.read())
-    except NoSuchObject:
-        return None
+    for found in stored_forms(repo, store, subject):
+        try:
+            with store.open(found) as file:
+                return Wrapped.parse(file.read())
+        except NoSuchObject:
+            continue
+    return None
+
+
+def stored_forms(repo: Repository, store: ObjectStore, subject: str) -> Iterator[Stored]:
+    """Yield the wrapped forms of a key that a store keeps, the newest first.
+
+    They are asked for by name; only what another database would know of is looked for in a list.
+
+    Raises:
+        StoreUnavailable: the store does not answer.
+    """
+    names = [name_of(subject, kek) for kek in (*_later(repo), None)]
+    known = False
+    for name in names:
+        found = store.find(BUCKET, name)
+        if found is not None:
+            known = True
+            yield found
+    if known and len(names) == 1:
+        return  # nothing was ever wrapped anew
+    for listed in store.versions(BUCKET, name_of(subject)):
+        if listed.key not in names:
+            found = store.find(BUCKET, listed.key)
+            if found is not None:
+                yield found
+
+
+def _later(repo: Repository) -> list[str]:
+    with repo.database.reading() as session:
+        return [row.id for row in later_keys(session)]
 
 
 def unwrap(repo: Repository, subject: str) -> bytes:
@@ -140,7 +155,7 @@ def unwrapped(repo: Repository, subjects: Sequence[str]) -> dict[str, bytes]:
         Erased, KeyUnavailable: of one of them.
     """
     wrapped = wrapped_keys(repo, subjects)
-    return {subject: repo.kek.unwrap(one.wrapped) for subject, one in wrapped.items()}
+    return {subject: repo.kek.unwrap(one) for subject, one in wrapped.items()}
 
 
 def house_key(repo: Repository) -> bytes:
@@ -156,23 +171,24 @@ def house_key(repo: Repository) -> bytes:
 
 
 def _new_house_key(repo: Repository) -> bytes:
-    key, wrapped = draw(repo)
     with repo.database.writing() as session:
         row = session.get(DataKey, HOUSE)
         if row is not None:
-            key, wrapped = repo.kek.unwrap(bytes(row.wrapped)), Wrapped(row.kek, bytes(row.wrapped))
+            wrapped = Wrapped(row.kek, bytes(row.wrapped))
+            key = repo.kek.unwrap(wrapped)
         else:
+            key, wrapped = draw(repo, session)
             keep(repo, session, HOUSE, wrapped)
     for store in repo.stores.values():
-        keep_second(store, HOUSE, wrapped)
+        keep_second(repo, store, HOUSE, wrapped)
     return key
 
 
 def mirror_key(repo: Repository, store: ObjectStore) -> bytes | None:
     """Return the key that the ledger's mirror in a store is sealed with; None if it is not."""
     try:
-        found = in_store(store, HOUSE)
-        return unwrap(repo, HOUSE) if found is None else repo.kek.unwrap(found.wrapped)
+        found = in_store(repo, store, HOUSE)
+        return unwrap(repo, HOUSE) if found is None else repo.kek.unwrap(found)
     except KeyUnavailable:
         if repo.settings.encryption:
             raise
@@ -186,12 +202,12 @@ def destroy(session: Session, subject: str) -> None:
         session.delete(row)
 
 
-def destroy_second(store: ObjectStore, subject: str, order: Order) -> None:
-    """Destroy the wrapped key in a store: every version of it.
+def destroy_second(repo: Repository, store: ObjectStore, subject: str, order: Order) -> None:
+    """Destroy the wrapped key in a store: every form and every version of it.
 
     Raises:
         StoreUnavailable: the store does not answer; it is still there.
     """
-    found = store.find(BUCKET, name_of(subject))
-    if found is not None:
-        store.destroy(found, order)
+    for found in stored_forms(repo, store, subject):
+        with suppress(NoSuchObject):
+            store.destroy(found, order)

@@ -332,6 +332,7 @@ class DataKey(Model):
     """The wrapped data key of an exhibit, or of the house's own documents; deleted by erasure."""
 
     __tablename__ = "data_key"
+    __table_args__ = (Index("data_key_kek", "kek"),)
     subject: Mapped[str] = mapped_column(UUID, primary_key=True)
     kek: Mapped[str] = mapped_column(String(64))  # which key-encryption key wrapped it
     wrapped: Mapped[bytes]

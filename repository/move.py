@@ -35,6 +35,7 @@ from repository.models import Erasure, Exhibit
 from repository.moving import HouseStore, MovedObject, Places, StoreMove, last_move
 from repository.people import SYSTEM
 from repository.retrieve import recorded
+from repository.rewrapping import refuse_while_wrapping
 from repository.stores import BUCKETS, CANARY, LOCKED, STAGING, ObjectStore, Order, Stored
 from repository.stores.copying import copy_object
 from repository.trial import try_locks
@@ -93,6 +94,7 @@ def begin(repo: Repository, actor: Actor, target: Target) -> StoreMove:
             f"a move to {last.target} is under way; end it first: "
             f"evidence store move --to {last.target}"
         )
+    refuse_while_wrapping(repo)
     if target.url in (store_url(repo.settings), repo.settings.replica_store_url):
         raise BadRequest(f"{target.url} is a store of this repository already")
     move = StoreMove(
@@ -390,7 +392,7 @@ def _forget_erased(repo: Repository, target: ObjectStore) -> None:
         rows = list(session.scalars(select(Erasure).where(Erasure.state == "erased")))
     for row in rows:
         order = Order(row.document, row.requested_by, row.decided_by or "")
-        keys.destroy_second(target, row.exhibit_id, order)
+        keys.destroy_second(repo, target, row.exhibit_id, order)
 
 
 def _together(items: Sequence[T], copy: Callable[[T], R]) -> tuple[list[R], EvidenceError | None]:

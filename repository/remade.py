@@ -12,6 +12,7 @@ from custody import tables
 from custody.tables import as_bytes
 from repository import Repository, keys
 from repository.columns import Moment
+from repository.keyring import Wrapped
 from repository.models import Announced, Case, DataKey, Exhibit, Quarantined, Submission
 from repository.registered import TABLES, Rows
 from repository.rules import Marking
@@ -124,9 +125,9 @@ def _lacking(session: Session, column: Any, ids: Sequence[str]) -> list[str]:
     return [one for one in ids if one not in known]
 
 
-def _wrapped(repo: Repository, subject: str) -> keys.Wrapped | None:
+def _wrapped(repo: Repository, subject: str) -> Wrapped | None:
     for store in repo.stores.values():
-        found = keys.in_store(store, subject)
+        found = keys.in_store(repo, store, subject)
         if found is not None:
             return found
     return None

@@ -34,7 +34,8 @@ from repository.errors import (
 )
 from repository.exhibits import about_part, meant_part, parts_of, ref, repaired_objects
 from repository.flows import join, leave
-from repository.keys import Wrapped, unwrap, wrapped_key
+from repository.keyring import Wrapped
+from repository.keys import unwrap, wrapped_key
 from repository.marking import handling
 from repository.models import Case, Exhibit, FlowRange
 from repository.purpose import Purpose
@@ -269,7 +270,7 @@ def _shared(
     with _flows_lock:
         found = _flows.get(request_id)
     if found is None or found.wrapped != wrapped:
-        key = None if wrapped is None else repo.kek.unwrap(wrapped.wrapped)
+        key = None if wrapped is None else repo.kek.unwrap(wrapped)
         found = _Shared(listed_chunks(repo, exhibit, recorded, key), key, wrapped)
         with _flows_lock:
             _flows[request_id] = found

@@ -20,8 +20,10 @@ from custody.findings import Finding
 from repository import Repository
 from repository.errors import BadRequest
 from repository.flows import REASON, SHARED
+from repository.keyring import Rewrapped
 from repository.keys import HOUSE
 from repository.models import DataKey, Erasure, Exhibit
+from repository.rewrapping import REWRAPPED, list_digest
 
 WINDOW = timedelta(minutes=15)  # between an unwrapping and the entry that tells of it
 # The entries that tell of one opening of the evidence each.
@@ -110,7 +112,8 @@ def _spy(lines: list[str]) -> Iterator[Unwrapping]:
 def _compare(repo: Repository, log: list[Unwrapping], file: Path) -> list[Finding]:
     subjects = _subjects(repo)
     by_subject: dict[str | None, list[Unwrapping]] = {}
-    for one in log:
+    rest, anew = _without_rewrapping(repo, log)
+    for one in rest:
         by_subject.setdefault(subjects.get(one.wrapped_sha256), []).append(one)
     house = len(by_subject.pop(HOUSE, []))
     findings = []
@@ -123,11 +126,38 @@ def _compare(repo: Repository, log: list[Unwrapping], file: Path) -> list[Findin
         number = exhibit.number if exhibit else f"unregistered {subject}"
         rest = unmatched(acts, list(repo.ledger.history(subject)))
         findings += [_rest(one, number) for one in rest]
-    matched = len(log) - house - len(findings)
+    matched = len(log) - anew - house - len(findings)
     said = f"{file.name}: {len(log)} unwrappings; {matched} with a read entry each"
+    if anew:
+        said += f"; {anew} when keys were wrapped anew, as entries tell"
     if house:
         said += f"; {house} of the house's own key, which opens no exhibit"
     return [*findings, Finding("unwraps", "all", "fail" if findings else "pass", said)]
+
+
+def _without_rewrapping(repo: Repository, log: list[Unwrapping]) -> tuple[list[Unwrapping], int]:
+    """Return the unwrappings but those by which keys were wrapped anew, and how many these are.
+
+    One counts for each replaced form, and only as long as the entry bears the list of them.
+    """
+    by_entry: dict[int, list[Rewrapped]] = {}
+    with repo.database.reading() as session:
+        for row in session.scalars(select(Rewrapped)):
+            by_entry.setdefault(row.entry, []).append(row)
+    told: dict[str, datetime] = {}
+    for index, rows in by_entry.items():
+        entry = repo.ledger.entry(index)
+        listed = list_digest({row.wrapped_sha256: row.subject for row in rows})
+        if entry.fields.get("reason") == REWRAPPED and entry.fields.get("inputs") == [listed]:
+            told |= {row.wrapped_sha256: _at(entry) for row in rows}
+    rest = []
+    for one in log:
+        at = told.get(one.wrapped_sha256)
+        if at is not None and abs(at - one.at) <= WINDOW:
+            del told[one.wrapped_sha256]
+        else:
+            rest.append(one)
+    return rest, len(log) - len(rest)
 
 
 def unmatched(acts: list[Unwrapping], entries: list[CustodyEntry]) -> list[Unwrapping]:
@@ -157,6 +187,8 @@ def _subjects(repo: Repository) -> dict[str, str]:
             sha256(bytes(row.wrapped)).hexdigest(): row.subject
             for row in session.scalars(select(DataKey))
         }
+        for replaced in session.scalars(select(Rewrapped)):
+            found[replaced.wrapped_sha256] = replaced.subject
         erased = select(Erasure.wrapped_sha256, Erasure.exhibit_id).where(
             Erasure.wrapped_sha256.is_not(None)
         )

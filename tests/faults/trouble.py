@@ -1,4 +1,4 @@
-"""Trouble under load, on real processes: the log's key changes, memory runs out, the clock jumps.
+"""Trouble under load, on real processes: keys change, memory runs out, the clock jumps.
 
     python -m tests.faults.trouble keys|memory|clock [--times 30] [--seed 1]
 
@@ -20,6 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import select
 
@@ -108,10 +109,27 @@ def run(kind: str, times: int, seed: int) -> Outcome:
 
 
 def _keys(stage: Scene) -> tuple[Callable[[random.Random], None], dict[str, str]]:
-    words = evidence(stage.settings.data, "ledger", "key", "rotate")
+    """The log's key and the key-encryption key; each as custodians do it, backup and all."""
+    data, place = stage.settings.data, stage.folder
+
+    def done(*words: object, by: str | None = None) -> list[Any]:
+        said = ["--json", *(["--as", by] if by else []), *words]
+        ran = subprocess.run(evidence(data, *said), check=False, capture_output=True, text=True)
+        if ran.returncode:
+            raise RuntimeError(f"{words[0]}: {ran.stderr.strip()}")
+        return [json.loads(line) for line in ran.stdout.splitlines()]
+
+    done("recovery", "new", "--shares", 3, "--threshold", 2, "--out", place / "shares")
+    done("person", "new", "second", "--role", "custodian")
+    (place / "backups").mkdir()
 
     def rotate(_: random.Random) -> None:
-        subprocess.run(words, check=True, capture_output=True)
+        done("ledger", "key", "rotate")
+        [asked] = done("kek", "rotate", "--motive", "under load")
+        [made] = done("backup", "--out", place / "backups")
+        Path(made["file"]).unlink()
+        done("approval", "give", asked["approval"], "--motive", "agreed", by="second")
+        done("kek", "rewrap")  # beside the worker, which does the same
 
     return rotate, {}
 

@@ -149,7 +149,7 @@ def needles_of(house, number, data, token):
         runs = list(session.query(ExtractionRun).filter_by(exhibit_id=exhibit.id))
         made = list(session.query(DerivedObject).filter_by(exhibit_id=exhibit.id))
     assert runs
-    key = house.repo.kek.unwrap(wrapped_key(repo, exhibit.id).wrapped)
+    key = house.repo.kek.unwrap(wrapped_key(repo, exhibit.id))
     found = {token.encode(), data[len(data) // 2 :][:32], wrapped_key(repo, exhibit.id).wrapped}
     for run in runs:
         for fact in record_of(repo, exhibit, run)["facts"]:

@@ -156,9 +156,9 @@ def test_a_lost_house_comes_back_with_everything_it_acknowledged(house, tmp_path
         assert "A. Field" in said.out  # what its entries withhold came back too
         repo = open_repository(load(data))
         [left] = erasure.approved(repo)  # a worker goes on with it
-        assert in_store(repo.store, left.exhibit_id) is not None
+        assert in_store(repo, repo.store, left.exhibit_id) is not None
         erasure.finish(repo, left)
-        assert in_store(repo.store, left.exhibit_id) is None
+        assert in_store(repo, repo.store, left.exhibit_id) is None
         bodies = {entry.body for entry in repo.ledger.entries()}
         assert receipt["body"].encode() in bodies
         assert [e.fields["reason"] for e in repo.ledger.entries() if e.fields["type"] == "restored"]

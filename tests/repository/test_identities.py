@@ -105,7 +105,7 @@ def test_the_length_of_what_is_sealed_tells_nothing(house):
 def test_the_evidence_key_and_its_passphrase_do_not_open_the_vault(house, codename):
     row = row_of(house, codename)
     with pytest.raises(KeyUnavailable):
-        house.repo.kek.unwrap(bytes(row.wrapped))
+        house.repo.kek.first().unwrap(bytes(row.wrapped))
     evidence = (house.data / "secrets" / "passphrase").read_bytes().strip()
     with pytest.raises(KeyUnavailable):
         open_wrapper(vault_key_uri(house.repo.settings), passphrase=evidence)

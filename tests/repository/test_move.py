@@ -289,8 +289,8 @@ def test_what_is_erased_during_a_move_has_its_key_in_neither_store(house, tmp_pa
     )
     erasure.approve(house.repo, house.caller("second"), asked.id, motive="order")
     places = house.repo.store.places()
-    assert in_store(places.source, exhibit.id) is None
-    assert in_store(places.target, exhibit.id) is None
+    assert in_store(house.repo, places.source, exhibit.id) is None
+    assert in_store(house.repo, places.target, exhibit.id) is None
 
 
 def test_a_damaged_object_is_named_and_the_move_is_not_ended(house, tmp_path):

@@ -100,7 +100,7 @@ def test_every_object_is_copied_with_its_lock_and_the_copy_is_checked(house, num
     held = house.repo.replica.stat(part.objects[0])
     assert held.hold
     assert held.retain_until == part.objects[0].retain_until
-    assert keys.in_store(house.repo.replica, exhibit_of(house, number).id) is not None
+    assert keys.in_store(house.repo, house.repo.replica, exhibit_of(house, number).id) is not None
     said = house.evidence("verify", "--objects")
     assert said.code == 0, said.out
     assert len(house.last("fixity_check")["verification"]["observed"]) == 4
@@ -177,7 +177,7 @@ def test_what_of_it_is_locked_no_more_is_copied_all_the_same(house, number):
 
 def test_a_wrapped_key_stands_in_the_database_and_in_the_store_before_the_receipt(house, number):
     exhibit = exhibit_of(house, number)
-    kept = keys.in_store(house.repo.store, exhibit.id)
+    kept = keys.in_store(house.repo, house.repo.store, exhibit.id)
     assert kept == keys.wrapped_key(house.repo, exhibit.id)
 
 
@@ -479,7 +479,7 @@ def test_an_erasure_goes_on_when_a_store_that_was_away_is_back(
     monkeypatch.setattr(FolderStore, "destroy", destroy)
     assert erasure.finish_all(house.repo) == 1
     assert house.last("erasure")["outcome"] == "done"
-    assert keys.in_store(house.repo.replica, exhibit_of(house, number).id) is None
+    assert keys.in_store(house.repo, house.repo.replica, exhibit_of(house, number).id) is None
 
 
 # -- ranges
