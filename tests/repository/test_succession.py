@@ -4,6 +4,8 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
@@ -16,7 +18,8 @@ from custody.keys import events, vouched
 from custody.note import Note
 from custody.succession import gaps
 from custody.verify import verify_path
-from repository import compare, open_repository
+from repository import approvals, compare, open_repository
+from repository.errors import UnknownApproval
 from repository.installed import record_start
 from repository.keys import mirror_key
 from repository.ledger_mirror import publish, rebuild
@@ -47,7 +50,8 @@ def database_of_the_run(lost, monkeypatch):
 def lose(house, folder):
     """Lose what a house did since a moment, but for what its witness and people kept."""
     key = house.repo.ledger.key
-    new_person(house.repo, house.custodian, name="other", role="custodian")
+    for name in ("other", "third"):
+        new_person(house.repo, house.custodian, name=name, role="custodian")
     with ExitStack() as stack:
         served = served_witness(folder / "w", "w.example/w", key)
         url, keys, witness = stack.enter_context(served)
@@ -93,6 +97,33 @@ def reopen(house, url=None):
     house.repo = open_repository(found)
 
 
+def at_once(house, name, patch):
+    """Have two custodians approve in two processes' way, both having seen that it waits."""
+    both, decider = threading.Barrier(2), approvals._decider
+
+    def together(*words):
+        found = decider(*words)
+        both.wait(timeout=30)
+        return found
+
+    patch.setattr(approvals, "_decider", together)
+
+    def approve(person):
+        settings = house.repo.settings.model_copy(update={"database_timeout": 30.0})
+        repo = open_repository(settings)
+        try:
+            state = approvals.approve(repo, house.caller(person), name, motive="seen").state
+            publish(repo)
+            return state
+        except UnknownApproval as error:
+            return type(error).__name__
+        finally:
+            repo.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(approve, ("other", "third")))
+
+
 def test_what_is_lost_is_named_by_a_successor_and_by_two_persons(lost):
     house, folder, witness, size, shown = lost
     old = house.repo.ledger.key
@@ -118,10 +149,13 @@ def test_what_is_lost_is_named_by_a_successor_and_by_two_persons(lost):
     name = said.lines[0]["approval"]
     assert house.evidence("approval", "give", name, "--motive", "seen").code != 0
     assert house.repo.ledger.size() == size
-    given = house.evidence("approval", "give", name, "--motive", "seen", person="other")
-    assert given.code == 0, given.err
+    # Two others decide at the same moment: one of them is told that nothing waits any more.
+    with pytest.MonkeyPatch.context() as patch:
+        told = at_once(house, name, patch)
+    assert sorted(told) == ["UnknownApproval", "approved"]
     reopen(house)
     ledger = house.repo.ledger
+    assert [e.index for e in ledger.entries() if "succession" in e.fields] == [size]
     assert ledger.origin == f"{old.name}/successor-{size}"
     first = next(ledger.entries(size, size + 1)).fields
     told = first["succession"]
