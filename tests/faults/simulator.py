@@ -2,13 +2,13 @@
 
     python -m tests.faults.simulator [--seeds 100] [--from 0] [--seed N] [--minutes M --kept FILE]
 
-In each seed a house takes in, reads, holds, publishes, copies, checks, renews and moves, in an
-order drawn from the seed, and so are the faults: an operation of the store or a transaction fails
-or the process dies, before or after its effect; the disk is full; a read gives a wrong bit; the
-witness is away or answers rubbish; the clock jumps. After a death everything is opened again over
-what is left. In the end the faults stop, workers do what they do in their time, and
-`tests.faults.invariants` judges the dumps. `--seed N` replays one, step by step. With `--kept` the
-counts stand in a file, and the same command goes on after the last seed that stands there.
+In each seed a house takes in, reads, holds, publishes, copies, checks, renews, moves and wraps its
+keys anew, in an order drawn from the seed, and so are the faults: an operation of the store or a
+transaction fails or the process dies, before or after its effect; the disk is full; a read gives a
+wrong bit; the witness is away or answers rubbish; the clock jumps. After a death everything is
+opened again over what is left. In the end the faults stop, workers do what they do in their time,
+and `tests.faults.invariants` judges the dumps. `--seed N` replays one, step by step. With `--kept`
+the counts stand in a file, and the same command goes on after the last seed that stands there.
 """
 
 import argparse
@@ -37,11 +37,22 @@ from config.settings import load
 from custody.errors import EvidenceError, HostUnavailable, LedgerUnavailable
 from custody.outbound import Answer
 from ingest.receive import made_before, receive
-from repository import copies, fixity, holds, move, open_repository, publication, terms
+from repository import (
+    approvals,
+    chores,
+    copies,
+    fixity,
+    holds,
+    move,
+    open_repository,
+    publication,
+    rewrapping,
+    terms,
+)
 from repository.authorise import Caller
 from repository.cases import find_case
 from repository.errors import StoreFull, StoreUnavailable
-from repository.people import find_person
+from repository.people import find_person, new_person
 from repository.purpose import parse
 from repository.reconcile import reconcile
 from repository.retrieve import retrieve
@@ -136,6 +147,7 @@ class World:
         self.faults = Faults(self.draw, self.draw.choice((0.01, 0.03, 0.1)))
         self.clock, self.say, self.folder = Clock(), say, folder
         house = copied_house(folder)
+        new_person(house.repo, house.custodian, name="second", role="custodian")
         house.repo.close()
         self.data = house.data
         key = house.repo.ledger.key
@@ -188,7 +200,7 @@ class World:
         with self.repo.database.reading() as found:
             self.people = {
                 name: Caller(find_person(found, name), "named")
-                for name in (login(), "investigator", "analyst")
+                for name in (login(), "second", "investigator", "analyst")
             }
             case = find_case(found, CODE)
         assert case is not None
@@ -210,16 +222,21 @@ class World:
         """Live through the steps and to the end; return what is broken."""
         acts = (
             self.submit, self.submit, self.again, self.read, self.hold, self.publish,
-            self.replicate, self.check, self.renew, self.reconcile, self.jump, self.move,
+            self.replicate, self.check, self.renew, self.reconcile, self.jump, self.move, self.wrap,
         )  # fmt: skip
         for _ in range(steps):
             self.attempt(self.draw.choice(acts))
         self.faults.on = False
         while self.waiting:
             self.attempt(self.again)
+        while rewrapping.unfinished(self.repo) is not None:
+            self.wrap()
         for act in (self.follow, self.publish, self.replicate, self.check, self.reconcile):
             self.faults.on = False
             act()
+        keks = [(one.state, bool(one.data_keys)) for one in rewrapping.known(self.repo)]
+        if ("former", True) in keks:
+            return ["a data key is still wrapped by a former key"]
         for number, data in self.given.items():
             if self.bytes_of(number) != data:
                 return [f"I1 {number}: other bytes than were handed in"]
@@ -325,6 +342,17 @@ class World:
         actor = self.people[login()].actor()
         target = move.Target((self.folder / "new").as_uri())
         move.run(self.repo, actor, move.begin(self.repo, actor, target), lambda _: None)
+
+    def wrap(self) -> None:
+        """Bring another key-encryption key into use, or wrap some data keys by it."""
+        if rewrapping.unfinished(self.repo) is not None:
+            rewrapping.rewrap(self.repo, rewrapping.waiting(self.repo, limit=4))
+            return
+        row = approvals.request_wrapping_key(
+            self.repo, self.people[login()], uri=None, motive="asked"
+        )
+        chores.done(self.repo, chores.BACKUP)
+        approvals.approve(self.repo, self.people["second"], row.id, motive="agreed")
 
 
 _KEYS = (cache(repository.wrapping_key), cache(repository.wrapping.file._derive))
