@@ -217,7 +217,7 @@ class Ledger:
         Raises:
             NoSuchEntry, LedgerDamaged: as `entry`.
         """
-        return [entry for entry, _ in self._prove(indexes, None)]
+        return [entry for entry, _ in self.with_proofs(indexes)]
 
     def entries(self, start: int = 0, stop: int | None = None) -> Iterator[CustodyEntry]:
         """Yield the entries from start to before stop as stored; nothing is verified."""
@@ -274,7 +274,7 @@ class Ledger:
         Raises:
             NoSuchEntry, LedgerDamaged: as `proof`.
         """
-        return [proof for _, proof in self._prove(indexes, size)]
+        return [proof for _, proof in self.with_proofs(indexes, size=size)]
 
     def consistency(self, old: int, size: int) -> list[bytes]:
         """Return the proof that the tree of a size extends that of an older size.
@@ -342,6 +342,7 @@ class Ledger:
             BadOpening: a stored opening is damaged.
         """
         found: dict[int, dict[str, Opening]] = {index: {} for index in indexes}
+        keys: dict[bytes, bytes] = {}  # by their wrapped form: many openings have one in common
         with self.database.reading() as session:
             for start in range(0, len(indexes), 500):
                 rows = session.execute(
@@ -353,9 +354,12 @@ class Ledger:
                     .where(tables.opening.c.idx.in_(indexes[start : start + 500]))
                 ).all()
                 for row in rows:
-                    key = unwrap_key(self._wrapping_key, as_bytes(row.wrapped))
-                    sealed = as_bytes(row.sealed)
-                    found[row.idx][row.field] = unseal(sealed, key, index=row.idx, field=row.field)
+                    wrapped, sealed = as_bytes(row.wrapped), as_bytes(row.sealed)
+                    if wrapped not in keys:
+                        keys[wrapped] = unwrap_key(self._wrapping_key, wrapped)
+                    found[row.idx][row.field] = unseal(
+                        sealed, keys[wrapped], index=row.idx, field=row.field
+                    )
         return found
 
     def opened(self, entry: CustodyEntry) -> dict[str, Any]:
@@ -369,7 +373,10 @@ class Ledger:
 
     # --- proving ---
 
-    def _prove(self, indexes: Sequence[int], size: int | None) -> list[tuple[CustodyEntry, Proof]]:
+    def with_proofs(
+        self, indexes: Sequence[int], *, size: int | None = None
+    ) -> list[tuple[CustodyEntry, Proof]]:
+        """Return entries with what `proofs` returns of them, and as it raises."""
         with self.database.reading() as session:
             head = last_head(session) if size is None else head_of(session, size)
             nodes = Nodes(session, head.size)

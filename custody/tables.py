@@ -216,6 +216,21 @@ def bodies(session: Session, indexes: Sequence[int]) -> dict[int, bytes]:
     return found
 
 
+def histories(session: Session, exhibits: Sequence[str], size: int) -> dict[str, list[int]]:
+    """Return the indexes of the entries about each exhibit below a tree size, in order."""
+    found: dict[str, list[int]] = {exhibit: [] for exhibit in exhibits}
+    for start in range(0, len(exhibits), _TOGETHER):
+        about = entry_exhibit.c
+        rows = session.execute(
+            select(about.exhibit, about.idx)
+            .where(about.exhibit.in_(exhibits[start : start + _TOGETHER]), about.idx < size)
+            .order_by(about.exhibit, about.seq)
+        )
+        for exhibit, index in rows:
+            found[exhibit].append(index)
+    return found
+
+
 def as_bytes(value: object) -> bytes:
     """Return a stored value as bytes, whatever an intruder put there: SQLite types are loose."""
     if isinstance(value, bytes | memoryview):

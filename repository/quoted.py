@@ -1,6 +1,7 @@
 """Earlier custody of an exhibit as another repository recorded it: quoted, apart from our own."""
 
 import json
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -17,6 +18,8 @@ from repository.keys import unwrap
 from repository.models import Exhibit
 from repository.sealed import read_document
 from repository.stores import Stored
+
+_TOGETHER = 500  # exhibits in one question to the database
 
 
 def show_quoted(repo: Repository, caller: Caller, number: str) -> dict[str, Any] | None:
@@ -46,13 +49,31 @@ def quoted_document(repo: Repository, exhibit: Exhibit) -> bytes | None:
     """Return the quoted history as it was kept, checked against its digest; records nothing.
 
     Raises:
+        IntegrityError, Erased: as `quoted_documents`.
+    """
+    return next((document for _, document in quoted_documents(repo, [exhibit])), None)
+
+
+def quoted_documents(
+    repo: Repository, exhibits: Sequence[Exhibit]
+) -> Iterator[tuple[Exhibit, bytes]]:
+    """Yield each of these exhibits that came with a quoted history, with that history.
+
+    Raises:
         IntegrityError: it is in no store as it was recorded.
         Erased: the exhibit's key was destroyed, and with it this.
     """
-    with repo.database.reading() as session:
-        row = session.scalar(select(Quoted).where(Quoted.exhibit_id == exhibit.id))
-    if row is None:
-        return None
+    for start in range(0, len(exhibits), _TOGETHER):
+        some = exhibits[start : start + _TOGETHER]
+        query = select(Quoted).where(Quoted.exhibit_id.in_([one.id for one in some]))
+        with repo.database.reading() as session:
+            rows = {row.exhibit_id: row for row in session.scalars(query)}
+        for exhibit in some:
+            if exhibit.id in rows:
+                yield exhibit, _read(repo, exhibit, rows[exhibit.id])
+
+
+def _read(repo: Repository, exhibit: Exhibit, row: Quoted) -> bytes:
     stored = Stored.from_json(row.stored)
     key = unwrap(repo, exhibit.id) if repo.settings.encryption else None
     for store in repo.stores.values():

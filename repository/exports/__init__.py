@@ -265,7 +265,7 @@ def _write(job: Job, bag: Bag, size: int, still: Still, progress: Progress) -> E
     manifests = bag.finish(info=info)  # (7)
     done = entries_about(job, "done", manifests=manifests, left_out=found.left_out)
     closing = _close(job, bag, still, done, size)  # (8)
-    bag.seal(*closing_file(repo, found.history[-1], closing))  # (9)
+    bag.seal(*closing_file(repo, found.history[-1].index, closing.index))  # (9)
     if bag.ciphers:
         repo.ledger.record(encrypted_entry(job, bag.ciphers, manifests))
     publish(repo)

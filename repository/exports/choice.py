@@ -10,10 +10,11 @@ from typing import Any
 
 from custody import canonical
 from custody.commitment import Opening
-from custody.entry import WITHHELD, Act, CustodyEntry
+from custody.entry import WITHHELD, Act
 from custody.errors import CustodyError
 from repository import Repository
 from repository.errors import BadRequest, ExportBlocked
+from repository.exports.kept import Kept
 from repository.exports.report_words import Phrase
 from repository.naming import shown
 
@@ -60,7 +61,7 @@ class Choice:
             raise BadRequest("annotations tell who wrote them and what; leave those out too")
 
     def close(
-        self, history: Sequence[CustodyEntry], openings: dict[int, dict[str, Opening]]
+        self, history: Sequence[Kept], openings: dict[int, dict[str, Opening]]
     ) -> list[tuple[str, str]]:
         """Take out the openings that are not to go; say how many fields of which names."""
         counted: dict[str, int] = {}

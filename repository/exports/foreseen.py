@@ -20,6 +20,7 @@ from repository.consult import consulted
 from repository.exports.bag import filled
 from repository.exports.choice import EVERYTHING, Choice
 from repository.exports.chosen import chosen, marking_words, stood_in
+from repository.exports.kept import entries_of
 from repository.exports.left_out import ALWAYS, closed, numbers_in
 from repository.exports.report_words import Phrase
 from repository.exports.said import check_choice, said_of
@@ -188,10 +189,11 @@ def _closed(
     choice: Choice,
 ) -> list[tuple[str, str]]:
     """Return which values of their entries would stay closed, counted as the export counts them."""
-    history = [entry for one in exhibits for entry in repo.ledger.history(one.id)]
-    openings = repo.ledger.openings([entry.index for entry in history])
+    size = repo.ledger.size()
+    entries = entries_of(repo, exhibits, size)
+    history, openings = entries.history, entries.openings
     reader = None if RECIPIENT_OF.get(stated.code) == "defence" else case.code
-    said = said_of(repo, exhibits, annotations, size=repo.ledger.size())
+    said = said_of(repo, exhibits, annotations, size=size)
     told = said.entries | numbers_in(history, openings, case.code)
     found = closed(history, openings, reader, chosen=told)
     return found + choice.close(history, openings)

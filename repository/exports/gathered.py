@@ -9,9 +9,10 @@ from typing import Any
 
 from custody.checkpoint import SignedCheckpoint
 from custody.commitment import Opening
-from custody.entry import CustodyEntry
+from custody.errors import BadOpening
 from custody.longevity import Record, records
 from repository.exports.job import Job
+from repository.exports.kept import Kept, entries_of
 from repository.exports.left_out import ALWAYS, closed, numbers_in, unsealed
 from repository.exports.report_words import Phrase
 from repository.exports.said import Said, said_of
@@ -30,7 +31,7 @@ class Gathered:
     sealed: Seals  # cosignatures and time-stamps of that checkpoint
     listed: Sequence[tuple[Exhibit, list[str]]]  # with the names of its parts, in order
     payload: Sequence[tuple[str, str, int]]  # path, hex sha256, size
-    history: Sequence[CustodyEntry]  # by index; that of the house last
+    history: Sequence[Kept]  # by index; that of the house last
     openings: dict[int, dict[str, Opening]]  # by index: those that go along
     last_seq: dict[str, int]  # by exhibit
     said: Said  # what goes along of what the case team says of them
@@ -44,6 +45,10 @@ class Gathered:
     def size(self) -> int:
         """Return the size of the tree that everything is proved in."""
         return self.signed.checkpoint.size
+
+    def values(self, entry: Kept) -> dict[str, Any]:
+        """Return the values of an entry that go along, by field."""
+        return {name: opening.value for name, opening in self.openings[entry.index].items()}
 
 
 def gather(
@@ -61,18 +66,25 @@ def gather(
         listed: its exhibits, with the names of their files.
         payload: those files, as they were measured.
         problems: why the checkpoint lacks cosignatures or time-stamps.
+
+    Raises:
+        BadOpening: an opening that would go along does not belong to its entry.
     """
-    history, last_seq = _entries(job, signed.checkpoint.size)
-    openings = job.repo.ledger.openings([entry.index for entry in history])
-    sealed = seals_of(job.repo, signed.checkpoint.size)
+    size = signed.checkpoint.size
+    entries = entries_of(job.repo, job.exhibits, size, house=size - 1)
+    history, openings = entries.history, entries.openings
+    sealed = seals_of(job.repo, size)
     reader = None if RECIPIENT_OF.get(job.purpose.code) == "defence" else job.case.code
-    said = said_of(job.repo, job.exhibits, job.annotations, size=signed.checkpoint.size)
+    said = said_of(job.repo, job.exhibits, job.annotations, size=size)
     told = said.entries | numbers_in(history, openings, job.case.code)
     left_out = [*ALWAYS, *closed(history, openings, reader, chosen=told)]
     left_out += job.choice.close(history, openings)
+    for index, name in entries.unfit:
+        if name in openings[index]:
+            raise BadOpening(f"the opening of {name} does not belong to entry {index}")
     left_out += unsealed(job.repo, sealed, problems)
-    records, covered = _records(job, history, signed.checkpoint.size)
-    if covered < signed.checkpoint.size:
+    records, covered = _records(job, history, size)
+    if covered < size:
         left_out.append((Phrase("left.records", size=covered), Phrase("left.records.why")))
     left_out += [
         (
@@ -91,29 +103,16 @@ def gather(
         tuple(payload),
         history,
         openings,
-        last_seq,
+        entries.count,
         said,
         left_out,
         records,
     )
 
 
-def _records(job: Job, history: Sequence[CustodyEntry], size: int) -> tuple[list[Record], int]:
+def _records(job: Job, history: Sequence[Kept], size: int) -> tuple[list[Record], int]:
     """Return the evidence records that cover entries of a bundle, and how far any reaches."""
     with job.repo.database.reading() as session:
         made = [one for one in records(session) if one.hi <= size]
     found = [one for one in made if any(one.lo <= entry.index < one.hi for entry in history)]
     return found, max((one.hi for one in made), default=0)
-
-
-def _entries(job: Job, size: int) -> tuple[list[CustodyEntry], dict[str, int]]:
-    """Return every entry of the exhibits and this export's own house entry."""
-    ledger = job.repo.ledger
-    history: list[CustodyEntry] = [ledger.entry(size - 1)]
-    last_seq: dict[str, int] = {}
-    for exhibit in job.exhibits:
-        entries = ledger.history(exhibit.id, size=size)
-        last_seq[exhibit.id] = len(entries)
-        history.extend(entries)
-    history.sort(key=lambda entry: entry.index)
-    return history, last_seq

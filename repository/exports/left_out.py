@@ -3,9 +3,9 @@
 from collections.abc import Collection, Sequence
 
 from custody.commitment import Opening
-from custody.entry import CustodyEntry
 from repository import Repository
 from repository.access import IDENTIFYING, INTERNAL, PARTIES
+from repository.exports.kept import Kept
 from repository.exports.report_words import Phrase
 from repository.publication import Seals
 
@@ -18,7 +18,7 @@ NUMBER = "number-given"
 
 
 def numbers_in(
-    history: Sequence[CustodyEntry], openings: dict[int, dict[str, Opening]], case: str
+    history: Sequence[Kept], openings: dict[int, dict[str, Opening]], case: str
 ) -> set[int]:
     """Return the entries that give exhibits the numbers by which this proceeding cites them."""
     return {
@@ -32,7 +32,7 @@ def numbers_in(
 
 
 def closed(
-    history: Sequence[CustodyEntry],
+    history: Sequence[Kept],
     openings: dict[int, dict[str, Opening]],
     case: str | None,
     *,

@@ -9,8 +9,6 @@ from typing import Any
 from sqlalchemy import select
 
 from custody.checkpoint import SignedCheckpoint
-from custody.entry import CustodyEntry
-from custody.ledger import checked_values
 from custody.publish import unwitnessed_since
 from repository import software
 from repository.bundle import BundleMade
@@ -44,14 +42,10 @@ def report(found: Gathered) -> Iterator[tuple[str, Iterable[bytes]]]:
     """
     from repository.exports.pdf import render  # brings a typesetter: on first use
 
-    slim = _Slim()
     source = Source(
         _heading(found.job, found.signed, found.sealed),
         [ExhibitFacts(one.number, one.id, tuple(names)) for one, names in found.listed],
-        [
-            slim.row(entry, checked_values(entry, found.openings[entry.index]))
-            for entry in found.history
-        ],
+        [Row(entry.index, entry.fields, found.values(entry)) for entry in found.history],
         list(found.left_out),  # what signing adds comes after the report
         [(path, f"sha256:{hexed}", size) for path, hexed, size in found.payload],
         found.job.language,
@@ -124,30 +118,3 @@ def _no_witness(job: Job) -> Phrase:
     repo = job.repo
     since = unwitnessed_since(repo.ledger, repo.policy) if repo.policy.witnesses else None
     return Phrase("witnesses.since", since=since) if since else Phrase("witnesses.none")
-
-
-class _Slim:
-    """Rows without what no report prints, equal values shared: of 100,000 entries in memory."""
-
-    def __init__(self) -> None:
-        self._seen: dict[Any, Any] = {}
-
-    def row(self, entry: CustodyEntry, values: Mapping[str, Any]) -> Row:
-        """Return an entry as a row; of its commitments only the names stay."""
-        body = {
-            key: value if key in ("id", "at", "parts") else self._shared(value)
-            for key, value in entry.fields.items()
-            if key not in ("salt", "_sd")
-        }
-        if "_sd" in entry.fields:
-            body["_sd"] = self._shared(dict.fromkeys(entry.fields["_sd"], ""))
-        return Row(entry.index, body, {name: self._shared(one) for name, one in values.items()})
-
-    def _shared(self, value: Any) -> Any:
-        """Return an equal value met before, so that both are one."""
-        if isinstance(value, str):
-            return self._seen.setdefault(value, value)
-        if isinstance(value, dict):
-            value = {key: self._shared(one) for key, one in value.items()}
-            return self._seen.setdefault(("dict", repr(value)), value)
-        return value

@@ -12,6 +12,7 @@ from typing import Any
 import custody
 from custody.canonical import dumps
 from custody.entry import CustodyEntry
+from custody.errors import LedgerDamaged
 from custody.receipt import Proof
 from repository import Repository
 from repository.exports import checker
@@ -22,7 +23,7 @@ from repository.exports.signatures import documents
 from repository.exports.twins import twins
 from repository.exports.verify_text import LANGUAGES, verify_text
 from repository.publication import policy_text, trust_file
-from repository.quoted import quoted_document
+from repository.quoted import quoted_documents
 from repository.succession import named_gaps
 
 TagFile = tuple[str, Iterable[bytes]]  # its path in the bag, and its blocks, used up at once
@@ -61,8 +62,10 @@ def _custody_json(found: Gathered) -> Iterator[bytes]:
     comma = b""
     for start in range(0, len(found.history), 256):
         some = found.history[start : start + 256]
-        proofs = found.job.repo.ledger.proofs([entry.index for entry in some], size=found.size)
-        for entry, proof in zip(some, proofs, strict=True):
+        proved = found.job.repo.ledger.with_proofs([one.index for one in some], size=found.size)
+        for kept, (entry, proof) in zip(some, proved, strict=True):
+            if not kept.is_of(entry.body):  # the report would say something else
+                raise LedgerDamaged(f"entry {entry.index} is not what it was a moment ago")
             told = {
                 "index": entry.index,
                 "body": entry.body.decode(),
@@ -95,8 +98,7 @@ def successions(found: Gathered) -> Iterator[TagFile]:
     ledger, size = found.job.repo.ledger, found.size
     indexes = [gap.entry for gap in named_gaps(found.job.repo) if gap.entry < size]
     if indexes:
-        pairs = zip(ledger.proved(indexes), ledger.proofs(indexes, size=size), strict=True)
-        told = [_told(entry, proof) for entry, proof in pairs]
+        told = [_told(*pair) for pair in ledger.with_proofs(indexes, size=size)]
         yield "ledger/successions.json", [dumps({"v": 1, "entries": told}) + b"\n"]
 
 
@@ -116,14 +118,11 @@ def evidence_records(found: Gathered) -> Iterator[TagFile]:
 
 def quoted(found: Gathered) -> Iterator[TagFile]:
     """Yield what other ledgers recorded of exhibits before they came here."""
-    for exhibit in found.job.exhibits:
-        document = quoted_document(found.job.repo, exhibit)
-        if document is not None and found.job.choice:
-            told = json.loads(document)
-            found.job.choice.close_quoted(exhibit.number, told)
-            document = _json(told).encode()
-        if document is not None:
-            yield f"quoted/{exhibit.number}.json", [document]
+    choice = found.job.choice
+    for exhibit, document in quoted_documents(found.job.repo, found.job.exhibits):
+        told = json.loads(document) if choice else None
+        choice.close_quoted(exhibit.number, told)
+        yield f"quoted/{exhibit.number}.json", [_json(told).encode() if choice else document]
 
 
 def verifier(_: Gathered) -> Iterator[TagFile]:
@@ -142,13 +141,10 @@ def _told(entry: CustodyEntry, proof: Proof) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def closing_file(repo: Repository, opened: CustodyEntry, closed: CustodyEntry) -> tuple[str, bytes]:
+def closing_file(repo: Repository, opened: int, closed: int) -> tuple[str, bytes]:
     """Return what closes a bundle: the house's two entries, proved in the tree that has both."""
-    proofs = repo.ledger.proofs([opened.index, closed.index], size=closed.index + 1)
-    told = {
-        name: _told(entry, proof)
-        for name, entry, proof in zip(("opened", "closed"), (opened, closed), proofs, strict=True)
-    }
+    proved = repo.ledger.with_proofs([opened, closed], size=closed + 1)
+    told = {name: _told(*pair) for name, pair in zip(("opened", "closed"), proved, strict=True)}
     document = dumps({"v": 1, "kind": "bundle-closing", **told})
     return "ledger/closing.json", document + b"\n"
 

@@ -9,12 +9,15 @@ from pathlib import Path
 
 import bagit
 import pytest
+from sqlalchemy import select
 
 from custody import verify
 from repository import exports
 from repository.exports.bag import FolderBag
 from repository.exports.interrupted import left
+from repository.exports.kept import Kept, entries_of
 from repository.exports.verify_text import LANGUAGES, verify_text
+from repository.models import Exhibit
 from tests.house import House, own_house, run
 from tests.repository.printed_steps import run_printed
 
@@ -456,3 +459,25 @@ def test_an_export_killed_again_and_again_ends_as_one_bundle(house, tmp_path):
     assert steps[0][:2] == ("started", None)
     assert steps[-1][:2] == ("done", None)
     assert {step[:2] for step in steps[1:-1]} <= {("started", "resumed"), ("done", None)}
+
+
+def test_entries_that_are_kept_for_a_report_have_what_is_equal_in_common(house):
+    with house.repo.database.reading() as session:
+        exhibits = list(session.scalars(select(Exhibit).order_by(Exhibit.number)))
+    found = entries_of(house.repo, exhibits, house.repo.ledger.size())
+    there = [house.repo.ledger.entry(one.index) for one in found.history]
+    for kept, entry in zip(found.history, there, strict=True):
+        withheld = dict.fromkeys(entry.fields.get("_sd", {}), "")
+        told = {name: one for name, one in entry.fields.items() if name not in ("salt", "_sd")}
+        assert {**kept.fields, "_sd": withheld} == {**told, "_sd": withheld}
+        assert kept.is_of(entry.body)
+        assert not kept.is_of(entry.body + b" ")
+    assert len({id(one.fields["clock"]) for one in found.history}) == 1
+    assert found.unfit == []
+    assert sum(found.count.values()) == len(found.history)
+
+
+def test_an_entry_that_changes_while_a_bundle_is_made_stops_it(house, tmp_path, monkeypatch):
+    monkeypatch.setattr(Kept, "is_of", lambda self, body: b'"type":"receipt"' not in body)
+    exported(house, tmp_path / "bundle", code=1)
+    assert not (tmp_path / "bundle").exists()

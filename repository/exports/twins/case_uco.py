@@ -7,10 +7,11 @@ its root, and its files. Written piece by piece: the graph may be long.
 import json
 import uuid
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
-from custody.entry import CustodyEntry
 from repository.exports.gathered import Gathered
+from repository.exports.kept import Kept
 from repository.exports.twins.facts import About, events, exhibits, text
 
 CONTEXT = {
@@ -95,7 +96,7 @@ def _exhibit(about: About) -> Iterator[dict[str, Any]]:
     }
 
 
-def _agents(entry: CustodyEntry, values: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _agents(entry: Kept, values: dict[str, Any]) -> Iterator[dict[str, Any]]:
     actor = entry.fields["actor"]
     yield {
         "@id": _actor(entry),
@@ -114,7 +115,7 @@ def _agents(entry: CustodyEntry, values: dict[str, Any]) -> Iterator[dict[str, A
     }
 
 
-def _action(entry: CustodyEntry, values: dict[str, Any], about: About | None) -> dict[str, Any]:
+def _action(entry: Kept, values: dict[str, Any], about: About | None) -> dict[str, Any]:
     fields = entry.fields
     said = [
         f"entry {entry.index} of the custody ledger ({fields['id']})",
@@ -171,7 +172,7 @@ def _time(value: object) -> dict[str, str] | None:
     return {"@type": "xsd:dateTime", "@value": said} if "T" in said else None
 
 
-def _actor(entry: CustodyEntry) -> str:
+def _actor(entry: Kept) -> str:
     return _name("identity", str(entry.fields["actor"]["id"]))
 
 
@@ -183,6 +184,7 @@ def _file(about: About, part: int) -> str:
     return _name("file", f"{about.id} {part}")
 
 
+@lru_cache(maxsize=10_000)
 def _name(kind: str, of: str) -> str:
     """Return a name made of another: UCO takes UUIDs of older versions than ours alone."""
     return f"kb:{kind}-{uuid.uuid5(_SPACE, f'{kind} {of}')}"

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from custody.entry import CustodyEntry
 from repository.derivations import STAMPED
 from repository.exports.gathered import Gathered
+from repository.exports.kept import Kept
 from repository.exports.left_out import NUMBER
 
 _ARRIVING = ("collection", "submission", "receipt", "registration")
@@ -42,11 +42,6 @@ class About:
     numbers: tuple[str, str] = ("", "")  # first and last, by which the proceeding cites it
 
 
-def told(found: Gathered, entry: CustodyEntry) -> dict[str, Any]:
-    """Return the values of an entry that go along, by field."""
-    return {name: opening.value for name, opening in found.openings[entry.index].items()}
-
-
 def exhibits(found: Gathered) -> list[About]:
     """Return what is said of each exhibit of a bundle, in its order."""
     every = {
@@ -57,7 +52,7 @@ def exhibits(found: Gathered) -> list[About]:
     for entry in found.history:
         about = every.get(entry.fields.get("exhibit", {}).get("id", ""))
         if about is not None:
-            values = told(found, entry)
+            values = found.values(entry)
             _read(about, entry.fields, values, paths[about.id])
             if values.get("case") == found.job.case.code:
                 about.numbers = _numbers(entry.fields, values) or about.numbers
@@ -70,10 +65,10 @@ def exhibits(found: Gathered) -> list[About]:
     return list(every.values())
 
 
-def events(found: Gathered) -> Iterator[tuple[CustodyEntry, dict[str, Any]]]:
+def events(found: Gathered) -> Iterator[tuple[Kept, dict[str, Any]]]:
     """Yield each entry with what of it may be shown, by index."""
     for entry in found.history:
-        yield entry, told(found, entry)
+        yield entry, found.values(entry)
 
 
 def text(value: object) -> str:

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from xml.sax.saxutils import escape
 
-from custody.entry import CustodyEntry
 from repository.exports.gathered import Gathered
+from repository.exports.kept import Kept
 from repository.exports.twins.facts import About, File, events, exhibits, text
 
 _BEGIN = (
@@ -80,7 +80,7 @@ def _file(about: About, file: File) -> str:
     )
 
 
-def _event(entry: CustodyEntry, values: dict[str, Any], about: About | None) -> str:
+def _event(entry: Kept, values: dict[str, Any], about: About | None) -> str:
     fields = entry.fields
     details = "".join(
         f"<eventDetailInformation>{_tag('eventDetail', f'{name}: {text(value)}')}"
