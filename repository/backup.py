@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,7 +30,8 @@ from repository import (
 from repository.backup_file import Head, no_room
 from repository.carried import carried, elsewhere
 from repository.dump import check, dump, revision_of, sqlite_file
-from repository.errors import AlreadyExists, BackupDamaged, BadRequest
+from repository.errors import AlreadyExists, BackupDamaged, BadRequest, KeyUnavailable
+from repository.keyring import in_modules, lacking
 from repository.maintenance import alone
 from repository.recovery import recovery_key
 from repository.write_once import sync_folder
@@ -68,11 +69,19 @@ def back_up(repo: Repository, actor: Actor, out: Path, tell: Tell) -> Backup:
         LedgerUnavailable: somebody else is at it.
         KeyUnavailable, AlreadyExists, BadRequest, DiskFull, BackupDamaged: as `write`.
     """
+    with repo.database.reading() as session:
+        away = lacking(session, repo.settings.data / "keys")
+        modules = in_modules(session)
+    if away:
+        raise KeyUnavailable(
+            f"{away[0]} is not on this machine, and no backup without it opens everything: copy it "
+            "here, or make the backup where it is"
+        )
     with alone(repo.settings.data, repo.database):
         made = write(repo.settings, out, tell, at=repo.clock(), random=repo.random)
     repo.ledger.record(entry(actor, made))
     chores.done(repo, chores.BACKUP)
-    return made
+    return replace(made, elsewhere=(*made.elsewhere, *modules))
 
 
 def write(

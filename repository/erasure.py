@@ -34,7 +34,7 @@ from repository.people import SYSTEM
 from repository.retrieve import recorded_parts
 from repository.search import index as search_index
 from repository.stated import stated_motive
-from repository.stores import Order, Stored
+from repository.stores import ObjectStore, Order, Stored
 
 _DIGEST = re.compile("sha256:[0-9a-f]{64}")
 _OF_NOTHING = f"sha256:{sha256().hexdigest()}"
@@ -280,6 +280,19 @@ def finish(repo: Repository, row: Erasure) -> None:
         session.flush()
         repo.ledger.append(session, drafts)
     row.state = "erased"
+
+
+def forget_keys(repo: Repository, store: ObjectStore) -> None:
+    """Destroy what a store still has of the keys of erased exhibits, after a death in between.
+
+    Raises:
+        StoreUnavailable: it does not answer.
+    """
+    with repo.database.reading() as session:
+        rows = list(session.scalars(select(Erasure).where(Erasure.state == "erased")))
+    for row in rows:
+        order = Order(row.document, row.requested_by, row.decided_by or "")
+        keys.destroy_second(repo, store, row.exhibit_id, order)
 
 
 def erase_again(repo: Repository) -> int:

@@ -184,6 +184,18 @@ def later_keys(session: Session) -> Sequence[WrappingKey]:
     return sorted(rows, key=lambda row: -1 if row.entry is None else row.entry, reverse=True)
 
 
+def lacking(session: Session, folder: Path) -> list[Path]:
+    """Return the files of later keys that this machine has not."""
+    files = [file_of(folder, row.id) for row in later_keys(session) if row.uri is None]
+    return [file for file in files if not file.exists()]
+
+
+def in_modules(session: Session) -> list[str]:
+    """Return the later keys that never leave their module, as `setting: place`."""
+    uris = [row.uri for row in later_keys(session) if row.uri is not None]
+    return [f"kek rotate: {uri.partition('?')[0]}" for uri in uris]
+
+
 def file_of(folder: Path, kek: str) -> Path:
     """Return where the file of a later key is, in the folder of keys."""
     return folder / f"kek-{kek}.json"

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from repository import SYSTEM_ID, Repository
 from repository.errors import Erased, KeyUnavailable, NoSuchObject
 from repository.keyring import Wrapped, later_keys
-from repository.models import DataKey, Exhibit
+from repository.models import DataKey, Erasure, Exhibit
 from repository.stores import ObjectStore, Order, Stored
 
 BUCKET = "keys"
@@ -47,13 +47,28 @@ def keep(repo: Repository, session: Session, subject: str, wrapped: Wrapped) -> 
 def keep_second(repo: Repository, store: ObjectStore, subject: str, wrapped: Wrapped) -> str:
     """Write a wrapped key into a store, durably; the same again changes nothing.
 
+    Where its destruction was ordered since it was read, it does not stay.
+
     Returns:
         The name it has there.
     """
     later = wrapped.kek if wrapped.kek in _later(repo) else None
     name = name_of(subject, later)
     store.put([wrapped.to_text().encode()], bucket=BUCKET, key=name)
+    destroy_if_ordered(repo, store, subject)
     return name
+
+
+def destroy_if_ordered(repo: Repository, store: ObjectStore, subject: str) -> None:
+    """Destroy every form of a key in a store, if that was ordered."""
+    query = select(Erasure).where(
+        Erasure.exhibit_id == subject, Erasure.state.in_(("approved", "erased"))
+    )
+    with repo.database.reading() as session:
+        row = session.scalar(query.limit(1))
+    if row is not None:
+        order = Order(row.document, row.requested_by, row.decided_by or "")
+        destroy_second(repo, store, subject, order)
 
 
 def wrapped_key(repo: Repository, subject: str) -> Wrapped:

@@ -19,7 +19,8 @@ from custody.checkpoint import Checkpoint
 from custody.entry import Act, Actor, Draft, uuid7
 from custody.errors import EvidenceError, MalformedNote
 from custody.note import Note
-from repository import Repository, keys, open_target, store_url
+from repository import Repository, open_target, store_url
+from repository.erasure import forget_keys
 from repository.errors import (
     BadRequest,
     IntegrityError,
@@ -156,7 +157,7 @@ def run(repo: Repository, actor: Actor, move: StoreMove, tell: Tell) -> Outcome:
     _exhibits(repo, places, move, outcome, tell)
     for bucket in BUCKETS:
         _others(repo, places, move, bucket, outcome, tell)
-    _forget_erased(repo, places.target)
+    forget_keys(repo, places.target)  # should it still know a key of before
     if outcome.problems or move.finished_at is not None:
         return outcome
     draft = Draft(
@@ -384,15 +385,6 @@ def _destroyed(repo: Repository, target: ObjectStore, new: Stored) -> None:
         row = session.scalar(query.order_by(Erasure.decided_at.desc()).limit(1))
     if row is not None and row.decided_by is not None and new.bucket not in LOCKED:
         target.destroy(new, Order(row.document, row.requested_by, row.decided_by))
-
-
-def _forget_erased(repo: Repository, target: ObjectStore) -> None:
-    """Destroy the keys of erased exhibits, should the new store still know one of before."""
-    with repo.database.reading() as session:
-        rows = list(session.scalars(select(Erasure).where(Erasure.state == "erased")))
-    for row in rows:
-        order = Order(row.document, row.requested_by, row.decided_by or "")
-        keys.destroy_second(repo, target, row.exhibit_id, order)
 
 
 def _together(items: Sequence[T], copy: Callable[[T], R]) -> tuple[list[R], EvidenceError | None]:

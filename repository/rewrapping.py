@@ -20,7 +20,7 @@ from repository import Repository, keys
 from repository.chores import BACKUP, last_done
 from repository.errors import BadRequest, KeyUnavailable, NoSuchObject
 from repository.keyring import Rewrapped, Wrapped, WrappingKey, file_of, later_keys, used
-from repository.models import DataKey, Erasure
+from repository.models import DataKey
 from repository.moving import last_move
 from repository.people import SYSTEM
 from repository.rules import Approval
@@ -62,8 +62,9 @@ def make(repo: Repository, uri: str | None) -> WrappingKey:
     made = _in_module(repo, uri) if uri is not None else _in_file(repo)
     row = WrappingKey(id=made.id, uri=uri, made_at=repo.clock())
     with repo.database.writing() as session:
-        taken = session.get(WrappingKey, row.id)
-        if taken is not None or row.id == repo.kek.first().id:
+        wraps = session.scalar(select(DataKey.kek).where(DataKey.kek == row.id).limit(1))
+        known_ids = (wraps, repo.kek.current(session).id)
+        if row.id in known_ids or session.get(WrappingKey, row.id) is not None:
             raise BadRequest(f"{row.id} is a key of this house already; name another")
         session.add(row)
     return row
@@ -229,26 +230,13 @@ def _in_store(repo: Repository, store: ObjectStore, subject: str, order: Order) 
     with repo.database.reading() as session:
         row = session.get(DataKey, subject)
     if row is None or not forms:
-        _destroyed(repo, store, subject)
+        keys.destroy_if_ordered(repo, store, subject)
         return  # or not there yet: whoever stores it writes the form of the database
     name = keys.keep_second(repo, store, subject, Wrapped(row.kek, bytes(row.wrapped)))
-    _destroyed(repo, store, subject)  # by an order that came meanwhile
     for form in forms:
         if form.key != name:
             with suppress(NoSuchObject):
                 store.destroy(form, order)
-
-
-def _destroyed(repo: Repository, store: ObjectStore, subject: str) -> None:
-    """Destroy every form of a key whose destruction was ordered: none may come back."""
-    query = select(Erasure).where(
-        Erasure.exhibit_id == subject, Erasure.state.in_(("approved", "erased"))
-    )
-    with repo.database.reading() as session:
-        row = session.scalar(query.limit(1))
-    if row is not None:
-        order = Order(row.document, row.requested_by, row.decided_by or "")
-        keys.destroy_second(repo, store, subject, order)
 
 
 def _order(repo: Repository) -> Order:

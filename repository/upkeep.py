@@ -11,6 +11,7 @@ from datetime import timedelta
 from custody.errors import CustodyError
 from repository import Repository, holds, once, setbacks
 from repository.copies import replicate_ledger
+from repository.erasure import forget_keys
 from repository.errors import RepositoryError
 from repository.fixity import ahead, check_exhibits
 from repository.flows import close_ended
@@ -92,5 +93,7 @@ def _fixity(repo: Repository, say: Say) -> None:
 
 
 def _reconcile(repo: Repository, say: Say) -> None:
+    for store in repo.stores.values():
+        forget_keys(repo, store)
     for found in reconcile(repo):
         say(f"{found.subject}: {found.detail}")

@@ -15,7 +15,7 @@ from repository import chores, erasure, keys, move, open_repository, rewrapping
 from repository.copies import replicate, replicate_ledger
 from repository.errors import BadRequest, KeyUnavailable, StoreUnavailable
 from repository.exhibits import find_exhibit
-from repository.keyring import Rewrapped, Wrapped, file_of
+from repository.keyring import Rewrapped, Wrapped, WrappingKey, file_of
 from repository.models import DataKey, Exhibit
 from repository.people import new_person
 from repository.purpose import parse
@@ -278,6 +278,22 @@ def test_a_backup_of_before_the_change_restores_what_was_taken_in_after_it(tmp_p
             done, found = read(data, number, tmp_path)
             assert done.code == 0, done.err
             assert found == content
+
+
+def test_no_backup_is_made_where_a_later_key_is_not_and_one_in_a_module_is_named(house, tmp_path):
+    with_key(house, tmp_path / "shares")
+    asked = asked_for(house)
+    file = file_of(house.data / "keys", asked["kek"])
+    file.rename(tmp_path / "kek")
+    said = house.evidence("backup", "--out", tmp_path)
+    assert said.code == 3
+    assert file.name in said.err
+    (tmp_path / "kek").rename(file)
+    with house.repo.database.writing() as session:
+        uri = "pkcs11:token=T;object=K?module-path=/m"
+        session.add(WrappingKey(id="of-a-module", uri=uri, made_at=house.repo.clock()))
+    [made] = house.evidence("backup", "--out", tmp_path).lines
+    assert made["elsewhere"] == ["kek rotate: pkcs11:token=T;object=K"]
 
 
 def test_a_move_of_the_store_and_a_change_of_keys_wait_for_each_other(house, numbers, tmp_path):

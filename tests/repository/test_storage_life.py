@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,8 +14,9 @@ from sqlalchemy import delete
 from custody.errors import EvidenceError
 from ingest.receive import receive
 from ingest.staging import intend, stage
-from repository import copies, fixity, flows, keys, reconcile, terms, trial
+from repository import copies, fixity, flows, keys, reconcile, terms, trial, upkeep
 from repository.errors import Erased, KeyUnavailable, StoreUnfit
+from repository.keyring import Wrapped
 from repository.models import DataKey, Exhibit
 from repository.purpose import parse
 from repository.retrieve import recorded_parts, retrieve
@@ -588,3 +590,29 @@ def test_an_empty_exhibit_lives_the_same_life(house, tmp_path):
     damage(house.stored_file(line["exhibit"]), 3)
     shutil.copy(house.stored_file(line["exhibit"]), tmp_path / "kept")
     assert house.evidence("verify", line["exhibit"]).code == 1
+
+
+def test_a_copy_made_while_an_exhibit_is_erased_keeps_no_key(house, number, tmp_path, monkeypatch):
+    other = second_custodian(house)
+    words = ["--order", order(tmp_path), "--motive", "m"]
+    name = house.evidence("erase", "request", number, *words).lines[0]["erasure"]
+    read_key = keys.wrapped_key
+
+    def meanwhile(repo, subject):
+        """Erase it between the reading of the key and its copy."""
+        found = read_key(repo, subject)
+        monkeypatch.undo()
+        assert house.evidence("erase", "approve", name, "--motive", "m", person=other).code == 0
+        return found
+
+    monkeypatch.setattr(keys, "wrapped_key", meanwhile)
+    with suppress(EvidenceError):
+        copies.replicate(house.repo)
+    exhibit = exhibit_of(house, number)
+    stores = house.repo.stores.values()
+    assert [keys.in_store(house.repo, store, exhibit.id) for store in stores] == [None, None]
+    left = Wrapped("0" * 16, bytes(40)).to_text().encode()  # as a death in between leaves it
+    house.repo.replica.put([left], bucket=keys.BUCKET, key=keys.name_of(exhibit.id))
+    [chore] = [one for one in upkeep.chores(house.repo) if one.name == "reconcile"]
+    chore.do(house.repo, lambda _: None)
+    assert keys.in_store(house.repo, house.repo.replica, exhibit.id) is None
