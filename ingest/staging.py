@@ -23,7 +23,7 @@ from repository.envelope import SCHEME, plain_size, seal, sealed_size
 from repository.errors import NameTaken, WrongUse
 from repository.exhibits import digest_of_parts
 from repository.keyring import Wrapped
-from repository.keys import draw, keep, keep_second, wrapped_key
+from repository.keys import draw, keep, keep_second
 from repository.models import DataKey, Intake, Submission
 from repository.naming import name_digest, recorded_name
 from repository.sealed import digest_of, plain_reader, put_objects, put_same, settled
@@ -330,9 +330,7 @@ def stage(
             **lock,
         )
         if intent.wrapped is not None and intent.row.part == 1:  # once for the thing
-            # As it stands now: it may have been wrapped anew since the bytes began to come.
-            exhibit_id = intent.row.exhibit_id
-            keep_second(repo, repo.store, exhibit_id, wrapped_key(repo, exhibit_id))
+            keep_second(repo, repo.store, intent.row.exhibit_id, intent.wrapped)
         return Staged(
             exhibit_id=intent.row.exhibit_id,
             path=intent.row.path,

@@ -88,7 +88,7 @@ def _replicate(
         for one in (*part.objects, part.manifest)
     }
     if any(part.encryption for part in parts):
-        keys.keep_second(repo, replica, exhibit.id, keys.wrapped_key(repo, exhibit.id))
+        keys.keep_second_still(repo, replica, exhibit.id, keys.wrapped_key(repo, exhibit.id))
     drafts = [
         Draft(
             Act.REPLICATION,

@@ -31,7 +31,7 @@ from repository.errors import (
     StoreError,
 )
 from repository.exhibits import by_entry, find_exhibit, parts_of, ref, repaired_objects
-from repository.keys import in_store, keep_second, wrapped_key
+from repository.keys import in_store, keep_second_still, wrapped_key
 from repository.models import Exhibit, FixityRun, ObjectCheck, ObjectCopy
 from repository.naming import shown
 from repository.people import SYSTEM
@@ -362,7 +362,7 @@ def _keys(repo: Repository, exhibit: Exhibit, parts: Sequence[Recorded], found: 
             found.add("fail", f"{place}: {error}")
             continue
         if kept is None:
-            keep_second(repo, store, exhibit.id, wrapped)
+            keep_second_still(repo, store, exhibit.id, wrapped)
             found.add("fail", f"{place}: the wrapped key was missing; it was written again")
         elif kept.wrapped != wrapped.wrapped and kept.kek == wrapped.kek:
             found.add("fail", f"{place}: the wrapped key is another than in the database")

@@ -19,6 +19,7 @@ from repository.columns import UUID, Model
 from repository.errors import KeyUnavailable
 from repository.wrapping import KeyWrapper, open_wrapper
 
+_USED, _UNASKED = "evidence key in use", object()
 _WAITING = text("followed_at IS NULL")
 
 
@@ -95,6 +96,7 @@ class KeyRing:
         self._folder = folder
         self.passphrase = passphrase
         self._held: dict[str, KeyWrapper] = {}
+        self._later: set[str] = set()
         with database.reading() as session:
             self.current(session)
 
@@ -104,7 +106,9 @@ class KeyRing:
         Raises:
             KeyUnavailable: this machine cannot open it.
         """
-        row = used(session)
+        row = session.info.get(_USED, _UNASKED)  # once a transaction: things are drawn by hundreds
+        if row is _UNASKED:
+            row = session.info[_USED] = used(session)
         return self.first() if row is None else self.opened(row.id, row.uri)
 
     def wrap(self, session: Session, key: bytes) -> Wrapped:
@@ -142,6 +146,7 @@ class KeyRing:
         Raises:
             KeyUnavailable: this machine cannot open it, or what is there is another key.
         """
+        self._later.add(kek)
         found = self._held.get(kek)
         if found is None:
             place = uri or file_of(self._folder, kek).as_uri()
@@ -152,6 +157,14 @@ class KeyRing:
                 )
             self._held[kek] = found
         return found
+
+    def is_later(self, kek: str) -> bool:
+        """Say whether a key came after the first."""
+        first = self._held.get("")
+        if kek not in self._later and (first is None or first.id != kek):
+            with self._database.reading() as session:
+                return session.get(WrappingKey, kek) is not None
+        return kek in self._later
 
     def _that(self, kek: str) -> KeyWrapper:
         found = self._held.get(kek)

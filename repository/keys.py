@@ -47,14 +47,21 @@ def keep(repo: Repository, session: Session, subject: str, wrapped: Wrapped) -> 
 def keep_second(repo: Repository, store: ObjectStore, subject: str, wrapped: Wrapped) -> str:
     """Write a wrapped key into a store, durably; the same again changes nothing.
 
-    Where its destruction was ordered since it was read, it does not stay.
+    Returns:
+        The name it has there.
+    """
+    name = name_of(subject, wrapped.kek if repo.kek.is_later(wrapped.kek) else None)
+    store.put([wrapped.to_text().encode()], bucket=BUCKET, key=name)
+    return name
+
+
+def keep_second_still(repo: Repository, store: ObjectStore, subject: str, wrapped: Wrapped) -> str:
+    """Write a wrapped key of something registered; if it was erased meanwhile, it does not stay.
 
     Returns:
         The name it has there.
     """
-    later = wrapped.kek if wrapped.kek in _later(repo) else None
-    name = name_of(subject, later)
-    store.put([wrapped.to_text().encode()], bucket=BUCKET, key=name)
+    name = keep_second(repo, store, subject, wrapped)
     destroy_if_ordered(repo, store, subject)
     return name
 

@@ -20,7 +20,7 @@ from repository import Repository, keys
 from repository.chores import BACKUP, last_done
 from repository.errors import BadRequest, KeyUnavailable, NoSuchObject
 from repository.keyring import Rewrapped, Wrapped, WrappingKey, file_of, later_keys, used
-from repository.models import DataKey
+from repository.models import DataKey, Intake
 from repository.moving import last_move
 from repository.people import SYSTEM
 from repository.rules import Approval
@@ -111,9 +111,17 @@ def waiting(repo: Repository, *, limit: int) -> list[str]:
         others = select(DataKey.subject).where(_by_another(row.id)).limit(limit)
         found = list(session.scalars(others))
         if len(found) < limit:
-            query = select(Rewrapped.subject).where(Rewrapped.followed_at.is_(None)).distinct()
-            found += session.scalars(query.limit(limit - len(found)))
-    return list(dict.fromkeys(found)) or [keys.HOUSE]  # once more: it was broken off at its end
+            # What is on its way in may still come with the form of before; then it is followed.
+            coming = select(Intake.exhibit_id).where(
+                Intake.exhibit_id == Rewrapped.subject, Intake.state == "open"
+            )
+            query = select(Rewrapped.subject).where(
+                Rewrapped.followed_at.is_(None), ~coming.exists()
+            )
+            found += session.scalars(query.distinct().limit(limit - len(found)))
+        if not found and not _left(session, row.id):
+            return [keys.HOUSE]  # once more: it was broken off at its end
+    return list(dict.fromkeys(found))
 
 
 def unfinished(repo: Repository) -> int | None:
@@ -218,6 +226,11 @@ def _in_stores(repo: Repository, subject: str, order: Order) -> None:
     for store in repo.stores.values():
         _in_store(repo, store, subject, order)
     with repo.database.writing() as session:
+        coming = select(Intake.exhibit_id).where(
+            Intake.exhibit_id == subject, Intake.state == "open"
+        )
+        if session.scalar(coming.limit(1)) is not None:
+            return
         query = select(Rewrapped).where(
             Rewrapped.subject == subject, Rewrapped.followed_at.is_(None)
         )
@@ -232,7 +245,7 @@ def _in_store(repo: Repository, store: ObjectStore, subject: str, order: Order) 
     if row is None or not forms:
         keys.destroy_if_ordered(repo, store, subject)
         return  # or not there yet: whoever stores it writes the form of the database
-    name = keys.keep_second(repo, store, subject, Wrapped(row.kek, bytes(row.wrapped)))
+    name = keys.keep_second_still(repo, store, subject, Wrapped(row.kek, bytes(row.wrapped)))
     for form in forms:
         if form.key != name:
             with suppress(NoSuchObject):

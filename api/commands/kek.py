@@ -62,7 +62,11 @@ def kek_rewrap(ctx: Context) -> None:
             tell("wrapped", count, total)
             count += len(some)
     publish(ctx.repo)
-    ctx.result({"rewrapped": count}, f"{count} data keys wrapped by the key in use")
+    left = rewrapping.unfinished(ctx.repo) or 0
+    found = {"rewrapped": count, "left": left}
+    ctx.result(found, f"{count} data keys wrapped by the key in use")
+    if left:
+        ctx.say(f"{left} are of uploads under way; workers see to them when these are in")
 
 
 COMMANDS = (kek,)

@@ -229,11 +229,11 @@ class World:
         self.faults.on = False
         while self.waiting:
             self.attempt(self.again)
-        while rewrapping.unfinished(self.repo) is not None:
-            self.wrap()
         for act in (self.follow, self.publish, self.replicate, self.check, self.reconcile):
             self.faults.on = False
             act()
+        while rewrapping.unfinished(self.repo) is not None:
+            self.wrap()
         keks = [(one.state, bool(one.data_keys)) for one in rewrapping.known(self.repo)]
         if ("former", True) in keks:
             return ["a data key is still wrapped by a former key"]

@@ -1,5 +1,6 @@
 """Another key-encryption key: by two persons, everything wrapped by it, and nobody reads less."""
 
+import io
 import json
 import os
 from contextlib import contextmanager
@@ -81,6 +82,16 @@ def bytes_of(house, number, repo=None):
     return b"".join(retrieve(repo or house.repo, house.caller("analyst"), number, purpose="court"))
 
 
+def taken_in(repo, house, content):
+    actor, sources = house.caller("investigator").actor(), [b"late"]
+    declaration = Declaration(parse("court"))
+    submission, _ = open_submission(repo, actor, house.case, declaration, sources=sources)
+    return receive(
+        repo, actor, house.case, submission, io.BytesIO(content), path=b"late",
+        size=len(content), declared={},
+    ).number  # fmt: skip
+
+
 def subject(house, number):
     with house.repo.database.reading() as session:
         return find_exhibit(session, number).id
@@ -142,25 +153,41 @@ def test_it_takes_a_second_person_and_a_backup_of_the_key(house, numbers):
     assert len(elsewhere.err.splitlines()) == 1
 
 
-def test_a_process_that_began_before_reads_and_takes_in_with_the_new_key(house, numbers, tmp_path):
+def test_a_process_that_began_before_reads_and_takes_in_with_the_new_key(house, numbers):
     before = open_repository(house.repo.settings)
     kek = in_use(house)
     rewrapped(house)
     for number, content in numbers.items():
         assert bytes_of(house, number, before) == content
-    actor = house.caller("investigator").actor()
-    submission, _ = open_submission(
-        before, actor, house.case, Declaration(parse("court")), sources=[b"late"]
-    )
-    with (tmp_path / "late").open("w+b") as file:
-        file.write(b"late")
-        file.seek(0)
-        taken = receive(
-            before, actor, house.case, submission, file, path=b"late", size=4, declared={}
-        )
+    taken = taken_in(before, house, b"late")
     before.close()
-    assert keys.wrapped_key(house.repo, subject(house, taken.number)).kek == kek
-    assert bytes_of(house, taken.number) == b"late"
+    assert keys.wrapped_key(house.repo, subject(house, taken)).kek == kek
+    assert bytes_of(house, taken) == b"late"
+    assert len(forms(house, subject(house, taken))[0]) == 1
+
+
+def test_an_upload_under_way_ends_with_the_new_key_in_the_store_too(house, numbers, monkeypatch):
+    begun = open_repository(house.repo.settings)
+    put, keks = begun.store.put, []
+
+    def meanwhile(blocks, **more):
+        """Change the keys while its bytes are stored: its data key was drawn before."""
+        if not keks:
+            keks.append(in_use(house))
+            [said] = house.evidence("kek", "rewrap").lines
+            assert said["left"] == 1
+        return put(blocks, **more)
+
+    monkeypatch.setattr(begun.store, "put", meanwhile)
+    taken = taken_in(begun, house, b"on its way")
+    begun.close()
+    one = subject(house, taken)
+    assert rewrapping.unfinished(house.repo) == 1
+    assert bytes_of(house, taken) == b"on its way"
+    rewrapped(house)
+    assert forms(house, one)[0] == [keys.name_of(one, keks[0])]
+    assert rewrapping.unfinished(house.repo) is None
+    assert bytes_of(house, taken) == b"on its way"
 
 
 @contextmanager
