@@ -26,6 +26,7 @@ _LATIN = rf"[./\\]?[{_LETTER}][{_LETTER}./:+\-@#%&=~]*(?:\([{_LETTER}]+\))?"
 _ISOLATED = re.compile(rf"{_LATIN}(?:,? {_LATIN})*")  # words that follow each other stay in order
 _LRI, _PDI = "\u2066", "\u2069"
 _LONG, _LONG_UNSPACED, _PIECE = 40, 240, 8
+_DIGEST, _DIGEST_PIECE = re.compile(r"(?:[a-z0-9]+:)?[0-9a-f]+"), 16  # each piece costs a layout
 # Scripts written without spaces; Typst breaks their lines by dictionary.
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
 # Scripts in whose spelling joiners (and, without spaces, zero-width spaces) belong.
@@ -65,6 +66,8 @@ def display(text: str, covered: frozenset[int]) -> Shown:
     """Return a text as it may be printed with fonts that have glyphs for `covered`."""
     if _PLAIN.fullmatch(text) and not text.endswith(" "):
         return Shown((("t", text),), from_right=False, escaped=(), missing=())
+    if text.isascii() and text.isprintable() and text == text.strip():  # most: nothing to decide
+        return Shown(_joined(_words(text)), from_right=False, escaped=(), missing=())
     found = _escaped(text, covered)
     escaped = tuple(sign for kind, sign in found if kind == "e")
     missing = tuple(sign for kind, sign in found if kind == "m")
@@ -167,9 +170,9 @@ def _words(run: str) -> list[Piece]:
         if len(word) <= limit or word.isspace():
             pieces.append(("t", word))
             continue
-        start = 0
+        start, piece = 0, _DIGEST_PIECE if _DIGEST.fullmatch(word) else _PIECE
         for position in range(1, len(word)):
-            if position - start >= _PIECE and not _clings(word[position - 1], word[position]):
+            if position - start >= piece and not _clings(word[position - 1], word[position]):
                 pieces.append(("b", word[start:position]))
                 start = position
         pieces.append(("b", word[start:]))

@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import segno
@@ -34,6 +35,7 @@ _AS_THEY_ARE = frozenset(
 _NAMED = 12  # how many code points the list of what is left out names
 _TALL = re.compile("[\u0590-\u1dff]")  # Hebrew, Arabic and everything Indic or South-East Asian
 _FROM_RIGHT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")  # letters of such scripts
+_display = lru_cache(maxsize=4_096)(display)  # two of three texts are labels, met again and again
 _SHORT = 60  # characters of case and marking in the running heads
 
 
@@ -109,10 +111,11 @@ def _prepared(value: Any, covered: frozenset[int], seen: Counter[str]) -> Any:
 
 
 def _printed(text: str, covered: frozenset[int], seen: Counter[str]) -> str | dict[str, Any]:
-    shown = display(text, covered)
+    shown = _display(text, covered)
     if shown.missing:
         raise missing(text, shown.missing)
-    seen.update(shown.escaped)
+    if shown.escaped:
+        seen.update(shown.escaped)
     tall = bool(_TALL.search(text))
     if shown.plain and not tall:
         return text

@@ -140,8 +140,8 @@ class _Volume:
     count: int = 0
     lines: int = 0
     sections: dict[str, None] = field(default_factory=dict)
-    exhibits: dict[str, None] = field(default_factory=dict)
-    indexes: list[int] = field(default_factory=list)  # first and last entry of section D
+    exhibits: dict[str, dict[str, None]] = field(default_factory=dict)  # by section
+    indexes: list[int] = field(default_factory=list)  # lowest and highest entry of section D
     begins: bool = True  # with a section, not within one
 
 
@@ -172,7 +172,7 @@ def _planned(blocks: Iterator[tuple[str, Block]], full: int) -> list[_Volume]:
             head = block
         _counted(plan[-1], section, block)
         if head is not None and "exhibit" in head:
-            plan[-1].exhibits[head["exhibit"]] = None
+            plan[-1].exhibits.setdefault(section, {})[head["exhibit"]] = None
         before, after_title = section, block["kind"] in ("title", "subtitle")
     return plan if sum(one.lines for one in plan) > full else [_together(plan)]
 
@@ -186,7 +186,8 @@ def _counted(volume: _Volume, section: str, block: Block) -> None:
     volume.lines += _lines(block)
     volume.sections[section] = None
     if block["kind"] == "entry":
-        volume.indexes = [*volume.indexes[:1], block["index"]]
+        every = [*volume.indexes, block["index"]]  # one exhibit after the other, not by index
+        volume.indexes = [min(every), max(every)]
 
 
 def _lines(block: Block) -> int:
@@ -201,16 +202,19 @@ def _lines(block: Block) -> int:
 def _index(plan: Sequence[_Volume], file_name: Callable[[int], str]) -> Iterator[Block]:
     rows = []
     for number, one in enumerate(plan, 1):
-        spans = [list(one.exhibits), [str(index) for index in one.indexes]]
-        said = [
-            word("V.range", first=some[0], last=some[-1]) if some else word("none")
-            for some in spans
-        ]
-        rows.append([str(number), file_name(number), ", ".join(one.sections), *said])
+        spans = [f"{section} {_span(list(some))}" for section, some in one.exhibits.items()]
+        shown = word("list").join(spans) or word("none")
+        rows.append(
+            [str(number), file_name(number), ", ".join(one.sections), shown, _span(one.indexes)]
+        )
     yield from tables(
         ("V.volume", "V.file", "V.sections", "V.exhibits", "V.entries"), [2, 6, 3, 6, 4],
         ["code", "name", "code", "code", "code"], rows,
     )  # fmt: skip
+
+
+def _span(some: Sequence[object]) -> str:
+    return word("V.range", first=some[0], last=some[-1]) if some else word("none")
 
 
 def _bound(source: Source, spoke: Language, blocks: Iterator[tuple[str, Block]]) -> dict[str, Any]:

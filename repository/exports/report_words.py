@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Self
 
@@ -35,9 +35,10 @@ class Language:
         found = self.words[name]
         if not isinstance(found, str):
             found = found[plural_form(self.code, int(str(values["count"])))]
-        return found.format(**values)
+        return found.format(**values) if values else found
 
 
+@lru_cache(maxsize=1_000)
 def plural_form(code: str, count: int) -> str:
     """Return which of its plural forms a language has for a number of things (CLDR)."""
     from babel import Locale  # on first use: most commands print no report

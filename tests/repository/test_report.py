@@ -9,7 +9,7 @@ import pytest
 from custody.entry import Act
 from repository.errors import WrongUse
 from repository.exports.bag import FolderBag
-from repository.exports.report import COMMANDS, Source, compose, volumes
+from repository.exports.report import COMMANDS, ExhibitFacts, Source, compose, volumes
 from repository.exports.report_custody import hours
 from repository.exports.report_words import language
 from tests.repository.report_rows import (
@@ -461,12 +461,24 @@ def test_the_index_in_the_first_volume_says_what_stands_where():
     bound = list(volumes(source(rows), lambda n: f"{n}.pdf", full=500))
     [table] = bound[0]["index"]
     assert len(table["rows"]) == len(bound)
-    assert table["rows"][0] == ["1", "1.pdf", "A, B, C", "KRN-000042 to KRN-000042", "none"]
-    assert table["rows"][1][2:4] == ["D", "KRN-000042 to KRN-000042"]
+    only = "KRN-000042 to KRN-000042"
+    assert table["rows"][0] == ["1", "1.pdf", "A, B, C", f"B {only}; C {only}", "none"]
+    assert table["rows"][1][2:4] == ["D", f"D {only}"]
     spans = [cells[4] for cells in table["rows"] if "to" in cells[4]]
     assert spans[0].startswith("1 to ")
     assert spans[-1].endswith(" to 500")
     assert [one["index"] for one in bound[1:]] == [[]] * (len(bound) - 1)
+
+
+def test_the_index_names_the_exhibits_of_each_section_by_themselves():
+    exhibits = [ExhibitFacts(f"KRN-{n:06d}", uuid(n), ()) for n in range(1, 41)]
+    made = Source(heading(), exhibits, [], GIVEN, FILES)
+    [table] = next(volumes(made, lambda n: f"{n}.pdf", full=300))["index"]
+    said = [span for cells in table["rows"] for span in cells[3].split("; ") if span != "none"]
+    assert len(said) > 8
+    for span in said:  # a volume that ends one section and begins the next named "40 to 3"
+        first, last = span[2:].split(" to ")
+        assert first <= last, span
 
 
 def test_zero_rows_make_a_report_that_says_so():
