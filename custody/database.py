@@ -159,6 +159,10 @@ def _check_postgres(connection: Any, _record: Any) -> None:
     """Refuse a server that may lose what it acknowledged; the session's own switch is set right."""
     with connection.cursor() as cursor:
         cursor.execute("SET synchronous_commit TO on")
+        # A plan made once for all values reads a common word and a rare one the same way: seconds.
+        # To compile a question takes longer than to answer it.
+        cursor.execute("SET plan_cache_mode TO force_custom_plan")
+        cursor.execute("SET jit TO off")
         for name in ("fsync", "full_page_writes"):
             value = cursor.execute(f"SHOW {name}").fetchone()[0]
             if value != "on":

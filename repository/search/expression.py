@@ -208,6 +208,13 @@ def live(one: Expression) -> bool:
     return isinstance(one, All | Either) and any(map(live, one.parts))
 
 
+def excludes(one: Expression) -> bool:
+    """Say whether an expression leaves something out."""
+    if isinstance(one, Not):
+        return True
+    return isinstance(one, All | Either) and any(map(excludes, one.parts))
+
+
 def fts(keyed: Keyed, level: str, one: Expression) -> str:
     """Return an expression as SQLite's FTS5 reads it: of hexadecimal words alone."""
     if isinstance(one, Token):

@@ -39,7 +39,8 @@ _CHUNK = 250
 _CASES = 100  # as one question to the index; each costs FTS5 a step at every row
 _FEW = 20_000  # exhibits that are looked up one by one, where something is so of them alone
 _WINDOW = 20_000  # numbers of rows that PostgreSQL may read in their order
-_SPARSE = 10  # where less than a tenth of what is wanted is among them
+_SPARSE = 2  # where less than half of what is wanted is among them;
+_SPARSE_WITHOUT = 10  # where something is excluded, less than a tenth: more is looked at than found
 _BEHIND = text(
     "SELECT EXISTS (SELECT 1 FROM exhibit WHERE processed_at IS NULL)"
     " OR EXISTS (SELECT 1 FROM search_exhibit WHERE made < asked)"
@@ -126,9 +127,10 @@ class Finder:
             found: dict[str, set[int]] = {level: set() for level in asked}
             floor = 0
             for levels, query, wider in queries:
-                ns = [] if wider is None else self._newest(wider, below, size)
+                sparse = _SPARSE_WITHOUT if expression.excludes(asked[levels[0]]) else _SPARSE
+                ns = [] if wider is None else self._newest(wider, below, size, sparse)
                 if wider is None or len(ns) == size:
-                    ns = self._newest(query, below, size)
+                    ns = self._newest(query, below, size, sparse)
                 for level in levels:
                     found[level].update(ns)
                 if len(ns) == size:
@@ -142,7 +144,7 @@ class Finder:
                 return
             below = floor
 
-    def _newest(self, query: Select[Any], below: int | None, size: int) -> list[int]:
+    def _newest(self, query: Select[Any], below: int | None, size: int, sparse: int) -> list[int]:
         """Return the newest that a question finds, of all or of those below one.
 
         PostgreSQL reads rows from the newest on where it takes a word for common, by statistics
@@ -159,7 +161,7 @@ class Finder:
         newest = some.where(n >= edge).order_by(n.desc())
         ns = list(self._session.scalars(newest.limit(size)).all())
         if len(ns) < size and edge > 0:
-            order = n if len(ns) * _SPARSE > size else n + 0  # no index has that order
+            order = n if len(ns) * sparse > size else n + 0  # no index has that order
             older = some.where(n < edge).order_by(order.desc())
             ns += self._session.scalars(older.limit(size - len(ns))).all()
         return ns

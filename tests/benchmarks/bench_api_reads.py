@@ -206,7 +206,7 @@ def house_of(kind: str, kept: Path | None = None) -> Iterator[tuple[House, dict[
             if not (server.folder / "data").exists():
                 server.folder.mkdir()
                 server.make()
-            server.start(max_wal_size="8GB")
+            server.start(max_wal_size="8GB", shared_buffers="2GB")  # as docs/operate.md has it
             stack.callback(server.stop)
             settings["database_url"] = environment["EVIDENCE_DATABASE_URL"] = server.url
             settings["database_statement_seconds"] = 0  # a million rows are written at once

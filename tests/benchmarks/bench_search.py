@@ -1,13 +1,14 @@
 """Search over HTTP with many exhibits, on SQLite and PostgreSQL: p95, size of the index, its rate.
 
 python -m tests.benchmarks.bench_search [--exhibits 1000000] [--seconds 20] [--clients 16]
-    [--on sqlite] [--keep FOLDER [--fill]] [--sample 500]
+    [--on sqlite] [--keep FOLDER [--fill]] [--sample 500] [--pause 2]
 
 The exhibits are written straight into the tables (`search_filled`); with `--keep` the houses stay
 in a folder and are used again, with `--fill` they are only made. What is asked goes through the
 running service: every answer has its committed entry and its stored list. "mixed" draws one of the
 kinds for each question. The analyst has a part in the case of nine of ten exhibits, the stranger in
-that of every tenth.
+that of every tenth. Askers ask again at once; with `--pause` each first reads for about so many
+seconds, as people do.
 "processor ms" is what the service used for one answer (on PostgreSQL without the server's own): on
 a busy machine the only figure that says something. `--sample` says how fast the product's own
 indexer is, on files that were taken in and looked at.
@@ -64,9 +65,18 @@ def mixed(draw: random.Random) -> dict[str, object]:
 
 
 def drive(
-    place: tuple[str, int], token: str, what: Question | str, *, clients: int, seconds: float
+    place: tuple[str, int],
+    token: str,
+    what: Question | str,
+    *,
+    clients: int,
+    seconds: float,
+    pause: float = 0,
 ) -> Iterator[float]:
-    """Ask all the time; yield how long each answer took. Raises where one is not 200."""
+    """Ask all the time, or with pauses of half to three halves of some seconds in between.
+
+    Yields how long each answer took. Raises where one is not 200.
+    """
     times: list[float] = []
     bad: list[int] = []
     end = time.monotonic() + seconds
@@ -74,6 +84,7 @@ def drive(
     def ask(seed: int) -> None:
         draw, line = random.Random(seed), HTTPConnection(*place, timeout=120)
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        time.sleep(draw.uniform(0, pause))
         while time.monotonic() < end:
             body = None if isinstance(what, str) else json.dumps(what(draw))
             began = time.perf_counter()
@@ -86,6 +97,7 @@ def drive(
             times.append(time.perf_counter() - began)
             if answer.status != 200:
                 bad.append(answer.status)
+            time.sleep(draw.uniform(0.5, 1.5) * pause)
         line.close()
 
     threads = [threading.Thread(target=ask, args=(n,)) for n in range(clients)]
@@ -98,7 +110,9 @@ def drive(
     yield from times
 
 
-def measure(house: House, *, clients: int, seconds: float, **environment: str) -> None:
+def measure(
+    house: House, *, clients: int, seconds: float, pause: float, **environment: str
+) -> None:
     """Ask each kind by one person at a time, then all kinds mixed by all, and lists."""
     kind = house.repo.database.dialect
     tokens = {name: token_of(house, name) for name in ("analyst", "stranger")}
@@ -119,7 +133,10 @@ def measure(house: House, *, clients: int, seconds: float, **environment: str) -
             list(drive(service.place, tokens[name], asked, clients=many, seconds=0.5))
             long = seconds if many > 1 else min(seconds, 2)
             before = used(service.pid)
-            times = list(drive(service.place, tokens[name], asked, clients=many, seconds=long))
+            read = pause if many > 1 else 0
+            times = list(
+                drive(service.place, tokens[name], asked, clients=many, seconds=long, pause=read)
+            )
             each = (used(service.pid) - before) / len(times)
             cuts = statistics.quantiles(times * 2, n=100)
             say(f"| {kind} | {what} | {name} | {many} | {len(times) / long:.0f} | "
@@ -179,6 +196,7 @@ def main() -> None:
     arguments.add_argument("--keep", type=Path)
     arguments.add_argument("--fill", action="store_true")
     arguments.add_argument("--sample", type=int)
+    arguments.add_argument("--pause", type=float, default=0)
     given = arguments.parse_args()
     for kind in given.on or ["sqlite", "postgresql"]:
         kept = given.keep / kind if given.keep else None
@@ -192,7 +210,10 @@ def main() -> None:
             if kept is not None:
                 (kept / "filled").touch()
             if not given.fill:
-                measure(house, clients=given.clients, seconds=given.seconds, **environment)
+                measure(
+                    house, clients=given.clients, seconds=given.seconds, pause=given.pause,
+                    **environment,
+                )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -142,3 +142,18 @@ def test_who_reads_one_snapshot_does_not_see_what_is_committed_meanwhile():
             assert (fixed.scalar(count), moving.scalar(count)) == (0, 1)
         with found.reading() as session:  # the connection is as it was before
             assert session.scalar(text("SHOW transaction_isolation")) == "read committed"
+
+
+@pytest.mark.postgres
+def test_a_question_asked_often_is_still_planned_for_what_it_asks():
+    """PostgreSQL would plan once for all values; the driver prepares what it has sent five times."""
+    with (
+        fresh_database(shared_server()) as url,
+        closing(Database(url)) as found,
+        found.reading() as session,
+    ):
+        for n in range(20):
+            session.execute(text("SELECT 1 FROM pg_class WHERE relpages = :n"), {"n": n})
+        counts = text("SELECT sum(generic_plans), sum(custom_plans) FROM pg_prepared_statements")
+        generic, custom = session.execute(counts).one()
+    assert (generic, custom > 10) == (0, True)
