@@ -19,7 +19,7 @@ from sqlalchemy import URL
 from config.settings import Settings
 from custody.database import Database
 from custody.entry import Clock
-from custody.errors import LedgerBehind
+from custody.errors import LedgerBehind, LedgerUnavailable
 from custody.ledger import Ledger
 from custody.note import COSIGNATURE_ML_DSA_44, VerifierKey
 from custody.quorum import Policy, unwitnessed
@@ -35,8 +35,18 @@ SYSTEM_ID = "00000000-0000-7000-8000-000000000000"  # the actor of automatic act
 
 
 def now() -> datetime:
-    """Return the machine's time in UTC: the clock where none is given."""
-    return datetime.now(UTC)
+    """Return the machine's time in UTC: the clock where none is given.
+
+    Raises:
+        LedgerUnavailable: it gives none, so nothing can be recorded.
+    """
+    try:
+        return datetime.now(UTC)
+    except (OSError, OverflowError, ValueError) as error:
+        raise LedgerUnavailable(
+            f"this machine's clock gives no time that could be recorded ({error}); set it, then "
+            "ask again"
+        ) from error
 
 
 @dataclass(frozen=True)

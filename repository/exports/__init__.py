@@ -18,12 +18,12 @@ from sqlalchemy.orm import Session
 
 from custody.append import take_lock
 from custody.entry import Act, Actor, CustodyEntry, Draft, timestamp, uuid7
-from custody.errors import EvidenceError
+from custody.errors import EvidenceError, LedgerUnavailable
 from repository import Repository, software
 from repository.access import Right
 from repository.authorise import Caller, on_case
 from repository.conditions import Marking
-from repository.errors import DiskFull, ExportBlocked, NoSuchObject, ReleaseEnded
+from repository.errors import DiskFull, ExportBlocked, NoSuchObject, StoreError
 from repository.exports.bag import NO_ROOM, Bag, Measured
 from repository.exports.choice import EVERYTHING, Choice
 from repository.exports.chosen import picked
@@ -264,11 +264,20 @@ def _write(job: Job, bag: Bag, size: int, still: Still, progress: Progress) -> E
     ]
     manifests = bag.finish(info=info)  # (7)
     done = entries_about(job, "done", manifests=manifests, left_out=found.left_out)
-    closing = _close(job, bag, still, done, size)  # (8)
-    bag.seal(*closing_file(repo, found.history[-1].index, closing.index))  # (9)
-    if bag.ciphers:
-        repo.ledger.record(encrypted_entry(job, bag.ciphers, manifests))
-    publish(repo)
+    try:
+        closing = _close(job, still, done, size)  # (8)
+        bag.seal(*closing_file(repo, found.history[-1].index, closing.index))  # (9)
+        if bag.ciphers:
+            repo.ledger.record(encrypted_entry(job, bag.ciphers, manifests))
+    except BaseException:
+        bag.take_back()  # whatever it was: nobody was given it
+        raise
+    try:
+        publish(repo)
+    except (StoreError, LedgerUnavailable) as error:  # the bundle is whole, and says so
+        progress(
+            f"the newest checkpoint is not in the store yet, and is brought there later: {error}"
+        )
     return Exported(job.request_id, size, manifests, listed, found.left_out, bag.ciphers)
 
 
@@ -323,8 +332,8 @@ def _packed(
     return listed
 
 
-def _close(job: Job, bag: Bag, still: Still, drafts: Sequence[Draft], size: int) -> CustodyEntry:
-    """Write the closing entries, unless something may leave no more: then the bag is taken back.
+def _close(job: Job, still: Still, drafts: Sequence[Draft], size: int) -> CustodyEntry:
+    """Write the closing entries, unless something may leave no more.
 
     Returns:
         That of the house, which has the digests of the tag manifests.
@@ -333,17 +342,13 @@ def _close(job: Job, bag: Bag, still: Still, drafts: Sequence[Draft], size: int)
         ReleaseEnded: what was withdrawn has an earlier entry than this one would have.
     """
     repo = job.repo
-    try:
-        with repo.database.writing() as session:
-            take_lock(session)
-            still(session, job.exhibits)
-            closed = repo.ledger.append(session, drafts)[-1]
-            if job.answered:
-                session.merge(made_row(job, size, closed))  # perhaps it was closed, and not sealed
-            return closed
-    except ReleaseEnded:
-        bag.take_back()
-        raise
+    with repo.database.writing() as session:
+        take_lock(session)
+        still(session, job.exhibits)
+        closed = repo.ledger.append(session, drafts)[-1]
+        if job.answered:
+            session.merge(made_row(job, size, closed))  # perhaps it was closed, and not sealed
+        return closed
 
 
 def _file_name(exhibit: Exhibit, part: Recorded, parts: int) -> str:

@@ -140,7 +140,7 @@ class Bag(ABC):
         """Put one more file into each finished bag, durably; no manifest lists it."""
 
     def take_back(self) -> None:  # noqa: B027 - of a bag that nobody can reach there is nothing
-        """Undo `finish`: its closing entry may not be written, and nobody was given it."""
+        """Undo `finish` and `seal`: it is not closed, and nobody was given it."""
 
     def add(
         self, path: str, blocks: Iterable[bytes], volume: int = 0, size: int | None = None
@@ -345,26 +345,23 @@ class FolderBag(Bag):
 
     def seal(self, path: str, data: bytes) -> None:
         """Write it beside its place, and give it its name when it is durable."""
-        try:
-            for volume in self.every:
-                file = self._volume(self._place, volume) / path
-                with file.with_name(f".{file.name}").open("xb") as out:
-                    out.write(data)
-                    out.flush()
-                    os.fsync(out.fileno())
-                Path(out.name).rename(file)
-                sync(file.parent)
-        except OSError:
-            self.take_back()
-            raise
+        for volume in self.every:
+            file = self._volume(self._place, volume) / path
+            with file.with_name(f".{file.name}").open("xb") as out:
+                out.write(data)
+                out.flush()
+                os.fsync(out.fileno())
+            Path(out.name).rename(file)
+            sync(file.parent)
 
     @staticmethod
     def _volume(folder: Path, volume: int) -> Path:
         return folder / f"volume-{volume}" if volume else folder
 
     def take_back(self) -> None:
-        """Take its name from it again."""
-        self._place.rename(self._folder)
+        """Take its name from it again, if it has it already."""
+        if not self._folder.exists():
+            self._place.rename(self._folder)
 
 
 def _manifest(lines: Iterable[tuple[str, str]]) -> str:

@@ -100,9 +100,6 @@ class EncryptedBag(FolderBag):
         except OSError as error:
             raise explained(error, self._place) from error
 
-    def take_back(self) -> None:
-        """Do nothing: it has no name yet, and what was written goes."""
-
     def _archive(self, volume: int) -> "_Archive":
         if volume not in self._archives:
             name = f"volume-{volume}" if volume else self._place.name

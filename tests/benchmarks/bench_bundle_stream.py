@@ -15,6 +15,7 @@ import random
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +23,7 @@ from typing import BinaryIO, cast
 
 from ingest.receive import receive
 from repository.exports import export
-from repository.exports.bag import PAYLOAD, FolderBag
+from repository.exports.bag import CORES, PAYLOAD, FolderBag
 from repository.purpose import Purpose
 from repository.stores import Access, Block, ObjectStore, Stored
 from repository.stores.folder import FolderStore
@@ -119,11 +120,16 @@ def take_in(house: House, sizes: Iterable[int]) -> None:
     repo, actor = house.repo, house.caller("investigator").actor()
     declared = Declaration(purpose=Purpose("investigation", ""))
     submission, _ = open_submission(repo, actor, house.case, declared, sources=[b"made up"])
-    for size in sizes:
+
+    def one(size: int) -> None:
         receive(
             repo, actor, house.case, submission, cast("BinaryIO", MadeUp(size)),
             path=f"{size}.bin".encode(), size=size, declared={},
         )  # fmt: skip
+
+    with ThreadPoolExecutor(CORES) as pool:
+        for _ in pool.map(one, sizes):
+            continue
 
 
 def peak() -> int:

@@ -12,7 +12,9 @@ import pytest
 from sqlalchemy import select
 
 from custody import verify
+from custody.errors import LedgerUnavailable
 from repository import exports
+from repository.errors import StoreUnavailable
 from repository.exports.bag import FolderBag
 from repository.exports.interrupted import left
 from repository.exports.kept import Kept, entries_of
@@ -146,7 +148,6 @@ def test_a_full_disk_leaves_nothing_that_looks_complete_and_the_same_again_goes_
     house, tmp_path, monkeypatch
 ):
     def full(self: FolderBag, *_: object) -> None:
-        self.take_back()
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
@@ -481,3 +482,33 @@ def test_an_entry_that_changes_while_a_bundle_is_made_stops_it(house, tmp_path, 
     monkeypatch.setattr(Kept, "is_of", lambda self, body: b'"type":"receipt"' not in body)
     exported(house, tmp_path / "bundle", code=1)
     assert not (tmp_path / "bundle").exists()
+
+
+def test_a_bundle_that_is_whole_stays_so_when_the_store_goes_away_then(
+    house, tmp_path, monkeypatch
+):
+    """It was called aborted in the ledger, after its closing entry, and the command failed."""
+
+    def away(_: object) -> None:
+        raise StoreUnavailable("the store does not answer")
+
+    monkeypatch.setattr(exports, "publish", away)
+    bundle = exported(house, tmp_path / "bundle")
+    assert house.last("report_generated")["outcome"] == "done"
+    assert verify.exit_code(verify.verify_path(bundle, None)) == 0
+
+
+def test_a_ledger_that_goes_away_before_the_closing_entry_leaves_no_bundle(
+    house, tmp_path, monkeypatch
+):
+    """It had its name by then, and kept it."""
+
+    def away(*_: object) -> None:
+        raise LedgerUnavailable("the database does not answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(exports, "take_lock", away)
+        exported(house, tmp_path / "bundle", code=3)
+    assert not (tmp_path / "bundle").exists()
+    exported(house, tmp_path / "bundle")
+    assert verify.exit_code(verify.verify_path(tmp_path / "bundle", None)) == 0

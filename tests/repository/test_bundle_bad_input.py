@@ -1,13 +1,19 @@
 """What an export meets: it completes and says so in the report, or stops with one clear reason."""
 
+import contextlib
 import json
 import subprocess
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+import repository
 from custody import verify
+from custody.errors import LedgerUnavailable
+from repository import exports, open_repository
+from repository.exports.bag import FolderBag
 from tests.house import CODE, House, own_house
 
 NAMES = ("ok.txt", "marked.txt", "sealed.txt", "withdrawn.txt", "differs.txt", "gone.txt")
@@ -106,3 +112,47 @@ def test_a_recipient_whose_script_no_font_has_stops_the_export_and_no_later_one(
     assert "no font of the report has" in said.err
     assert found.repo.ledger.size() == before
     assert list(tmp_path.iterdir()) == []
+
+
+class Stopping:
+    """A clock that is right a number of times, and then gives no time any more."""
+
+    def __init__(self, times: int) -> None:
+        self.left = times
+
+    def __call__(self) -> datetime:
+        self.left -= 1
+        if self.left < 0:
+            raise LedgerUnavailable("this machine's clock gives no time")
+        return datetime.now(UTC)
+
+
+def test_a_clock_that_stops_while_a_bundle_is_made_leaves_nothing_that_looks_complete(
+    house, tmp_path
+):
+    found, number = house
+    asking = found.caller("prosecutor")
+    words = {"code": CODE, "numbers": [number["ok.txt"]], "purpose": "court", "twins": ()}
+    clock = Stopping(1_000)
+    repo = open_repository(found.repo.settings, clock=clock)
+    for times in range(1, 40):
+        clock.left, place = times, tmp_path / f"bundle-{times}"
+        with contextlib.suppress(LedgerUnavailable):
+            done = exports.export(repo, asking, into=FolderBag(place), **words)
+            break
+        assert not place.exists(), times
+    repo.close()
+    assert times > 10  # it was stopped at every step
+    assert done.exhibits == [number["ok.txt"]]
+    assert verify.exit_code(verify.verify_path(place, None)) == 0
+
+
+def test_a_machine_without_a_time_says_so(monkeypatch):
+    class NoTime:
+        @staticmethod
+        def now(zone):
+            raise OSError(22, "Invalid argument")
+
+    monkeypatch.setattr(repository, "datetime", NoTime)
+    with pytest.raises(LedgerUnavailable, match="clock gives no time"):
+        repository.now()
