@@ -203,7 +203,7 @@ def _index(plan: Sequence[_Volume], file_name: Callable[[int], str]) -> Iterator
     rows = []
     for number, one in enumerate(plan, 1):
         spans = [f"{section} {_span(list(some))}" for section, some in one.exhibits.items()]
-        shown = word("list").join(spans) or word("none")
+        shown = word("list").join(_on_one_line(span) for span in spans) or word("none")
         rows.append(
             [str(number), file_name(number), ", ".join(one.sections), shown, _span(one.indexes)]
         )
@@ -211,6 +211,10 @@ def _index(plan: Sequence[_Volume], file_name: Callable[[int], str]) -> Iterator
         ("V.volume", "V.file", "V.sections", "V.exhibits", "V.entries"), [2, 6, 3, 6, 4],
         ["code", "name", "code", "code", "code"], rows,
     )  # fmt: skip
+
+
+def _on_one_line(text: str) -> str:
+    return text.replace(" ", "\u00a0")
 
 
 def _span(some: Sequence[object]) -> str:

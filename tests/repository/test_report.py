@@ -461,9 +461,9 @@ def test_the_index_in_the_first_volume_says_what_stands_where():
     bound = list(volumes(source(rows), lambda n: f"{n}.pdf", full=500))
     [table] = bound[0]["index"]
     assert len(table["rows"]) == len(bound)
-    only = "KRN-000042 to KRN-000042"
-    assert table["rows"][0] == ["1", "1.pdf", "A, B, C", f"B {only}; C {only}", "none"]
-    assert table["rows"][1][2:4] == ["D", f"D {only}"]
+    only = "KRN-000042\u00a0to\u00a0KRN-000042"
+    assert table["rows"][0] == ["1", "1.pdf", "A, B, C", f"B\u00a0{only}; C\u00a0{only}", "none"]
+    assert table["rows"][1][2:4] == ["D", f"D\u00a0{only}"]
     spans = [cells[4] for cells in table["rows"] if "to" in cells[4]]
     assert spans[0].startswith("1 to ")
     assert spans[-1].endswith(" to 500")
@@ -477,7 +477,7 @@ def test_the_index_names_the_exhibits_of_each_section_by_themselves():
     said = [span for cells in table["rows"] for span in cells[3].split("; ") if span != "none"]
     assert len(said) > 8
     for span in said:  # a volume that ends one section and begins the next named "40 to 3"
-        first, last = span[2:].split(" to ")
+        first, last = span[2:].split("\u00a0to\u00a0")
         assert first <= last, span
 
 
