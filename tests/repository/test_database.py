@@ -146,7 +146,7 @@ def test_who_reads_one_snapshot_does_not_see_what_is_committed_meanwhile():
 
 @pytest.mark.postgres
 def test_a_question_asked_often_is_still_planned_for_what_it_asks():
-    """PostgreSQL would plan once for all values; the driver prepares what it has sent five times."""
+    """PostgreSQL would plan once for all values; the driver prepares what it sent five times."""
     with (
         fresh_database(shared_server()) as url,
         closing(Database(url)) as found,
