@@ -40,7 +40,7 @@ def printed(template: str, data: Mapping[str, Any], fonts: Sequence[Path], times
         "fonts": [str(one) for one in fonts],
         "timestamp": timestamp,
     }
-    if len(document["report"]) > SHORT:
+    if len(document["report"]) > SHORT or "volume" in data:  # one of several, each with its memory
         return _elsewhere(json.dumps(document, ensure_ascii=False).encode())
     try:
         pdf = typesetter.compiled(document)
