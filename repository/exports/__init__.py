@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from custody.append import take_lock
+from custody.checkpoint import SignedCheckpoint
 from custody.entry import Act, Actor, CustodyEntry, Draft, timestamp, uuid7
 from custody.errors import EvidenceError, LedgerUnavailable
 from repository import Repository, software
@@ -212,14 +213,19 @@ def bundle_of(
                 announce(repo, stamp=True)  # (3) it may have ended before that
             job = replace(job, request_id=before["report"], at=before["at"])
         bag.begun(before or mark)
-        drafts = entries_about(job, "started", reason="resumed" if before else None)
-        with repo.database.writing() as session:  # (2) not grouped: a head ends with them
-            entries = repo.ledger.append(session, drafts)
+        head = _opened(job, "resumed" if before else None)  # (2)
         try:
-            return _write(job, bag, size or entries[-1].index + 1, still, progress)
+            return _write(job, bag, size or head, still, progress)
         except BaseException as error:
             repo.ledger.record(*entries_about(job, "aborted", reason=_reason(error)))  # (8)
             raise
+
+
+def _opened(job: Job, reason: str | None) -> int:
+    """Write the opening entries; return the size of the tree that ends with them."""
+    drafts = entries_about(job, "started", reason=reason)
+    with job.repo.database.writing() as session:  # not grouped: a head ends with them
+        return job.repo.ledger.append(session, drafts)[-1].index + 1
 
 
 def _reason(error: BaseException) -> str:
@@ -248,25 +254,17 @@ def _write(job: Job, bag: Bag, size: int, still: Still, progress: Progress) -> E
     problems = announced.problems if announced else []
     volumes = bag.lay_out([(exhibit.number, exhibit.size) for exhibit in job.exhibits])
     listed = _packed(job, bag, volumes, still, progress)  # (4)
-    progress("entries")
-    found = gather(job, signed, listed, bag.files, problems)
-    if bag.volumes is not None:
-        found = replace(found, volumes=(bag.volumes, tuple(volumes)))
-    progress("report")
-    for make in TAG_FILES:  # (5) (6)
-        for name, blocks in make(found):
-            bag.add(name, blocks)
-            progress(name)
+    left_out = _described(job, bag, signed, listed, volumes, problems, progress)  # (5) (6)
     info = [
         ("Bag-Software-Agent", software()),
         ("Bagging-Date", job.at[:10]),
         ("External-Identifier", job.request_id),
     ]
     manifests = bag.finish(info=info)  # (7)
-    done = entries_about(job, "done", manifests=manifests, left_out=found.left_out)
+    done = entries_about(job, "done", manifests=manifests, left_out=left_out)
     try:
         closing = _close(job, still, done, size)  # (8)
-        bag.seal(*closing_file(repo, found.history[-1].index, closing.index))  # (9)
+        bag.seal(*closing_file(repo, size - 1, closing.index))  # (9)
         if bag.ciphers:
             repo.ledger.record(encrypted_entry(job, bag.ciphers, manifests))
     except BaseException:
@@ -278,7 +276,29 @@ def _write(job: Job, bag: Bag, size: int, still: Still, progress: Progress) -> E
         progress(
             f"the newest checkpoint is not in the store yet, and is brought there later: {error}"
         )
-    return Exported(job.request_id, size, manifests, listed, found.left_out, bag.ciphers)
+    return Exported(job.request_id, size, manifests, listed, left_out, bag.ciphers)
+
+
+def _described(
+    job: Job,
+    bag: Bag,
+    signed: SignedCheckpoint,
+    listed: Sequence[tuple[Exhibit, list[str]]],
+    volumes: Sequence[int],
+    problems: Sequence[str],
+    progress: Progress,
+) -> list[tuple[str, str]]:
+    """Write what stands beside the exhibits, and let go of it; return what was left out."""
+    progress("entries")
+    found = gather(job, signed, listed, bag.files, problems)
+    if bag.volumes is not None:
+        found = replace(found, volumes=(bag.volumes, tuple(volumes)))
+    progress("report")
+    for make in TAG_FILES:
+        for name, blocks in make(found):
+            bag.add(name, blocks)
+            progress(name)
+    return found.left_out
 
 
 def _packed(

@@ -79,14 +79,20 @@ def record(house: House, entries: int, exhibits: int) -> None:
 
 
 def resident(parent: int) -> list[int]:
-    """Return the resident MiB of a process and of each of its children."""
-    found = []
+    """Return the resident MiB of a process and of each of its children.
+
+    A child that is a copy of its parent yet, for a moment, has no memory of its own.
+    """
+    found, own = [], b""
     for pid in [str(parent), *children(parent)]:
         try:
+            command = Path("/proc", pid, "cmdline").read_bytes()
             pages = int(Path("/proc", pid, "statm").read_text().split()[1])
         except (OSError, IndexError):  # it has just ended
             continue
-        found.append(pages * os.sysconf("SC_PAGESIZE") >> 20)
+        if command != own:
+            found.append(pages * os.sysconf("SC_PAGESIZE") >> 20)
+        own = own or command
     return found
 
 
