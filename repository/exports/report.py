@@ -35,7 +35,7 @@ from repository.exports.report_words import Language, Phrase, speaking, spoken, 
 __all__ = ["COMMANDS", "ExhibitFacts", "Heading", "Row", "Source", "compose", "volumes"]
 
 Block = dict[str, Any]
-FULL = 6_000  # lines of a volume: what a typesetter lays out within 260 MiB
+FULL = 5_000  # lines of a volume: what a typesetter lays out within 250 MiB
 _PAGE_WORDS = (
     "title", "page", "report", "entry", "not-recorded", "withheld", "left_out", "what", "why",
     "code_points", "why.code_points", "more", "volumes", "volume", "not-reviewed", "V.says",
