@@ -48,9 +48,6 @@ _BEHIND = text(
 _BEHIND_SQLITE = text(
     str(_BEHIND).replace("processed_at IS NULL", "unlikely(processed_at IS NULL)")
 )
-# A statement that was asked ten times on a line is planned once for all by PostgreSQL, and what
-# serves a rare word is then done for one that everybody has: seconds instead of milliseconds.
-_PLANNED = text("SET LOCAL plan_cache_mode TO force_custom_plan")
 _FTS = table("search_fts", column("rowid"), column("search_fts"))
 
 
@@ -74,8 +71,6 @@ class Finder:
         self._sqlite = session.get_bind().dialect.name == "sqlite"
         self._few: dict[Live, list[str] | None] = {}
         self._exhibits: int | None = None  # of the house, once somebody asked
-        if not self._sqlite:
-            session.execute(_PLANNED)
         self._odd = scope.elsewhere(session)
 
     def hits(

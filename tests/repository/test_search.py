@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.app import create_app
@@ -23,7 +23,7 @@ from repository.search import ask, find, grammar, index, saved, sources
 from repository.search.ask import search
 from repository.search.question import Question
 from repository.search.scope import Scope
-from repository.search.tokens import FACTS, OPEN, TEAM, Keyed
+from repository.search.tokens import FACTS, OPEN, TEAM
 from tests.house import House
 from tests.one_house import one_house, signed_in
 
@@ -81,17 +81,6 @@ def _index_all(house: House) -> None:
 @pytest.fixture
 def house(made, monkeypatch) -> House:
     return made.enter(monkeypatch)
-
-
-def test_each_search_is_planned_for_its_own_words(house):
-    if house.repo.database.dialect != "postgresql":
-        pytest.skip("SQLite has no plans that are kept for other words")
-    with house.repo.database.reading() as session:
-        scope = Scope.of(session, house.caller("analyst"), house.repo.clock())
-        find.Finder(session, Keyed(house.repo), scope)
-        assert session.scalar(text("SHOW plan_cache_mode")) == "force_custom_plan"
-    with house.repo.database.reading() as session:
-        assert session.scalar(text("SHOW plan_cache_mode")) == "auto"
 
 
 def names(house: House, query: str, person: str = "analyst", **options) -> list[str]:
