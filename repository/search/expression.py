@@ -66,6 +66,7 @@ class Not:
 
 Expression = Token | Live | All | Either | Not
 NEVER = Live("never", "")
+_APART = 4  # words of which another form is asked for beside all others: each is a question
 
 
 def tiers(keyed: Keyed, level: str, node: Node) -> list[tuple[str, Expression]]:
@@ -180,6 +181,36 @@ def _all(parts: Iterable[Expression]) -> Expression:
 def beyond(one: Expression, before: Iterable[Expression]) -> Expression:
     """Return what an expression finds beyond others."""
     return All((one, *(Not(each) for each in before)))
+
+
+def gained(one: Expression, before: Expression) -> Expression | None:
+    """Return what finds all that an expression finds beyond another; None: that is nothing.
+
+    It finds nothing that the first does not, but may find what both do: of a word in another form,
+    the form alone is asked for, not once more the word.
+    """
+    if one == before:
+        return None
+    if isinstance(one, Either):
+        old = before.parts if isinstance(before, Either) else (before,)
+        with_ = old if len(old) == len(one.parts) else (before,) * len(one.parts)
+        new = [
+            gained(part, each)
+            for part, each in zip(one.parts, with_, strict=True)
+            if part != before and part not in old
+        ]
+        return _either([each for each in new if each is not None])
+    if isinstance(one, All) and isinstance(before, All) and len(one.parts) == len(before.parts):
+        pairs = zip(one.parts, before.parts, strict=True)
+        more = [(n, each) for n, (a, b) in enumerate(pairs) if (each := gained(a, b)) is not None]
+        if len(more) > _APART:
+            return one
+        return _either([All((*one.parts[:n], each, *one.parts[n + 1 :])) for n, each in more])
+    return one
+
+
+def _either(parts: list[Expression]) -> Expression | None:
+    return (parts[0] if len(parts) == 1 else Either(tuple(parts))) if parts else None
 
 
 def parts_of(one: Expression) -> list[Expression]:

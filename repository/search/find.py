@@ -95,14 +95,22 @@ class Finder:
             for level, made in of.items():
                 if tier not in made:
                     continue
-                asked[level] = expression.beyond(made[tier], before[level])
-                if after is not None:  # else all that nearer tiers found is in `found`
+                one: Expression | None = made[tier]
+                if after is not None:
+                    asked[level] = expression.beyond(made[tier], before[level])
                     before[level].append(made[tier])
+                    continue
+                # All that nearer tiers found is in `found`: only what is new is asked for.
+                if before[level] and not live(made[tier]):
+                    one = expression.gained(made[tier], before[level][-1])
+                before[level].append(made[tier])
+                if one is not None:
+                    asked[level] = expression.beyond(one, ())
             if number >= first and asked:
                 begin = below if number == first else None
-                for n, one, level in self._known_of(asked, begin, together, found):
+                for n, id_, level in self._known_of(asked, begin, together, found):
                     found.add(n)
-                    yield Hit(n, one, tier, level)
+                    yield Hit(n, id_, tier, level)
 
     def _known_of(
         self, asked: dict[str, Expression], below: int | None, size: int, but: Collection[int]

@@ -19,7 +19,7 @@ from repository.cases import find_case
 from repository.errors import AccessDenied, BadQuery
 from repository.models import Case, ChildExhibit, Exhibit
 from repository.people import grant, new_person
-from repository.search import ask, find, grammar, index, saved, sources
+from repository.search import ask, expression, find, grammar, index, saved, sources
 from repository.search.ask import search
 from repository.search.question import Question
 from repository.search.scope import Scope
@@ -81,6 +81,44 @@ def _index_all(house: House) -> None:
 @pytest.fixture
 def house(made, monkeypatch) -> House:
     return made.enter(monkeypatch)
+
+
+_tokens = st.integers(0, 4).map(expression.Token)
+_parts = st.recursive(
+    _tokens,
+    lambda part: (
+        st.builds(expression.Not, part)
+        | st.lists(part, min_size=1, max_size=3).map(tuple).map(expression.All)
+        | st.lists(part, min_size=1, max_size=3).map(tuple).map(expression.Either)
+    ),
+    max_leaves=8,
+)
+
+
+def _finds(one: expression.Expression | None, has: set[int]) -> bool:
+    match one:
+        case None:
+            return False
+        case expression.Token(token):
+            return token in has
+        case expression.Not(part):
+            return not _finds(part, has)
+        case expression.All(parts):
+            return all(_finds(part, has) for part in parts)
+        case expression.Either(parts):
+            return any(_finds(part, has) for part in parts)
+    raise TypeError(one)
+
+
+@settings(max_examples=150, deadline=None)
+@given(_parts, _parts)
+def test_what_a_tier_gains_is_all_that_it_finds_beyond_the_one_before_and_nothing_else(one, before):
+    gained = expression.gained(one, before)
+    for number in range(32):
+        has = {n for n in range(5) if number >> n & 1}
+        there = _finds(gained, has)
+        assert not there or _finds(one, has)
+        assert there or not _finds(one, has) or _finds(before, has)
 
 
 def names(house: House, query: str, person: str = "analyst", **options) -> list[str]:
