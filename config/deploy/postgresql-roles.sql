@@ -16,7 +16,8 @@ GRANT SELECT, INSERT ON
 TO evidence_service;
 
 -- Keys: their destruction is what they are kept apart for.
-GRANT SELECT, INSERT, DELETE ON opening_key, data_key TO evidence_service;
+GRANT SELECT, INSERT, DELETE ON opening_key TO evidence_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON data_key TO evidence_service;  -- wrapped anew by a later key
 
 -- Bytes on their way in, grants, who is at work, what was asked twice: their rows end with them.
 GRANT SELECT, INSERT, DELETE ON piece, letter_piece TO evidence_service;
@@ -39,7 +40,7 @@ GRANT SELECT, INSERT, UPDATE ON
     web_session, passkey, person_invitation, bundle, bundle_made, transfer, counterpart, quoted, match_party, match_query, match_notice,
     situation, case_situation, hold, review, consent, derivation, working_copy, second_review, review_rule,
     mailbox, letter, privilege, disclosure_batch, numbering, number_range, external_number,
-    store_move, moved_object, installed
+    store_move, moved_object, installed, wrapping_key, rewrapped
 TO evidence_service;
 
 GRANT SELECT ON alembic_version TO evidence_service;

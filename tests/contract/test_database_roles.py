@@ -77,7 +77,15 @@ def test_the_services_role_does_the_whole_job_and_can_change_no_entry(urls, tmp_
     words = ["--order", tmp_path / "order", "--motive", "m"]
     name = evidence("erase", "request", "KRN-000007", *words).lines[0]["erasure"]
     evidence("--as", "second", "erase", "approve", name, "--motive", "m")
+    words = ["--shares", 2, "--threshold", 2, "--out", tmp_path / "shares"]
+    evidence("recovery", "new", *words)
+    [asked] = evidence("kek", "rotate", "--motive", "m").lines
+    evidence("backup", "--out", tmp_path)
+    evidence("--as", "second", "approval", "give", asked["approval"], "--motive", "m")
     evidence("worker", "--once")
+    evidence("kek", "rewrap")
+    listed = {one["state"]: one["data_keys"] for one in evidence("kek", "list").lines}
+    assert (listed["former"], listed["in-use"] > 40) == (0, True)
     evidence("verify")
 
     attacks = [
