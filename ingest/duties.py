@@ -28,7 +28,7 @@ from repository import (
     setbacks,
     terms,
     upkeep,
-)  # fmt: skip
+)
 from repository.errors import DiskFull, KeyUnavailable, StoreFull, StoreUnavailable, StoreUnfit
 from repository.exhibits import unprocessed
 from repository.exports import bundles

@@ -289,10 +289,10 @@ def forget_keys(repo: Repository, store: ObjectStore) -> None:
         StoreUnavailable: it does not answer.
     """
     with repo.database.reading() as session:
-        rows = list(session.scalars(select(Erasure).where(Erasure.state == "erased")))
-    for row in rows:
-        order = Order(row.document, row.requested_by, row.decided_by or "")
-        keys.destroy_second(repo, store, row.exhibit_id, order)
+        query = select(Erasure.exhibit_id).where(Erasure.state == "erased")
+        erased = list(session.scalars(query))
+    for exhibit_id in erased:
+        keys.destroy_if_ordered(repo, store, exhibit_id)
 
 
 def erase_again(repo: Repository) -> int:
