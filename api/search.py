@@ -7,6 +7,7 @@ from flask import Blueprint, Response, jsonify
 from api import paging
 from api.request import caller, json_body, repo
 from api.search_schema import NewSearch
+from api.turns import in_turn
 from repository.errors import BadQuery
 from repository.search import places
 from repository.search.ask import Answer, Found
@@ -18,6 +19,7 @@ blueprint = Blueprint("search", __name__, url_prefix="/api/v1")
 
 
 @blueprint.post("/search")
+@in_turn
 def search() -> Response:
     """Search; a cursor leads to the next page of the same query."""
     who = caller()

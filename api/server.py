@@ -33,6 +33,9 @@ CONNECTIONS = 2000  # of one process, those without a request at the moment incl
 HEAD_SECONDS = 20.0  # for TLS and the head of a request, however slowly it drips
 LINGER_SECONDS = 2.0
 KEEP_ALIVE = 20  # seconds between two requests on one connection
+# A connection stays with the process that took it: who has more of them lets another be first.
+YIELD_SECONDS = 0.0005  # for each that it has
+MOST_YIELDED = 8
 FILES = 512  # descriptors of one process beside its connections: database, store
 
 
@@ -102,6 +105,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
         self._heads: dict[Any, float] = {}  # connections whose request is not read yet -> until
+
+    def accept(self, listener: Any) -> None:
+        """Take a connection, unless a process with fewer took it meanwhile."""
+        time.sleep(YIELD_SECONDS * min(self.nr_conns, MOST_YIELDED))
+        super().accept(listener)
 
     def handle(self, conn: Any) -> Any:
         """Serve one request on a connection, in a thread."""

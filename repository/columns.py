@@ -1,6 +1,7 @@
 """What the mapped tables are built of: their base, and how times, ids and digests are kept."""
 
 import json
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar
@@ -16,12 +17,11 @@ from sqlalchemy import (
     TypeDecorator,
     literal,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.types import NullType, TypeEngine
+from sqlalchemy.types import NullType, TypeEngine, UserDefinedType
 
 from custody import tables
 from custody.entry import timestamp
@@ -59,6 +59,21 @@ class Model(DeclarativeBase):
     }
 
 
+class _Array(UserDefinedType[str]):
+    """An array that travels as PostgreSQL writes it: as a list the driver looks at each value."""
+
+    cache_ok = True
+    render_bind_cast = True
+
+    def __init__(self, of: str) -> None:
+        """Say of which type its values are."""
+        self.of = of
+
+    def get_col_spec(self, **_: Any) -> str:
+        """Return the name of the type."""
+        return f"{self.of}[]"
+
+
 class Many(TypeDecorator[Sequence[Any]]):
     """Texts or numbers as one parameter: an array on PostgreSQL, JSON on SQLite."""
 
@@ -74,16 +89,21 @@ class Many(TypeDecorator[Sequence[Any]]):
         """Return the type of the database."""
         found: TypeEngine[Any] = Text()
         if dialect.name == "postgresql":
-            found = ARRAY(BigInteger() if self.numbers else String())
+            found = _Array("BIGINT" if self.numbers else "VARCHAR")
         return dialect.type_descriptor(found)
 
-    def process_bind_param(
-        self, value: Sequence[Any] | None, dialect: Dialect
-    ) -> list[Any] | str | None:
+    def process_bind_param(self, value: Sequence[Any] | None, dialect: Dialect) -> str | None:
         """Write them."""
-        if value is None or dialect.name == "postgresql":
-            return None if value is None else list(value)
-        return json.dumps(list(value))
+        if value is None:
+            return None
+        if dialect.name != "postgresql":
+            return json.dumps(list(value))
+        if self.numbers:
+            return f"{{{','.join(map(str, map(int, value)))}}}"
+        plain = '","'.join(value)
+        if "\\" in plain or plain.count('"') != 2 * (len(value) - 1):
+            plain = '","'.join(re.sub(r'(["\\])', r"\\\1", one) for one in value)
+        return f'{{"{plain}"}}' if value else "{}"
 
 
 class _Among(FunctionElement[Any]):

@@ -17,6 +17,7 @@ from flask import Blueprint, Response, request
 
 from api.problems import STATUSES
 from api.request import repo
+from api.turns import in_turn
 from api.web import answers, pictures
 from api.web.shell import field, fields, go, page, visitor
 from custody.errors import EvidenceError
@@ -175,6 +176,7 @@ def _typed() -> Asked:
     )
 
 
+@in_turn
 def _answer(who: Caller, asked: Asked, after: tuple[int, int] | None) -> Response:
     question = asked.question()
     try:

@@ -201,11 +201,16 @@ def gained(one: Expression, before: Expression) -> Expression | None:
         ]
         return _either([each for each in new if each is not None])
     if isinstance(one, All) and isinstance(before, All) and len(one.parts) == len(before.parts):
-        pairs = zip(one.parts, before.parts, strict=True)
-        more = [(n, each) for n, (a, b) in enumerate(pairs) if (each := gained(a, b)) is not None]
+        # What is left out is so in all tiers: it is said once, not in every way to gain something.
+        out = [part for part in one.parts if isinstance(part, Not) and part in before.parts]
+        with_ = tuple(part for part in one.parts if part not in out)
+        without = (part for part in before.parts if part not in out)
+        pairs = enumerate(zip(with_, without, strict=True))
+        more = [(n, each) for n, (a, b) in pairs if (each := gained(a, b)) is not None]
         if len(more) > _APART:
             return one
-        return _either([All((*one.parts[:n], each, *one.parts[n + 1 :])) for n, each in more])
+        found = _either([_all((*with_[:n], each, *with_[n + 1 :])) for n, each in more])
+        return None if found is None else _all((found, *out))
     return one
 
 
@@ -237,13 +242,6 @@ def live(one: Expression) -> bool:
     if isinstance(one, Not):
         return live(one.part)
     return isinstance(one, All | Either) and any(map(live, one.parts))
-
-
-def excludes(one: Expression) -> bool:
-    """Say whether an expression leaves something out."""
-    if isinstance(one, Not):
-        return True
-    return isinstance(one, All | Either) and any(map(excludes, one.parts))
 
 
 def fts(keyed: Keyed, level: str, one: Expression) -> str:

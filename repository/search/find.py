@@ -14,6 +14,7 @@ from sqlalchemy import (
     Select,
     and_,
     column,
+    except_,
     false,
     func,
     literal_column,
@@ -38,9 +39,8 @@ from repository.search.tokens import LEVELS, Keyed
 _CHUNK = 250
 _CASES = 100  # as one question to the index; each costs FTS5 a step at every row
 _FEW = 20_000  # exhibits that are looked up one by one, where something is so of them alone
-_WINDOW = 20_000  # numbers of rows that PostgreSQL may read in their order
-_SPARSE = 2  # where less than half of what is wanted is among them;
-_SPARSE_WITHOUT = 10  # where something is excluded, less than a tenth: more is looked at than found
+_WINDOW = 5_000  # numbers of rows that PostgreSQL reads in their order before it knows better
+_SAMPLE = 1_000  # of them, to see how many have what is asked for with what is left out
 _BEHIND = text(
     "SELECT EXISTS (SELECT 1 FROM exhibit WHERE processed_at IS NULL)"
     " OR EXISTS (SELECT 1 FROM search_exhibit WHERE made < asked)"
@@ -48,7 +48,17 @@ _BEHIND = text(
 _BEHIND_SQLITE = text(
     str(_BEHIND).replace("processed_at IS NULL", "unlikely(processed_at IS NULL)")
 )
+_ROW = SearchExhibit.__table__.c  # columns of the table are asked for faster than mapped ones
+_ROWS = select(_ROW.n, _ROW.exhibit_id, _ROW.case_id, _ROW.submission_id)
 _FTS = table("search_fts", column("rowid"), column("search_fts"))
+
+
+class Question(NamedTuple):
+    """What asks the database for rows; on PostgreSQL also with what is left out, and that alone."""
+
+    found: Select[Any]
+    whole: Select[Any] | None = None
+    out: Select[Any] | None = None
 
 
 class Hit(NamedTuple):
@@ -71,6 +81,7 @@ class Finder:
         self._sqlite = session.get_bind().dialect.name == "sqlite"
         self._few: dict[Live, list[str] | None] = {}
         self._exhibits: int | None = None  # of the house, once somebody asked
+        self._top: int | None = None  # the newest row, once somebody asked
         self._odd = scope.elsewhere(session)
 
     def hits(
@@ -135,10 +146,9 @@ class Finder:
             found: dict[str, set[int]] = {level: set() for level in asked}
             floor = 0
             for levels, query, wider in queries:
-                sparse = _SPARSE_WITHOUT if expression.excludes(asked[levels[0]]) else _SPARSE
-                ns = [] if wider is None else self._newest(wider, below, size, sparse)
+                ns = [] if wider is None else self._newest(wider, below, size)
                 if wider is None or len(ns) == size:
-                    ns = self._newest(query, below, size, sparse)
+                    ns = self._newest(query, below, size)
                 for level in levels:
                     found[level].update(ns)
                 if len(ns) == size:
@@ -152,31 +162,59 @@ class Finder:
                 return
             below = floor
 
-    def _newest(self, query: Select[Any], below: int | None, size: int, sparse: int) -> list[int]:
+    def _newest(self, asked: Question, below: int | None, size: int) -> list[int]:
         """Return the newest that a question finds, of all or of those below one.
 
         PostgreSQL reads rows from the newest on where it takes a word for common, by statistics
         that know nothing of where it stands: those of a word of other cases, all of them. So it
-        reads some; where they hold little, what is older is found by the index of tokens alone.
+        reads some; by how many of them are found it is told how to find what is older.
         """
-        [n] = query.selected_columns
-        some = query if below is None else query.where(n < below)
+        [n] = asked.found.selected_columns
         if self._sqlite:
+            some = asked.found if below is None else asked.found.where(n < below)
             return list(self._session.scalars(some.order_by(n.desc()).limit(size)).all())
-        if below is None:
-            below = (self._session.scalar(select(func.max(SearchExhibit.n))) or 0) + 1
-        edge = below - _WINDOW
-        newest = some.where(n >= edge).order_by(n.desc())
-        ns = list(self._session.scalars(newest.limit(size)).all())
+        edge = (self._above() if below is None else below) - _WINDOW
+        newest = asked.found.where(n >= edge)
+        if below is not None:
+            newest = newest.where(n < below)
+        ns = list(self._session.scalars(newest.order_by(n.desc()).limit(size)).all())
         if len(ns) < size and edge > 0:
-            order = n if len(ns) * sparse > size else n + 0  # no index has that order
-            older = some.where(n < edge).order_by(order.desc())
-            ns += self._session.scalars(older.limit(size - len(ns))).all()
+            older = self._older(asked, edge, len(ns) / _WINDOW, size - len(ns))
+            ns += self._session.scalars(older).all()
         return ns
 
-    def _within(
-        self, level: str, asked: Expression
-    ) -> Iterator[tuple[Select[Any], Select[Any] | None]]:
+    def _older(self, asked: Question, edge: int, density: float, wanted: int) -> Select[Any]:
+        """Return the question for what is older than a row, as it costs least.
+
+        Either rows are read in their order, until enough are found, or all that have the tokens
+        are looked up in their index. That cannot leave anything out: it is asked for both, since to
+        look at each row that has the others costs more.
+        """
+        [n] = asked.found.selected_columns
+        looked_up = density * edge
+        if asked.whole is not None:
+            looked_up = self._density(asked.whole, edge) * edge * 2
+        if looked_up * density > wanted:
+            return asked.found.where(n < edge).order_by(n.desc()).limit(wanted)
+        if asked.whole is None or asked.out is None:  # no index has that order
+            return asked.found.where(n < edge).order_by((n + 0).desc()).limit(wanted)
+        left = except_(asked.whole.where(n < edge), asked.out.where(n < edge)).subquery()
+        return select(left.c.n).order_by(left.c.n.desc()).limit(wanted)
+
+    def _density(self, asked: Select[Any], below: int) -> float:
+        """Return of which part of the rows a question finds, by the newest of those below one."""
+        [n] = asked.selected_columns
+        some = asked.where(n >= below - _SAMPLE, n < below).subquery()
+        found: int = self._session.scalar(select(func.count()).select_from(some)) or 0
+        return found / _SAMPLE
+
+    def _above(self) -> int:
+        """Return the number that the next row will have, or more."""
+        if self._top is None:
+            self._top = self._session.scalar(select(func.max(SearchExhibit.n))) or 0
+        return self._top + 1
+
+    def _within(self, level: str, asked: Expression) -> Iterator[tuple[Question, Question | None]]:
         """Yield the questions by which an expression is asked of all that may be known.
 
         With each, a wider one that is asked first: of all cases, where most is in those of the
@@ -195,11 +233,11 @@ class Finder:
                     self._matching(level, asked, None) if wider else None,
                 )
         if self._odd is not None:
-            query = self._matching(level, asked, None)
+            query = self._matching(level, asked, None).found
             [n] = query.selected_columns
             # What was found is compared with a set, not each of the set looked for among it.
             unindexed = literal_column("+search_fts.rowid") if n is _FTS.c.rowid else n
-            yield query.where(unindexed.in_(self._odd)), None
+            yield Question(query.where(unindexed.in_(self._odd))), None
 
     def _most_is_in(self, cases: Sequence[str]) -> bool:
         """Say whether cases hold most exhibits of the house."""
@@ -211,28 +249,21 @@ class Finder:
         """Yield of rows how much of each may be known."""
         if not ns:
             return
-        row = SearchExhibit
-        query = select(row.n, row.exhibit_id, row.case_id, row.submission_id)
-        rows = self._session.execute(query.where(among(row.n, ns)).order_by(row.n.desc())).all()
+        query = _ROWS.where(among(_ROW.n, ns)).order_by(_ROW.n.desc())
+        rows = self._session.execute(query).all()
         levels = self._scope.of_rows(self._session, rows)
-        for one in rows:
-            yield one.n, one.exhibit_id, levels[one.exhibit_id]
+        for n, id_, _, _ in rows:
+            yield n, id_, levels[id_]
 
-    def _matching(self, level: str, asked: Expression, cases: Sequence[str] | None) -> Select[Any]:
+    def _matching(self, level: str, asked: Expression, cases: Sequence[str] | None) -> Question:
         """Return the question for the rows that an expression finds, in some cases or all."""
         parts = expression.parts_of(asked)
         words = [one for one in parts if not live(one)]
         some = self._few_of(asked) if live(asked) else None
         if live(asked) and (some is not None or not words):
-            return self._so_now(level, parts, some, cases)
+            return Question(self._so_now(level, parts, some, cases))
         if not self._sqlite:
-            found = select(SearchExhibit.n).where(self._clause(level, asked))
-            if cases is None:
-                return found
-            if len(cases) > _CASES:
-                return found.where(SearchExhibit.case_id.in_(cases))
-            codes = self._scope.codes(cases)
-            return found.where(arrays(expression.in_cases(self._keyed, level, codes)))
+            return self._matching_arrays(level, parts, cases)
         rest = [self._clause(level, one) for one in parts if live(one)]
         found = select(_FTS.c.rowid)
         if rest or (cases is not None and len(cases) > _CASES):
@@ -242,7 +273,25 @@ class Finder:
         elif cases is not None:  # what is in no such case is passed over without being read
             words.append(expression.in_cases(self._keyed, level, self._scope.codes(cases)))
         driver = fts(self._keyed, level, expression.All(tuple(words)))
-        return found.where(_FTS.c.search_fts.op("MATCH")(driver), *rest)
+        return Question(found.where(_FTS.c.search_fts.op("MATCH")(driver), *rest))
+
+    def _matching_arrays(
+        self, level: str, parts: Sequence[Expression], cases: Sequence[str] | None
+    ) -> Question:
+        """Return the question as PostgreSQL is asked it: all parts, in some cases or all."""
+        found = select(SearchExhibit.n)
+        if cases is not None and len(cases) > _CASES:
+            found = found.where(SearchExhibit.case_id.in_(cases))
+        elif cases is not None:
+            codes = self._scope.codes(cases)
+            found = found.where(arrays(expression.in_cases(self._keyed, level, codes)))
+        without = [one.part for one in parts if isinstance(one, expression.Not)]
+        with_ = [one for one in parts if not isinstance(one, expression.Not)]
+        whole = found.where(*(self._clause(level, one) for one in with_))
+        out = [self._clause(level, one) for one in without]
+        if not with_ or not without or any(map(live, without)):
+            return Question(whole.where(*map(not_, out)))
+        return Question(whole.where(*map(not_, out)), whole, whole.where(or_(*out)))
 
     def _so_now(
         self,
@@ -359,7 +408,7 @@ class Finder:
         )
         return sum(1 for _ in islice(self._known((later, again)), most))
 
-    def _known(self, queries: Iterable[Select[Any, Any, Any, Any]]) -> Iterator[str]:
+    def _known(self, queries: Iterable[Select[int, str, str, str]]) -> Iterator[str]:
         for query in queries:
             below: int | None = None
             while True:

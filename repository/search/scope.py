@@ -13,8 +13,8 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    BindParameter,
     ColumnElement,
+    CompoundSelect,
     Row,
     Select,
     bindparam,
@@ -36,6 +36,8 @@ from repository.rules import Approval, ConsentSubject, Disclosed, Marking
 from repository.search.tables import SearchExhibit
 from repository.search.tokens import FACTS, OPEN, TEAM
 
+_Row = Row[int, str, str, str]  # of search: number, exhibit, case and submission
+
 
 @dataclass(slots=True)
 class Scope:
@@ -46,6 +48,7 @@ class Scope:
     cases: dict[str, Case]  # those that somebody takes part in, by id
     asking: dict[str, Who]  # as whom, in each
     plain: dict[str, str | None] = field(default_factory=dict)  # what may be known of a plain one
+    _asked: CompoundSelect[str] | None = None
 
     @classmethod
     def of(cls, session: Session, caller: Caller, now: datetime) -> "Scope":
@@ -114,45 +117,50 @@ class Scope:
     def _parties(self) -> list[str]:
         return sorted({one.party for who in self.asking.values() for one in who.held if one.party})
 
-    def _said(self) -> list[tuple[Any, tuple[ColumnElement[bool], ...]]]:
+    def _said(self) -> list[tuple[Any, str, tuple[ColumnElement[bool], ...]]]:
         """Return where something is said of exhibits or their submissions, and what of it counts.
 
-        Each is a column of their ids.
+        Each is a column, of which ids it is, and conditions.
         """
         person = self.caller.person.id
-        found: list[tuple[Any, tuple[ColumnElement[bool], ...]]] = [
-            (Marking.subject, ()),
-            (ChildExhibit.exhibit_id, ()),
-            (Privilege.exhibit_id, ()),
-            (ConsentSubject.subject, ()),
-            (Approval.subject, (Approval.requested_by == person, Approval.state == "approved")),
-            (Association.exhibit_id, (self._further(),)),
-        ]
+        found: list[tuple[Any, str, tuple[ColumnElement[bool], ...]]] = [
+            (Marking.subject, "either", ()),
+            (ChildExhibit.exhibit_id, "exhibit", ()),
+            (Privilege.exhibit_id, "exhibit", ()),
+            (ConsentSubject.subject, "either", ()),
+            (Approval.subject, "either",
+             (Approval.requested_by == person, Approval.state == "approved")),
+            (Association.exhibit_id, "exhibit", (self._further(),)),
+        ]  # fmt: skip
         if self._parties:
-            found.append((Disclosed.exhibit_id, (Disclosed.party.in_(self._parties),)))
+            counts = (Disclosed.party.in_(self._parties),)
+            found.append((Disclosed.exhibit_id, "exhibit", counts))
         if self._own:
-            found.append((Submission.id, (Submission.person_id == person,)))
+            found.append((Submission.id, "submission", (Submission.person_id == person,)))
         return found
 
     def special(self, exhibit: Any, submission: Any) -> ColumnElement[bool]:
         """Return whether something was said of an exhibit, for which `decide` is asked about it."""
+        ids = {"exhibit": [exhibit], "submission": [submission], "either": [exhibit, submission]}
         return or_(
-            *(
-                exists().where(column.in_([exhibit, submission]), *counts)
-                for column, counts in self._said()
-            )
+            *(exists().where(column.in_(ids[of]), *counts) for column, of, counts in self._said())
         )
 
-    def specials(self, session: Session, subjects: Collection[str]) -> set[str]:
+    def specials(
+        self, session: Session, exhibits: Collection[str], submissions: Collection[str]
+    ) -> set[str]:
         """Return of which exhibits and submissions something was said, as `special` has it.
 
         One question with all of them: asked of each row, PostgreSQL reads whole tables for it.
         """
-        asked: BindParameter[Sequence[str]] = bindparam("subjects", type_=Many())
-        some = [
-            select(column).where(among(column, asked), *counts) for column, counts in self._said()
-        ]
-        return set(session.scalars(union_all(*some), {"subjects": sorted(subjects)}))
+        ids = {"exhibit": sorted(exhibits), "submission": sorted(submissions)}
+        ids["either"] = ids["exhibit"] + ids["submission"]
+        if self._asked is None:  # put together once: to do that costs as much as to answer it
+            self._asked = union_all(*(
+                select(column).where(among(column, bindparam(of, type_=Many())), *counts)
+                for column, of, counts in self._said()
+            ))  # fmt: skip
+        return set(session.scalars(self._asked, ids))
 
     def _further(self) -> ColumnElement[bool]:
         """Return whether a further case is one that somebody takes part in."""
@@ -229,19 +237,17 @@ class Scope:
                 found[row.id] = alike[id(thing)]
         return found
 
-    def of_rows(
-        self, session: Session, rows: Sequence[Row[*tuple[Any, ...]]]
-    ) -> dict[str, str | None]:
+    def of_rows(self, session: Session, rows: Sequence[_Row]) -> dict[str, str | None]:
         """Return what may be known of the exhibits of rows of search, as `levels`."""
-        subjects = {one for row in rows for one in (row.exhibit_id, row.submission_id)}
-        said = self.specials(session, subjects) if rows else set()
-        found = {row.exhibit_id: self.plain.get(row.case_id) for row in rows}
-        special = [
-            row.exhibit_id
-            for row in rows
-            if not said.isdisjoint((row.exhibit_id, row.submission_id))
-        ]
-        return found | dict.fromkeys(special) | self.levels(session, special)
+        plain = self.plain
+        found = {exhibit: plain.get(case) for _, exhibit, case, _ in rows}
+        if not rows:
+            return found
+        said = self.specials(session, found, {submission for _, _, _, submission in rows})
+        if said:
+            special = [id_ for _, id_, _, of in rows if id_ in said or of in said]
+            found |= dict.fromkeys(special) | self.levels(session, special)
+        return found
 
 
 def _who(caller: Caller, held: Sequence[Held]) -> Who:

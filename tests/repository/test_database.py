@@ -7,10 +7,11 @@ from contextlib import closing
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import literal, select, text
 
 from custody.database import Database
 from custody.errors import LedgerUnavailable
+from repository.columns import among
 from repository.errors import WrongDatabase
 from repository.migrations import check_revision, newest, upgrade
 from repository.models import Model
@@ -157,3 +158,21 @@ def test_a_question_asked_often_is_still_planned_for_what_it_asks():
         counts = text("SELECT sum(generic_plans), sum(custom_plans) FROM pg_prepared_statements")
         generic, custom = session.execute(counts).one()
     assert (generic, custom > 10) == (0, True)
+
+
+ODD = ["plain", 'a"b', "c\\d", "{}", "NULL", "", " ", ",", "'", "e\nf", "ع", '","', "\\", '"']
+
+
+def odd_texts_are_found(database):
+    with database.reading() as session:
+        for one in ODD:
+            others = [other for other in ODD if other != one]
+            asked = select(among(literal(one), ODD), among(literal(one), others),
+                           among(literal(one), []), among(literal(7), [1, 7]))  # fmt: skip
+            assert list(map(bool, session.execute(asked).one())) == [True, False, False, True], one
+
+
+def test_texts_are_found_among_many_whatever_they_hold(database):
+    odd_texts_are_found(database)
+    with fresh_database(shared_server()) as url, closing(Database(url)) as found:
+        odd_texts_are_found(found)

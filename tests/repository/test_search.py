@@ -23,7 +23,7 @@ from repository.search import ask, expression, find, grammar, index, saved, sour
 from repository.search.ask import search
 from repository.search.question import Question
 from repository.search.scope import Scope
-from repository.search.tokens import FACTS, OPEN, TEAM
+from repository.search.tokens import FACTS, OPEN, TEAM, Keyed
 from tests.house import House
 from tests.one_house import one_house, signed_in
 
@@ -191,14 +191,25 @@ def test_pages_follow_each_other_without_gap_or_repetition(house):
     assert paged == whole
 
 
-def test_where_few_are_found_among_the_newest_the_older_are_found_too(house, monkeypatch):
-    queries = ("river", "NOT zebra", "bridge OR міст", "case:KRN", "Шевченко NOT bridge")
+@pytest.mark.parametrize("sample", [1, 10**6])  # all older ones have it; hardly any has
+def test_where_few_are_found_among_the_newest_the_older_are_found_too(house, monkeypatch, sample):
+    queries = (
+        "river", "NOT zebra", "bridge OR міст", "case:KRN", "Шевченко NOT bridge",
+        "(river OR міст) NOT маріуполя", "NOT (river OR bridge)", "міст NOT (river seal:yes)",
+    )  # fmt: skip
     before = [names(house, one) for one in queries]
     monkeypatch.setattr(find, "_WINDOW", 5)
-    assert [names(house, one) for one in queries] == before
-    monkeypatch.setattr(find, "_SPARSE", 10_000)
+    monkeypatch.setattr(find, "_SAMPLE", sample)
     assert [names(house, one) for one in queries] == before
     assert all(before)
+
+
+def test_what_is_left_out_is_said_once_however_a_tier_gains(house):
+    tiers = dict(
+        expression.tiers(Keyed(house.repo), FACTS, grammar.parse("bridges rivers NOT zebra"))
+    )
+    more = expression.gained(tiers["form"], tiers["exact"])
+    assert [isinstance(one, expression.Not) for one in expression.parts_of(more)] == [False, True]
 
 
 def test_counts_end_where_they_say_so(house, monkeypatch):
