@@ -40,6 +40,7 @@ _CHUNK = 250
 _CASES = 100  # as one question to the index; each costs FTS5 a step at every row
 _FEW = 20_000  # exhibits that are looked up one by one, where something is so of them alone
 _WINDOW = 5_000  # numbers of rows that PostgreSQL reads in their order before it knows better
+_FAR = 1.5  # times as far as enough should be found
 _SAMPLE = 1_000  # of them, to see how many have what is asked for with what is left out
 _BEHIND = text(
     "SELECT EXISTS (SELECT 1 FROM exhibit WHERE processed_at IS NULL)"
@@ -167,38 +168,43 @@ class Finder:
 
         PostgreSQL reads rows from the newest on where it takes a word for common, by statistics
         that know nothing of where it stands: those of a word of other cases, all of them. So it
-        reads some; by how many of them are found it is told how to find what is older.
+        reads some; by how many of them are found it is told how far to look for more, and how.
         """
         [n] = asked.found.selected_columns
         if self._sqlite:
             some = asked.found if below is None else asked.found.where(n < below)
             return list(self._session.scalars(some.order_by(n.desc()).limit(size)).all())
-        edge = (self._above() if below is None else below) - _WINDOW
-        newest = asked.found.where(n >= edge)
+        end = (self._above() if below is None else below) - _WINDOW
+        newest = asked.found.where(n >= end)
         if below is not None:
             newest = newest.where(n < below)
         ns = list(self._session.scalars(newest.order_by(n.desc()).limit(size)).all())
-        if len(ns) < size and edge > 0:
-            older = self._older(asked, edge, len(ns) / _WINDOW, size - len(ns))
-            ns += self._session.scalars(older).all()
+        density = len(ns) / _WINDOW
+        enough = int(_FAR * (size - len(ns)) / density) if ns else end
+        for begin in (max(0, end - enough), 0):
+            if len(ns) < size and end > begin:
+                older = self._older(asked, range(begin, end), density, size - len(ns))
+                ns += self._session.scalars(older).all()
+            end = begin
         return ns
 
-    def _older(self, asked: Question, edge: int, density: float, wanted: int) -> Select[Any]:
-        """Return the question for what is older than a row, as it costs least.
+    def _older(self, asked: Question, rows: range, density: float, wanted: int) -> Select[Any]:
+        """Return the question for the newest of some older rows, as it costs least.
 
         Either rows are read in their order, until enough are found, or all that have the tokens
         are looked up in their index. That cannot leave anything out: it is asked for both, since to
         look at each row that has the others costs more.
         """
         [n] = asked.found.selected_columns
-        looked_up = density * edge
+        within = (n >= rows.start, n < rows.stop)
+        looked_up = density * len(rows)
         if asked.whole is not None:
-            looked_up = self._density(asked.whole, edge) * edge * 2
+            looked_up = self._density(asked.whole, rows.stop) * len(rows) * 2
         if looked_up * density > wanted:
-            return asked.found.where(n < edge).order_by(n.desc()).limit(wanted)
+            return asked.found.where(*within).order_by(n.desc()).limit(wanted)
         if asked.whole is None or asked.out is None:  # no index has that order
-            return asked.found.where(n < edge).order_by((n + 0).desc()).limit(wanted)
-        left = except_(asked.whole.where(n < edge), asked.out.where(n < edge)).subquery()
+            return asked.found.where(*within).order_by((n + 0).desc()).limit(wanted)
+        left = except_(asked.whole.where(*within), asked.out.where(*within)).subquery()
         return select(left.c.n).order_by(left.c.n.desc()).limit(wanted)
 
     def _density(self, asked: Select[Any], below: int) -> float:
