@@ -25,7 +25,8 @@ def kek_list(ctx: Context) -> None:
     on_house(ctx.repo, ctx.caller, Right.GOVERN, attempted=Act.CONSULTATION)
     for one in rewrapping.known(ctx.repo):
         found = {"kek": one.id, "state": one.state, "data_keys": one.data_keys, "uri": one.uri}
-        ctx.result(found, f"{one.id}  {one.state:8} {one.data_keys:9} data keys  {one.uri or ''}")
+        line = f"{one.id}  {one.state:8} {one.data_keys:9} data keys  {one.uri or ''}"
+        ctx.result(found, line.rstrip())
 
 
 @kek.command("rotate")

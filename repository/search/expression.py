@@ -200,11 +200,13 @@ def gained(one: Expression, before: Expression) -> Expression | None:
             if part != before and part not in old
         ]
         return _either([each for each in new if each is not None])
-    if isinstance(one, All) and isinstance(before, All) and len(one.parts) == len(before.parts):
+    if isinstance(one, All) and isinstance(before, All):
         # What is left out is so in all tiers: it is said once, not in every way to gain something.
         out = [part for part in one.parts if isinstance(part, Not) and part in before.parts]
         with_ = tuple(part for part in one.parts if part not in out)
-        without = (part for part in before.parts if part not in out)
+        without = [part for part in before.parts if part not in out]
+        if len(with_) != len(without):
+            return one
         pairs = enumerate(zip(with_, without, strict=True))
         more = [(n, each) for n, (a, b) in pairs if (each := gained(a, b)) is not None]
         if len(more) > _APART:

@@ -54,7 +54,7 @@ _ROWS = select(_ROW.n, _ROW.exhibit_id, _ROW.case_id, _ROW.submission_id)
 _FTS = table("search_fts", column("rowid"), column("search_fts"))
 
 
-class Question(NamedTuple):
+class Lookup(NamedTuple):
     """What asks the database for rows; on PostgreSQL also with what is left out, and that alone."""
 
     found: Select[Any]
@@ -163,7 +163,7 @@ class Finder:
                 return
             below = floor
 
-    def _newest(self, asked: Question, below: int | None, size: int) -> list[int]:
+    def _newest(self, asked: Lookup, below: int | None, size: int) -> list[int]:
         """Return the newest that a question finds, of all or of those below one.
 
         PostgreSQL reads rows from the newest on where it takes a word for common, by statistics
@@ -188,7 +188,7 @@ class Finder:
             end = begin
         return ns
 
-    def _older(self, asked: Question, rows: range, density: float, wanted: int) -> Select[Any]:
+    def _older(self, asked: Lookup, rows: range, density: float, wanted: int) -> Select[Any]:
         """Return the question for the newest of some older rows, as it costs least.
 
         Either rows are read in their order, until enough are found, or all that have the tokens
@@ -220,7 +220,7 @@ class Finder:
             self._top = self._session.scalar(select(func.max(SearchExhibit.n))) or 0
         return self._top + 1
 
-    def _within(self, level: str, asked: Expression) -> Iterator[tuple[Question, Question | None]]:
+    def _within(self, level: str, asked: Expression) -> Iterator[tuple[Lookup, Lookup | None]]:
         """Yield the questions by which an expression is asked of all that may be known.
 
         With each, a wider one that is asked first: of all cases, where most is in those of the
@@ -243,7 +243,7 @@ class Finder:
             [n] = query.selected_columns
             # What was found is compared with a set, not each of the set looked for among it.
             unindexed = literal_column("+search_fts.rowid") if n is _FTS.c.rowid else n
-            yield Question(query.where(unindexed.in_(self._odd))), None
+            yield Lookup(query.where(unindexed.in_(self._odd))), None
 
     def _most_is_in(self, cases: Sequence[str]) -> bool:
         """Say whether cases hold most exhibits of the house."""
@@ -261,13 +261,13 @@ class Finder:
         for n, id_, _, _ in rows:
             yield n, id_, levels[id_]
 
-    def _matching(self, level: str, asked: Expression, cases: Sequence[str] | None) -> Question:
+    def _matching(self, level: str, asked: Expression, cases: Sequence[str] | None) -> Lookup:
         """Return the question for the rows that an expression finds, in some cases or all."""
         parts = expression.parts_of(asked)
         words = [one for one in parts if not live(one)]
         some = self._few_of(asked) if live(asked) else None
         if live(asked) and (some is not None or not words):
-            return Question(self._so_now(level, parts, some, cases))
+            return Lookup(self._so_now(level, parts, some, cases))
         if not self._sqlite:
             return self._matching_arrays(level, parts, cases)
         rest = [self._clause(level, one) for one in parts if live(one)]
@@ -279,11 +279,11 @@ class Finder:
         elif cases is not None:  # what is in no such case is passed over without being read
             words.append(expression.in_cases(self._keyed, level, self._scope.codes(cases)))
         driver = fts(self._keyed, level, expression.All(tuple(words)))
-        return Question(found.where(_FTS.c.search_fts.op("MATCH")(driver), *rest))
+        return Lookup(found.where(_FTS.c.search_fts.op("MATCH")(driver), *rest))
 
     def _matching_arrays(
         self, level: str, parts: Sequence[Expression], cases: Sequence[str] | None
-    ) -> Question:
+    ) -> Lookup:
         """Return the question as PostgreSQL is asked it: all parts, in some cases or all."""
         found = select(SearchExhibit.n)
         if cases is not None and len(cases) > _CASES:
@@ -296,8 +296,8 @@ class Finder:
         whole = found.where(*(self._clause(level, one) for one in with_))
         out = [self._clause(level, one) for one in without]
         if not with_ or not without or any(map(live, without)):
-            return Question(whole.where(*map(not_, out)))
-        return Question(whole.where(*map(not_, out)), whole, whole.where(or_(*out)))
+            return Lookup(whole.where(*map(not_, out)))
+        return Lookup(whole.where(*map(not_, out)), whole, whole.where(or_(*out)))
 
     def _so_now(
         self,

@@ -12,7 +12,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from repository.errors import BadQuery
-from repository.naming import shown
+from repository.naming import shown, split_number
 from repository.search.words import words
 
 MOST_CHARACTERS = 1_000
@@ -154,9 +154,20 @@ def _term(field: str | None, text: str) -> Term:
         raise BadQuery(f"{field}: is one of {', '.join(allowed)}")
     if not any(True for _ in words(text)):
         raise BadQuery(f"say what {field}: is, with a letter or digit")
-    if field == NUMBER and not all(text.partition("..")[::2]) and ".." in text:
-        raise BadQuery("a range of numbers is written FIRST..LAST, both as they are cited")
+    if field == NUMBER and ".." in text:
+        _check_range(*text.partition("..")[::2])
     return Term(text, field)
+
+
+def _check_range(first: str, last: str) -> None:
+    """Refuse what can hold no number: it would look as if nothing were found."""
+    if not first or not last:
+        raise BadQuery("a range of numbers is written FIRST..LAST, both as they are cited")
+    low, high = split_number(first), split_number(last)
+    if low is not None and high is not None and (low[0] != high[0] or low > high):
+        raise BadQuery(
+            f"{shown(first)} to {shown(last)} is no range: both are of one case, the lower first"
+        )
 
 
 class _Parser:

@@ -406,6 +406,9 @@ def test_no_answer_differs_because_of_what_the_asker_may_not_know(house, tmp_pat
         ("name:!", "letter or digit"),
         (" ".join("a" * 33), "at most 32"),
         ("(" * 9 + "a" + ")" * 9, "at most 8 deep"),
+        ("number:KRN-000001..", r"FIRST\.\.LAST"),
+        ("number:KRN-000001..OTHER-000002", "both are of one case"),
+        ("number:KRN-000002..KRN-000001", "the lower first"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_what_to_do_and_nothing_is_recorded(house, query, why):
