@@ -32,7 +32,7 @@ from repository.exports.report_protection import protection
 from repository.exports.report_verify import COMMANDS, verify
 from repository.exports.report_words import Language, Phrase, speaking, spoken, word
 
-__all__ = ["COMMANDS", "ExhibitFacts", "Heading", "Row", "Source", "compose", "volumes"]
+__all__ = ["COMMANDS", "FULL", "ExhibitFacts", "Heading", "Row", "Source", "compose", "volumes"]
 
 Block = dict[str, Any]
 FULL = 5_000  # lines of a volume: what a typesetter lays out within 250 MiB

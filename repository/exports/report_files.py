@@ -16,13 +16,16 @@ from repository.exports.bag import CORES
 from repository.exports.chosen import marking_words
 from repository.exports.gathered import Gathered
 from repository.exports.job import Job
-from repository.exports.report import ExhibitFacts, Heading, Row, Source, volumes
+from repository.exports.report import FULL, ExhibitFacts, Heading, Row, Source, volumes
 from repository.exports.report_words import Phrase, speaking
 from repository.exports.signatures import signed_document
 from repository.publication import Seals
 
 REPORT = "custody-report.pdf"
 _AT_ONCE = min(2, CORES)  # volumes in print: 100,000 entries are to stay within 1 GiB
+# Beside so many exhibits, which the exporting process remembers, volumes are shorter: the same limit.
+_MANY = 10_000
+_SHORTER = 3_000  # lines
 _SAID_BY = {  # a field of the house's entry, and the fact of the heading that tells the same
     "actor_name": "asked_by", "case": "case_title", "recipient": "recipient",
     "purpose": "purpose", "authority": "authority",
@@ -60,7 +63,8 @@ def printed(source: Source, render: Callable[[Mapping[str, Any]], bytes]) -> Ite
     """Yield each volume of a report as `render` prints it, a few at once and in order."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         waiting: deque[Future[bytes]] = deque()
-        composed = volumes(source, file_name)
+        full = FULL if len(source.exhibits) <= _MANY else _SHORTER
+        composed = volumes(source, file_name, full=full)
         while True:
             for volume in islice(composed, _AT_ONCE - len(waiting)):  # no more in memory at once
                 waiting.append(pool.submit(render, volume))

@@ -8,6 +8,7 @@ import pytest
 
 from custody.entry import Act
 from repository.errors import WrongUse
+from repository.exports import report_files
 from repository.exports.bag import FolderBag
 from repository.exports.report import COMMANDS, ExhibitFacts, Source, compose, volumes
 from repository.exports.report_custody import hours
@@ -468,6 +469,22 @@ def test_the_index_in_the_first_volume_says_what_stands_where():
     assert spans[0].startswith("1 to ")
     assert spans[-1].endswith(" to 500")
     assert [one["index"] for one in bound[1:]] == [[]] * (len(bound) - 1)
+
+
+def test_beside_very_many_exhibits_volumes_are_shorter(monkeypatch):
+    made = source([row(number, "retrieval", seq=number) for number in range(1, 301)])
+
+    def entries(many):
+        monkeypatch.setattr(report_files, "_MANY", many)
+        bound = map(json.loads, report_files.printed(made, lambda one: json.dumps(one).encode()))
+        return [[some["index"] for some in all_blocks(one) if some["kind"] == "entry"]
+                for one in bound]  # fmt: skip
+
+    monkeypatch.setattr(report_files, "_SHORTER", 500)
+    whole, shorter = entries(many=1), entries(many=0)
+    assert len(whole) == 1
+    assert len(shorter) > 3
+    assert [n for one in shorter for n in one] == whole[0] == list(range(1, 301))
 
 
 def test_the_index_names_the_exhibits_of_each_section_by_themselves():
