@@ -23,7 +23,7 @@ from repository.publication import Seals
 
 REPORT = "custody-report.pdf"
 _AT_ONCE = min(2, CORES)  # volumes in print: 100,000 entries are to stay within 1 GiB
-# Beside so many exhibits, which the exporting process remembers, volumes are shorter: the same limit.
+# Beside so many exhibits, which the exporting process remembers, volumes are shorter for it.
 _MANY = 10_000
 _SHORTER = 3_000  # lines
 _SAID_BY = {  # a field of the house's entry, and the fact of the heading that tells the same
