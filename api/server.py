@@ -108,7 +108,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
 
     def accept(self, listener: Any) -> None:
         """Take a connection, unless a process with fewer took it meanwhile."""
-        time.sleep(YIELD_SECONDS * min(self.nr_conns, MOST_YIELDED))
+        # gunicorn counts one down twice where closing it fails: it may come below nothing.
+        time.sleep(YIELD_SECONDS * max(0, min(self.nr_conns, MOST_YIELDED)))
         super().accept(listener)
 
     def handle(self, conn: Any) -> Any:

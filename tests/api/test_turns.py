@@ -1,10 +1,12 @@
 """Turns: in the order of asking, none lost, and nobody waits for ever for somebody slow."""
 
+import socket
 import time
 from threading import Thread
 
 import pytest
 
+from api.server import Worker
 from api.turns import Turns, in_turn
 
 
@@ -56,3 +58,12 @@ def test_a_turn_ends_whatever_happens(monkeypatch):
         with pytest.raises(ValueError, match="broken"):
             broken()
     assert turns.enter()
+
+
+def test_a_process_that_counted_its_connections_wrongly_goes_on_taking_them():
+    worker = Worker.__new__(Worker)
+    worker.nr_conns = -1
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        worker.accept(listener)  # nobody is there: it neither fails nor waits
+    assert worker.nr_conns == -1
