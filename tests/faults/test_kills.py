@@ -51,11 +51,13 @@ def test_two_processes_on_the_same_submission_register_everything_once(tmp_path)
     outputs = [tmp_path / f"out{n}" for n in range(3)]
     children = []
     for place in outputs:
-        with place.open("wb") as out:
-            children.append(
-                subprocess.Popen(evidence(data, *words), stdout=out, stderr=subprocess.DEVNULL)
-            )
-    assert [child.wait(timeout=120) for child in children] == [0, 0, 0]
+        with place.open("wb") as out, place.with_suffix(".said").open("wb") as errors:
+            children.append(subprocess.Popen(evidence(data, *words), stdout=out, stderr=errors))
+    codes = [child.wait(timeout=120) for child in children]
+    assert codes == [0, 0, 0], [
+        (place.with_suffix(".said").read_text()[-500:], place.read_text()[-500:])
+        for place in outputs
+    ]
     said = [
         {line["path"]: line["exhibit"] for line in map(json.loads, place.read_text().splitlines())}
         for place in outputs
