@@ -135,18 +135,19 @@ _WORDS = (*_EXHIBIT, "unknown-annotation", "malformed-json", "unsupported-media-
 _CASE = ("not-found", "unknown-case", "access-denied", "unknown-selection")
 _BROKEN = ("bad-opening",)
 
+_PLACE = ("bad-locator", "unknown-place", "unknown-part", "part-required", "cited-digest-differs")
 # As `api.refusals.REFUSALS`.
 ANNOTATION_REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
     ("get", _OF): (*_EXHIBIT, *_BROKEN),
-    ("post", _OF): (*_WORDS, *_BROKEN, "bad-locator"),
+    ("post", _OF): (*_WORDS, *_BROKEN, *_PLACE),
     ("get", _ONE): (*_EXHIBIT, *_BROKEN, "unknown-annotation"),
     ("post", f"{_ONE}/versions"): (*_WORDS, *_BROKEN),
     ("post", f"{_ONE}/withdrawal"): (*_WORDS, *_BROKEN),
     ("post", f"{_ONE}/review"): (*_WORDS, *_BROKEN),
     ("get", _SETS): (*_CASE, *_BROKEN),
     ("post", _SETS): (
-        *_CASE, *_BROKEN, "malformed-json", "unsupported-media-type", "bad-locator",
-        "unknown-person",
+        *_CASE, *_BROKEN, *_PLACE, "malformed-json", "unsupported-media-type", "unknown-exhibit",
+        "exhibit-erased", "unknown-person",
     ),
     ("get", f"{_V1}/selections/{{selection}}"): (*_CASE, *_BROKEN),
 }  # fmt: skip

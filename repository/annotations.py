@@ -19,6 +19,7 @@ from repository import Repository
 from repository.access import Right
 from repository.annotated import Annotation, AnnotationVersion
 from repository.authorise import Caller, on_exhibit, refuse
+from repository.citations import check_place
 from repository.errors import BadRequest, Erased, UnknownAnnotation
 from repository.exhibits import ref
 from repository.locators import parse
@@ -123,6 +124,7 @@ def annotate(
         UnknownExhibit, AccessDenied: not for this caller; recorded.
         BadRequest: nothing is said, or too much; recorded.
         Erased: the exhibit was erased.
+        UnknownPlace, CitedDigestDiffers, …: as `check_place`.
     """
     locator = parse(place)
     actor, case, exhibit = on_exhibit(
@@ -130,6 +132,7 @@ def annotate(
     )
     words = _words(repo, caller, case, exhibit, kind, said)
     if locator.pointers():
+        check_place(repo, caller, place)
         words["locator"] = str(locator)
     at = repo.clock()
     row = Annotation(

@@ -6,6 +6,7 @@ the three. What was made of an exhibit shows its places; the original is opened 
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
@@ -16,6 +17,7 @@ from repository.consult import known, show_exhibit
 from repository.errors import (
     CitedDigestDiffers,
     MemberNotTakenOut,
+    NotExtracted,
     UnknownPlace,
 )
 from repository.exhibits import child_of
@@ -88,6 +90,19 @@ def look(repo: Repository, caller: Caller, text: str) -> Place:
             f"cited was {cited}, on record is {found.sha256}: {shown(text[:200])}"
         )
     return found
+
+
+def check_place(repo: Repository, caller: Caller, text: str) -> None:
+    """Refuse a place that is not there; looking is recorded.
+
+    What nobody could look at yet is let be: an exhibit that was not read, the inside of a member
+    that was not taken out.
+
+    Raises:
+        BadLocator, UnknownPlace, CitedDigestDiffers, AccessDenied, …: as `look`.
+    """
+    with suppress(NotExtracted, MemberNotTakenOut):
+        look(repo, caller, text)
 
 
 def read(

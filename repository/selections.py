@@ -12,6 +12,7 @@ from custody.entry import Act
 from repository import Repository
 from repository.access import Right
 from repository.authorise import Caller, on_case
+from repository.citations import check_place
 from repository.consult import consulted, known
 from repository.errors import BadRequest, UnknownSelection
 from repository.exhibits import find_exhibit
@@ -64,6 +65,7 @@ def select_items(
         UnknownSelection: there is none of this name that the caller made; recorded.
         BadLocator, UnknownPerson, BadRequest: an item that the caller may not know of, nobody of
             that name, or no title; nothing of it is kept.
+        UnknownPlace, CitedDigestDiffers, …: as `check_place`; nothing of it is kept.
     """
     actor, case = on_case(repo, caller, Right.ANNOTATE, code, attempted=Act.ANNOTATION)
     check_title(title, shared_with)
@@ -74,6 +76,9 @@ def select_items(
     missing = [one for one in wanted if one not in mine]
     if missing:
         raise BadRequest(f"there is no exhibit of {shown(missing[0][:80])} that you may know of")
+    for one in wanted:
+        if parse(one).pointers():
+            check_place(repo, caller, one)
     made = keep(
         repo, caller, actor, case, _KIND, {"items": wanted}, title=title, shared_with=shared_with,
         named=named,

@@ -225,6 +225,23 @@ def test_strangers_are_told_of_nothing_and_what_says_nothing_is_refused(house, n
     assert house.evidence("note", f"{number}#page=0", "x", person="analyst").code == 2
 
 
+def test_what_is_said_of_a_place_that_is_not_there_is_refused_and_nothing_is_kept(house, number):
+    client, who = create_app(house.repo).test_client(), signed_in(house, "analyst")
+    beyond, other = f"{number}#bytes=0-32", f"{number}#sha256={'0' * 64}"  # it has 32 bytes
+    for place, status in ((beyond, 404), (other, 409)):
+        note = {"kind": "note", "text": "x", "place": place}
+        answer = client.post(f"/api/v1/exhibits/{number}/annotations", json=note, headers=who)
+        assert answer.status_code == status, answer.text
+        chosen = {"title": "T", "items": [number, place], "shared_with": []}
+        answer = client.post(f"/api/v1/cases/{CODE}/selections", json=chosen, headers=who)
+        assert answer.status_code == status, answer.text
+    assert house.evidence("assess", beyond, "--source", "A", person="analyst").code == 2
+    assert listed(house, number).lines == []
+    assert "T" not in [one["title"] for one in house.evidence("selection", "list", CODE).lines]
+    # Nobody looked at it yet: what stands on its pages is not known.
+    assert house.evidence("note", f"{number}#page=3", "x", person="analyst").code == 0
+
+
 def test_a_selection_shows_each_reader_what_that_one_may_know_of(house, number, tmp_path):
     sealed, place = take_in(house, tmp_path), f"{number}#bytes=0-3"
     made = house.evidence(
