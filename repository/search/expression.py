@@ -23,6 +23,7 @@ from repository.search.words import Word, asked_grams, words
 
 TIERS = ("name", "exact", "regular", "form", "sound")
 # States of custody that the case team is told of; for others it is as if they were not so.
+_TOLD_BY_THE_TEAM = "field place"  # the one field of which assessments say something
 OF_THE_TEAM = frozenset(
     {"hold", "disclosed", "copies-out", "in-transfer", "transferred", "quarantined"}
 )
@@ -155,7 +156,7 @@ def _grams(keyed: Keyed, level: str, kind: str, word: Word) -> list[Expression]:
 
 def _one(keyed: Keyed, level: str, kind: str, text: str) -> Expression:
     """Return a token; for the case team what was read, or what they said themselves."""
-    if level != TEAM or kind.startswith("field "):
+    if level != TEAM or (kind.startswith("field ") and kind != _TOLD_BY_THE_TEAM):
         return Token(keyed.token(read_as(level), kind, text))
     return Either(tuple(Token(keyed.token(one, kind, text)) for one in (FACTS, TEAM)))
 

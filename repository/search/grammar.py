@@ -132,16 +132,19 @@ def _tokens(query: str) -> list[_Token]:
             found.append(_Token(one["word"]))
         else:
             text = one["word"] if one["phrase"] is None else one["phrase"]
-            found.append(_Token("term", _term(one["field"], text)))
+            phrase = one["phrase"] is not None
+            found.append(_Token("term", _term(one["field"], text, phrase=phrase)))
     if sum(one.kind == "term" for one in found) > MOST_TERMS:
         raise BadQuery(f"a query has at most {MOST_TERMS} words and phrases; search in steps")
     return found
 
 
-def _term(field: str | None, text: str) -> Term:
+def _term(field: str | None, text: str, *, phrase: bool) -> Term:
     if field is None:
         if not any(True for _ in words(text)):
             raise BadQuery(f"{shown(text)} has no letter or digit to search for")
+        if not phrase:
+            _check_word(text)
         return Term(text)
     field = field.casefold()
     if field not in FIELDS:
@@ -157,6 +160,20 @@ def _term(field: str | None, text: str) -> Term:
     if field == NUMBER and ".." in text:
         _check_range(*text.partition("..")[::2])
     return Term(text, field)
+
+
+def _check_word(text: str) -> None:
+    """Refuse what would be looked for otherwise than it is meant, and found nowhere."""
+    if text.endswith(":") and text[:-1].casefold() in FIELDS:
+        raise BadQuery(
+            f"after {shown(text)} stands what it is to be, without a space; to search for the word "
+            "itself, leave the colon out"
+        )
+    if text.endswith("*"):
+        raise BadQuery(
+            f"{shown(text)}: there are no wildcards; write the whole word: its other forms, and "
+            "how it is written in other scripts, are found with it"
+        )
 
 
 def _check_range(first: str, last: str) -> None:

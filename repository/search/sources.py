@@ -63,6 +63,7 @@ _FIELD_OF_KIND = {
     "device": "device", "account": "account", "telephone": "account", "mail": "account",
     "place": "place", "person": "account",
 }  # fmt: skip
+_CAMERA = ("make", "model", "cameramodelname", "androidmake", "androidmodel")  # as facts end
 KINDS = ("name", "fact", "member", "text", "note")
 _READ = ("text", "ocr")  # kinds of derivatives that are text
 
@@ -85,6 +86,8 @@ def facts(about: About) -> Iterator[Text]:
         field = _FIELD_OF_KIND.get(fact["kind"] or "")
         if fact["kind"] is None and any(one in fact["name"].casefold() for one in _PLACES):
             field = "place"
+        elif fact["kind"] is None and fact["name"].rpartition(":")[2].casefold() in _CAMERA:
+            field = "device"
         where = fact["locator"] or ""
         yield Text(FACTS, fact["value"], field, where, "fact")
         if fact["raw"] != fact["value"] and fact["kind"] is not None:
@@ -148,7 +151,8 @@ def said(about: About) -> Iterator[Text]:
         if "withdrawn" not in detail:
             for name in ("text", "place", "method"):
                 if detail.get(name):
-                    yield Text(TEAM, detail[name], kind="note")
+                    field = "place" if name == "place" else None
+                    yield Text(TEAM, detail[name], field, kind="note")
 
 
 SOURCES: tuple[Source, ...] = (names, facts, members, texts, said)

@@ -76,11 +76,12 @@ class Keyed:
     def of_field(self, level: str, field: str, found: Iterable[Word]) -> Iterator[int]:
         """Yield the tokens by which the words of a field are found in it alone.
 
-        Fields of one level stand for the other too: `FACTS` is all that is known.
+        Fields of one level stand for the other too: `FACTS` is all that is known. What the case
+        team said stands for itself alone.
         """
         for word in found:
             texts = grams(word.folded) if word.grams else (word.folded,)
             for text in texts:
-                yield self.token(FACTS, f"field {field}", text)
+                yield self.token(TEAM if level == TEAM else FACTS, f"field {field}", text)
                 if level == OPEN:
                     yield self.token(OPEN, f"field {field}", text)

@@ -409,6 +409,9 @@ def test_no_answer_differs_because_of_what_the_asker_may_not_know(house, tmp_pat
         ("number:KRN-000001..", r"FIRST\.\.LAST"),
         ("number:KRN-000001..OTHER-000002", "both are of one case"),
         ("number:KRN-000002..KRN-000001", "the lower first"),
+        ("after: 2022-02-24", "without a space"),
+        ("bridge NOT Type:", "without a space"),
+        ("brid*", "no wildcards"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_what_to_do_and_nothing_is_recorded(house, query, why):
@@ -431,7 +434,7 @@ def test_signs_of_expressions_and_of_databases_are_read_as_what_they_stand_betwe
             names(house, query)
         except BadQuery:
             continue
-    assert names(house, "brid*") == []
+    assert names(house, '"brid*"') == []
 
 
 # --- over HTTP, on the command line

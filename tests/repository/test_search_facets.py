@@ -27,7 +27,7 @@ from tests.one_house import one_house, signed_in
 SEALED_FILE = [{"kind": "c2pa", "verdict": "valid"}]
 
 
-def fact(kind: str, value: str, name: str = "Test:Fact", suspect=None) -> dict:
+def fact(kind: str | None, value: str, name: str = "Test:Fact", suspect=None) -> dict:
     return {
         "kind": kind, "value": value, "raw": value, "name": name, "suspect": suspect,
         "source": "test", "tz": None, "locator": None,
@@ -46,6 +46,7 @@ RECORDS = {
     ),
     "photo.txt": record(
         fact("device", "imei:490154203237518"), fact("place", "48.512345 37.112345"),
+        fact(None, "NIKON", "IFD0:Make"),
         fact("time", "2022-03-31T23:00:00", "Composite:DateTimeOriginal"), seals=SEALED_FILE,
     ),
     "odd.txt": record(
@@ -178,6 +179,7 @@ def test_what_is_found_is_counted_by_times_places_devices_accounts_and_signature
     assert found["month"] == {"2022-03": 2, "2022-04": 1}
     assert found["place"] == {"N48E037": 2}  # exactly 0,0 is doubted, and in no square
     assert found["device"] == {"imei:490154203237518": 2}
+    assert names(house, query="device:nikon") == {"photo.txt"}  # a make is searched, not counted
     assert found["account"] == {"telegram:name:somebody": 1, "+380441234567": 1}
     assert found["signature"] == {"c2pa: valid": 1}
     assert found["seal"] == {"no": 3}

@@ -342,13 +342,15 @@ def test_an_assessment_is_found_by_the_case_team_alone_until_it_is_withdrawn(hou
     analyst = house.caller("analyst")
     what = Assessment(
         position="48.0159,37.8028", begins="2014-07-17T13:00Z", ends="2014-07-17T14:00Z",
-        method="shadows and a chimney",
+        place="Horlivka", method="shadows and a chimney",
     )  # fmt: skip
     said = annotations.annotate(house.repo, analyst, number, "assessment", what)
     index.make_all(house.repo)
     asked = {"area": places.near("48.0159,37.8028", "1km"), "between": "2014-07-17..2014-07-17"}
     assert names(house, **asked) == {"assessed.jpg"}
     assert names(house, person="partner", **asked) == set()
+    assert names(house, query="place:horlivka") == {"assessed.jpg"}
+    assert names(house, person="partner", query="place:horlivka") == set()
     told = search(house.repo, analyst, "", where=Whereabouts.of(**asked)).found
     assert "shadows" in told[0].sightings[0].to_json()["place"]["source"]
     moved = Assessment(position="-10.5,20.5", method="corrected")
