@@ -82,6 +82,6 @@ _EXHIBIT = (
 # As `api.refusals.REFUSALS`.
 PRIVILEGE_REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
     ("get", f"{_V1}/cases/{{code}}/privileges"): ("not-found", "unknown-case", "access-denied"),
-    ("post", f"{_V1}/exhibits/{{number}}/privilege"): _EXHIBIT,
+    ("post", f"{_V1}/exhibits/{{number}}/privilege"): (*_EXHIBIT, "unknown-place"),
     ("post", f"{_V1}/exhibits/{{number}}/privilege/decision"): _EXHIBIT,
 }

@@ -27,6 +27,7 @@ from repository import Repository
 from repository.access import Right
 from repository.authorise import Caller, on_exhibit
 from repository.citations import of_member
+from repository.closed_members import check_open
 from repository.consult import known
 from repository.errors import BadRequest, Erased, IntegrityError
 from repository.exhibits import latest_run, ref
@@ -34,7 +35,6 @@ from repository.extractions import record_of, show_record
 from repository.models import Case, Exhibit
 from repository.naming import shown
 from repository.people import SYSTEM
-from repository.privilege import check_open
 from repository.purpose import parse
 from repository.retrieve import integrity_failure, part_key, recorded_parts
 from repository.submissions import Declaration, complete, open_submission

@@ -11,11 +11,11 @@ from custody.entry import Act, Draft
 from repository import Repository
 from repository.access import Right
 from repository.authorise import Caller, on_exhibit
+from repository.closed_members import check_open
 from repository.errors import Erased, IntegrityError, NotExtracted
 from repository.exhibits import latest_run, ref
 from repository.keys import unwrap
 from repository.models import DerivedObject, Exhibit, ExtractionRun
-from repository.privilege import check_open
 from repository.retrieve import recorded_parts
 from repository.sealed import read_document
 from repository.stores import Stored

@@ -5,7 +5,6 @@ closed to everybody but reviewers (`access._privileged`). A reviewer, who has no
 case, releases it or confirms that it is privileged. Both are entries; the state stays visible.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +13,14 @@ from sqlalchemy.orm import Session
 
 from custody.append import take_lock
 from custody.entry import Act, Actor, Draft, timestamp, uuid7
+from custody.errors import EvidenceError
 from repository import Repository, facts
-from repository.access import Right
-from repository.authorise import Caller, on_case, on_exhibit, refuse
+from repository.access import Right, decide
+from repository.authorise import Caller, of_exhibits, on_case, on_exhibit, refuse, who
 from repository.consult import consulted, known
-from repository.errors import AccessDenied, BadRequest
-from repository.exhibits import ref
+from repository.errors import AccessDenied, BadRequest, UnknownPlace
+from repository.exhibits import latest_run, ref
+from repository.extractions import record_of
 from repository.models import Case, Exhibit, Person
 from repository.naming import shown
 from repository.proceedings import Privilege
@@ -58,12 +59,15 @@ def claim(
     Raises:
         UnknownExhibit, AccessDenied: not for this caller; recorded.
         BadRequest: no motive (recorded), or no path that a listing shows.
+        UnknownPlace: the caller's listing of it has no such member, or that is a folder.
     """
     actor, case, exhibit = on_exhibit(
         repo, caller, Right.PRIVILEGE, number, attempted=Act.HANDLING_CHANGE
     )
     stated_motive(repo, caller, motive, Act.HANDLING_CHANGE, case=case, exhibit=exhibit)
     path = _path(member)
+    if path:
+        _check_listed(repo, caller, case, exhibit, path)
     at = repo.clock()
     with repo.database.writing() as session:
         take_lock(session)
@@ -156,34 +160,43 @@ def claims(repo: Repository, caller: Caller, code: str) -> list[Claimed]:
     return found
 
 
-def check_open(
-    repo: Repository,
-    caller: Caller,
-    case: Case,
-    exhibit: Exhibit,
-    members: Sequence[str],
-    attempted: Act,
-) -> None:
-    """Refuse members of a container that are closed, hold what is closed, or are in it.
-
-    Raises:
-        AccessDenied: one of them is; recorded.
-    """
-    with repo.database.reading() as session:
-        lines = facts.lines(session, [exhibit.id])
-        closed = facts.closed_in(session, lines).get(exhibit.id, set())
-    for one in members:
-        if any(facts.within(one, shut) or facts.within(shut, one) for shut in closed):
-            error = AccessDenied(f"{shown(one)} may be privileged; a reviewer decides about it")
-            refuse(repo, caller, attempted, ["privileged"], error, case=case, exhibit=exhibit)
-
-
 def _path(member: str | None) -> str:
     path = "" if member is None else member
     raw = path.encode("utf-8", "backslashreplace")
     if member is not None and not 1 <= len(raw) <= MAX_MEMBER:
         raise BadRequest(f"a member's path has 1 to {MAX_MEMBER} bytes")
     return raw.decode()
+
+
+def _check_listed(
+    repo: Repository, caller: Caller, case: Case, exhibit: Exhibit, path: str
+) -> None:
+    """Refuse a member that a whole listing has not: what was meant would stay open.
+
+    What cannot be told, or is not told to this caller, stops nobody who closes something.
+    """
+    with repo.database.reading() as session:
+        run = latest_run(session, exhibit.id)
+        [thing] = of_exhibits(session, caller, case, [exhibit])
+        told = decide(who(session, caller, case), Right.FACTS, thing, None, repo.clock()).allowed
+    if run is None or run.outcome != "ok" or exhibit.erased_at is not None or not told:
+        return
+    try:
+        listed = {str(one["path"]) for one in record_of(repo, exhibit, run)["members"]}
+    except EvidenceError:
+        return
+    if path in listed and not path.endswith("/"):
+        return
+    if any(one.startswith(f"{path.rstrip('/')}/") for one in listed):
+        raise UnknownPlace(
+            f"{shown(path)} is a folder; name each member in it, or the whole of {exhibit.number}"
+        )
+    holder = path.rpartition("!/")[0]
+    unlisted = holder in listed and not any(one.startswith(f"{holder}!/") for one in listed)
+    if listed and not unlisted:
+        raise UnknownPlace(
+            f"{exhibit.number} has no member {shown(path)}; see: evidence members {exhibit.number}"
+        )
 
 
 def _open(session: Session, exhibit: Exhibit, path: str) -> Privilege | None:

@@ -100,6 +100,7 @@ def test_a_member_is_closed_wherever_it_is_and_its_container_keeps_its_bytes(hou
     outer = tmp_path / "outer.zip"
     with zipfile.ZipFile(outer, "w") as file:
         file.write(inner, "inner.zip")
+        file.writestr("letters/to counsel.txt", b"dear")
         file.writestr("plain.txt", b"plain")
     [row] = house.ingest(outer, extract=True)
     number = row["exhibit"]
@@ -107,6 +108,11 @@ def test_a_member_is_closed_wherever_it_is_and_its_container_keeps_its_bytes(hou
     assert taken.code == 0, taken.err
     child = taken.lines[0]["exhibit"]
     path = "inner.zip!/advice.txt"
+    # Of another name, or a folder, a claim would close nothing of what is meant.
+    assert claim(house, number, "--member", "inner.zip!/advise.txt").code == 2
+    folder = claim(house, number, "--member", "letters/")
+    assert (folder.code, "is a folder" in folder.err) == (2, True)
+    assert "privilege" not in house.evidence("show", number).lines[0]
     [found] = claim(house, number, "--member", path).lines
     assert (found["member"], found["state"]) == (path, "possible")
     for one in (number, child):
