@@ -86,14 +86,14 @@ class NumberedPlace(NumberedView):
 class NumberList(BaseModel):
     """How a proceeding numbers, and a page of what it gave that the caller may know of.
 
-    `next_number`: what is given next; `next`: the cursor of the following page.
+    `next_number`: what is given next, not told to parties; `next`: the cursor of what follows.
     """
 
     case: str
     prefix: str
     digits: int
     per: str
-    next_number: str | None
+    next_number: str | None = None
     items: list[NumberedPlace]
     next: str | None
 

@@ -17,7 +17,7 @@ from custody.append import take_lock
 from custody.canonical import dumps
 from custody.entry import Act, Actor, Draft, uuid7
 from repository import Repository, selections
-from repository.access import Right, decide
+from repository.access import PARTIES, Right, decide
 from repository.associations import is_in
 from repository.authorise import Caller, of_exhibits, on_case, who
 from repository.consult import consulted, known
@@ -342,7 +342,7 @@ def list_numbers(
     """Return how a proceeding numbers, what it gave after a number, and where more follows.
 
     With `cited`, the one exhibit that this number is of, and which of its pages. Only exhibits that
-    the caller may know of are told. Recorded.
+    the caller may know of are told, and no party which number comes next. Recorded.
 
     Raises:
         UnknownCase, AccessDenied: not for this caller; recorded.
@@ -379,6 +379,8 @@ def list_numbers(
             if following is not None:
                 break
         found = {"case": case.code, **_scheme(scheme)}
+    if actor.role in PARTIES:  # it counts what was numbered and is not for them
+        del found["next_number"]
     consulted(repo, actor, rows, "number-list", case=case)
     return found, rows, following
 

@@ -52,7 +52,7 @@ def show(ctx: Context, exhibit: str, history: bool, facts: bool) -> None:
     if facts:
         about, run, record = record_at(ctx.repo, ctx.caller, exhibit)
         record["facts"] = with_locators(about, run, record)
-        ctx.result(record, "\n".join(_record_lines(record)))
+        ctx.result(record, "\n".join(_record_lines(record, run.run)))
         return
     if not history:
         described, _ = show_exhibit(ctx.repo, ctx.caller, exhibit)
@@ -119,20 +119,20 @@ def _quote(ctx: Context, quoted: dict[str, Any]) -> None:
     ctx.say("own custody:")
 
 
-def _record_lines(record: dict[str, Any]) -> Iterator[str]:
+def _record_lines(record: dict[str, Any], run: int) -> Iterator[str]:
     """Yield a record for people: claims of the file, each with its source and its doubts."""
     kind = record["format"]
     called = f"{kind['mime']} {kind['puid'] or ''} ({kind['agreement']})" if kind else "unknown"
-    yield f"{record['outcome']}  {called}  {record['ended']}  {record['sandbox']}"
+    yield f"run {run}  {record['outcome']}  {called}  {record['ended']}  {record['sandbox']}"
     for seal in record["seals"]:
         yield f"seal      {seal['verdict']:12} {shown(seal['kind'])}: {shown(seal['detail'])}"
     for word in record["inhibitors"]:
         yield f"inhibitor {shown(word)}"
-    for fact in record["facts"]:
+    for n, fact in enumerate(record["facts"], 1):
         notes = [f"zone {fact['tz']}"] if fact["tz"] else []
         notes += [f"doubted: {fact['suspect']}"] if fact["suspect"] else []
         said = f"  ({shown('; '.join(notes))})" if notes else ""
-        yield f"{shown(fact['name']):36} {shown(fact['value'])}{said}"
+        yield f"{n:5}  {shown(fact['name']):36} {shown(fact['value'])}{said}"
     for one in record["members"]:
         yield f"member    {one['size']:>12}  {one['modified_at'] or '-':20} {shown(one['path'])}"
     for one in record["derivatives"]:
@@ -149,12 +149,26 @@ def _row(one: Custody) -> str:
         who = "automatic"
     purpose = one.opened.get("purpose") or {}
     words = " ".join(filter(None, (purpose.get("code"), purpose.get("text"))))
+    words = "  ".join(filter(None, (words, _making(one))))
     outcome = fields["outcome"] + (f" ({fields['reason']})" if "reason" in fields else "")
     return (
         f"{fields['exhibit']['seq']:4}  {fields['at']}  {fields['type']:28} {outcome:24} "
         f"{fields['actor']['role']:12} {shown(who)}{'  ' + shown(words) if words else ''}"
         f"  entry {one.entry.index}"
     )
+
+
+def _making(one: Custody) -> str:
+    """Say who made a derivative with what, why, and what is withheld in it; of other acts nothing.
+
+    Of each only what may be shown.
+    """
+    detail = one.opened.get("detail") or {}
+    if one.entry.fields["type"] != "derivative_creation" or "author" not in detail:
+        return ""
+    tool = one.entry.fields["instrument"]["tool"]
+    said = [f"by {detail['author']} with {tool}", *detail.get("codes", ())]
+    return "; ".join(filter(None, (*said, one.opened.get("motive"))))
 
 
 def _plain(value: object) -> str:

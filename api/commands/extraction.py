@@ -5,13 +5,15 @@ import click
 from api.commands.context import Context, exit_code, pass_context, worst
 from custody.entry import Act
 from custody.errors import EvidenceError
+from ingest import extractors as known
 from ingest.extract import Wish
 from ingest.extract import extract as look
 from ingest.sandbox import Sandbox
 from repository.access import Right
 from repository.authorise import on_exhibit
-from repository.errors import Erased
+from repository.errors import BadRequest, Erased
 from repository.ledger_mirror import publish
+from repository.naming import shown
 
 
 @click.command()
@@ -30,6 +32,11 @@ def extract(
     """Look at exhibits again; each run is a new entry, and the earlier ones stay."""
     del again  # the only way of looking there is here: said, so that nobody starts it by mistake
     codes: list[int] = []
+    for name in set(extractors) - set(known.names()):
+        wanted = ", ".join(one.NAME for one in known.everything() if known.asked(one))
+        raise BadRequest(
+            f"there is no extractor {shown(name)}; those that run when they are asked for: {wanted}"
+        )
     repo = ctx.repo
     asked = {*extractors, *repo.settings.extract_with}
     with Sandbox(clock=repo.clock) as sandbox:

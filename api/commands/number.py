@@ -106,7 +106,10 @@ def number_list(ctx: Context, code: str, cited: str | None) -> None:
     for row in rows:
         page = f"  page {row['page']}" if row.get("page") else ""
         ctx.result(row, f"{row['first']} - {row['last']}  {row['exhibit']}  by {row['per']}{page}")
-    ctx.say(f"{len(rows)} exhibits; next {scheme['next_number'] or 'none: all are used up'}")
+    following = ""
+    if "next_number" in scheme:
+        following = f"; next {scheme['next_number'] or 'none: all are used up'}"
+    ctx.say(f"{len(rows)} exhibits{following}")
 
 
 @number.command("external")

@@ -194,7 +194,8 @@ def _quoted(one: Snippet) -> str:
             at = last
     said = shown("".join([*parts, one.text[at:]]).strip())
     ends = "" if one.begins else "…", "" if one.ends else "…"
-    return f"{shown(one.locator or one.kind)}: {ends[0]}{said}{ends[1]}"
+    where = f"note {one.locator}".rstrip() if one.kind == "note" else one.locator or one.kind
+    return f"{shown(where)}: {ends[0]}{said}{ends[1]}"
 
 
 def _cited(one: Cited) -> str:
@@ -229,7 +230,10 @@ def _summary(found: Answer) -> str:
         said += f", {len(found.found)} shown; name more words, or --limit"
     if found.unread:
         many = f"{found.unread} or more" if found.unread >= COUNTED else str(found.unread)
-        said += f"; {many} not indexed yet and perhaps missing: a worker does it, or reindex"
+        said += (
+            f"; {many} not indexed yet and perhaps missing: a worker does it; reindex too, of what "
+            "was looked at"
+        )
     return said
 
 

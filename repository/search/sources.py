@@ -152,7 +152,12 @@ def said(about: About) -> Iterator[Text]:
             for name in ("text", "place", "method"):
                 if detail.get(name):
                     field = "place" if name == "place" else None
-                    yield Text(TEAM, detail[name], field, kind="note")
+                    yield Text(TEAM, detail[name], field, _inside(detail), "note")
+
+
+def _inside(detail: Mapping[str, Any]) -> str:
+    """Return of which part of the exhibit something is said."""
+    return str(detail.get("locator", "")).partition("#")[2]
 
 
 SOURCES: tuple[Source, ...] = (names, facts, members, texts, said)

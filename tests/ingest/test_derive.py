@@ -71,6 +71,9 @@ def test_it_names_its_parent_and_both_histories_say_who_made_it_with_what_and_wh
         assert opened["motive"] == "trial"
         assert opened["detail"]["author"] == "B. Editor"
         assert opened["detail"]["codes"] == ["R3: witness safety"]
+    [one] = [o for o in house.evidence("show", line["exhibit"], "--custody").lines
+             if '"reason":"redaction"' in o["body"]]  # fmt: skip
+    assert one["opened"]["detail"]["author"] == "B. Editor"
 
 
 @pytest.mark.parametrize(

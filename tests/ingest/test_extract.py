@@ -122,6 +122,9 @@ def test_who_may_not_look_again_is_refused_and_it_is_recorded(house, tmp_path):
     assert house.last("access_denied")["attempted"] == "metadata_extraction"
     unknown = house.evidence("extract", "--again", "KRN-000099", person="analyst")
     assert unknown.code == 2
+    misspelt = house.evidence("extract", "--again", number, "--with", "ocrr", person="analyst")
+    assert misspelt.code == 2
+    assert "ocr," in misspelt.err
 
 
 def test_a_damaged_exhibit_is_never_looked_at(house, tmp_path):

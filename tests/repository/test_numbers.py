@@ -284,5 +284,9 @@ def test_over_http_the_same(house, other, tmp_path):
     assert [(one["exhibit"], one["first"]) for one in given["items"]] == [(number, "A-01")]
     listed = client.get(f"{at}/numbers?number=A-01", headers=asking).json
     assert (listed["items"][0]["exhibit"], listed["next"]) == (number, None)
+    assert listed["next_number"] == "A-02"
+    theirs = signed_in(house, "counsel of A")
+    told = client.get(f"/api/v1/cases/{CODE}/numbers", headers=theirs).json
+    assert "next_number" not in told  # how many there are is nothing for a party
     for wrong in ({}, {"exhibits": ["KRN-999999"]}, {"selection": "SEL-x"}):
         assert client.post(f"{at}/numbers", json=wrong, headers=asking).status_code in (400, 404)
