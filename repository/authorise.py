@@ -112,43 +112,43 @@ def of_exhibits(
     session: Session, caller: Caller, case: Case, exhibits: Sequence[Any]
 ) -> list[Thing]:
     """Return exhibits of one case, or rows with their id and submission, as `decide` sees them."""
-    submissions = list({one.submission_id for one in exhibits})
+    submissions, person = list({one.submission_id for one in exhibits}), caller.person.id
     ids = [one.id for one in exhibits]
-    lines = facts.lines(session, ids)
-    ancestors = list({one for line in lines.values() for one in line})
-    further = facts.associated(session, ids, caller.person.id)
-    cases = [case.id, *{code for found in further.values() for code, _ in found}]
-    marked = facts.markings(session, [*cases, *submissions, *ids, *ancestors])
-    permitted = facts.permitted(session, [*cases, *submissions, *ids], caller.person.id)
+    said = facts.Said().read(session, [case.id, *submissions, *ids], person)
+    lines = facts.lines(session, ids, said.parents)
+    ancestors = {one for line in lines.values() for one in line} - lines.keys()
+    further = {of for held in said.associated.values() for of, _ in held} - {case.id}
+    if ancestors or further:
+        said.read(session, [*ancestors, *further], person)
+    marked = said.markings
     owned = any(one.owner for one in marked.values())
     consents = facts.consents(session, [*submissions, *ids, *ancestors]) if owned else {}
-    submitters = facts.submitters(session, submissions)
-    parties = facts.parties(session, ids)
-    closed = facts.closed_in(session, lines)
-    said = {*marked, *permitted, *consents, *further, *parties, *closed}
+    closed = facts.closed_in(session, lines, said.privileged)
+    special = {*marked, *said.permitted, *said.associated, *said.parties, *consents, *closed}
     alike: dict[str, Thing] = {}  # of a submission, all of which nothing is said: one object
     found = []
     for one in exhibits:
         id_, submission = one.id, one.submission_id
-        plain = said.isdisjoint((id_, *lines[id_]))
+        plain = special.isdisjoint((id_, *lines[id_]))
         if plain and submission in alike:
             found.append(alike[submission])
             continue
-        granted = further.get(id_, ())
-        disclosed = parties.get(id_, set())
-        subjects = (case.id, *dict.fromkeys(of for of, _ in granted), submission, id_, *lines[id_])
+        granted = said.associated.get(id_, ())
+        disclosed = said.parties.get(id_, set())
+        own = (case.id, *dict.fromkeys(of for of, _ in granted), submission, id_)
+        subjects = (*own, *lines[id_])
         thing = Thing(
             "exhibit",
             organisation=case.organisation,
             submission=submission,
-            submitter=submitters.get(submission),
+            submitter=said.submitters.get(submission),
             disclosed_to=frozenset(party for of, party in disclosed if of == case.id),
             by_association=tuple(
                 held for of, held in granted if held.party is None or (of, held.party) in disclosed
             ),
             markings=tuple(marked[s] for s in subjects if s in marked),
             consents=tuple(one for s in subjects for one in consents.get(s, ())),
-            permitted={act: at for s in subjects for act, at in permitted.get(s, {}).items()},
+            permitted={act: at for s in own for act, at in said.permitted.get(s, {}).items()},
             privileged="" in closed.get(id_, ()),
             holds_privileged=id_ in closed,
         )

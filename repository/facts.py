@@ -5,11 +5,21 @@ made when the module is loaded, and what belongs to one case is asked in one.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, and_, bindparam, select
+from sqlalchemy import (
+    BindParameter,
+    Select,
+    and_,
+    bindparam,
+    cast,
+    literal,
+    null,
+    select,
+    union_all,
+)
 from sqlalchemy.orm import Session
 
 from repository.access import Held
@@ -55,15 +65,6 @@ MARKINGS = select(MarkingRow.subject, MarkingRow.marking).where(among(MarkingRow
 PERMITTED = select(Approval.subject, Approval.act, Approval.until).where(
     among(Approval.subject, _IDS), _EFFECT
 )
-SUBMITTERS = select(Submission.id, Submission.person_id).where(among(Submission.id, _IDS))
-PARTIES = select(Disclosed.exhibit_id, Disclosed.case_id, Disclosed.party).where(
-    among(Disclosed.exhibit_id, _IDS)
-)
-ASSOCIATED = (
-    select(Association.exhibit_id, Association.case_id, Grant.role, Grant.party, Grant.until)
-    .join(Grant, and_(Grant.case_id == Association.case_id, Grant.person_id == _PERSON))
-    .where(among(Association.exhibit_id, _IDS))
-)
 CONSENTS = (
     select(
         ConsentSubject.subject, ConsentRow.owner, ConsentRow.recipient, ConsentRow.purpose,
@@ -72,15 +73,48 @@ CONSENTS = (
     .join(ConsentRow, ConsentRow.id == ConsentSubject.consent_id)
     .where(among(ConsentSubject.subject, _IDS), ConsentRow.state.in_(("given", "withdrawn")))
 )  # fmt: skip
+_CLOSED = Privilege.state.in_(("possible", "confirmed"))
 PRIVILEGED = select(Privilege.exhibit_id, Privilege.member).where(
-    among(Privilege.exhibit_id, _IDS), Privilege.state.in_(("possible", "confirmed"))
+    among(Privilege.exhibit_id, _IDS), _CLOSED
 )
 PATHS = select(Exhibit.id, Exhibit.path).where(among(Exhibit.id, _IDS))
+_DERIVED = Derivation.exhibit_id == ChildExhibit.exhibit_id
+_INHERITS = Derivation.own.is_not(True)
 PARENTS = (
     select(ChildExhibit.exhibit_id, ChildExhibit.parent_id)
-    .outerjoin(Derivation, Derivation.exhibit_id == ChildExhibit.exhibit_id)
-    .where(among(ChildExhibit.exhibit_id, _IDS), Derivation.own.is_not(True))
+    .outerjoin(Derivation, _DERIVED)
+    .where(among(ChildExhibit.exhibit_id, _IDS), _INHERITS)
 )
+
+
+def _kind(what: str, subject: Any, **said: Any) -> Select[*tuple[Any, ...]]:
+    """Return one kind of what is said of subjects, in the columns that all kinds share."""
+    empty = {name: cast(null(), like.type) for name, like in _SHARED.items()}
+    columns = [(said.get(name, one)).label(name) for name, one in empty.items()]
+    return select(literal(what).label("what"), subject.label("subject"), *columns).where(
+        among(subject, _IDS)
+    )
+
+
+_SHARED = {
+    "of": MarkingRow.subject, "role": Grant.role, "party": Grant.party, "until": Approval.until,
+    "marking": MarkingRow.marking,
+}  # fmt: skip
+_HELD = and_(Grant.case_id == Association.case_id, Grant.person_id == _PERSON)
+SAID = union_all(
+    _kind("marking", MarkingRow.subject, marking=MarkingRow.marking),
+    _kind("permitted", Approval.subject, of=Approval.act, until=Approval.until).where(_EFFECT),
+    _kind("submitter", Submission.id, of=Submission.person_id),
+    _kind("party", Disclosed.exhibit_id, of=Disclosed.case_id, party=Disclosed.party),
+    _kind(
+        "associated", Association.exhibit_id,
+        of=Association.case_id, role=Grant.role, party=Grant.party, until=Grant.until,
+    ).join(Grant, _HELD),
+    _kind("privileged", Privilege.exhibit_id, of=Privilege.member).where(_CLOSED),
+    _kind("parent", ChildExhibit.exhibit_id, of=ChildExhibit.parent_id)
+    .outerjoin(Derivation, _DERIVED)
+    .where(_INHERITS),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +125,40 @@ class OfCase:
     held: tuple[Held, ...]
     marking: Marking | None
     permitted: dict[str, datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What is said of cases, submissions and exhibits, by their ids."""
+
+    markings: dict[str, Marking] = field(default_factory=dict)
+    permitted: Permitted = field(default_factory=dict)
+    submitters: dict[str, str] = field(default_factory=dict)
+    parties: dict[str, set[tuple[str, str]]] = field(default_factory=dict)  # in which case, to whom
+    associated: dict[str, list[tuple[str, Held]]] = field(default_factory=dict)  # further cases
+    privileged: dict[str, list[str]] = field(default_factory=dict)  # paths in an exhibit
+    parents: dict[str, str] = field(default_factory=dict)  # whose markings they inherit
+
+    def read(self, session: Session, ids: Sequence[str], person: str) -> "Said":
+        """Learn, in one question, what is said of more, with what somebody was granted of it."""
+        for row in session.execute(SAID, {"ids": ids, "person": person}):
+            match row.what:
+                case "marking":
+                    self.markings[row.subject] = Marking.from_json(row.marking)
+                case "permitted":
+                    _permit(self.permitted, row.subject, row.of, row.until)
+                case "submitter":
+                    self.submitters[row.subject] = row.of
+                case "party":
+                    self.parties.setdefault(row.subject, set()).add((row.of, row.party))
+                case "associated":
+                    held = Held(row.role, row.party, row.until)
+                    self.associated.setdefault(row.subject, []).append((row.of, held))
+                case "privileged":
+                    self.privileged.setdefault(row.subject, []).append(row.of)
+                case "parent":
+                    self.parents[row.subject] = row.of
+        return self
 
 
 def of_code(session: Session, code: str, person: str) -> OfCase | None:
@@ -140,33 +208,13 @@ def permitted(session: Session, ids: Sequence[str], person: str) -> Permitted:
     """Return what two persons permitted to somebody on these subjects, and until when."""
     found: Permitted = {}
     for row in session.execute(PERMITTED, {"ids": ids, "person": person}):
-        acts, until = found.setdefault(row.subject, {}), row.until
-        acts[row.act] = max(until, acts.get(row.act, until))
+        _permit(found, row.subject, row.act, row.until)
     return found
 
 
-def submitters(session: Session, ids: Sequence[str]) -> dict[str, str]:
-    """Return who handed submissions over."""
-    return {row.id: row.person_id for row in session.execute(SUBMITTERS, {"ids": ids})}
-
-
-def parties(session: Session, ids: Sequence[str]) -> dict[str, set[tuple[str, str]]]:
-    """Return in which case and to which of its parties exhibits were disclosed."""
-    found: dict[str, set[tuple[str, str]]] = {}
-    for exhibit, case, party in session.execute(PARTIES, {"ids": ids}):
-        found.setdefault(exhibit, set()).add((case, party))
-    return found
-
-
-def associated(
-    session: Session, ids: Sequence[str], person: str
-) -> dict[str, list[tuple[str, Held]]]:
-    """Return what a person was granted on further cases that exhibits belong to."""
-    found: dict[str, list[tuple[str, Held]]] = {}
-    for row in session.execute(ASSOCIATED, {"ids": ids, "person": person}):
-        held = Held(row.role, row.party, row.until)
-        found.setdefault(row.exhibit_id, []).append((row.case_id, held))
-    return found
+def _permit(found: Permitted, subject: str, act: str, until: datetime) -> None:
+    acts = found.setdefault(subject, {})
+    acts[act] = max(until, acts.get(act, until))
 
 
 def consents(session: Session, ids: Sequence[str]) -> dict[str, list[Consent]]:
@@ -178,13 +226,16 @@ def consents(session: Session, ids: Sequence[str]) -> dict[str, list[Consent]]:
     return found
 
 
-def lines(session: Session, ids: Sequence[str]) -> dict[str, list[str]]:
+def lines(
+    session: Session, ids: Sequence[str], known: Mapping[str, str] | None = None
+) -> dict[str, list[str]]:
     """Return what exhibits were taken out or made of, up to the root: they inherit its markings.
 
-    What was agreed to be handled on its own marking inherits none.
+    What was agreed to be handled on its own marking inherits none. `known` is what each of them
+    was taken out of, where that has been asked.
     """
-    parents: dict[str, str] = {}
-    wanted = set(ids)
+    parents = dict(known or {})
+    wanted = set(ids) if known is None else set(parents.values()) - set(ids)
     while wanted:
         rows = session.execute(PARENTS, {"ids": sorted(wanted)})
         found = {row.exhibit_id: row.parent_id for row in rows}
@@ -199,17 +250,23 @@ def lines(session: Session, ids: Sequence[str]) -> dict[str, list[str]]:
     return found_lines
 
 
-def closed_in(session: Session, lines: Mapping[str, Sequence[str]]) -> dict[str, set[str]]:
+def closed_in(
+    session: Session,
+    lines: Mapping[str, Sequence[str]],
+    known: Mapping[str, Sequence[str]] | None = None,
+) -> dict[str, set[str]]:
     """Return what may be privileged in exhibits, as paths in each; empty for all of it.
 
     Args:
         session: a session.
         lines: the exhibits, with what each was taken out of, up to the root.
+        known: what was named in any of these as possibly privileged, where that has been asked.
     """
     every = sorted({*lines, *(one for up in lines.values() for one in up)})
-    closed: dict[str, list[str]] = {}
-    for row in session.execute(PRIVILEGED, {"ids": every}):
-        closed.setdefault(row.exhibit_id, []).append(row.member)
+    closed: dict[str, list[str]] = {id_: list(members) for id_, members in (known or {}).items()}
+    if known is None:
+        for row in session.execute(PRIVILEGED, {"ids": every}):
+            closed.setdefault(row.exhibit_id, []).append(row.member)
     if not closed:
         return {}
     names = {
