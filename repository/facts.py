@@ -262,6 +262,8 @@ def closed_in(
         lines: the exhibits, with what each was taken out of, up to the root.
         known: what was named in any of these as possibly privileged, where that has been asked.
     """
+    if known == {}:
+        return {}
     every = sorted({*lines, *(one for up in lines.values() for one in up)})
     closed: dict[str, list[str]] = {id_: list(members) for id_, members in (known or {}).items()}
     if known is None:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, and_, func, select
+from sqlalchemy import Row, and_, bindparam, func, select
 from sqlalchemy.orm import Session, aliased
 
 from custody.entry import timestamp
-from repository.columns import among
+from repository.columns import Many, among
 from repository.models import Case, Exhibit, ExtractionRun
 from repository.naming import recorded_name
 
@@ -89,20 +89,24 @@ _LISTED = (
         ExtractionRun, and_(ExtractionRun.exhibit_id == Exhibit.id, ExtractionRun.run == _NEWEST)
     )
 )  # fmt: skip
+_SOME = _LISTED.where(among(Exhibit.id, bindparam("ids", type_=Many())))
+_PAGE = (
+    _LISTED.where(Exhibit.case_id == bindparam("case"), Exhibit.serial > bindparam("after"))
+    .order_by(Exhibit.serial)
+    .limit(bindparam("most"))
+)
 _WIDE = len(Line._fields)
 
 
-def page_of(
-    session: Session, case: Case, *, after: int = 0, limit: int | None = None
-) -> list[Listed]:
+def page_of(session: Session, case: Case, *, after: int = 0, limit: int) -> list[Listed]:
     """Return a case's exhibits in the order of their numbers, after a serial number."""
-    query = _LISTED.where(Exhibit.case_id == case.id, Exhibit.serial > after)
-    return list(map(_listed, session.execute(query.order_by(Exhibit.serial).limit(limit))))
+    rows = session.execute(_PAGE, {"case": case.id, "after": after, "most": limit})
+    return list(map(_listed, rows))
 
 
 def some_of(session: Session, exhibits: Sequence[str]) -> dict[str, Listed]:
     """Return exhibits of any cases, by id."""
-    rows = session.execute(_LISTED.where(among(Exhibit.id, exhibits)))
+    rows = session.execute(_SOME, {"ids": exhibits})
     return {one.exhibit.id: one for one in map(_listed, rows)}
 
 

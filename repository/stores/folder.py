@@ -403,7 +403,7 @@ def _records(path: Path) -> list[int]:
     """Return the numbers of an object's lock records; a repository of today has few."""
     numbers = []
     number = 1
-    while path.with_name(f"{path.name}.{number}{LOCK}").exists():
+    while os.path.exists(f"{path}.{number}{LOCK}"):  # noqa: PTH110 - asked of every object
         numbers.append(number)
         number += 1
     return numbers
