@@ -42,7 +42,7 @@ _EFFECT = and_(
     Approval.requested_by == _PERSON, Approval.state == "approved", Approval.until.is_not(None)
 )
 _GRANT = and_(Grant.case_id == Case.id, Grant.person_id == _PERSON)
-CASE = (
+_CASES = (
     select(
         Case, Grant.role, Grant.party, Grant.until, MarkingRow.marking, Approval.act,
         Approval.until.label("permitted"),
@@ -50,8 +50,9 @@ CASE = (
     .outerjoin(Grant, _GRANT)
     .outerjoin(MarkingRow, MarkingRow.subject == Case.id)
     .outerjoin(Approval, and_(Approval.subject == Case.id, _EFFECT))
-    .where(Case.code == bindparam("code"))
 )  # fmt: skip
+CASE = _CASES.where(Case.code == bindparam("code"))
+CASES_HELD = _CASES.where(Grant.role.is_not(None))
 EXHIBIT = (
     select(Exhibit, Case, Grant.role, Grant.party, Grant.until)
     .join(Case, Case.id == Exhibit.case_id)
@@ -141,7 +142,7 @@ class Said:
 
     def read(self, session: Session, ids: Sequence[str], person: str) -> "Said":
         """Learn, in one question, what is said of more, with what somebody was granted of it."""
-        for row in session.execute(SAID, {"ids": ids, "person": person}):
+        for row in session.execute(SAID, {"ids": ids, "person": person}).all():
             match row.what:
                 case "marking":
                     self.markings[row.subject] = Marking.from_json(row.marking)
@@ -163,17 +164,28 @@ class Said:
 
 def of_code(session: Session, code: str, person: str) -> OfCase | None:
     """Return the case of a code and all that is known of it for a person, or None: one question."""
-    rows = session.execute(CASE, {"code": code, "person": person}).all()
-    if not rows:
-        return None
-    marked = rows[0].marking
-    permitted: dict[str, datetime] = {}
+    found = _of_cases(session.execute(CASE, {"code": code, "person": person}).all())
+    return found[0] if found else None
+
+
+def of_cases(session: Session, person: str, *, every: bool) -> list[OfCase]:
+    """Return the same of the cases that a person takes part in, or of all: one question."""
+    return _of_cases(session.execute(_CASES if every else CASES_HELD, {"person": person}).all())
+
+
+def _of_cases(rows: Sequence[Any]) -> list[OfCase]:
+    by_case: dict[str, list[Any]] = {}
     for row in rows:
-        if row.permitted is not None:
-            permitted[row.act] = max(row.permitted, permitted.get(row.act, row.permitted))
-    return OfCase(
-        rows[0][0], _held(rows), None if marked is None else Marking.from_json(marked), permitted
-    )
+        by_case.setdefault(row[0].id, []).append(row)
+    found = []
+    for some in by_case.values():
+        marked, permitted = some[0].marking, Permitted()
+        for row in some:
+            if row.permitted is not None:
+                _permit(permitted, row[0].id, row.act, row.permitted)
+        marking = None if marked is None else Marking.from_json(marked)
+        found.append(OfCase(some[0][0], _held(some), marking, permitted.get(some[0][0].id, {})))
+    return found
 
 
 def of_number(

@@ -83,6 +83,7 @@ class Finder:
         self._few: dict[Live, list[str] | None] = {}
         self._exhibits: int | None = None  # of the house, once somebody asked
         self._top: int | None = None  # the newest row, once somebody asked
+        self._rows: dict[int, Any] = {}  # that were read with their numbers
         self._odd = scope.elsewhere(session)
 
     def hits(
@@ -93,7 +94,7 @@ class Finder:
         Args:
             node: the query.
             after: the tier's number and `n` of the last shown.
-            together: how many are looked at in one question to the database.
+            together: how many somebody wants; as many are looked at in one question.
         """
         of = {
             level: dict(expression.tiers(self._keyed, level, node))
@@ -120,7 +121,9 @@ class Finder:
                     asked[level] = expression.beyond(one, ())
             if number >= first and asked:
                 begin = below if number == first else None
-                for n, id_, level in self._known_of(asked, begin, together, found):
+                # A nearer tier found some, and what is asked for now may find a few of these again.
+                size = min(together, max(_CHUNK, (together - len(found)) * 5 // 4))
+                for n, id_, level in self._known_of(asked, begin, size, found):
                     found.add(n)
                     yield Hit(n, id_, tier, level)
 
@@ -170,23 +173,30 @@ class Finder:
         that know nothing of where it stands: those of a word of other cases, all of them. So it
         reads some; by how many of them are found it is told how far to look for more, and how.
         """
-        [n] = asked.found.selected_columns
+        n = asked.found.selected_columns[0]
         if self._sqlite:
             some = asked.found if below is None else asked.found.where(n < below)
-            return list(self._session.scalars(some.order_by(n.desc()).limit(size)).all())
+            return self._read(some.order_by(n.desc()).limit(size))
         end = (self._above() if below is None else below) - _WINDOW
         newest = asked.found.where(n >= end)
         if below is not None:
             newest = newest.where(n < below)
-        ns = list(self._session.scalars(newest.order_by(n.desc()).limit(size)).all())
+        ns = self._read(newest.order_by(n.desc()).limit(size))
         density = len(ns) / _WINDOW
         enough = int(_FAR * (size - len(ns)) / density) if ns else end
         for begin in (max(0, end - enough), 0):
             if len(ns) < size and end > begin:
                 older = self._older(asked, range(begin, end), density, size - len(ns))
-                ns += self._session.scalars(older).all()
+                ns += self._read(older)
             end = begin
         return ns
+
+    def _read(self, query: Select[Any]) -> list[int]:
+        """Return the numbers that a question finds; what it tells of their rows is kept."""
+        rows = self._session.execute(query).all()
+        if rows and len(rows[0]) > 1:
+            self._rows.update({row[0]: row for row in rows})
+        return [row[0] for row in rows]
 
     def _older(self, asked: Lookup, rows: range, density: float, wanted: int) -> Select[Any]:
         """Return the question for the newest of some older rows, as it costs least.
@@ -195,7 +205,7 @@ class Finder:
         are looked up in their index. That cannot leave anything out: it is asked for both, since to
         look at each row that has the others costs more.
         """
-        [n] = asked.found.selected_columns
+        n = asked.found.selected_columns[0]
         within = (n >= rows.start, n < rows.stop)
         looked_up = density * len(rows)
         if asked.whole is not None:
@@ -240,7 +250,7 @@ class Finder:
                 )
         if self._odd is not None:
             query = self._matching(level, asked, None).found
-            [n] = query.selected_columns
+            n = query.selected_columns[0]
             # What was found is compared with a set, not each of the set looked for among it.
             unindexed = literal_column("+search_fts.rowid") if n is _FTS.c.rowid else n
             yield Lookup(query.where(unindexed.in_(self._odd))), None
@@ -255,8 +265,10 @@ class Finder:
         """Yield of rows how much of each may be known."""
         if not ns:
             return
-        query = _ROWS.where(among(_ROW.n, ns)).order_by(_ROW.n.desc())
-        rows = self._session.execute(query).all()
+        more = [n for n in ns if n not in self._rows]
+        if more:
+            self._read(_ROWS.where(among(_ROW.n, more)))
+        rows = [self._rows[n] for n in ns if n in self._rows]
         levels = self._scope.of_rows(self._session, rows)
         for n, id_, _, _ in rows:
             yield n, id_, levels[id_]
@@ -285,9 +297,9 @@ class Finder:
         self, level: str, parts: Sequence[Expression], cases: Sequence[str] | None
     ) -> Lookup:
         """Return the question as PostgreSQL is asked it: all parts, in some cases or all."""
-        found = select(SearchExhibit.n)
+        found = _ROWS  # rows are read for their numbers: what they say besides costs nothing more
         if cases is not None and len(cases) > _CASES:
-            found = found.where(SearchExhibit.case_id.in_(cases))
+            found = found.where(_ROW.case_id.in_(cases))
         elif cases is not None:
             codes = self._scope.codes(cases)
             found = found.where(arrays(expression.in_cases(self._keyed, level, codes)))
@@ -297,7 +309,8 @@ class Finder:
         out = [self._clause(level, one) for one in without]
         if not with_ or not without or any(map(live, without)):
             return Lookup(whole.where(*map(not_, out)))
-        return Lookup(whole.where(*map(not_, out)), whole, whole.where(or_(*out)))
+        numbers = whole.with_only_columns(_ROW.n)
+        return Lookup(whole.where(*map(not_, out)), numbers, numbers.where(or_(*out)))
 
     def _so_now(
         self,

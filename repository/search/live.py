@@ -92,7 +92,7 @@ def states_of(session: Session, scope: Scope, exhibits: Sequence[str]) -> dict[s
         for name, (column, so) in _states(scope).items()
     ]
     found: dict[str, set[str]] = {one: set() for one in exhibits}
-    for name, exhibit in session.execute(union_all(*some), {"ids": exhibits}):
+    for name, exhibit in session.execute(union_all(*some), {"ids": exhibits}).all():
         found[exhibit].add(name)
     for said in found.values():
         if "erased" not in said:

@@ -10,7 +10,7 @@ others (`Scope.levels`), which the database names (`special`). `test_search_scop
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -39,6 +39,14 @@ from repository.search.tokens import FACTS, OPEN, TEAM
 _Row = Row[int, str, str, str]  # of search: number, exhibit, case and submission
 
 
+class _Asked(NamedTuple):
+    """An exhibit that is decided about by itself."""
+
+    id: str
+    submission_id: str
+    case_id: str
+
+
 @dataclass(slots=True)
 class Scope:
     """What somebody may know, at one moment."""
@@ -54,27 +62,17 @@ class Scope:
     def of(cls, session: Session, caller: Caller, now: datetime) -> "Scope":
         """Return the scope of somebody, from a few questions to the database."""
         person = caller.person
-        held: dict[str, list[Held]] = {}
-        grants = select(Grant).where(Grant.person_id == person.id)
-        for row in session.scalars(grants):
-            held.setdefault(row.case_id, []).append(Held(row.role, row.party, row.until))
-        query = select(Case)
-        if person.role not in EVERYWHERE:
-            query = query.where(Case.id.in_(select(Grant.case_id).where(
-                Grant.person_id == person.id
-            )))  # fmt: skip
-        cases = {case.id: case for case in session.scalars(query)}
-        marked = facts.markings(session, list(cases))
-        permitted = facts.permitted(session, list(cases), person.id)
-        scope = cls(caller, now, cases, {id_: _who(caller, held.get(id_, ())) for id_ in cases})
-        for id_, case in cases.items():
+        found = facts.of_cases(session, person.id, every=person.role in EVERYWHERE)
+        cases = {one.case.id: one.case for one in found}
+        scope = cls(caller, now, cases, {one.case.id: _who(caller, one.held) for one in found})
+        for one in found:
             thing = Thing(
                 "exhibit",
-                organisation=case.organisation,
-                markings=(marked[id_],) if id_ in marked else (),
-                permitted=permitted.get(id_, {}),
+                organisation=one.case.organisation,
+                markings=() if one.marking is None else (one.marking,),
+                permitted=one.permitted,
             )
-            scope.plain[id_] = _level(scope.asking[id_], thing, now)
+            scope.plain[one.case.id] = _level(scope.asking[one.case.id], thing, now)
         return scope
 
     @property
@@ -222,9 +220,13 @@ class Scope:
     def levels(self, session: Session, exhibits: Sequence[str]) -> dict[str, str | None]:
         """Return what may be known of exhibits: one of `LEVELS`, or nothing at all."""
         query = select(Exhibit.id, Exhibit.submission_id, Exhibit.case_id)
-        by_case: dict[str, list[Row[str, str, str]]] = {}
-        for row in session.execute(query.where(among(Exhibit.id, exhibits))):
-            by_case.setdefault(row.case_id, []).append(row)
+        rows = session.execute(query.where(among(Exhibit.id, exhibits)))
+        return self._levels(session, [_Asked(*row) for row in rows])
+
+    def _levels(self, session: Session, exhibits: Sequence["_Asked"]) -> dict[str, str | None]:
+        by_case: dict[str, list[_Asked]] = {}
+        for one in exhibits:
+            by_case.setdefault(one.case_id, []).append(one)
         found: dict[str, str | None] = {}
         for id_, of_it in by_case.items():
             case = self.cases.get(id_) or session.get_one(Case, id_)
@@ -245,8 +247,10 @@ class Scope:
             return found
         said = self.specials(session, found, {submission for _, _, _, submission in rows})
         if said:
-            special = [id_ for _, id_, _, of in rows if id_ in said or of in said]
-            found |= dict.fromkeys(special) | self.levels(session, special)
+            special = [
+                _Asked(id_, of, case) for _, id_, case, of in rows if id_ in said or of in said
+            ]
+            found |= self._levels(session, special)
         return found
 
 
