@@ -3,7 +3,7 @@
 Within a case `decide` says the same of all exhibits that nothing was said of: no marking of theirs,
 their submission or what they were taken out of, no disclosure, further case, consent or permission.
 So it is asked once for a case about such an exhibit (`Scope.plain`), and one by one about all
-others (`Scope.levels`), which the database names (`special`). `test_search_scope` compares with
+others (`Scope.levels`), which the database names (`special`). `test_search` compares with
 `decide` on every exhibit.
 """
 
