@@ -297,8 +297,8 @@ class Finder:
         self, level: str, parts: Sequence[Expression], cases: Sequence[str] | None
     ) -> Lookup:
         """Return the question as PostgreSQL is asked it: all parts, in some cases or all."""
-        found = _ROWS  # rows are read for their numbers: what they say besides costs nothing more
-        if cases is not None and len(cases) > _CASES:
+        found = _ROWS  # of rows that are looked at anyhow: their case says more cheaply what it is
+        if cases is not None and (len(cases) > _CASES or self._most_is_in(cases)):
             found = found.where(_ROW.case_id.in_(cases))
         elif cases is not None:
             codes = self._scope.codes(cases)
