@@ -197,10 +197,10 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     # A transaction that begins as a read and upgrades later fails with "busy" at once.
     timeout = connection.get_execution_options().get("evidence_write")
-    if timeout is None:
-        connection.exec_driver_sql("BEGIN")
-        return
     driver: Any = connection.connection.driver_connection
+    if timeout is None:
+        driver.execute("BEGIN")  # touches no file: it cannot fail
+        return
     end = time.monotonic() + timeout
     # We wait ourselves: SQLite sleeps up to 0.1 s between its tries, and of many processes some
     # would starve.
