@@ -87,7 +87,7 @@ def batch(code: str) -> tuple[Response, int]:
     who = caller()
     asked = json_body(NewBatch)
     found = make_batch(
-        repo(), who, code, party=asked.party, numbers=asked.exhibits, purpose=purpose(),
+        repo(), who, code, party=asked.party, numbers=asked.exhibits or (), purpose=purpose(),
         authority=authority(), assured=assured(), form=asked.form,
     )  # fmt: skip
     return jsonify(found.to_json()), 201

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from api.paging import PARAMETERS
 
@@ -67,10 +67,13 @@ class SecondJudgement(BaseModel):
 
 
 class NewBatch(_Asked):
-    """The next batch for a party: these exhibits, or (none named) all that is due."""
+    """The next batch for a party: these exhibits, or (no list) all that is due.
+
+    An empty list is refused: whoever's choice came out empty discloses nothing.
+    """
 
     party: str
-    exhibits: list[str] = []
+    exhibits: list[str] | None = Field(None, min_length=1)
     form: str | None = None
 
 

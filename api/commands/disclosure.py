@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TextIO
+from typing import BinaryIO
 
 import click
 
 from api.commands.context import Context, pass_context
+from api.commands.numbers_file import numbers_in
 from repository.batches import State, disclosed_to, make_batch
 from repository.conditions import EXCLUDED_USES
 from repository.ledger_mirror import publish
@@ -22,7 +23,7 @@ def disclosure() -> None:
 @click.argument("code")
 @click.argument("exhibits", nargs=-1, metavar="[EXHIBIT…]")
 @click.option("--to", "party", required=True, metavar="PARTY")
-@click.option("--numbers", type=click.File("r"), help="More, one a line; - for standard input.")
+@click.option("--numbers", type=click.File("rb"), help="More, one a line; - for standard input.")
 @click.option("--purpose", default="disclosure", show_default=True)
 @click.option("--authority", help="The order or article it rests on.")
 @click.option("--assured", multiple=True, type=click.Choice(EXCLUDED_USES))
@@ -34,14 +35,14 @@ def disclosure_batch(
     code: str,
     exhibits: tuple[str, ...],
     party: str,
-    numbers: TextIO | None,
+    numbers: BinaryIO | None,
     purpose: str,
     authority: str | None,
     assured: Sequence[str],
     form: str | None,
 ) -> None:
     """Make the next batch for PARTY in CODE: each EXHIBIT, or all that was reviewed and is due."""
-    named = [*exhibits, *(one.strip() for one in numbers or () if one.strip())]
+    named = [*exhibits, *(numbers_in(numbers) or ())]
     found = make_batch(
         ctx.repo, ctx.caller, code, party=party, numbers=named, purpose=purpose,
         authority=authority, assured=assured, form=form,

@@ -1,10 +1,11 @@
 """number: what courts cite by (ERN, Bates), given to pages or files, each once in a proceeding."""
 
-from typing import TextIO
+from typing import BinaryIO
 
 import click
 
 from api.commands.context import Context, pass_context
+from api.commands.numbers_file import numbers_in
 from api.commands.rules import MOTIVE
 from ingest.sandbox import Sandbox
 from ingest.stamp import stamp
@@ -42,7 +43,7 @@ def number_scheme(
 @number.command("assign")
 @click.argument("code")
 @click.argument("exhibits", nargs=-1, metavar="[EXHIBIT…]")
-@click.option("--numbers", type=click.File("r"), help="More, one a line; - for standard input.")
+@click.option("--numbers", type=click.File("rb"), help="More, one a line; - for standard input.")
 @click.option("--batch", type=(str, click.IntRange(1)), metavar="PARTY N",
               help="The exhibits of a disclosure batch.")  # fmt: skip
 @click.option("--selection", metavar="SEL-…", help="The exhibits of a selection.")
@@ -52,7 +53,7 @@ def number_assign(
     /,
     code: str,
     exhibits: tuple[str, ...],
-    numbers: TextIO | None,
+    numbers: BinaryIO | None,
     batch: tuple[str, int] | None,
     selection: str | None,
 ) -> None:
@@ -60,7 +61,7 @@ def number_assign(
 
     Interrupted, the same command goes on where it stopped.
     """
-    named = [*exhibits, *(one.strip() for one in numbers or () if one.strip())]
+    named = [*exhibits, *(numbers_in(numbers) or ())]
     found = assign(
         ctx.repo, ctx.caller, code, numbers=named, batch=batch, selection=selection,
         progress=lambda done: ctx.say(f"numbering: {done} exhibits settled"),
@@ -77,16 +78,16 @@ def number_assign(
 @number.command("stamp")
 @click.argument("code")
 @click.argument("exhibits", nargs=-1, metavar="[EXHIBIT…]")
-@click.option("--numbers", type=click.File("r"), help="More, one a line; - for standard input.")
+@click.option("--numbers", type=click.File("rb"), help="More, one a line; - for standard input.")
 @pass_context
 def number_stamp(
-    ctx: Context, code: str, exhibits: tuple[str, ...], numbers: TextIO | None
+    ctx: Context, code: str, exhibits: tuple[str, ...], numbers: BinaryIO | None
 ) -> None:
     """Make a copy of each EXHIBIT with its numbers on the pages; the original is not touched.
 
     A copy is a PDF and an exhibit of its own. What was stamped before is not stamped again.
     """
-    named = [*exhibits, *(one.strip() for one in numbers or () if one.strip())]
+    named = [*exhibits, *(numbers_in(numbers) or ())]
     with Sandbox(clock=ctx.repo.clock) as sandbox, ctx.meter("stamping", len(named)) as meter:
         found = stamp(ctx.repo, sandbox, ctx.caller, code, named, progress=meter)
     publish(ctx.repo)

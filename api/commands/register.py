@@ -1,11 +1,12 @@
 """register: what was reviewed, disclosed and withheld in a proceeding."""
 
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import BinaryIO
 
 import click
 
 from api.commands.context import Context, pass_context
+from api.commands.numbers_file import numbers_in
 from api.commands.rules import MOTIVE
 from repository.disclose import acknowledge
 from repository.errors import BadRequest, ListConflicts
@@ -84,18 +85,20 @@ def register_set(
 
 @register.command("export")
 @click.argument("code")
-@click.option("--numbers", type=click.File("r"), help="One a line; - for standard input.")
+@click.option("--numbers", type=click.File("rb"), help="One a line; - for standard input.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="A new file.")
 @SECOND
 @pass_context
 def register_export(
-    ctx: Context, code: str, numbers: TextIO | None, out: Path | None, second: bool
+    ctx: Context, code: str, numbers: BinaryIO | None, out: Path | None, second: bool
 ) -> None:
     """Write the register of CODE as CSV, to work on elsewhere; no cell is a formula.
 
     With --second for the second review: the words of the first are not in it.
     """
-    asked = None if numbers is None else [one.strip() for one in numbers if one.strip()]
+    if out is not None and out.exists():
+        raise BadRequest(f"{out} exists; nothing is overwritten, name another file")
+    asked = numbers_in(numbers)
     data = write_list(ctx.repo, ctx.caller, code, numbers=asked, second=second)
     publish(ctx.repo)
     if out is None:

@@ -230,7 +230,9 @@ def polygon_text(text: str) -> Drawn:
 
 def _check(latitude: float, longitude: float) -> None:
     if not abs(latitude) <= 90:
-        raise BadQuery(f"a latitude is -90 to 90, not {latitude:g}; latitude comes first")
+        raise BadQuery(
+            f"a latitude is -90 to 90, not {latitude:g}; it comes first, but in GeoJSON second"
+        )
     if not abs(longitude) <= 180:
         raise BadQuery(f"a longitude is -180 to 180, not {longitude:g}")
 

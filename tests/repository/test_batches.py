@@ -43,7 +43,7 @@ def party(house) -> str:
     return f"party {house.repo.random(4).hex()}"
 
 
-def batch(house: House, party: str, *words: str):
+def batch(house: House, party: str, *words: object):
     return house.evidence("disclosure", "batch", CODE, "--to", party, *words, person="prosecutor")
 
 
@@ -100,6 +100,23 @@ def test_numbers_that_are_given_all_go_or_none_does(house, tmp_path, party):
     assert batch(house, party, due).lines[0]["exhibits"] == [due]
     assert "before" in batch(house, party, due).err
     assert batch(house, party, f"{CODE}-999999").code == 2
+
+
+def test_a_list_that_names_nothing_discloses_nothing(house, tmp_path, party):
+    reviewed(house, tmp_path)
+    chosen = tmp_path / "numbers.txt"
+    size = house.repo.ledger.size()
+    for data, why in ((b"\n \n", "names no exhibit"), (b"\xff\xfeK\0", "not UTF-8")):
+        chosen.write_bytes(data)
+        said = batch(house, party, "--numbers", chosen)
+        assert (said.code, why in said.err) == (2, True), said.err
+    assert house.repo.ledger.size() == size
+    client, who = create_app(house.repo).test_client(), signed_in(house, "prosecutor")
+    asked = {"party": party, "exhibits": []}
+    headers = {**who, "Evidence-Purpose": "disclosure"}
+    answer = client.post(f"/api/v1/cases/{CODE}/disclosures", json=asked, headers=headers)
+    assert answer.status_code == 400, answer.text
+    assert state(house, "--party", party).lines == []
 
 
 def test_state_at_a_date_and_difference_since_a_batch(house, tmp_path, party):
