@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from repository.errors import BadQuery
 from repository.naming import shown, split_number
-from repository.search.words import words
+from repository.search.words import telephones, words
 
 MOST_CHARACTERS = 1_000
 MOST_TERMS = 32
@@ -41,6 +41,10 @@ _TOKEN = re.compile(
     |(?:(?P<field>[A-Za-z]+):)?(?:"(?P<phrase>[^"]*)"|(?P<word>[^\s()"]+)))""",
     re.VERBOSE,
 )
+
+
+# A telephone number with its country code in groups, up to a blank, a parenthesis or the end.
+_TELEPHONE = re.compile(r"\s*(?P<groups>\+[0-9]{1,4}(?:[ .-]{1,2}[0-9]{1,5}){2,6}+)(?=[\s)]|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,11 @@ def _tokens(query: str) -> list[_Token]:
     found: list[_Token] = []
     at, end = 0, len(query.rstrip())
     while at < end:
+        called = _TELEPHONE.match(query, at)
+        if called is not None and (joined := next(telephones(called["groups"]), None)):
+            at = called.end()
+            found += _either(called["groups"], joined)
+            continue
         one = _TOKEN.match(query, at)
         if one is None:
             raise BadQuery(f"the query cannot be read from here on: {shown(query[at : at + 40])}")
@@ -137,6 +146,12 @@ def _tokens(query: str) -> list[_Token]:
     if sum(one.kind == "term" for one in found) > MOST_TERMS:
         raise BadQuery(f"a query has at most {MOST_TERMS} words and phrases; search in steps")
     return found
+
+
+def _either(groups: str, joined: str) -> list[_Token]:
+    """Return what asks for a telephone number in these groups, or in others, or in none."""
+    written, whole = _Token("term", Term(groups)), _Token("term", Term(joined))
+    return [_Token("open"), written, _Token("OR"), whole, _Token("close")]
 
 
 def _term(field: str | None, text: str, *, phrase: bool) -> Term:

@@ -16,7 +16,7 @@ from repository.search.sources import Text, about, sightings_of, texts_of
 from repository.search.tables import SearchExhibit
 from repository.search.tokens import EVERY, FACTS, OPEN, TEAM, Keyed
 from repository.search.whereabouts import sealed
-from repository.search.words import words
+from repository.search.words import telephones, words
 
 TOGETHER = 32  # exhibits made in one transaction
 MOST_TOKENS = 1_000_000  # of one exhibit: some 20 MB of text; then it says that it is partial
@@ -167,6 +167,10 @@ def tokens_of(keyed: Keyed, texts: Iterable[Text]) -> tuple[tuple[int, ...], boo
             found.update(keyed.of_text(TEAM if one.level == TEAM else FACTS, made))
             if one.level == OPEN:
                 found.update(keyed.of_text(OPEN, made))
+            for number in telephones(line):
+                found.add(keyed.token(TEAM if one.level == TEAM else FACTS, "word", number))
+                if one.level == OPEN:
+                    found.add(keyed.token(OPEN, "word", number))
             if one.field is not None:
                 found.update(keyed.of_field(one.level, one.field, made))
             if len(found) >= MOST_TOKENS:

@@ -115,6 +115,24 @@ def words(text: str) -> Iterator[Word]:
                 yield from _of_run(run[0])
 
 
+# A number with its country code, in groups: +380 50 123 45 67, +44 20-7946-0958, +1 (202) 555-0123.
+_TELEPHONE = re.compile(r"\+[0-9]{1,4}(?:[ \u00a0.-]{1,2}\(?[0-9]{1,5}\)?){2,6}(?![0-9])")
+
+
+def telephones(text: str) -> Iterator[str]:
+    """Yield the telephone numbers that are written in groups, each as one word of digits.
+
+    >>> list(telephones("call +380 (50) 123-45-67"))
+    ['380501234567']
+    """
+    if "+" not in text and "\uff0b" not in text:
+        return
+    for found in _TELEPHONE.finditer(regular(text)):
+        digits = "".join(one for one in found[0] if one.isdecimal())
+        if 8 <= len(digits) <= 15:
+            yield digits
+
+
 def spans(text: str) -> Iterator[tuple[int, int, Word]]:
     """Yield the words of a text with where each begins and ends in it, as it is written there."""
     for found in _written().finditer(text):

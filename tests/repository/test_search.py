@@ -33,7 +33,7 @@ TEXTS = {
     "شهادة.txt": "شهادة محمد الخطيب عن القصف في المدرسة سنة ٢٠١٣",
     "chinese.txt": "证据链很长，王先生在北京",
     "burmese.txt": "မြန်မာနိုင်ငံတွင် ဖြစ်ပွားခဲ့သည်",
-    "france.txt": "L'église Saint-Étienne a été détruite; témoin: Chevtchenko",
+    "france.txt": "L'église Saint-Étienne a été détruite; témoin: Chevtchenko, +380 50 123 45 67",
     "river of names.txt": "nothing else",
 }
 
@@ -426,6 +426,11 @@ def test_what_cannot_be_read_is_refused_with_what_to_do_and_nothing_is_recorded(
 def test_any_text_is_a_query_or_a_clear_refusal(text):
     with suppress(BadQuery):
         assert grammar.parse(text)
+
+
+def test_a_telephone_number_is_found_however_its_digits_are_grouped(house):
+    for query in ("+380501234567", "380501234567", "+380 50 123 45 67", "+380 50 123-45-67"):
+        assert set(names(house, query)) == {"france.txt"}, query
 
 
 def test_signs_of_expressions_and_of_databases_are_read_as_what_they_stand_between(house):

@@ -2,8 +2,9 @@
 
 import pytest
 
+from repository.search.grammar import parse
 from repository.search.sounds import sound, stem
-from repository.search.words import asked_grams, grams, units, words
+from repository.search.words import asked_grams, grams, telephones, units, words
 
 
 def folded(text: str) -> list[str]:
@@ -92,6 +93,14 @@ def test_other_names_sound_otherwise_and_short_ones_tell_nothing():
 )  # fmt: skip
 def test_a_word_has_the_stem_of_its_other_forms(one, other):
     assert stem(one) == stem(other)
+
+
+def test_a_telephone_number_in_groups_is_one_word_too():
+    said = "call +380 (50) 123-45-67, or +1 202 555 0123; not +1 2 3, 2+2 3 4 or +02:00 2023-01-01"
+    assert list(telephones(said)) == ["380501234567", "12025550123"]
+    assert list(telephones("+٣٨٠ ٥٠ ١٢٣ ٤٥ ٦٧")) == ["380501234567"]
+    assert parse("x (+380 50 123-45-67)") == parse('x ("+380 50 123-45-67" OR 380501234567)')
+    assert parse("+380 50 123 45 67x") != parse("+380 50 123 45 67")
 
 
 def test_what_is_no_text_gives_no_word_and_no_failure():
