@@ -7,7 +7,7 @@ Selections are in `selections`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sqlalchemy import func, select
@@ -211,12 +211,27 @@ def listed(repo: Repository, caller: Caller, number: str) -> list[Version]:
 
 
 def of_exhibit(repo: Repository, exhibit: Exhibit) -> list[Version]:
-    """Return the newest version of what was said of an exhibit; showing it is an entry."""
+    """Return the newest version of what was said of an exhibit; showing it is an entry.
+
+    Of an assessment that was reviewed it is the one that was, with the review, and by whom, beside.
+    """
     query = select(Annotation).where(Annotation.exhibit_id == exhibit.id)
     with repo.database.reading() as session:
         rows = list(session.scalars(query.order_by(Annotation.at, Annotation.id)))
     every = _versions(repo, exhibit.number, rows) if exhibit.erased_at is None else []
-    return [one for one in every if one.version == one.versions]
+    versions = {(one.annotation, one.version): one for one in every}
+    return [_with_review(one, versions) for one in every if one.version == one.versions]
+
+
+def _with_review(newest: Version, versions: Mapping[tuple[str, int], Version]) -> Version:
+    judged = newest.said.get("review")
+    if judged is None:
+        return newest
+    said_on = versions[newest.annotation, judged["of"]]
+    while "review" in said_on.said:  # a review of a review is of what that one was of
+        said_on = versions[newest.annotation, said_on.said["review"]["of"]]
+    judged = {**judged, "by": newest.author}
+    return replace(said_on, said={**said_on.said, "review": judged})
 
 
 def history(repo: Repository, caller: Caller, named: str) -> list[Version]:

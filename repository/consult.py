@@ -1,6 +1,6 @@
 """Look at lists, exhibits and their custody: every look is a `consultation` entry first."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from repository.errors import AccessDenied
 from repository.exhibits import (
     children_of,
     exhibits_of,
+    find_exhibit,
     latest_run,
     meant_part,
     parent_of,
@@ -220,6 +221,21 @@ def known(
         if id(thing) not in allowed:
             allowed[id(thing)] = decide(asking, Right.CONSULT, thing, None, now).allowed
     return [one for one, thing in zip(some, things, strict=True) if allowed[id(thing)]]
+
+
+def known_numbers(repo: Repository, caller: Caller, numbers: Collection[str]) -> set[str]:
+    """Return which of these numbers are of exhibits that the caller may know of."""
+    with repo.database.reading() as session:
+        homes: dict[str, list[Exhibit]] = {}
+        for number in set(numbers):
+            exhibit = find_exhibit(session, number)
+            if exhibit is not None:
+                homes.setdefault(exhibit.case_id, []).append(exhibit)
+        return {
+            one.number
+            for case_id, some in homes.items()
+            for one in known(repo, session, caller, session.get_one(Case, case_id), some)
+        }
 
 
 def show_exhibit(

@@ -13,11 +13,9 @@ from repository import Repository
 from repository.access import Right
 from repository.authorise import Caller, on_case
 from repository.citations import check_place
-from repository.consult import consulted, known
+from repository.consult import consulted, known_numbers
 from repository.errors import BadRequest, UnknownSelection
-from repository.exhibits import find_exhibit
 from repository.locators import parse
-from repository.models import Case
 from repository.naming import shown
 from repository.titled import Kind, Titled, check_title, find, keep, of_case
 
@@ -121,15 +119,5 @@ def _shown(repo: Repository, caller: Caller, one: Titled) -> Selection:
 def _known(repo: Repository, caller: Caller, items: Sequence[str]) -> set[str]:
     """Return which of these exhibits and places the caller may know of."""
     numbers = {item: parse(item).exhibit for item in items}
-    with repo.database.reading() as session:
-        exhibits = {n: find_exhibit(session, n) for n in set(numbers.values())}
-        homes: dict[str, list[Any]] = {}
-        for exhibit in exhibits.values():
-            if exhibit is not None:
-                homes.setdefault(exhibit.case_id, []).append(exhibit)
-        mine = {
-            one.number
-            for case_id, some in homes.items()
-            for one in known(repo, session, caller, session.get_one(Case, case_id), some)
-        }
+    mine = known_numbers(repo, caller, numbers.values())
     return {item for item, number in numbers.items() if number in mine}

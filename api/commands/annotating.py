@@ -167,7 +167,8 @@ def _line(one: Version) -> str:
     told = dict(one.said)
     judged = told.pop("review", None)
     if judged is not None:
-        told["agrees" if judged["agrees"] else "disagrees"] = judged["why"]
+        by = f"{judged['by']}: " if judged.get("by") else ""
+        told["agrees" if judged["agrees"] else "disagrees"] = f"{by}{judged['why']}"
     said = "; ".join(f"{name}: {shown(value)}" for name, value in told.items())
     count = f"{one.version} of {one.versions}"
     return f"{one.annotation}  {one.kind:10}  {count}  {shown(one.author or '-')}  {one.at}  {said}"

@@ -25,6 +25,7 @@ from ingest.staging import joined_before
 from ingest.workflows import TOGETHER, Processors, Runs
 from repository.access import Right
 from repository.authorise import on_case, on_house
+from repository.consult import known_numbers
 from repository.errors import BadRequest, KeyUnavailable, StoreError
 from repository.ledger_mirror import publish
 from repository.models import Submission
@@ -179,9 +180,10 @@ def _show(ctx: Context, submission: Submission, thing: Thing, result: Outcome | 
         notes += "  the declared digest is another; kept, without a number"
     if result.again:
         notes += "  registered before"
-    if result.known_as:
-        found["known_as"] = list(result.known_as)
-        notes += f"  the same bytes as {', '.join(result.known_as)}"
+    mine = known_numbers(ctx.repo, ctx.caller, result.known_as) if result.known_as else ()
+    if same := [one for one in result.known_as if one in mine]:
+        found["known_as"] = same
+        notes += f"  the same bytes as {', '.join(same)}"
     ctx.result(
         found,
         f"{label}  {result.sha256}  {result.size} bytes  entry {result.index}  "

@@ -140,12 +140,16 @@ def _strings(lines: str) -> Iterator[str]:
 
 
 def said(about: About) -> Iterator[Text]:
-    """Yield what the case team says of it, in the newest version of each that was not withdrawn."""
+    """Yield what the case team says of it, in the newest version of each that was not withdrawn.
+
+    A review of an assessment says nothing instead of it.
+    """
     query = select(Annotation).where(Annotation.exhibit_id == about.exhibit.id)
     rows = list(about.session.scalars(query.order_by(Annotation.id)))
     if not rows:
         return
-    newest = {row.id: values for row, _, values in opened_versions(about.repo, rows)}
+    every = opened_versions(about.repo, rows)
+    newest = {row.id: values for row, _, values in every if _says(values)}
     for values in newest.values():
         detail = values.get("detail", {})
         if "withdrawn" not in detail:

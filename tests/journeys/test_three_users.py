@@ -170,6 +170,9 @@ def test_the_same_bytes_again_are_a_new_exhibit_that_says_so(taken, house, files
     [again] = house.ingest(files / "a.txt")
     assert again["exhibit"] not in {line["exhibit"] for line in taken.values()}
     assert again["known_as"] == [taken["in/a.txt"]["exhibit"]]
+    house.evidence("mark", taken["in/a.txt"]["exhibit"], "--sealed", "--motive", "m")
+    [sealed] = house.ingest(files / "a.txt")
+    assert sealed["known_as"] == [again["exhibit"]]  # nor that there is one that is sealed
     assert house.stored_file(again["exhibit"]) != house.stored_file(taken["in/a.txt"]["exhibit"])
 
 

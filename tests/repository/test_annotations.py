@@ -104,6 +104,11 @@ def test_an_assessment_is_reviewed_by_another_person_than_its_author(house, numb
         "agrees": True, "why": "the tower stands there", "of": 1,
     }  # fmt: skip
     assert judged["author"] == "other analyst"
+    [shown] = [one for one in listed(house, number).lines if one["annotation"] == name]
+    assert (shown["version"], shown["versions"], shown["author"]) == (1, 2, "analyst")
+    assert (shown["said"]["method"], shown["said"]["review"]["by"]) == (
+        "shadows, and the tower", "other analyst",
+    )  # fmt: skip
     [again] = house.evidence(
         "assess", number, "--source", "C", "--again", name, person="analyst"
     ).lines

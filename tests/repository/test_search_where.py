@@ -351,6 +351,10 @@ def test_an_assessment_is_found_by_the_case_team_alone_until_it_is_withdrawn(hou
     assert names(house, person="partner", **asked) == set()
     assert names(house, query="place:horlivka") == {"assessed.jpg"}
     assert names(house, person="partner", query="place:horlivka") == set()
+    reviewer = house.caller("prosecutor")
+    annotations.review(house.repo, reviewer, said.annotation, agrees=True, motive="seen")
+    index.make_all(house.repo)
+    assert names(house, query="place:horlivka chimney") == {"assessed.jpg"}  # its words stay
     told = search(house.repo, analyst, "", where=Whereabouts.of(**asked)).found
     assert "shadows" in told[0].sightings[0].to_json()["place"]["source"]
     moved = Assessment(position="-10.5,20.5", method="corrected")
