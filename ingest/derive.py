@@ -44,7 +44,7 @@ def derive(
 
     Raises:
         UnknownExhibit, AccessDenied: the parent is not for this caller; recorded.
-        BadRequest: it says too little of what it is; recorded.
+        BadRequest: it says too little of what it is, or is said to be empty; recorded.
         Erased: the parent was erased.
         StoreUnavailable, LedgerUnavailable, …: as `receive`; nothing was registered.
     """
@@ -55,6 +55,9 @@ def derive(
     try:
         said.check()
     except BadRequest as error:
+        refuse(repo, caller, act, [error.code], error, case=case, exhibit=parent)
+    if size == 0:
+        error = BadRequest(f"the file is empty; it is no {said.kind} of {parent.number}")
         refuse(repo, caller, act, [error.code], error, case=case, exhibit=parent)
     if parent.erased_at is not None:
         raise Erased(f"{parent.number} was erased; nothing is made of it any more")

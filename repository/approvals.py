@@ -22,6 +22,7 @@ from repository.authorise import Caller, governs, on_case, on_house, second_pers
 from repository.conditions import Marking
 from repository.derivations import Derivation
 from repository.errors import BadRequest, UnknownApproval
+from repository.exhibits import parent_of
 from repository.marking import Subject, checked, current, find_subject, tighten
 from repository.matching.index import compare_again
 from repository.models import Case, Exhibit
@@ -117,19 +118,31 @@ def request_own(repo: Repository, caller: Caller, number: str, *, motive: str) -
 
     Raises:
         UnknownExhibit, AccessDenied: not for this caller; recorded.
-        BadRequest: no motive (recorded), or people did not make it, or it was agreed before.
+        BadRequest: no motive (recorded), or people did not make it, or it was agreed before, or it
+            has the bytes of what it was made of.
     """
     attempted = Act.HANDLING_CHANGE
     actor, subject = find_subject(repo, caller, Right.REQUEST, number, attempted=attempted)
     stated_motive(repo, caller, motive, attempted, case=subject.case, exhibit=subject.exhibit)
     with repo.database.reading() as session:
         row = session.get(Derivation, subject.id)
+        same = _same_above(session, subject.exhibit) if subject.exhibit is not None else None
     if row is None or row.own:
         why = "was agreed before" if row else "is for what people made: redactions, clips and such"
         raise BadRequest(f"its own marking alone {why}")
+    if same is not None:
+        raise BadRequest(f"it has the very bytes of {same.number}, and is handled as that is")
     now = current(repo, subject.id).to_json()
     asked = {"from": now, "to": now, "own": True}
     return _ask(repo, actor, attempted, subject, asked, motive)
+
+
+def _same_above(session: Session, exhibit: Exhibit) -> Exhibit | None:
+    """Return what it was made of that has the same bytes: to give one is to give the other."""
+    above = parent_of(session, exhibit.id)
+    while above is not None and above.sha256 != exhibit.sha256:
+        above = parent_of(session, above.id)
+    return above
 
 
 def request_compromise(

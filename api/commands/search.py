@@ -90,13 +90,13 @@ def search(
     near:50.45,30.52,5km  and box:, after:, before:, between: as the options say
     """
     asked = question(query, **where)
-    tell(
-        ctx,
-        search_exhibits(
-            ctx.repo, ctx.caller, query, case=code, facets=facets, limit=limit,
-            where=asked.where(), filters=asked.filters, snippets=snippets, suggestions=suggestions,
-        ),
+    found = search_exhibits(
+        ctx.repo, ctx.caller, query, case=code, facets=facets, limit=limit,
+        where=asked.where(), filters=asked.filters, snippets=snippets, suggestions=suggestions,
     )  # fmt: skip
+    tell(ctx, found)
+    if not found.found and not {"and", "or", "not"}.isdisjoint(query.split()):
+        ctx.say("and, or, not are words to search for; in capitals they join: bridge OR river")
 
 
 def tell(ctx: Context, found: Answer) -> None:

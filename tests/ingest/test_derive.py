@@ -148,6 +148,20 @@ def own(house: House, number: str) -> None:
     assert house.evidence(*given, person="second").code == 0
 
 
+def test_what_is_empty_is_no_redaction_and_a_copy_of_the_parent_stays_as_the_parent_is(
+    house, tmp_path
+):
+    original, empty = tmp_path / "original", tmp_path / "empty"
+    original.write_bytes(house.repo.random(20))
+    empty.touch()
+    [row] = house.ingest(original)
+    said = house.evidence("derive", row["exhibit"], empty, *REDACTION)
+    assert (said.code, "is empty" in said.err) == (2, True)
+    same = house.evidence("derive", row["exhibit"], original, "--no-extract", *REDACTION)
+    asked = house.evidence("own-marking", same.lines[0]["exhibit"], "--motive", "m")
+    assert (asked.code, "very bytes" in asked.err) == (2, True)
+
+
 def test_a_redaction_goes_in_place_of_what_is_kept_and_never_beside_it(house, tmp_path):
     parent = take_in(house, tmp_path)
     redaction = derived(house, tmp_path, parent, *REDACTION).lines[0]["exhibit"]

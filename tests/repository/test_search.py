@@ -433,6 +433,12 @@ def test_a_telephone_number_is_found_however_its_digits_are_grouped(house):
         assert set(names(house, query)) == {"france.txt"}, query
 
 
+def test_small_ands_and_ors_that_find_nothing_are_told_of(house):
+    told = [house.evidence("search", f"bridge {one} nowhere", person="analyst").err
+            for one in ("and", "AND")]  # fmt: skip
+    assert ["in capitals" in one for one in told] == [True, False]
+
+
 def test_signs_of_expressions_and_of_databases_are_read_as_what_they_stand_between(house):
     for query in ("(a+)+$", "%_%a", "a* NEAR b", "{a b}: c", "a -- b", "a'; DROP TABLE x"):
         try:
