@@ -57,8 +57,8 @@ def derive(
     except BadRequest as error:
         refuse(repo, caller, act, [error.code], error, case=case, exhibit=parent)
     if size == 0:
-        error = BadRequest(f"the file is empty; it is no {said.kind} of {parent.number}")
-        refuse(repo, caller, act, [error.code], error, case=case, exhibit=parent)
+        empty = BadRequest(f"the file is empty; it is no {said.kind} of {parent.number}")
+        refuse(repo, caller, act, [empty.code], empty, case=case, exhibit=parent)
     if parent.erased_at is not None:
         raise Erased(f"{parent.number} was erased; nothing is made of it any more")
     declaration = Declaration(stated, family=parent.family)
