@@ -9,8 +9,9 @@ from api import paging
 from api.register_schema import NewAcknowledgement, NewBatch, NewJudgement, ReviewRuleAsked
 from api.request import assured, authority, caller, json_body, motive, purpose, repo
 from custody.entry import timestamp
-from repository.batches import disclosed_to, make_batch
+from repository.batches import make_batch
 from repository.disclose import acknowledge
+from repository.disclosed import disclosed_to
 from repository.errors import BadRequest
 from repository.naming import instant
 from repository.register import START, Judgement, register, review

@@ -1,38 +1,38 @@
 """Disclosure in numbered batches: made of what was reviewed, for one party of a proceeding.
 
 A batch is one act: all of its exhibits are disclosed in one transaction, each with its entry, and
-the house's entry after them names the list of them all by its digest. Batches of a party are
-numbered 1, 2, 3 … and nothing of one is ever taken out again, so what a party had at any date, and
-what came since any batch, follows from the rows.
+the house's entry after them names the list of them all by its digest. What is due, and what may
+leave, is looked at before (`review_bulk`): the transaction keeps everybody else from the ledger.
+Batches of a party are numbered 1, 2, 3 … and nothing of one is ever taken out again
+(`disclosed` tells what a party had).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from custody.append import take_lock
 from custody.canonical import dumps
-from custody.entry import Act, Actor, Draft, timestamp, uuid7
+from custody.entry import Act, Actor, Draft, ExhibitRef, uuid7
 from repository import Repository
-from repository.access import PARTIES, Right, decide
-from repository.access_log import csv_line
+from repository.access import Right, decide
 from repository.associations import is_in
 from repository.authorise import Caller, of_exhibits, on_case, on_exhibit, refuse, who
-from repository.consult import consulted, known
+from repository.columns import among
 from repository.disclose import check_words
+from repository.disclosed import batch_json
 from repository.errors import AccessDenied, BadRequest
 from repository.exhibits import find_exhibit, ref
 from repository.marking import handling
 from repository.models import Case, Exhibit
 from repository.naming import shown
-from repository.numbered import Numbering, NumberRange, ranges_of
 from repository.proceedings import Association
 from repository.purpose import Purpose
 from repository.register import reviews_of, state_of
+from repository.review_bulk import lots, touched_since
 from repository.review_rule import asks_second
 from repository.rules import Batch, Disclosed
 from repository.sealed import put_document
@@ -40,8 +40,6 @@ from repository.stated import stated_purpose
 
 DUE = ("incriminating", "potentially-exculpatory", "rule-77")  # classes a batch is made of
 MOST = 100_000  # exhibits of one batch
-COLUMNS = ("exhibit", "sha256", "batch", "form", "disclosed_at", "acknowledged_at", "entry",
-           "first_number", "last_number")  # fmt: skip
 _TOGETHER = 500
 
 
@@ -62,34 +60,6 @@ class Made:
                 {"exhibit": number, "reasons": list(reasons)} for number, reasons in self.left_out
             ],
         }
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """What a party had at a time, or what came since a batch; the digest is on record."""
-
-    case: str
-    party: str
-    batches: list[dict[str, Any]]
-    rows: list[dict[str, Any]]
-    digest: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as programs are told it."""
-        return {
-            "case": self.case,
-            "party": self.party,
-            "batches": self.batches,
-            "count": len(self.rows),
-            "digest": self.digest,
-            "items": self.rows,
-        }
-
-    def as_csv(self) -> Iterator[str]:
-        """Yield it as CSV, a head and then a line for each exhibit; no cell is a formula."""
-        yield csv_line(COLUMNS)
-        for row in self.rows:
-            yield csv_line([row[name] for name in COLUMNS])
 
 
 def make_batch(
@@ -124,207 +94,184 @@ def make_batch(
         raise BadRequest(f"a batch has at most {MOST} exhibits")
     for number in numbers:
         on_exhibit(repo, caller, Right.DISCLOSE, number, attempted=Act.DISCLOSURE, purpose=stated)
-    kept: list[tuple[Exhibit, tuple[str, ...]]] = []
+    size = repo.ledger.size()
+    looked = _Looked(repo, caller, case, stated, party, list(dict.fromkeys(numbers)))
     try:
+        with repo.database.reading() as session:
+            looked.at(session, _candidates(session, case, looked.numbers))
         with repo.database.writing() as session:
             take_lock(session)
-            return _made(
-                repo, session, caller, actor, case, stated,
-                party=party, numbers=list(dict.fromkeys(numbers)), form=form, kept=kept,
-            )  # fmt: skip
-    except AccessDenied as error:
-        [(exhibit, reasons)] = kept
+            touched = touched_since(repo, session, size)
+            if touched is None:
+                looked.forget()
+                looked.at(session, _candidates(session, case, looked.numbers))
+            elif touched:
+                looked.forget(touched)
+                looked.at(session, _touched(session, case, looked.numbers, touched))
+            return _made(repo, session, actor, case, looked, form=form)
+    except _Kept as error:
+        denied = AccessDenied(
+            f"{error.exhibit.number}: {', '.join(error.reasons)}, since a moment ago"
+        )
         refuse(
-            repo, caller, Act.DISCLOSURE, reasons, error,
-            purpose=stated, case=case, exhibit=exhibit,
+            repo, caller, Act.DISCLOSURE, error.reasons, denied,
+            purpose=stated, case=case, exhibit=error.exhibit,
         )  # fmt: skip
+
+
+class _Kept(Exception):
+    """An exhibit that was named may not leave."""
+
+    def __init__(self, exhibit: Exhibit, reasons: tuple[str, ...]) -> None:
+        super().__init__(exhibit.number)
+        self.exhibit = exhibit
+        self.reasons = reasons
+
+
+class _Looked:
+    """What of a batch was looked at: what goes, with its conditions, and what the rules keep."""
+
+    def __init__(
+        self, repo: Repository, caller: Caller, case: Case, purpose: Purpose, party: str,
+        numbers: Sequence[str],
+    ) -> None:  # fmt: skip
+        self.purpose = purpose
+        self.party = party
+        self.numbers = numbers  # that were named; else all that is due is meant
+        self._places = {number: place for place, number in enumerate(numbers)}
+        self._repo = repo
+        self._caller = caller
+        self._case = case
+        self._goes: dict[str, tuple[tuple[bool, int], ExhibitRef, dict[str, Any]]] = {}
+        self._kept: dict[str, tuple[str, ...]] = {}
+
+    def at(self, session: Session, candidates: Iterable[Sequence[Exhibit]]) -> None:
+        """Look at exhibits, lot by lot.
+
+        Raises:
+            BadRequest: one that was named is not due.
+            _Kept: one that was named may not leave.
+        """
+        for lot in candidates:
+            due = _due(session, self._case, self.party, lot, named=bool(self.numbers))
+            allowed, barred = _allowed(self._repo, session, self._caller, due, self.purpose)
+            if self.numbers and barred:
+                raise _Kept(*barred[0])
+            self._kept.update((one.number, reasons) for one, reasons in barred)
+            for one, conditions in allowed:
+                place = (one.case_id != self._case.id, one.serial)
+                if self.numbers:
+                    place = (False, self._places[one.number])
+                self._goes[one.number] = (place, ref(one), conditions)
+
+    def forget(self, numbers: Iterable[str] | None = None) -> None:
+        """Forget what was looked at: of some exhibits, or of all."""
+        for number in [*self._goes, *self._kept] if numbers is None else numbers:
+            self._goes.pop(number, None)
+            self._kept.pop(number, None)
+
+    @property
+    def goes(self) -> list[tuple[ExhibitRef, dict[str, Any]]]:
+        """Return what goes with its conditions: as it was named, or the case's own first."""
+        found = sorted(self._goes.values(), key=lambda one: one[0])
+        return [(exhibit, conditions) for _, exhibit, conditions in found]
+
+    @property
+    def kept(self) -> list[tuple[str, tuple[str, ...]]]:
+        """Return what is due and the rules keep, with the reasons."""
+        return sorted(self._kept.items())
 
 
 def _made(
     repo: Repository,
     session: Session,
-    caller: Caller,
     actor: Actor,
     case: Case,
-    stated: Purpose,
+    looked: _Looked,
     *,
-    party: str,
-    numbers: Sequence[str],
     form: str | None,
-    kept: list[tuple[Exhibit, tuple[str, ...]]],
 ) -> Made:
-    """Write rows and entries of a batch under the lock; in `kept` what stopped it, if that did."""
-    at = repo.clock()
+    """Write rows and entries of a batch under the lock."""
+    at, party, goes, left_out = repo.clock(), looked.party, looked.goes, looked.kept
+    if not goes:
+        why = f"; {len(left_out)} may not leave" if left_out else ""
+        raise BadRequest(f"nothing is due for {shown(party)} in {case.code}{why}")
     request = uuid7(at, repo.random)
-    listed: list[tuple[str, str]] = []
-    left_out: list[tuple[str, tuple[str, ...]]] = []
     last = select(func.max(Batch.number)).where(Batch.case_id == case.id, Batch.party == party)
     number = (session.scalar(last) or 0) + 1
-    withheld = _withheld(case, stated, party, form, number)
-    for some in _due(session, case, party, numbers):
-        allowed, barred = _allowed(repo, session, caller, some, stated)
-        left_out += [(one.number, reasons) for one, reasons in barred]
-        if numbers and barred:
-            kept.append(barred[0])
-            why = ", ".join(barred[0][1])
-            raise AccessDenied(f"{barred[0][0].number}: {why}, since a moment ago")
-        rows = [
-            Disclosed(
-                exhibit_id=one.id, case_id=case.id, party=party, at=at, form=form,
-                batch=number, index=-1,
-            )
-            for one, _ in allowed
-        ]  # fmt: skip
+    withheld = _withheld(case, looked.purpose, party, form, number)
+    for some in lots(goes, _TOGETHER):
         drafts = [
             Draft(
                 Act.DISCLOSURE,
                 actor,
-                exhibit=ref(one),
+                exhibit=exhibit,
                 request_id=request,
                 plain=conditions,
                 withheld=withheld,
             )
-            for one, conditions in allowed
+            for exhibit, conditions in some
         ]
-        listed += [(one.number, one.sha256) for one, _ in allowed]
-        session.add_all(rows)
-        session.flush()
-        for row, entry in zip(rows, repo.ledger.append(session, drafts), strict=True):
-            row.index = entry.index
-        session.flush()
-    if not listed:
-        why = f"; {len(left_out)} may not leave" if left_out else ""
-        raise BadRequest(f"nothing is due for {shown(party)} in {case.code}{why}")
-    stored, digest = put_document(repo, dumps([list(pair) for pair in listed]))
+        rows = [
+            {
+                "exhibit_id": exhibit.id,
+                "case_id": case.id,
+                "party": party,
+                "at": at,
+                "form": form,
+                "batch": number,
+                "index": entry.index,
+            }
+            for (exhibit, _), entry in zip(some, repo.ledger.append(session, drafts), strict=True)
+        ]
+        session.execute(insert(Disclosed), rows)
+    listed = [[exhibit.number, exhibit.sha256] for exhibit, _ in goes]
+    stored, digest = put_document(repo, dumps(listed))
     draft = Draft(
         Act.REPORT_GENERATED,
         actor,
         reason="disclosure-batch",
         request_id=request,
-        plain={"count": len(listed), "outputs": [digest], "location": stored.location()},
+        plain={"count": len(goes), "outputs": [digest], "location": stored.location()},
         withheld=withheld,
         subject=case.id,
     )
     [entry] = repo.ledger.append(session, [draft])
     batch = Batch(
         case_id=case.id, party=party, number=number, at=at, form=form,
-        count=len(listed), digest=digest, index=entry.index,
+        count=len(goes), digest=digest, index=entry.index,
     )  # fmt: skip
     session.add(batch)
     session.flush()
-    return Made(batch, [one for one, _ in listed], left_out)
-
-
-def disclosed_to(
-    repo: Repository,
-    caller: Caller,
-    code: str,
-    *,
-    party: str | None = None,
-    at: datetime | None = None,
-    since: int | None = None,
-) -> State:
-    """Return what a party of a case had at a time, or what it got after a batch; recorded.
-
-    Counsel and experts are told of their own party. An exhibit that the caller may not know of any
-    more is not told.
-
-    Raises:
-        UnknownCase, AccessDenied: not for this caller, or of another party; recorded.
-        BadRequest: no party, or no such batch.
-    """
-    actor, case = on_case(repo, caller, Right.DISCLOSED, code, attempted=Act.CONSULTATION)
-    with repo.database.reading() as session:
-        if actor.role in PARTIES:
-            held = [one for one in who(session, caller, case).held if one.role == actor.role]
-            party = held[0].party if party is None else party
-            own = party in {one.party for one in held}
-        else:
-            own = True
-    if not own:
-        error = AccessDenied("counsel and experts are told what was disclosed to their own party")
-        refuse(repo, caller, Act.CONSULTATION, ["not-own"], error, case=case)
-    if party is None:
-        raise BadRequest("name the party")
-    query = (
-        select(Exhibit, Disclosed)
-        .join(Disclosed, Disclosed.exhibit_id == Exhibit.id)
-        .where(Disclosed.case_id == case.id, Disclosed.party == party)
-        .order_by(Disclosed.index)
-    )
-    if at is not None:
-        query = query.where(Disclosed.at <= at)
-    batches = select(Batch).where(Batch.case_id == case.id, Batch.party == party)
-    with repo.database.reading() as session:
-        made = list(session.scalars(batches.order_by(Batch.number)))
-        scheme = session.get(Numbering, case.id)
-        if since is not None:
-            before = [one for one in made if one.number == since]
-            if not before:
-                raise BadRequest(f"{shown(party)} has no batch {since} in {case.code}")
-            query = query.where(Disclosed.index > before[0].index)
-        rows: list[dict[str, Any]] = []
-        for some in session.execute(query).partitions(_TOGETHER):
-            seen = set()
-            homes: dict[str, list[Exhibit]] = {}
-            for exhibit, _ in some:
-                homes.setdefault(exhibit.case_id, []).append(exhibit)
-            for home, exhibits in homes.items():
-                of_home = session.get_one(Case, home)
-                seen |= {one.id for one in known(repo, session, caller, of_home, exhibits)}
-            numbers = ranges_of(session, case.id, [one.id for one, _ in some])
-            rows += [
-                _row(one, row, at) | _cited(scheme, numbers.get(one.id), at)
-                for one, row in some
-                if one.id in seen
-            ]
-    told = [batch_json(one) for one in made if at is None or one.at <= at]
-    reason = "disclosure-state" if since is None else "disclosure-difference"
-    digest = consulted(repo, actor, rows, reason, case=case)
-    return State(case.code, party, told, rows, digest)
-
-
-def batch_json(one: Batch) -> dict[str, Any]:
-    """Return a batch as programs are told it."""
-    return {
-        "batch": one.number,
-        "party": one.party,
-        "made_at": timestamp(one.at),
-        "form": one.form,
-        "count": one.count,
-        "digest": one.digest,
-        "entry": one.index,
-    }
+    return Made(batch, [exhibit.number for exhibit, _ in goes], left_out)
 
 
 def _due(
-    session: Session, case: Case, party: str, numbers: Sequence[str]
-) -> Iterator[list[Exhibit]]:
-    """Yield what is due for a party, in lots: of the numbers given, each has to be."""
+    session: Session, case: Case, party: str, some: Sequence[Exhibit], *, named: bool
+) -> list[Exhibit]:
+    """Return what of some exhibits is due for a party; each that was named has to be."""
     second = asks_second(session, case)
-    for some in _candidates(session, case, numbers):
-        ids = [one.id for one in some]
-        firsts: dict[str, Any] = dict(reviews_of(session, case, ids, second=False))
-        seconds: dict[str, Any] = dict(reviews_of(session, case, ids, second=True))
-        had = select(Disclosed.exhibit_id).where(
-            Disclosed.case_id == case.id, Disclosed.party == party, Disclosed.exhibit_id.in_(ids)
-        )
-        before = set(session.scalars(had))
-        due = []
-        for one in some:
-            first = firsts.get(one.id)
-            state = state_of(first, seconds.get(one.id))
-            why = _undue(first, state, second=second)
-            if one.id in before:
-                why = "was disclosed to this party before"
-            if one.erased_at is not None:
-                why = "was erased"
-            if why is None:
-                due.append(one)
-            elif numbers:
-                raise BadRequest(f"{one.number} {why}")
-        if due:
-            yield due
+    ids = [one.id for one in some]
+    firsts: dict[str, Any] = dict(reviews_of(session, case, ids, second=False))
+    seconds: dict[str, Any] = dict(reviews_of(session, case, ids, second=True))
+    had = select(Disclosed.exhibit_id).where(
+        Disclosed.case_id == case.id, Disclosed.party == party, Disclosed.exhibit_id.in_(ids)
+    )
+    before = set(session.scalars(had))
+    due = []
+    for one in some:
+        first = firsts.get(one.id)
+        state = state_of(first, seconds.get(one.id))
+        why = _undue(first, state, second=second)
+        if one.id in before:
+            why = "was disclosed to this party before"
+        if one.erased_at is not None:
+            why = "was erased"
+        if why is None:
+            due.append(one)
+        elif named:
+            raise BadRequest(f"{one.number} {why}")
+    return due
 
 
 def _undue(first: Any, state: str, *, second: bool) -> str | None:
@@ -362,6 +309,16 @@ def _candidates(session: Session, case: Case, numbers: Sequence[str]) -> Iterato
         yield more[start : start + _TOGETHER]
 
 
+def _touched(
+    session: Session, case: Case, numbers: Sequence[str], touched: set[str]
+) -> Iterator[list[Exhibit]]:
+    """Yield what is to be looked at once more: of what was named, or of all that a case has."""
+    wanted = sorted(touched.intersection(numbers) if numbers else touched)
+    for some in lots(wanted, _TOGETHER):
+        exhibits = session.scalars(select(Exhibit).where(among(Exhibit.number, some)))
+        yield [one for one in exhibits if is_in(session, one, case)]
+
+
 def _allowed(
     repo: Repository, session: Session, caller: Caller, some: Sequence[Exhibit], purpose: Purpose
 ) -> tuple[list[tuple[Exhibit, dict[str, Any]]], list[tuple[Exhibit, tuple[str, ...]]]]:
@@ -393,25 +350,3 @@ def _withheld(
         "detail": {"batch": number, **({"form": form} if form else {})},
     }
     return found | ({"authority": purpose.authority} if purpose.authority else {})
-
-
-def _row(one: Exhibit, row: Disclosed, at: datetime | None) -> dict[str, Any]:
-    known_then = row.acknowledged_at and (at is None or row.acknowledged_at <= at)
-    return {
-        "exhibit": one.number,
-        "sha256": one.sha256,
-        "batch": row.batch,
-        "form": row.form,
-        "disclosed_at": timestamp(row.at),
-        "acknowledged_at": timestamp(row.acknowledged_at) if known_then else None,
-        "entry": row.index,
-    }
-
-
-def _cited(
-    scheme: Numbering | None, row: NumberRange | None, at: datetime | None
-) -> dict[str, Any]:
-    """Return the numbers of an exhibit in the proceeding, as they were at a time."""
-    if scheme is None or row is None or (at is not None and row.at > at):
-        return {"first_number": None, "last_number": None}
-    return {"first_number": scheme.text(row.first), "last_number": scheme.text(row.last)}

@@ -1,4 +1,4 @@
-"""Many judgements in one transaction that holds the ledger's lock for as little as it can.
+"""Many acts in one transaction that holds the ledger's lock for as little as it can.
 
 What was looked at before the lock counts under it, as far as no entry has come since that could
 have changed the answer: everything that decides is an entry. What such an entry touched is looked
@@ -7,14 +7,15 @@ at once more.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import insert, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from custody.entry import Act, Actor, Draft, ExhibitRef
 from repository import Repository
-from repository.models import Case
+from repository.columns import among
+from repository.models import Case, ChildExhibit, Exhibit
 from repository.proceedings import Review, SecondReview
 
 # Entries that change nothing that a review rests on, however many there are.
@@ -26,6 +27,7 @@ _IDLE = frozenset(
         Act.MATCH_NOTICE, Act.UPLOAD_ABANDONED, Act.REPAIR, Act.VIRUS_CHECK,
     }
 )  # fmt: skip
+T = TypeVar("T")
 _MOST = 5_000  # entries since; beyond, everything is looked at once more
 
 
@@ -38,10 +40,11 @@ class Looked:
     before: dict[str, Any] | None
 
 
-def touched_since(repo: Repository, size: int) -> set[str] | None:
-    """Return the numbers of exhibits that entries since a size of the ledger may have changed.
+def touched_since(repo: Repository, session: Session, size: int) -> set[str] | None:
+    """Return the numbers of exhibits about which entries since a size may have decided something.
 
-    None: anything may have changed. Call it under the ledger's lock.
+    With each come those that it was taken out of and that were taken out of it: they inherit. None:
+    anything may have changed. Call it under the ledger's lock.
     """
     found: set[str] = set()
     for count, entry in enumerate(repo.ledger.entries(size), 1):
@@ -52,8 +55,20 @@ def touched_since(repo: Repository, size: int) -> set[str] | None:
             continue
         if "exhibit" not in fields:
             return None
-        found.add(fields["exhibit"]["number"])
-    return found
+        found.add(fields["exhibit"]["id"])
+    return _with_family(session, found) if found else found
+
+
+def _with_family(session: Session, exhibits: set[str]) -> set[str]:
+    """Return the numbers of exhibits, of all above them and of all below."""
+    found, fresh = set(exhibits), exhibits
+    while fresh:
+        some = list(fresh)
+        above = select(ChildExhibit.parent_id).where(among(ChildExhibit.exhibit_id, some))
+        below = select(ChildExhibit.exhibit_id).where(among(ChildExhibit.parent_id, some))
+        fresh = {*session.scalars(above), *session.scalars(below)} - found
+        found |= fresh
+    return set(session.scalars(select(Exhibit.number).where(among(Exhibit.id, list(found)))))
 
 
 def entry_about(
@@ -117,9 +132,9 @@ def put_down(
         session.execute(update(kind), changed)
 
 
-def lots(some: Iterable[Looked], size: int) -> Iterable[list[Looked]]:
+def lots(some: Iterable[T], size: int) -> Iterable[list[T]]:
     """Yield them so many at a time."""
-    lot: list[Looked] = []
+    lot: list[T] = []
     for one in some:
         lot.append(one)
         if len(lot) == size:

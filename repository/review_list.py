@@ -201,7 +201,7 @@ def read_list(
     request, changed, count = uuid7(repo.clock(), repo.random), 0, len(numbers)
     with repo.database.writing() as session:
         take_lock(session)
-        touched = touched_since(repo, size)
+        touched = touched_since(repo, session, size)
         again |= numbers if touched is None else touched & numbers
         for lot in _lots(data, problems) if again else ():
             rows = [row for row in lot if row.number in again]

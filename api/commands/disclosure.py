@@ -8,8 +8,9 @@ import click
 
 from api.commands.context import Context, pass_context
 from api.commands.numbers_file import numbers_in
-from repository.batches import State, disclosed_to, make_batch
+from repository.batches import make_batch
 from repository.conditions import EXCLUDED_USES
+from repository.disclosed import State, disclosed_to
 from repository.ledger_mirror import publish
 from repository.naming import instant, shown
 

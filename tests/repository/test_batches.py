@@ -9,6 +9,8 @@ import pytest
 from api.app import create_app
 from custody.canonical import loads
 from custody.entry import timestamp
+from repository import batches
+from repository.errors import BadRequest
 from repository.keys import house_key
 from repository.people import grant, new_person
 from repository.sealed import read_document
@@ -117,6 +119,64 @@ def test_a_list_that_names_nothing_discloses_nothing(house, tmp_path, party):
     answer = client.post(f"/api/v1/cases/{CODE}/disclosures", json=asked, headers=headers)
     assert answer.status_code == 400, answer.text
     assert state(house, "--party", party).lines == []
+
+
+@pytest.mark.parametrize(
+    "meanwhile", ["nothing", "a look", "a seal", "a seal above", "a review", "a rule"]
+)
+def test_what_was_looked_at_before_the_lock_goes_as_far_as_nothing_touched_it(
+    house, tmp_path, party, monkeypatch, meanwhile
+):
+    due, parent, later = (make(house, tmp_path) for make in (reviewed, take_in, take_in))
+    file = tmp_path / "redacted"
+    file.write_bytes(house.repo.random(20))
+    of_parent = ("derive", parent, file, "--no-extract", "--kind", "redaction", "--code",
+                 "R3: witness safety", "--author", "A", "--tool", "T", "--tool-version", "1",
+                 "--reason", "m")  # fmt: skip
+    [said] = house.evidence(*of_parent, person="analyst").lines
+    child = said["exhibit"]
+    assert classify(house, child, "rule-77").code == 0
+    acts: dict[str, tuple[str, ...]] = {
+        "a look": ("show", due),
+        "a seal": ("mark", due, "--sealed", "--motive", "m"),
+        "a seal above": ("mark", parent, "--sealed", "--motive", "m"),
+        "a rule": ("register", "rule", CODE, "--second-review", "--motive", "m"),
+    }
+    looks = []
+    look = batches._Looked.at
+
+    def then(looked, session, candidates):
+        lots = list(candidates)
+        look(looked, session, lots)
+        looks.append({one.number for lot in lots for one in lot} & {due, child, later})
+        if len(looks) == 1:  # between the look and the transaction
+            if meanwhile == "a review":
+                assert classify(house, later, "rule-77").code == 0
+            if meanwhile in acts:
+                assert house.evidence(*acts[meanwhile]).code == 0
+
+    monkeypatch.setattr(batches._Looked, "at", then)
+    caller = house.caller("prosecutor")
+    again = {
+        "a seal": {due},
+        "a seal above": {child},
+        "a review": {later},
+        "a rule": {due, child, later},
+    }.get(meanwhile)
+    goes = {"a seal": {child}, "a seal above": {due}, "a review": {due, child, later}}
+    try:
+        if meanwhile == "a rule":  # nobody reviewed a second time
+            with pytest.raises(BadRequest, match="nothing is due"):
+                batches.make_batch(house.repo, caller, CODE, party=party)
+        else:
+            made = batches.make_batch(house.repo, caller, CODE, party=party)
+            shown = set(made.exhibits) & {due, child, later}
+            assert shown == goes.get(meanwhile, {due, child})
+    finally:
+        if meanwhile == "a rule":
+            off = ("register", "rule", CODE, "--no-second-review", "--motive", "m")
+            assert house.evidence(*off, person="prosecutor").code == 0
+    assert looks == [{due, child, later}, *([again] if again else [])]
 
 
 def test_state_at_a_date_and_difference_since_a_batch(house, tmp_path, party):
