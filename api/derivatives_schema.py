@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, StrictInt
 
 from repository.derivations import KINDS
 
@@ -20,7 +20,7 @@ class NewOwnMarking(_Asked):
 class NewCopies(_Asked):
     """How many working copies were made, and who holds them."""
 
-    count: int = 1
+    count: StrictInt = 1
     holder: str
 
 
@@ -28,7 +28,7 @@ class EndCopies(_Asked):
     """How copies ended; without `count` all that are out."""
 
     how: Literal["returned", "destroyed"]
-    count: int | None = None
+    count: StrictInt | None = None
     motive: str
 
 

@@ -97,10 +97,11 @@ class LeftOut(BaseModel):
 
 
 class MadeBatch(BatchView):
-    """A batch that was made now."""
+    """A batch that was made now; `acting`: how many persons act for the party so far."""
 
     exhibits: list[str]
     left_out: list[LeftOut]
+    acting: int
 
 
 class DisclosedRow(BaseModel):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, or_, select
 from sqlalchemy.orm import Session
 
 from custody.append import take_lock
@@ -27,7 +27,7 @@ from repository.disclosed import batch_json
 from repository.errors import AccessDenied, BadRequest
 from repository.exhibits import find_exhibit, ref
 from repository.marking import handling
-from repository.models import Case, Exhibit
+from repository.models import Case, Exhibit, Grant
 from repository.naming import shown
 from repository.proceedings import Association
 from repository.purpose import Purpose
@@ -50,12 +50,14 @@ class Made:
     batch: Batch
     exhibits: list[str]
     left_out: list[tuple[str, tuple[str, ...]]]
+    acting: int  # who acts for the party by then; a party that nobody acts for may be misspelt
 
     def to_json(self) -> dict[str, Any]:
         """Return it as programs are told it."""
         return {
             **batch_json(self.batch),
             "exhibits": self.exhibits,
+            "acting": self.acting,
             "left_out": [
                 {"exhibit": number, "reasons": list(reasons)} for number, reasons in self.left_out
             ],
@@ -243,7 +245,11 @@ def _made(
     )  # fmt: skip
     session.add(batch)
     session.flush()
-    return Made(batch, [exhibit.number for exhibit, _ in goes], left_out)
+    acts = select(func.count(Grant.person_id.distinct())).where(
+        Grant.case_id == case.id, Grant.party == party, or_(Grant.until.is_(None), Grant.until > at)
+    )
+    acting = session.scalar(acts) or 0
+    return Made(batch, [exhibit.number for exhibit, _ in goes], left_out, acting)
 
 
 def _due(

@@ -56,6 +56,8 @@ def disclosure_batch(
     )
     for number, reasons in found.left_out:
         ctx.say(f"left out: {number}  {', '.join(reasons)}")
+    if not found.acting:
+        ctx.say(f"nobody acts for {shown(party)} in {shown(code)} so far; see that it is spelt so")
 
 
 @disclosure.command("state")

@@ -15,7 +15,7 @@ from ingest.normalise.times import since
 from ingest.readers import app_databases
 from ingest.readers.databases import Database
 from ingest.readers.jsons import walk
-from ingest.readers.members import Budget
+from ingest.readers.members import Budget, Unreadable
 from ingest.readers.whatsapp_lines import START, lines, named, regular, stands
 from ingest.readers.xmls import nodes
 
@@ -97,10 +97,14 @@ def of_database(database: Database) -> Iterator[Said]:
 
     Raises:
         Exhausted: the time is up.
-        Unreadable: it is damaged, or lacks a column that is asked for.
+        Unreadable: it is damaged, lacks a column that is asked for, or how it keeps messages is not
+            known here.
     """
-    for store in app_databases.known(database):
-        question = WORDS.get(store.application) if store.what == "Messages" else None
+    stores = [one for one in app_databases.known(database) if one.what == "Messages"]
+    if not stores:
+        raise Unreadable("this is the database of no messenger that is known here")
+    for store in stores:
+        question = WORDS.get(store.application)
         if question is None:
             continue
         for row, value, sender, text in database.each(question, MOST_ROWS):
@@ -109,6 +113,8 @@ def of_database(database: Database) -> Iterator[Said]:
             yield Said(
                 store.application, f"row {row}", str(value), when, str(sender or ""), str(text)
             )
+    if unread := [one.application for one in stores if one.application not in WORDS]:
+        raise Unreadable(f"how {', '.join(unread)} keeps its messages is not known here")
 
 
 def of_whatsapp(blocks: Iterator[bytes], budget: Budget) -> Iterator[Said]:

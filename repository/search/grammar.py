@@ -35,6 +35,9 @@ VALUES = {
         "authority-required", "conditions", "owner-consent", "excluded-uses",
     ),
 }  # fmt: skip
+_QUOTES = str.maketrans(
+    dict.fromkeys("“”„‟«»『』「」", '"')
+)  # as people and their programs write them
 _JOINERS = "\u200c\u200d"  # they are part of how Persian and Burmese are written
 _TOKEN = re.compile(
     r"""\s*(?:(?P<open>\()|(?P<close>\))
@@ -111,6 +114,7 @@ def parse(query: str) -> Node:
             raise BadQuery(
                 f"the query holds the invisible character U+{ord(one):04X}; write it without"
             )
+    query = query.translate(_QUOTES)
     if query.count('"') % 2:
         raise BadQuery("a quotation mark has no partner; close the phrase, or leave the mark out")
     return _Parser(_tokens(query)).query(0)

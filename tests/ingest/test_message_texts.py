@@ -160,11 +160,21 @@ def test_more_messages_than_may_be_facts_are_in_the_text_and_that_is_said(monkey
     ]
 
 
-def test_a_database_without_a_column_is_a_problem_and_no_silence():
-    items = read(database("CREATE TABLE sms (address, date, thread_id, body)"))
-    assert [item.reason[:27] for item in items if isinstance(item, Problem)] == [
-        "not all messages were read:"
-    ]
+@pytest.mark.parametrize(
+    ("tables", "why"),
+    [
+        ("CREATE TABLE sms (address, date, thread_id, body)", ""),
+        ("CREATE TABLE bookmarks (url)", " this is the database of no messenger that is known"),
+        (
+            "CREATE TABLE messages (payload, create_time, msg_id, conv_id)",
+            " how Tango (Android) keeps its messages is not known here",
+        ),
+    ],
+)
+def test_a_database_that_cannot_be_read_is_a_problem_and_no_silence(tables, why):
+    items = read(database(tables))
+    [said] = [item.reason for item in items if isinstance(item, Problem)]
+    assert said.startswith(f"not all messages were read:{why}")
 
 
 def test_what_was_said_is_read_where_it_is_asked_for_and_only_there():

@@ -69,7 +69,7 @@ def test_what_is_due_goes_and_the_rest_stays(house, tmp_path, party):
     assert house.evidence(*claim, person="prosecutor").code == 0
     size = house.repo.ledger.size()
     [said] = batch(house, party, "--form", "copy").lines
-    assert said["batch"] == 1
+    assert (said["batch"], said["acting"]) == (1, 0)
     assert due in said["exhibits"]
     assert not {other, withheld, unreviewed, closed} & set(said["exhibits"])
     assert {"exhibit": closed, "reasons": ["privileged"]} in said["left_out"]

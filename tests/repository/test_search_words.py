@@ -95,6 +95,14 @@ def test_a_word_has_the_stem_of_its_other_forms(one, other):
     assert stem(one) == stem(other)
 
 
+@pytest.mark.parametrize("marks", ["“”", "„“", "«»", "»«", "「」", "『』"])
+def test_quotation_marks_of_any_language_make_a_phrase(marks):
+    left, right = marks
+    assert parse(f"{left}міст через{right} NOT name:{left}a b{right}") == parse(
+        '"міст через" NOT name:"a b"'
+    )
+
+
 def test_a_telephone_number_in_groups_is_one_word_too():
     said = "call +380 (50) 123-45-67, or +1 202 555 0123; not +1 2 3, 2+2 3 4 or +02:00 2023-01-01"
     assert list(telephones(said)) == ["380501234567", "12025550123"]
