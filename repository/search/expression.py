@@ -22,8 +22,8 @@ from repository.search.tokens import EVERY, FACTS, OPEN, TEAM, Keyed, read_as
 from repository.search.words import Word, asked_grams, words
 
 TIERS = ("name", "exact", "regular", "form", "sound")
-# States of custody that the case team is told of; for others it is as if they were not so.
 _TOLD_BY_THE_TEAM = "field place"  # the one field of which assessments say something
+# States of custody that the case team is told of; for others it is as if they were not so.
 OF_THE_TEAM = frozenset(
     {"hold", "disclosed", "copies-out", "in-transfer", "transferred", "quarantined"}
 )
