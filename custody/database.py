@@ -199,7 +199,10 @@ def _begin_sqlite(connection: Connection) -> None:
     timeout = connection.get_execution_options().get("evidence_write")
     driver: Any = connection.connection.driver_connection
     if timeout is None:
-        driver.execute("BEGIN")  # touches no file: it cannot fail
+        try:
+            driver.execute("BEGIN")
+        except sqlite3.Error as error:
+            raise OperationalError("BEGIN", None, error) from error
         return
     end = time.monotonic() + timeout
     # We wait ourselves: SQLite sleeps up to 0.1 s between its tries, and of many processes some
