@@ -9,11 +9,12 @@ All(parts=(Term(text='bridge'), Not(part=Either(parts=(Term(text='the river', fi
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from repository.errors import BadQuery
 from repository.naming import shown, split_number
-from repository.search.words import telephones, words
+from repository.search.words import respelled, telephones, words
 
 MOST_CHARACTERS = 1_000
 MOST_TERMS = 32
@@ -48,6 +49,13 @@ _TOKEN = re.compile(
 
 # A telephone number with its country code in groups, up to a blank, a parenthesis or the end.
 _TELEPHONE = re.compile(r"\s*(?P<groups>\+[0-9]{1,4}(?:[ .-]{1,2}[0-9]{1,5}){2,6}+)(?=[\s)]|$)")
+
+# An Arabic name of two words, as `words.respelled` knows them.
+_VOWELLED = "[\u0640\u064b-\u0652\u0670]*"
+_NAME = re.compile(
+    rf"\s*(?:{_VOWELLED.join('عبد')}|[أا]{_VOWELLED.join(['', 'ب', 'و'])}){_VOWELLED}\s+"
+    r"[\u0621-\u0652\u0670]{3,}(?=[\s)]|$)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +141,12 @@ def _tokens(query: str) -> list[_Token]:
         called = _TELEPHONE.match(query, at)
         if called is not None and (joined := next(telephones(called["groups"]), None)):
             at = called.end()
-            found += _either(called["groups"], joined)
+            found += _either([Term(called["groups"])], Term(joined))
+            continue
+        name = _NAME.match(query, at)
+        if name is not None and (other := respelled(name[0])) and not _excludes(found):
+            at = name.end()
+            found += _either([Term(one) for one in name[0].split()], Term(other))
             continue
         one = _TOKEN.match(query, at)
         if one is None:
@@ -146,16 +159,22 @@ def _tokens(query: str) -> list[_Token]:
         else:
             text = one["word"] if one["phrase"] is None else one["phrase"]
             phrase = one["phrase"] is not None
-            found.append(_Token("term", _term(one["field"], text, phrase=phrase)))
+            term = _term(one["field"], text, phrase=phrase)
+            other = respelled(text)
+            found += _either([term], Term(other, term.field)) if other else [_Token("term", term)]
     if sum(one.kind == "term" for one in found) > MOST_TERMS:
         raise BadQuery(f"a query has at most {MOST_TERMS} words and phrases; search in steps")
     return found
 
 
-def _either(groups: str, joined: str) -> list[_Token]:
-    """Return what asks for a telephone number in these groups, or in others, or in none."""
-    written, whole = _Token("term", Term(groups)), _Token("term", Term(joined))
-    return [_Token("open"), written, _Token("OR"), whole, _Token("close")]
+def _either(written: Sequence[Term], otherwise: Term) -> list[_Token]:
+    """Return what asks for a text as it is written, or as others write the same."""
+    terms = [_Token("term", one) for one in written]
+    return [_Token("open"), *terms, _Token("OR"), _Token("term", otherwise), _Token("close")]
+
+
+def _excludes(found: Sequence[_Token]) -> bool:
+    return bool(found) and found[-1].kind == "NOT"  # which excludes one word, and no more
 
 
 def _term(field: str | None, text: str, *, phrase: bool) -> Term:

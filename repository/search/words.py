@@ -133,6 +133,28 @@ def telephones(text: str) -> Iterator[str]:
             yield digits
 
 
+# Arabic names that are written in two words or in one: Abd al-Rahman, Abu Bakr.
+_APART = re.compile("(?<!\\w)(عبد|[أا]بو) +(?=[ء-ي]{3})")
+_JOINED = re.compile("(?<!\\w)(عبد(?=ال[ء-ي]{2})|[أا]بو(?=[ء-ي]{3}))")
+
+
+def respelled(text: str) -> str | None:
+    """Return a text with its Arabic names in one word instead of two, or in two instead of one.
+
+    None: it has no such names.
+
+    >>> respelled("محمد عبد الرحمن"), respelled("محمد عبدالرحمن")
+    ('محمد عبدالرحمن', 'محمد عبد الرحمن')
+    """
+    if not _ARABIC.search(text):
+        return None
+    plain = " ".join(_VOWELS.sub("", regular(text)).split())
+    for names, other in ((_APART, r"\1"), (_JOINED, r"\1 ")):
+        if names.search(plain):
+            return names.sub(other, plain)
+    return None
+
+
 def spans(text: str) -> Iterator[tuple[int, int, Word]]:
     """Yield the words of a text with where each begins and ends in it, as it is written there."""
     for found in _written().finditer(text):

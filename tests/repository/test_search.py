@@ -30,7 +30,7 @@ from tests.one_house import one_house, signed_in
 TEXTS = {
     "bridge.txt": "The bridge over the river was blown up at night. Witness: Mohammed Al-Khatib",
     "міст.txt": "Міст через річку в Андріївці. Свідок: Мар’яна Шевченко з Маріуполя",
-    "شهادة.txt": "شهادة محمد الخطيب عن القصف في المدرسة سنة ٢٠١٣",
+    "شهادة.txt": "شهادة محمد الخطيب وعبدالله عن القصف في المدرسة سنة ٢٠١٣، عبدالرحمن، عبد الكريم",
     "chinese.txt": "证据链很长，王先生在北京",
     "burmese.txt": "မြန်မာနိုင်ငံတွင် ဖြစ်ပွားခဲ့သည်",
     "france.txt": "L'église Saint-Étienne a été détruite; témoin: Chevtchenko, +380 50 123 45 67",
@@ -144,6 +144,9 @@ def names(house: House, query: str, person: str = "analyst", **options) -> list[
         ("محمد", {"شهادة.txt", "bridge.txt"}),
         ("مُحَمَّد الخطيب", {"شهادة.txt"}),
         ("المدرسه", {"شهادة.txt"}),
+        ("عبد الرحمن", {"شهادة.txt"}),
+        ('"عَبْد الكَرِيم"', {"شهادة.txt"}),
+        ("عبدالكريم", {"شهادة.txt"}),
         ("مدرسة", {"شهادة.txt"}),
         ("2013", {"شهادة.txt"}),
         ("Muhammad", {"bridge.txt", "شهادة.txt"}),

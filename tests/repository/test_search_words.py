@@ -2,9 +2,10 @@
 
 import pytest
 
+from repository.search import grammar
 from repository.search.grammar import parse
 from repository.search.sounds import sound, stem
-from repository.search.words import asked_grams, grams, telephones, units, words
+from repository.search.words import asked_grams, grams, respelled, telephones, units, words
 
 
 def folded(text: str) -> list[str]:
@@ -101,6 +102,34 @@ def test_quotation_marks_of_any_language_make_a_phrase(marks):
     assert parse(f"{left}міст через{right} NOT name:{left}a b{right}") == parse(
         '"міст через" NOT name:"a b"'
     )
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [
+        ("عبدالرحمن", '(عبدالرحمن OR "عبد الرحمن")'),
+        ("عبد الرحمن", "((عبد الرحمن) OR عبدالرحمن)"),
+        ("عَبْد الرَّحمن", "((عَبْد الرَّحمن) OR عبدالرحمن)"),
+        ('"محمد عبد الله"', '("محمد عبد الله" OR "محمد عبدالله")'),
+        ("name:أبوبكر x", '(name:أبوبكر OR name:"أبو بكر") x'),
+        ("أبو بكر OR y", "((أبو بكر) OR أبوبكر) OR y"),
+        ("NOT عبد الله", "(NOT عبد) الله"),
+    ],
+)
+def test_arabic_names_of_two_words_are_asked_for_in_one_too(asked, meant):
+    assert repr(parse(asked)) == repr(_read(meant))
+
+
+def _read(text: str):
+    """Read a query as it stands, without other writings."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(grammar, "respelled", lambda _: None)
+        return parse(text)
+
+
+@pytest.mark.parametrize("text", ["عبد", "عبده", "ابن سينا", "Abu Bakr", "معبد الشمس"])
+def test_what_is_no_such_name_is_asked_for_as_it_stands(text):
+    assert respelled(text) is None
 
 
 def test_a_telephone_number_in_groups_is_one_word_too():
