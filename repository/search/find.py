@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from repository.columns import among
-from repository.models import Case, Exhibit
+from repository.models import Exhibit
 from repository.search import cited, expression
 from repository.search.expression import Expression, Live, arrays, fts, live
 from repository.search.grammar import NUMBER
@@ -81,7 +81,6 @@ class Finder:
         self._scope = scope
         self._sqlite = session.get_bind().dialect.name == "sqlite"
         self._few: dict[Live, list[str] | None] = {}
-        self._exhibits: int | None = None  # of the house, once somebody asked
         self._top: int | None = None  # the newest row, once somebody asked
         self._rows: dict[int, Any] = {}  # that were read with their numbers
         self._odd = scope.elsewhere(session)
@@ -256,10 +255,8 @@ class Finder:
             yield Lookup(query.where(unindexed.in_(self._odd))), None
 
     def _most_is_in(self, cases: Sequence[str]) -> bool:
-        """Say whether cases hold most exhibits of the house."""
-        if self._exhibits is None:
-            self._exhibits = self._session.scalar(select(func.sum(Case.exhibits))) or 0
-        return self._held(cases) * 2 > self._exhibits
+        """Say whether cases hold most exhibits of the house; each of these has a row."""
+        return self._held(cases) * 2 > self._above()
 
     def _decided(self, ns: Sequence[int]) -> Iterator[tuple[int, str, str | None]]:
         """Yield of rows how much of each may be known."""
