@@ -33,6 +33,7 @@ from repository.exports.fonts import check_language, check_printed
 from repository.exports.gathered import gather
 from repository.exports.interrupted import interrupted_entries, mark_of, opened
 from repository.exports.job import TWINS, Job, encrypted_entry, entries_about, made_row
+from repository.exports.left_out import absent
 from repository.exports.payload import part_keys, verified_whole
 from repository.exports.said import check_choice
 from repository.exports.tag_files import TAG_FILES, closing_file
@@ -293,6 +294,8 @@ def _described(
     found = gather(job, signed, listed, bag.files, problems)
     if bag.volumes is not None:
         found = replace(found, volumes=(bag.volumes, tuple(volumes)))
+    if found.by_reference:
+        found.left_out.insert(0, absent(len(listed)))
     progress("report")
     for make in TAG_FILES:
         for name, blocks in make(found):

@@ -172,12 +172,12 @@ def _stamped(
         free = [one for one in free if one in every]
         if not free:
             if exhibit.id not in themselves:
-                why = "there is none; the exhibit goes as it is"
-                instead.append((f"the stamped copy of {exhibit.number}", why))
+                what = Phrase("left.stamped", number=exhibit.number)
+                instead.append((what, Phrase("left.stamped.why")))
             continue
         if how == "instead":
             del going[exhibit.id]
-            why = f"its stamped copy {free[0].number} goes in its place"
+            why = Phrase("left.stamped-instead", copy=free[0].number)
             instead.append((exhibit.number, why))
         going[free[0].id] = free[0]
     return _in_order(going.values(), case), instead

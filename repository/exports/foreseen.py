@@ -21,7 +21,7 @@ from repository.exports.bag import filled
 from repository.exports.choice import EVERYTHING, Choice
 from repository.exports.chosen import chosen, marking_words, stood_in
 from repository.exports.kept import entries_of
-from repository.exports.left_out import ALWAYS, closed, numbers_in
+from repository.exports.left_out import ALWAYS, absent, closed, numbers_in
 from repository.exports.report_words import Phrase
 from repository.exports.said import check_choice, said_of
 from repository.marking import strictest
@@ -125,6 +125,8 @@ def foresee(
         left_out.append((Phrase("left.tokens"), Phrase("left.tokens.why")))
     left_out += [(one.number, Phrase("left.key")) for one in exhibits if one.erased_at is not None]
     volumes = 0 if by_reference else 1
+    if by_reference:
+        left_out.insert(0, absent(len(rows)))
     if volume_size is not None and volumes:
         sizes = [(one.exhibit.number, one.exhibit.size) for one in rows]
         volumes = max(filled(sizes, volume_size), default=1)

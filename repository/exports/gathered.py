@@ -42,6 +42,11 @@ class Gathered:
     documents: list[dict[str, Any]] = field(default_factory=list)  # what was signed, and as what
 
     @property
+    def by_reference(self) -> bool:
+        """Say whether the exhibits' files are not in it."""
+        return self.volumes is not None and self.volumes[0] == 0
+
+    @property
     def size(self) -> int:
         """Return the size of the tree that everything is proved in."""
         return self.signed.checkpoint.size

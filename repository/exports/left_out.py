@@ -73,6 +73,11 @@ def closed(
     ]
 
 
+def absent(exhibits: int) -> tuple[str, str]:
+    """Say of a bundle by reference that the bytes of its exhibits, so many, are not in it."""
+    return Phrase("left.reference", count=exhibits), Phrase("left.reference.why")
+
+
 def _of_case(opened: dict[str, Opening], case: str | None) -> bool:
     """Say whether an entry is about this proceeding, and no further case is named in it."""
     detail = opened["detail"].value if "detail" in opened else {}

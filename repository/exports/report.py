@@ -47,8 +47,8 @@ class Source:
     """All that a report is made of.
 
     `files` lists path, digest and size of the bundle's files, `statements` the paths of the
-    certificates in it. That rows are genuine entries and openings fit is *not* checked here, only
-    that each opening has a commitment to fit.
+    certificates in it; `by_reference`: the exhibits' files are not. That rows are genuine entries
+    and openings fit is *not* checked here, only that each opening has a commitment to fit.
 
     Raises:
         WrongUse: an opening without a commitment, the same entry twice, or the same exhibit twice.
@@ -61,6 +61,7 @@ class Source:
     files: Sequence[tuple[str, str, int]]
     language: str = "en"
     statements: Sequence[tuple[str, str, int]] = ()  # kind, report, index of its entry
+    by_reference: bool = False
     grouped: dict[str | None, list[Row]] = field(init=False)
     digests: dict[str, str] = field(init=False)
 
@@ -76,7 +77,8 @@ SECTIONS: tuple[tuple[str, Maker], ...] = (
     ("A", lambda of, spoke: iter(
         [facts_block(header(of.heading, of.exhibits, of.rows, spoke))])),
     ("B", lambda of, _: identities(
-        of.exhibits, of.grouped, of.digests, of.heading.generated_at)),
+        of.exhibits, of.grouped, of.digests, of.heading.generated_at,
+        elsewhere=of.by_reference)),
     ("C", lambda of, _: acquisition(of.exhibits, of.grouped)),
     ("D", lambda of, _: custody(of.exhibits, of.grouped, of.heading.generated_at)),
     ("E", lambda of, _: integrity(of.exhibits, of.grouped, of.digests)),
@@ -85,7 +87,8 @@ SECTIONS: tuple[tuple[str, Maker], ...] = (
     ("H", lambda of, _: disclosure(of.exhibits, of.rows, of.grouped)),
     ("I", lambda of, _: protection(of.exhibits, of.rows, of.grouped, of.heading.key_name)),
     ("J", lambda of, _: certification(of.rows, of.statements)),
-    ("K", lambda of, _: verify(of.heading, of.rows, of.files)),
+    ("K", lambda of, _: verify(
+        of.heading, of.rows, of.files, elsewhere=of.by_reference)),
 )  # fmt: skip
 
 

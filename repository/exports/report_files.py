@@ -53,6 +53,7 @@ def report(found: Gathered) -> Iterator[tuple[str, Iterable[bytes]]]:
         [(path, f"sha256:{hexed}", size) for path, hexed, size in found.payload],
         found.job.language,
         _statements(found),
+        by_reference=found.by_reference,
     )
     for number, pdf in enumerate(printed(source, render), 1):
         name = file_name(number)

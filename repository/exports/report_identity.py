@@ -29,6 +29,8 @@ def identities(
     grouped: dict[str | None, list[Row]],
     files: Mapping[str, str],
     generated_at: str,
+    *,
+    elsewhere: bool,
 ) -> Iterator[dict[str, Any]]:
     """Yield section B: per exhibit its identity.
 
@@ -37,11 +39,14 @@ def identities(
         grouped: their entries, by exhibit.
         files: path -> digest of the files of the bundle, as they were written.
         generated_at: when that was.
+        elsewhere: the exhibits' files are not in it.
     """
     for exhibit in exhibits:
         own = grouped.get(exhibit.id, [])
         yield title("exhibit", number=exhibit.number)
-        yield facts_block([*_identity(exhibit, own), *_today(exhibit, own, files, generated_at)])
+        named = fact("files.elsewhere" if elsewhere else "files", *exhibit.files, form="name")
+        today = _today(exhibit, own, files, generated_at)
+        yield facts_block([*_identity(exhibit, own), named, *today])
 
 
 def _identity(exhibit: ExhibitFacts, rows: Sequence[Row]) -> list[Fact]:
@@ -74,7 +79,6 @@ def _identity(exhibit: ExhibitFacts, rows: Sequence[Row]) -> list[Fact]:
                             if detail(row).get("language")], form="text"),
         not_recorded("sensitive"),
         _related(rows),
-        fact("files", *exhibit.files, form="name"),
     ]  # fmt: skip
 
 
@@ -122,7 +126,7 @@ def _root(exhibit: ExhibitFacts, rows: Sequence[Row], made: Sequence[Row]) -> Fa
 def _today(
     exhibit: ExhibitFacts, rows: Sequence[Row], files: Mapping[str, str], at: str
 ) -> list[Fact]:
-    """Return the digests of its files in this bundle, compared with those registered."""
+    """Return the digests of its files as the bundle was written, compared with those registered."""
     parts = [part for row in rows if row.type == "registration" for part in row.body["parts"]]
     registered = {digest for part in parts for digest in part.get("digests", {}).values()}
     facts = []

@@ -29,9 +29,16 @@ def payload_digest(files: Sequence[tuple[str, str, int]]) -> str:
 
 
 def verify(
-    heading: Heading, rows: Sequence[Row], files: Sequence[tuple[str, str, int]]
+    heading: Heading,
+    rows: Sequence[Row],
+    files: Sequence[tuple[str, str, int]],
+    *,
+    elsewhere: bool,
 ) -> Iterator[dict[str, Any]]:
-    """Yield section K: commands, keys, checkpoint, codes to compare, files, types, and limits."""
+    """Yield section K: commands, keys, checkpoint, codes to compare, files, types, and limits.
+
+    `elsewhere`: the exhibits' files are not in the bundle, and its list of them is empty.
+    """
     compared = f"{heading.key_name}\n{heading.key_fingerprint}\n{heading.tree_size}\n{heading.root}"
     used = sorted({row.type for row in rows})
     yield text("K.intro")
@@ -53,7 +60,7 @@ def verify(
     yield _code(heading.checkpoint.removesuffix("\n").split("\n"))
     yield text("K.checkpoint.says")
     yield _qr(compared, "K.qr")
-    if files:
+    if files and not elsewhere:
         yield _qr(payload_digest(files), "K.qr-bundle")
         yield _code(COMMANDS["payload"])
     yield title("K.proofs")
@@ -61,6 +68,8 @@ def verify(
     yield title("K.listing")
     if not files:
         yield text("K.listing.none")
+    if elsewhere:
+        yield text("K.listing.elsewhere")
     yield from tables(
         ("path", "size", "digest"), [5, 2, 14], ["name", "code", "code"],
         [[path, str(size), digest] for path, digest, size in files],

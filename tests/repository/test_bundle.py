@@ -133,6 +133,8 @@ def test_by_reference_all_proofs_go_and_no_bytes(house, tmp_path):
     assert list((place / "data").iterdir()) == []
     assert bagit.Bag(str(place)).is_valid()
     assert claims(place)["complete"].outcome == "not-done"
+    told = json.loads((place / "custody.json").read_text())["left_out"]
+    assert told[0]["what"] == f"the bytes of the exhibits (in all: {len(CONTENTS)})"
     disk = tmp_path / "disk"
     disk.mkdir()
     for name, content in CONTENTS.items():

@@ -436,6 +436,18 @@ def test_the_code_of_the_payload_is_the_digest_of_the_manifest_of_the_bag(tmp_pa
     assert codes[1]["content"] == f"sha256:{hashlib.sha256(written).hexdigest()}"
 
 
+def test_a_report_by_reference_says_that_the_files_it_names_are_not_in_the_bundle():
+    of = Source(heading(), [EXHIBIT], history(), [], FILES, by_reference=True)
+    made = compose(of)
+    [about] = [block for block in section(made, "B") if block["kind"] == "facts"]
+    labels = [one["label"] for one in about["facts"]]
+    assert "Its files, which are not in this bundle" in labels
+    assert "Files in this bundle" not in labels
+    blocks = section(made, "K")
+    assert len([block for block in blocks if block["kind"] == "qr"]) == 1  # its manifest is empty
+    assert any("are not in this bundle" in block.get("text", "") for block in blocks)
+
+
 def test_a_short_report_is_one_volume():
     [only] = volumes(source(history()), lambda n: f"{n}.pdf")
     assert only == report(history())
