@@ -166,7 +166,7 @@ def _stamped(
         for one in kinds_of(session, [one.id for one in exhibits]).values()
         if one.kind == STAMPED
     }
-    going, instead = {one.id: one for one in exhibits}, []
+    going, instead = {one.id: one for one in exhibits}, list[tuple[str, str]]()
     for exhibit in exhibits:
         free = [one for one in copies.get(exhibit.id, ()) if one.number not in barred]
         free = [one for one in free if one in every]
