@@ -19,7 +19,7 @@ from ingest.readers.streams import read_blocks
 from ingest.readers.whatsapp_lines import CHAT_NAME
 
 NAME = "message_texts"
-VERSION = "message text reader 2"
+VERSION = "message text reader 3"
 ASKED = True
 LIMITS: Limits = replace(databases.LIMITS, output_bytes=16 << 20)
 FORMATS = frozenset(

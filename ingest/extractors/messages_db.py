@@ -18,7 +18,7 @@ from ingest.readers.peek import Peek
 
 NAME = "messages_db"
 LIMITS = databases.LIMITS
-VERSION = "message database reader 1"
+VERSION = "message database reader 2"
 FORMATS = frozenset(
     {
         "application/vnd.sqlite3",

@@ -76,7 +76,11 @@ STORES = (
         units=1000, people=("SELECT DISTINCT address FROM sms",),
         chats="SELECT count(DISTINCT thread_id) FROM sms",
     ),
-    Store("MMS (Android)", "Messages", (("pdu", "date", "msg_box"),), "pdu", "date"),
+    Store(
+        "MMS (Android)", "Messages", (("pdu", "date", "msg_box"),), "pdu", "date",
+        people=("SELECT DISTINCT address FROM addr WHERE address != 'insert-address-token'",),
+        chats="SELECT count(DISTINCT thread_id) FROM pdu",
+    ),
     Store(
         "Messages (iOS)", "Messages", (("message", "date", "handle_id"), ("handle", "id")),
         "message", "date", epoch="apple", units=0, where="date > 0",

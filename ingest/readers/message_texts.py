@@ -7,6 +7,7 @@ the message is found by again, when, from whom, and its words. A new application
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +39,20 @@ class Said:
 
 # Of each application a question for row, time, sender and words, in the order of time.
 _OWN = f"'{OWN}'"
+_MMS = "MMS (Android)"
+_MMS_SENDER = (  # 137 is "From" of the addresses, box 1 what came in
+    "CASE p.msg_box WHEN 1 THEN (SELECT a.address FROM addr a WHERE a.msg_id = p._id "  # noqa: S608
+    f"AND a.type = 137 LIMIT 1) ELSE {_OWN} END"
+)
+_MMS_SUBJECTS = (
+    f"SELECT p._id, p.date, {_MMS_SENDER}, p.sub, p.sub_cs FROM pdu p WHERE p.sub != '' "  # noqa: S608
+    "ORDER BY p.date, p._id"
+)
+_MMS_IN_FILES = (
+    "SELECT count(*) FROM part WHERE ct LIKE 'text/plain%' AND coalesce(text, '') = '' "
+    "AND _data != ''"
+)
+_UTF_8 = 106  # as the registry of character sets numbers it
 WORDS = {
     "WhatsApp (Android)": (
         "SELECT m._id, m.timestamp, CASE m.from_me WHEN 1 THEN "  # noqa: S608  (our own constants)
@@ -57,6 +72,10 @@ WORDS = {
     "SMS (Android)": (
         f"SELECT _id, date, CASE type WHEN 1 THEN address ELSE {_OWN} END, body FROM sms "  # noqa: S608
         "WHERE body != '' ORDER BY date"
+    ),
+    _MMS: (
+        f"SELECT p._id, p.date, {_MMS_SENDER}, t.text FROM pdu p JOIN part t ON t.mid = p._id "  # noqa: S608
+        "WHERE t.ct LIKE 'text/plain%' AND t.text != '' ORDER BY p.date, p._id, t.seq, t._id"
     ),
     "Messages (iOS)": (
         f"SELECT m.ROWID, m.date, CASE m.is_from_me WHEN 1 THEN {_OWN} ELSE h.id END, m.text "  # noqa: S608
@@ -103,18 +122,44 @@ def of_database(database: Database) -> Iterator[Said]:
     stores = [one for one in app_databases.known(database) if one.what == "Messages"]
     if not stores:
         raise Unreadable("this is the database of no messenger that is known here")
+    unread = []
     for store in stores:
-        question = WORDS.get(store.application)
-        if question is None:
+        if store.application not in WORDS:
+            unread.append(f"how {store.application} keeps its messages is not known here")
             continue
-        for row, value, sender, text in database.each(question, MOST_ROWS):
-            number = isinstance(value, int | float)
-            when = app_databases.moment(value, store) if number else None  # type: ignore[arg-type]
-            yield Said(
-                store.application, f"row {row}", str(value), when, str(sender or ""), str(text)
-            )
-    if unread := [one.application for one in stores if one.application not in WORDS]:
-        raise Unreadable(f"how {', '.join(unread)} keeps its messages is not known here")
+        try:
+            yield from _rows(database, store, WORDS[store.application])
+            if store.application == _MMS:
+                yield from _subjects(database, store)
+                if found := database.one(_MMS_IN_FILES)[0]:
+                    unread.append(f"the words of {found} parts of MMS lie in files beside it")
+        except Unreadable as error:  # the others may be sound
+            unread.append(f"{store.application}: {error}")
+    if unread:
+        raise Unreadable("; ".join(unread))
+
+
+def _rows(database: Database, store: app_databases.Store, question: str) -> Iterator[Said]:
+    for count, (row, value, sender, text) in enumerate(database.each(question, MOST_ROWS + 1)):
+        if count == MOST_ROWS:
+            raise Unreadable(f"it has more than {MOST_ROWS} messages; the latest were left out")
+        yield _said(store, f"row {row}", value, sender, str(text))
+
+
+def _subjects(database: Database, store: app_databases.Store) -> Iterator[Said]:
+    """Yield the subjects of MMS: their bytes stand there one by one, each as a Latin-1 letter."""
+    for row, value, sender, subject, charset in database.each(_MMS_SUBJECTS, MOST_ROWS):
+        text = str(subject)
+        if charset == _UTF_8:
+            with suppress(UnicodeError):  # else a program wrote it as it is to be read
+                text = text.encode("latin-1").decode()
+        yield _said(store, f"row {row} subject", value, sender, text)
+
+
+def _said(store: app_databases.Store, place: str, value: object, sender: object, text: str) -> Said:
+    number = isinstance(value, int | float)
+    when = app_databases.moment(value, store) if number else None  # type: ignore[arg-type]
+    return Said(store.application, place, str(value), when, str(sender or ""), text)
 
 
 def of_whatsapp(blocks: Iterator[bytes], budget: Budget) -> Iterator[Said]:

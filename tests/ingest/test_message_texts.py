@@ -10,6 +10,7 @@ import pytest
 
 from ingest.extraction import Derivative, Fact, Format, Found, Problem
 from ingest.extractors import chat_sms, chat_telegram, chat_whatsapp, message_texts
+from ingest.readers import message_texts as readers
 from ingest.readers.peek import Peek
 from ingest.sandbox import Sandbox
 from tests.make_phones import database
@@ -92,6 +93,50 @@ def test_a_database_gives_each_message_with_row_time_and_sender():
     assert (source, words) == (
         "SMS (Android) row 9, 2024-05-01T07:30:00.000Z, +380441234567", "hello",
     )  # fmt: skip
+
+
+def test_mms_give_the_words_of_their_text_parts_and_their_subjects():
+    items = read(
+        database(
+            # As Android's telephony provider makes them, without columns that are not asked for.
+            "CREATE TABLE pdu (_id INTEGER PRIMARY KEY AUTOINCREMENT, thread_id INTEGER,"
+            " date INTEGER, msg_box INTEGER, sub TEXT, sub_cs INTEGER, m_type INTEGER)",
+            "CREATE TABLE addr (_id INTEGER PRIMARY KEY, msg_id INTEGER, contact_id INTEGER,"
+            " address TEXT, type INTEGER, charset INTEGER)",
+            "CREATE TABLE part (_id INTEGER PRIMARY KEY AUTOINCREMENT, mid INTEGER,"
+            " seq INTEGER DEFAULT 0, ct TEXT, chset INTEGER, _data TEXT, text TEXT)",
+            rows=[
+                ("INSERT INTO pdu VALUES (3, 1, 1714548600, 1, ?, 106, 132)",
+                 ("міст".encode().decode("latin-1"),)),
+                ("INSERT INTO pdu VALUES (4, 1, 1714548700, 2, 'так', 106, 128)", ()),
+                ("INSERT INTO addr VALUES (1, 3, NULL, '+380441234567', 137, 106)", ()),
+                ("INSERT INTO addr VALUES (2, 3, NULL, '+380440000000', 151, 106)", ()),
+                ("INSERT INTO addr VALUES (3, 4, NULL, 'insert-address-token', 137, 106)", ()),
+                ("INSERT INTO part VALUES (1, 3, -1, 'application/smil', 3, '', '<smil/>')", ()),
+                ("INSERT INTO part VALUES (2, 3, 0, 'text/plain', 106, NULL, 'на мосту')", ()),
+                ("INSERT INTO part VALUES (3, 3, 0, 'image/jpeg', 106, '/p/1.jpg', NULL)", ()),
+                ("INSERT INTO part VALUES (4, 4, 0, 'text/plain', 106, NULL, 'coming')", ()),
+                ("INSERT INTO part VALUES (5, 4, 0, 'text/plain', 106, '/p/2.txt', NULL)", ()),
+            ],
+        )
+    )  # fmt: skip
+    here, there = "2024-05-01T07:30:00Z, +380441234567", "2024-05-01T07:31:40Z, (this device)"
+    assert said(items) == [
+        (f"MMS (Android) row 3, {here}", "на мосту"),
+        (f"MMS (Android) row 4, {there}", "coming"),
+        (f"MMS (Android) row 3 subject, {here}", "міст"),
+        (f"MMS (Android) row 4 subject, {there}", "так"),
+    ]
+    [problem] = [item.reason for item in items if isinstance(item, Problem)]
+    assert problem.endswith("the words of 1 parts of MMS lie in files beside it")
+
+
+def test_more_messages_than_are_read_are_told(monkeypatch):
+    monkeypatch.setattr(readers, "MOST_ROWS", 2)
+    items = read(WHATSAPP)
+    assert len(said(items)) == 2
+    [problem] = [item.reason for item in items if isinstance(item, Problem)]
+    assert "more than 2 messages" in problem
 
 
 @pytest.mark.parametrize(
