@@ -1,6 +1,7 @@
 """What every command shares: the open repository, who acts, how results are written."""
 
 import contextlib
+import functools
 import json
 import os
 import pwd
@@ -214,4 +215,32 @@ def login() -> str:
         return f"uid-{os.getuid()}"
 
 
-pass_context = click.make_pass_decorator(Context)
+_with_context = click.make_pass_decorator(Context)
+
+
+def pass_context(command: Callable[..., None]) -> Callable[..., None]:
+    """Make a command get its `Context`, once every word it was given is text.
+
+    Paths may be any bytes: a parameter that takes one says so by its type.
+    """
+
+    @functools.wraps(command)
+    def checked(ctx: Context, /, *arguments: Any, **values: Any) -> None:
+        call = click.get_current_context()
+        for level in (call, call.find_root()):
+            for one in level.command.params:
+                _check_text(one, level.params.get(one.name or ""))
+        command(ctx, *arguments, **values)
+
+    return _with_context(checked)
+
+
+def _check_text(parameter: click.Parameter, value: object) -> None:
+    if parameter.type is not click.STRING:
+        return
+    for word in value if isinstance(value, tuple) else (value,):
+        if isinstance(word, str) and not word.isascii():
+            try:
+                word.encode()
+            except UnicodeEncodeError as error:
+                raise click.BadParameter("it is no valid Unicode text", param=parameter) from error

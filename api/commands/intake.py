@@ -1,5 +1,6 @@
 """ingest and quarantine: how evidence comes in."""
 
+import os
 from collections import Counter
 from concurrent.futures import Future
 from dataclasses import replace
@@ -38,7 +39,7 @@ _AMONG = 500  # exhibits that are compared at once with what others hold
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATH…")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH…", type=click.Path())
 @click.option("--case", "code", metavar="CODE", help="Needed, but where an invitation names it.")
 @click.option("--purpose", default="investigation", show_default=True)
 @click.option("--collected-by")
@@ -55,7 +56,11 @@ _AMONG = 500  # exhibits that are compared at once with what others hold
     help="What is declared of each file: CSV, JSON lines, sha256sum, hashdeep, a bag.",
 )  # fmt: skip
 @click.option(
-    "--manifest-root", "root", metavar="PATH", help="What the list's paths begin with; left out."
+    "--manifest-root",
+    "root",
+    type=click.Path(),
+    metavar="PATH",
+    help="What the list's paths begin with; left out.",
 )
 @click.option("--near", is_flag=True, help="Take paths of the list that nearly fit as meant.")
 @click.option(
@@ -143,9 +148,16 @@ def ingest(
 
 
 def _check_paths(paths: tuple[str, ...], *, one: bool) -> None:
-    missing = [path for path in paths if path != "-" and not Path(path).exists()]
-    if missing:
-        raise BadRequest(f"there is no file or folder {shown(missing[0])}; nothing was taken in")
+    for path in paths:
+        try:
+            if path != "-":
+                os.stat(path)  # noqa: PTH116  (Path("") is the folder one stands in)
+        except FileNotFoundError as error:
+            raise BadRequest(
+                f"there is no file or folder {shown(path)}; nothing was taken in"
+            ) from error
+        except OSError as error:
+            raise BadRequest(f"{shown(path)}: {error.strerror}; nothing was taken in") from error
     if one and (len(paths) != 1 or (paths[0] != "-" and Path(paths[0]).is_dir())):
         raise BadRequest("a digest is declared for one file; name that file alone")
     if paths.count("-") > 1:

@@ -348,8 +348,10 @@ def test_unknown_cases_and_exhibits_are_wrong_use_and_recorded(house, words, tmp
         ["retrieve", "KRN-000001", "--out", "x", "--purpose", "court", "--range", "5-x"],
         ["--as", "nobody", "list", "--case", "KRN"],
         ["serve", "--port", "99999"],
+        ["case", "new", "NEW", "--title", "\udcff"],
+        ["--as", "\udcff", "list", "--case", "KRN"],
     ],
-    ids=" ".join,
+    ids=ascii,
 )
 def test_wrong_words_are_exit_2_without_a_traceback(house, words):
     said = house.evidence(*words)
@@ -365,9 +367,9 @@ def test_wrong_words_are_exit_2_without_a_traceback(house, words):
         ["--sha256", "12"],
         ["--digest", "sha1:" + "0" * 40, "--digest", "sha1:" + "1" * 40],
         ["--collected-at", "yesterday"], ["--submission", "nonsense"], ["--purpose", " "],
-        ["--family", "nonsense"],
+        ["--family", "nonsense"], ["--place", "\udcff"], [""], ["x" * 300],
     ],
-    ids=" ".join,
+    ids=ascii,
 )  # fmt: skip
 def test_wrong_declarations_take_nothing_in(house, files, words):
     said = house.evidence("ingest", files / "a.txt", "--case", CODE, "--no-extract", *words)
