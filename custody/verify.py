@@ -671,6 +671,8 @@ class Examination:
         item = next((one for one in items if one["number"] == number), None)
         if item is None or told is None:
             raise NotDone(f"{text}: " + ("no such exhibit here" if item is None else "no digest"))
+        if number in self.absent:
+            raise NotDone(f"{text}: {number} is not here (--payload DIR)")
         names, part = item["files"], int(place.get("part", 1))
         if part > len(names):
             raise ParseError(f"{text}: {number} has {len(names)} parts")

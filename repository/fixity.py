@@ -228,7 +228,10 @@ def _checked(
         if ended and exhibit.erased_at is None:
             found.add("fail", "its locks have ended: let the worker run, it renews them")
         size = sum(part.size for part in parts)
-        detail = "; ".join(found.said) or f"{size} bytes match the registration"
+        whole = f"{size} bytes match the registration"
+        if exhibit.erased_at is not None:
+            whole = "erased by order: what is left is sealed as registered; nobody can read it"
+        detail = "; ".join(found.said) or whole
     except LedgerDamaged as error:
         found.add("fail", str(error))
         detail = str(error)

@@ -9,6 +9,7 @@ from api.commands.context import Context, pass_context
 from api.commands.receipts import receipt
 from custody.bundle_receipt import (
     MAX_FILE,
+    MAX_NAME,
     BundleReceipt,
     checked,
     new_credential,
@@ -57,6 +58,13 @@ def bundle_receipt(
     """
     if not folder.is_dir():
         raise BadRequest(f"{shown(folder)} is no folder of a bundle")
+    for option, said in (("--name", name), ("--organisation", organisation)):
+        if not 0 < len(said.strip()) <= MAX_NAME:
+            raise BadRequest(f"{option} has 1 to {MAX_NAME} characters")
+    if out.resolve().is_relative_to(folder.resolve()):
+        raise BadRequest(
+            f"{shown(out)} is in the bundle, which it would change; write it elsewhere"
+        )
     words = out.with_name(f"{out.name}.txt")
     for file in (out, words):
         if file.exists():

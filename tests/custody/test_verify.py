@@ -471,6 +471,10 @@ def test_volumes_together_are_the_whole(world, tmp_path):
 def test_a_bundle_by_reference_verifies_what_comes_on_other_disks(world, tmp_path, name):
     bag, disk = volume(world, tmp_path, 1, volumes=0), tmp_path / "disk" / "deep"
     assert outcomes(bag)["complete"] == "not-done"
+    cited = f"KRN-000002#sha256={sha256(b'second').hexdigest()}"
+    [told] = [one for one in verify.verify_path(bag, None, (cited,)) if one.claim == "citation"]
+    assert told.outcome == "not-done"
+    assert "KRN-000002 is not here" in told.detail
     disk.mkdir(parents=True)
     written(disk / name, b"evidence")
     findings = verify.verify_path(bag, None, (), (tmp_path / "disk",))

@@ -9,10 +9,14 @@ from pathlib import Path
 
 import bagit
 import pytest
+from click.exceptions import Exit
 from sqlalchemy import select
 
+from api.commands.context import Context
+from api.commands.court import _report
 from custody import verify
 from custody.errors import LedgerUnavailable
+from custody.findings import Finding
 from repository import exports
 from repository.errors import StoreUnavailable
 from repository.exports.bag import FolderBag
@@ -427,6 +431,29 @@ def test_a_receipt_of_a_bundle_is_sent_where_it_can_be_checked(house, tmp_path):
     said = house.evidence("receipt", "check", tmp_path / "receipt.json")
     assert said.code == 1
     assert "python3 verify.py BUNDLE --receipt FILE" in said.out + said.err
+
+
+def test_what_is_no_bundle_is_told_in_one_line(house, tmp_path):
+    (tmp_path / "notes.txt").write_text("of a person")
+    (tmp_path / "bundle.tar.age").write_bytes(b"age-encryption.org/v1")
+    for place, words in (
+        (tmp_path, "is neither an exhibit nor a bundle"),
+        (tmp_path / "notes.txt", "is neither an exhibit nor a bundle"),
+        (tmp_path / "bundle.tar.age", "is encrypted; open it first"),
+    ):
+        said = house.evidence("verify", place)
+        assert (said.code, said.out) == (2, "")
+        assert words in said.err
+
+
+def test_a_claim_a_bundle_may_leave_undone_is_required_of_a_repository(capsys):
+    context = Context(data=None, settings_file=None, as_json=False, person=None)
+    undone = Finding("time-stamps", "all", "not-done", "no root is pinned to judge them")
+    for of_bundles, of_house, code in (([undone], [], 0), ([], [undone], 3)):
+        with pytest.raises(Exit) as left_with:
+            _report(context, of_bundles, of_house)
+        assert left_with.value.exit_code == code
+    assert "1 not-done" in capsys.readouterr().out
 
 
 @pytest.mark.long

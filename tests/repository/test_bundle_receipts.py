@@ -305,3 +305,15 @@ def test_counsel_acknowledges_on_the_site_by_the_digest_that_only_the_holder_kno
     before = house.types().count("receipt_acknowledged/done")
     assert say("counsel C", made["manifests"][0]).json == answer.json
     assert house.types().count("receipt_acknowledged/done") == before
+
+
+def test_a_receipt_goes_nowhere_into_the_bundle_and_names_somebody(house, bundle, tmp_path):
+    for words, told in (
+        ((*WHO, "--out", bundle / "receipt.json"), "is in the bundle"),
+        (("--name", " ", *WHO[2:], "--out", tmp_path / "r.json"), "--name has 1 to 500"),
+    ):
+        said = house.evidence("bundle", "receipt", bundle, *words)
+        assert said.code == 2
+        assert told in said.err
+    assert not (bundle / "receipt.json").exists()
+    assert not (tmp_path / "r.json").exists()

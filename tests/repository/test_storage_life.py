@@ -423,6 +423,7 @@ def test_an_erasure_takes_an_order_and_two_persons_and_leaves_a_tombstone(house,
                 text = file.read_bytes()
                 assert wrapped not in text, file
                 assert wrapped.hex().encode() not in text, file
+    assert "erased by order" in house.evidence("verify", number).out  # and no bytes that match
     verified = house.evidence("verify")
     assert verified.code == 0, verified.out  # proofs, digests and stored bytes stay
     shown = house.evidence("show", number, person="analyst")
