@@ -146,7 +146,7 @@ def import_bundle(
 
     Raises:
         UnknownCase, AccessDenied: not for this caller; recorded.
-        BadBundle: there is no bundle there, or none of its exhibits; nothing was kept.
+        BadRequest, BadBundle: there is no bundle there, or none of its exhibits; nothing was kept.
         BundleHeld: it does not verify; it is kept in quarantine as it came.
         SourceIncomplete: the stream ended too early; nothing was kept.
     """
@@ -176,7 +176,7 @@ def refuse_bundle(
         UnknownCase, AccessDenied: not for this caller; recorded.
         BadRequest: no motive (recorded), or the bundle releases nothing to us.
         TransferAnswered: it was taken in before.
-        BadBundle: there is no bundle there, or one that does not verify.
+        BadRequest, BadBundle: there is no bundle there, or one that does not verify.
     """
     actor, case = on_case(repo, caller, Right.IMPORT, code, attempted=Act.TRANSFER_REFUSED)
     stated_motive(repo, caller, motive, Act.TRANSFER_REFUSED, case=case)
@@ -234,9 +234,9 @@ def _came(source: Path | BinaryIO, work: Path, size: int | None) -> Path:
         _spooled(source, tar, size)
         return tar
     if source.is_dir() and not (source / "bagit.txt").is_file():
-        raise BadBundle(f"{shown(str(source))} is no bundle: it has no bagit.txt")
+        raise BadRequest(f"{shown(str(source))} is no bundle: it has no bagit.txt")
     if not source.is_dir() and not source.is_file():
-        raise BadBundle(f"there is no bundle {shown(str(source))}")
+        raise BadRequest(f"there is no bundle {shown(str(source))}")
     return source
 
 
@@ -294,7 +294,8 @@ def _believed(
         if one.outcome == "fail":
             raise Unverified(f"bundle-{_word(one.claim)}", f"{one.claim}: {one.detail}")
     if trust is None:
-        raise Unverified("key-unknown", "no key of the ledger that signed it is pinned here")
+        said = "no key of the ledger that signed it is pinned here: evidence counterpart add"
+        raise Unverified("key-unknown", said)
     elsewhere = bool(found.absent)  # what is in no volume here, or on no disk that was named
     for one in found.findings:
         if one.claim == "complete" and elsewhere:

@@ -28,6 +28,10 @@ def certificate(
     for file in files.values():
         if file.exists():
             raise BadRequest(f"{shown(file)} exists; name another folder")
+    if out.resolve().is_relative_to(bundle.resolve()):
+        raise BadRequest(
+            f"{shown(out)} is in the bundle, which it would change; name another folder"
+        )
     made = certify(ctx.repo, ctx.caller, kind=kind, code=code, bundle=bundle, purpose=purpose)
     try:
         out.mkdir(parents=True, exist_ok=True)

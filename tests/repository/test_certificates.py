@@ -145,6 +145,17 @@ def test_a_changed_bundle_and_one_of_another_case_get_no_statement(world, tmp_pa
     )
     assert said.code == 1
     assert "does not verify" in said.err
+    bare = tmp_path / "bare"  # whatever somebody made of it: the ledger's last word is taken away
+    shutil.copytree(folder / "bundle", bare, ignore=shutil.ignore_patterns("closing.json"))
+    (tmp_path / "no").mkdir()
+    for place, out, code, told in (
+        (bare, "x", 1, "closing is not-done"),
+        (tmp_path / "no", "x", 2, "is no folder of a bundle"),
+        (folder / "bundle", folder / "bundle" / "x", 2, "is in the bundle"),
+    ):
+        where = ("--case", CODE, "--out", tmp_path / out)
+        said = house.evidence(*words, place, *where, person="prosecutor")
+        assert (said.code, told in said.err) == (code, True), said.err
     other = house.evidence(*words, folder / "bundle", "--case", "OTHER", "--out", tmp_path / "x")
     assert other.code in (2, 4)
     nobody = house.evidence(

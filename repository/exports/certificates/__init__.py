@@ -29,6 +29,8 @@ from repository.stated import stated_purpose
 from repository.workplace import workplace
 
 KINDS = tuple(LAWS)
+# Without its closing entry a bundle is whatever somebody made of it.
+_NEEDED = frozenset(offline.REQUIRED) - {"complete"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +68,14 @@ def certify(
     actor, case = on_case(repo, caller, Right.EXPORT, code, attempted=act, purpose=stated)
     if not bundle.is_dir():
         raise BadRequest(f"{bundle} is no folder of a bundle")
-    wrong = [one for one in offline.verify_path(bundle, None) if one.outcome == "fail"]
-    if wrong:
-        raise IntegrityError(f"the bundle does not verify: {wrong[0].claim}: {wrong[0].detail}")
+    try:
+        claims = offline.verify_path(bundle, None)
+    except offline.WrongUse as error:
+        raise BadRequest(f"{bundle} is no folder of a bundle") from error
+    for one in claims:
+        if one.outcome == "fail" or (one.outcome == "not-done" and one.claim in _NEEDED):
+            said = f"{one.claim} is {one.outcome}: {one.detail}"
+            raise IntegrityError(f"the bundle does not verify: {said}")
     facts = read(bundle)
     _check_ours(repo, facts, code)
     return _made(repo, actor, case, stated, kind, facts)
