@@ -9,7 +9,7 @@ import json
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from ingest.extraction import LONG, Fact, Found, Inhibitor, Item, Problem
 from ingest.normalise import fact
@@ -31,7 +31,7 @@ from ingest.readers.members import (
 from ingest.readers.streams import Inflate, read_blocks, unpacked
 
 NAME = "android_backup"
-VERSION = "Android backup reader 1"
+VERSION = "Android backup reader 2"
 LIMITS = LONG
 MAGIC = b"ANDROID BACKUP\n"
 FORMATS = frozenset({"android-backup", "application/x-google-ab"})
@@ -93,9 +93,9 @@ def _packages(file: BinaryIO, start: int, packed: str) -> Iterator[Item]:
     packages: dict[str, str] = {}
     texts = _Texts()
     budget = Budget(6.0, 10.0)
-    members = tars.members(_content(file, start, packed), budget, [])
+    container = Container("tar", tars.members(_content(file, start, packed), budget, []))
     try:
-        for entry, content in scan(Container("tar", members), budget, _wanted):
+        for entry, content in scan(container, budget, _wanted):
             parts = entry.path.split("/")
             if parts[0] == "apps" and "".join(parts[1:2]) and len(packages) <= MOST_PACKAGES:
                 packages.setdefault(parts[1][:200], "")
@@ -103,10 +103,12 @@ def _packages(file: BinaryIO, start: int, packed: str) -> Iterator[Item]:
                 said = content.decode("utf-8", "backslashreplace").split("\n")
                 if len(said) > 2 and len(parts) > 1:
                     packages[parts[1][:200]] = said[2][:40]
-            elif content is not None:
-                _count(content, texts)
+            elif content is not None and (why := _count(content, texts)):
+                yield Problem(f"{entry.path[:200]}: its messages were not counted: {why}")
     except (Unreadable, Exhausted) as error:
         yield Problem(f"packages and messages were not all read: {error}")
+    for reason in container.problems:
+        yield Problem(reason)
     yield Fact("AndroidBackup:Packages", str(len(packages)), str(len(packages)), VERSION)
     for package, number in sorted(packages.items())[:MOST_PACKAGES]:
         both = f"{package} {number}".strip()
@@ -122,14 +124,19 @@ def _wanted(entry: Entry) -> int:
     return _MOST_TEXT if name.endswith(("_sms_backup", "_mms_backup")) else 0
 
 
-def _count(content: bytes, texts: _Texts) -> None:
-    """Count the messages of one file: packed JSON, an array of objects."""
+def _count(content: bytes, texts: _Texts) -> str:
+    """Count the messages of one file: packed JSON, an array of objects. Return why it cannot."""
+    unpacking = zlib.decompressobj()
     try:
-        plain = zlib.decompressobj().decompress(content, _MOST_TEXT)
+        plain = unpacking.decompress(content, _MOST_TEXT)
+        if not unpacking.eof:
+            return "cut off" if not unpacking.unconsumed_tail else f"over {_MOST_TEXT} bytes"
         found = json.loads(plain)
-    except (zlib.error, ValueError, RecursionError):
-        return
-    for message in found if isinstance(found, list) else ():
+    except (zlib.error, ValueError, RecursionError) as error:
+        return f"{type(error).__name__}: {error}"
+    if not isinstance(found, list):
+        return "no array of messages"
+    for message in found:
         if not isinstance(message, dict):
             continue
         texts.count += 1
@@ -138,9 +145,22 @@ def _count(content: bytes, texts: _Texts) -> None:
             moment = int(when) * (1000 if len(when) <= 10 else 1)  # MMS: seconds
             texts.first = min(filter(None, (texts.first, moment)))
             texts.last = max(texts.last, moment)
-        number = message.get("address")
-        if isinstance(number, str) and len(texts.numbers) < MOST_PARTICIPANTS:
-            texts.numbers.add(number[:100])
+        texts.numbers.update(_numbers(message))
+    return ""
+
+
+def _numbers(message: dict[str, Any]) -> Iterator[str]:
+    """Yield between whom a message went: SMS have one address, MMS several; groups, recipients."""
+    found = [message.get("address")]
+    for name in ("recipients", "mms_addresses"):
+        several = message.get(name)
+        found += [
+            one.get("address") if isinstance(one, dict) else one
+            for one in (several if isinstance(several, list) else ())
+        ]
+    for number in found:
+        if isinstance(number, str) and number not in {"", "insert-address-token"}:
+            yield number[:100]
 
 
 def _messages(texts: _Texts) -> Iterator[Item]:
@@ -151,5 +171,8 @@ def _messages(texts: _Texts) -> Iterator[Item]:
         if value:
             normal = since("unix", value, per_second=1000)
             yield fact(f"Messages:{name}", str(value), source, normal)
-    for number in sorted(texts.numbers):
+    for number in sorted(texts.numbers)[:MOST_PARTICIPANTS]:
         yield fact("Messages:Participant", number, source, telephone(number))
+    if len(texts.numbers) > MOST_PARTICIPANTS:
+        said = f"only {MOST_PARTICIPANTS} of {len(texts.numbers)} participants are given"
+        yield Problem(said, incomplete=False)

@@ -15,8 +15,8 @@ from ingest.readers.warcs import begins, warc_blocks
 NAME = "warc"
 VERSION = "WARC reader 2"
 LIMITS = LONG
-FORMATS = frozenset({"warc", "application/warc"})
-
+# Not the media type: PRONOM finds a record anywhere in a file, and so in a zip of WARCs.
+FORMATS = frozenset({"warc"})
 
 CONTAINERS = {"warc": lambda peek: begins(peek.head)}
 SAMPLE = (

@@ -57,7 +57,7 @@ def begins(head: bytes) -> bool:
             head = zlib.decompressobj(31).decompress(head, 64)
         except zlib.error:
             return False
-    return head[:5] == b"WARC/"
+    return head.lstrip(b"\r\n")[:5] == b"WARC/"
 
 
 def warc_blocks(file: BinaryIO) -> Sequential:

@@ -4,6 +4,7 @@ import io
 import plistlib
 import struct
 import zipfile
+import zlib
 
 import pytest
 
@@ -51,6 +52,21 @@ def test_real_backups_hold_what_their_makers_put_in():
         assert facts(items)["AndroidBackup:Package"] == "com.android.providers.telephony"
         assert int(facts(items)["Messages:Count"]) >= 1
         assert not problems(items)
+        numbers = {one.raw for one in items if getattr(one, "name", "") == "Messages:Participant"}
+        assert name.endswith("3.ab") or numbers == {"06543219", "+12345678", "+23456789"}
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [(b"no zlib", "zlib.error"), (zlib.compress(b"[")[:-2], "cut off"),
+     (zlib.compress(b"{}"), "no array"), (zlib.compress(b"["), "JSONDecodeError")],
+)  # fmt: skip
+def test_texts_of_a_backup_that_cannot_be_counted_are_told(content, why):
+    name = "apps/com.android.providers.telephony/d_f/000000_sms_backup"
+    packed = b"ANDROID BACKUP\n5\n0\nnone\n" + tarred([(name, content)])
+    [said] = problems(read(android_backup, packed))
+    assert said.startswith(f"{name}: its messages were not counted: ")
+    assert why.removeprefix("zlib.") in said
 
 
 @pytest.mark.parametrize("name", ["android_backup/backup2.ab", "androidqf_encrypted/backup.ab"])

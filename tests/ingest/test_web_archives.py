@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, utils
 from warcio.archiveiterator import ArchiveIterator
 
 from ingest.extraction import Fact, Format, Found, Member, Problem, Seal
-from ingest.extractors import wacz, warc
+from ingest.extractors import fitting, wacz, warc
 from tests.make_archives import zipped
 from tests.shared import shared
 
@@ -110,6 +110,11 @@ def test_a_digest_by_an_unknown_algorithm_is_not_checked_and_no_digest_is_absent
     assert seals(read(warc, unknown)) == {"WARC digests": "not-checked"}
     without = warc.SAMPLE.replace(b"WARC-Payload-Digest", b"X-Other")
     assert seals(read(warc, without)) == {"WARC digests": "absent"}
+
+
+def test_a_zip_of_warcs_is_no_warc_although_a_record_stands_in_it():
+    called = {"application/zip", "application/warc", "fmt/1355", "archive"}
+    assert warc.NAME not in {one.NAME for one in fitting(called)}
 
 
 def test_after_damage_the_next_record_is_found_and_a_cut_is_said():
