@@ -40,7 +40,7 @@ def ask(code: str) -> tuple[Response, int, dict[str, str]]:
     rests = authority(), assured()
     with requested_once(who, f"{asked.model_dump_json()} {rests}") as held:
         row = bundles.ask(
-            repo(), who, code, numbers=asked.exhibits, purpose=purpose(), authority=rests[0],
+            repo(), who, code, numbers=asked.exhibits or (), purpose=purpose(), authority=rests[0],
             assured=rests[1], recipient=asked.recipient, annotations=asked.annotations,
             twins=asked.twins, language=asked.language,
             stamped=asked.stamped, reveal=asked.reveal, withhold=asked.withhold,

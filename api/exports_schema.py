@@ -7,9 +7,9 @@ from pydantic import BaseModel, Field
 from api.paging import PARAMETERS
 from api.rules_schema import ASSURED, AUTHORITY, ONCE, ONCE_REFUSALS, PURPOSE
 from api.schema import Strict
-from repository.exports.bundles import MAX_RECIPIENT
 from repository.exports.encryption import MAX_RECIPIENTS
 from repository.exports.job import TWINS, Twin
+from repository.exports.said import MAX_RECIPIENT
 
 TAR = "application/x-tar"
 ZIP = "application/zip"
@@ -29,7 +29,7 @@ class NewExport(Strict):
     `encrypt_to`: public keys (age1…, ssh-…) that each download is encrypted to.
     """
 
-    exhibits: list[str] = Field(default_factory=list)
+    exhibits: list[str] | None = Field(None, min_length=1)
     recipient: str | None = Field(None, max_length=MAX_RECIPIENT)
     annotations: list[str] = Field(default_factory=list)
     stamped: Literal["beside", "instead"] | None = None

@@ -126,9 +126,12 @@ def take(repo: Repository, caller: Caller, data: bytes, *, fingerprint: str | No
     found, exhibits = _found(repo, caller, receipt.bundle.report)
     actor, case = on_case(repo, caller, Right.TRANSFER, found.case, attempted=attempted)
     kept = bytes(receipt).decode()
-    if found.row.receipt is not None and found.row.receipt.get("file") == kept:
+    again = found.row.receipt is not None and found.row.receipt.get("file") == kept
+    if again and fingerprint is None:
         return found
     against = _against(repo, receipt, found.row, fingerprint)
+    if against is None and again:
+        return found
     if against is None and found.row.receipt is not None:
         against = "answered-before", "another receipt of this bundle was recorded before"
     if against is not None:
@@ -163,11 +166,11 @@ def acknowledge(repo: Repository, caller: Caller, report_id: str, *, manifest: s
     attempted = Act.RECEIPT_ACKNOWLEDGED
     actor, case = on_case(repo, caller, Right.CONFIRM, found.case, attempted=attempted)
     receipt = found.row.receipt
-    if receipt is not None and receipt.get("person") == actor.id:
-        return found
     if manifest not in found.row.manifests:
         why = "that is not the SHA-256 of the bundle's tagmanifest-sha256.txt"
         _refused(repo, actor, case, found.row, None, ("other-bundle", why))
+    if receipt is not None and receipt.get("person") == actor.id:
+        return found
     if receipt is not None:
         why = "another receipt of this bundle was recorded before"
         _refused(repo, actor, case, found.row, None, ("answered-before", why))

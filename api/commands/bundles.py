@@ -110,6 +110,8 @@ def receipt_add(ctx: Context, file: Path, fingerprint: str | None) -> None:
     """Check the receipt that the recipient of a bundle signed, and record it."""
     made = take(ctx.repo, ctx.caller, _read(file), fingerprint=fingerprint)
     ctx.result(made.to_json(), _told(made))
+    if fingerprint is not None and "key not compared" in _told(made):
+        ctx.say("the key is the one; the record of before goes on saying that nobody compared it")
     if fingerprint is None:
         key = BundleReceipt.parse(_read(file)).fingerprint
         ctx.say(f"the record says that nobody compared its key: {key}")

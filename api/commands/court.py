@@ -224,6 +224,8 @@ def recipients_of(file: Path) -> list[str]:
         return read_recipients(_read(file).decode())
     except UnicodeDecodeError as error:
         raise BadRequest(f"{shown(file)} is no file of public keys") from error
+    except BadRequest as error:
+        raise BadRequest(f"{shown(file)}: {error}") from error
 
 
 def _read(file: Path) -> bytes:
@@ -356,7 +358,7 @@ def export(
         choice=Choice(
             reveal,
             withhold,
-            full_version(ctx.repo, _read(full / offline.CLOSING)) if full else (),
+            full_version(ctx.repo, code, _read(full / offline.CLOSING)) if full else (),
         ),
         progress=lambda step: ctx.say(f"packing {step}"),
     )

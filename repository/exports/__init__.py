@@ -35,7 +35,7 @@ from repository.exports.interrupted import interrupted_entries, mark_of, opened
 from repository.exports.job import TWINS, Job, encrypted_entry, entries_about, made_row
 from repository.exports.left_out import absent
 from repository.exports.payload import part_keys, verified_whole
-from repository.exports.said import check_choice
+from repository.exports.said import check_choice, check_recipient
 from repository.exports.tag_files import TAG_FILES, closing_file
 from repository.ledger_mirror import publish
 from repository.models import Case, Exhibit
@@ -118,6 +118,7 @@ def export(
         progress: is told each step.
 
     Raises:
+        BadRequest: no words for a recipient, or too many.
         PurposeRequired, UnknownCase, UnknownExhibit, AccessDenied: refused and recorded.
         ExportBlocked: nothing to export, the place is taken, or something cannot be put in.
         GlyphMissing: the fonts of that language are not installed, or none prints its own words.
@@ -125,6 +126,7 @@ def export(
     """
     check_language(language)
     check_printed(purpose, recipient, authority)
+    check_recipient(recipient)
     stated = stated_purpose(  # (1)
         repo, caller, purpose, Act.REPORT_GENERATED, authority=authority, assured=assured,
         recipient=recipient,

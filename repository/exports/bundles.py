@@ -33,15 +33,13 @@ from repository.exports.encryption import check_recipients
 from repository.exports.fonts import check_language, check_printed
 from repository.exports.interrupted import LATER
 from repository.exports.job import TWINS, Job, entries_about
-from repository.exports.said import check_choice
+from repository.exports.said import check_choice, check_recipient
 from repository.models import Case, Person
 from repository.naming import shown
 from repository.people import SYSTEM
 from repository.purpose import Purpose, parse
 from repository.stated import for_recipient, stated_purpose
 from repository.stores import STAGING
-
-MAX_RECIPIENT = 500
 
 
 def ask(
@@ -91,8 +89,7 @@ def ask(
     check_language(language)
     check_printed(purpose, recipient, authority)
     check_spread(volume_size, by_reference=by_reference)
-    if recipient is not None and not (recipient.strip() and len(recipient) <= MAX_RECIPIENT):
-        raise BadRequest(f"a recipient has 1 to {MAX_RECIPIENT} characters")
+    check_recipient(recipient)
     attempted = Act.REPORT_GENERATED
     stated = stated_purpose(
         repo, caller, purpose, attempted, authority=authority, assured=assured,

@@ -13,9 +13,11 @@ from custody.commitment import Opening
 from custody.entry import WITHHELD, Act
 from custody.errors import CustodyError
 from repository import Repository
+from repository.bundle import BundleMade
 from repository.errors import BadRequest, ExportBlocked
 from repository.exports.kept import Kept
 from repository.exports.report_words import Phrase
+from repository.models import Case
 from repository.naming import shown
 
 _AUTHORS = ("actor_name", "detail")  # what tags, notes and assessments tell
@@ -91,11 +93,11 @@ class Choice:
 EVERYTHING = Choice()  # that the rules let out
 
 
-def full_version(repo: Repository, closing: bytes) -> tuple[str, ...]:
+def full_version(repo: Repository, code: str, closing: bytes) -> tuple[str, ...]:
     """Return the tag manifests of a bundle that this repository closed, by what closes it.
 
     Raises:
-        BadRequest: it closes no bundle.
+        BadRequest: it closes no bundle, or one of another case.
         ExportBlocked: our ledger has no such entry.
     """
     try:
@@ -111,4 +113,8 @@ def full_version(repo: Repository, closing: bytes) -> tuple[str, ...]:
         raise ExportBlocked("this ledger has no such entry: it is no bundle of ours") from error
     if own.body != body.encode() or fields["type"] != Act.REPORT_GENERATED:
         raise ExportBlocked("this ledger has another entry there: it is no bundle of ours")
+    with repo.database.reading() as session:
+        made = session.get(BundleMade, str(fields.get("request_id")))
+        if made is not None and session.get_one(Case, made.case_id).code != code:
+            raise BadRequest(f"it closes a bundle of another case than {shown(code)}")
     return tuple(outputs)

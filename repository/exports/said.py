@@ -23,6 +23,7 @@ from repository.spoken import opened_versions
 
 FILE = "annotations.json"
 MOST = 1_000  # that are named one by one
+MAX_RECIPIENT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,16 @@ class Said:
         """Return the file of a bundle."""
         found = {"v": 1, "kind": "annotations", "annotations": self.rows}
         return json.dumps(found, ensure_ascii=False, indent=1).encode() + b"\n"
+
+
+def check_recipient(recipient: str | None) -> None:
+    """Refuse words for a recipient that are none, or longer than a list shows.
+
+    Raises:
+        BadRequest: so it is.
+    """
+    if recipient is not None and not (recipient.strip() and len(recipient) <= MAX_RECIPIENT):
+        raise BadRequest(f"a recipient has 1 to {MAX_RECIPIENT} characters")
 
 
 def check_choice(repo: Repository, exhibits: Collection[Exhibit], chosen: Sequence[str]) -> None:

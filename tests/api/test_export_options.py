@@ -103,6 +103,7 @@ def test_fields_are_withheld_and_a_redaction_names_the_full_bundle(house, ask, t
     assert json.loads(told["entries"][-1]["body"])["inputs"] == full["manifests"]
     where = f"/cases/{CODE}/exports"
     for options in (
+        {"exhibits": []},  # which is not all of them
         {"withhold": ["colour"]},
         {"reveal": ["name"], "withhold": ["name"]},
         {"redaction_of": "01a1f000-0000-7000-8000-000000000009"},

@@ -18,8 +18,9 @@ from custody import verify
 from custody.errors import LedgerUnavailable
 from custody.findings import Finding
 from repository import exports
-from repository.errors import StoreUnavailable
+from repository.errors import BadRequest, StoreUnavailable
 from repository.exports.bag import FolderBag
+from repository.exports.choice import full_version
 from repository.exports.interrupted import left
 from repository.exports.kept import Kept, entries_of
 from repository.exports.verify_text import LANGUAGES, verify_text
@@ -431,6 +432,16 @@ def test_a_receipt_of_a_bundle_is_sent_where_it_can_be_checked(house, tmp_path):
     said = house.evidence("receipt", "check", tmp_path / "receipt.json")
     assert said.code == 1
     assert "python3 verify.py BUNDLE --receipt FILE" in said.out + said.err
+
+
+def test_a_recipient_is_some_words_and_a_redaction_of_a_bundle_of_the_case(house, whole, tmp_path):
+    for words in ("", " ", "R" * 501):
+        said = exported(house, tmp_path / "bundle", "--recipient", words, code=2)
+        assert not said.exists()
+    closing = (whole / verify.CLOSING).read_bytes()
+    assert full_version(house.repo, "KRN", closing)
+    with pytest.raises(BadRequest, match="another case than OTHER"):
+        full_version(house.repo, "OTHER", closing)
 
 
 def test_what_is_no_bundle_is_told_in_one_line(house, tmp_path):

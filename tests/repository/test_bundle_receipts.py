@@ -119,7 +119,11 @@ def test_the_recipient_signs_what_it_got_and_both_halves_are_kept(house, tmp_pat
     # The same one again changes nothing; another one, with another key, is refused.
     before = house.repo.ledger.size()
     assert house.evidence("receipt", "add", file).lines == taken.lines
+    again = house.evidence("receipt", "add", file, "--fingerprint", told["fingerprint"])
+    assert again.lines == taken.lines
     assert house.repo.ledger.size() == before
+    other = house.evidence("receipt", "add", file, "--fingerprint", "0" * 64)
+    assert (other.code, reason(house)) == (1, ("refused", "key-unknown"))
     receive(bundle, tmp_path / "second.json")
     assert house.evidence("receipt", "add", tmp_path / "second.json").code == 1
     assert reason(house) == ("refused", "answered-before")
@@ -304,6 +308,7 @@ def test_counsel_acknowledges_on_the_site_by_the_digest_that_only_the_holder_kno
     assert reason(house) == ("done", "bundle-on-site")
     before = house.types().count("receipt_acknowledged/done")
     assert say("counsel C", made["manifests"][0]).json == answer.json
+    assert say("counsel C", f"sha256:{'0' * 64}").json["type"].endswith("/answer-refused")
     assert house.types().count("receipt_acknowledged/done") == before
 
 
