@@ -80,10 +80,9 @@ def made(house, numbers, asking):
 
 
 def ask_for(asking, *numbers, **headers):
-    answer = asking(
-        "POST", f"/cases/{CODE}/exports", json={"exhibits": numbers, "recipient": "the court"},
-        headers={**PURPOSE, **headers},
-    )  # fmt: skip
+    body = {"recipient": "the court", **({"exhibits": numbers} if numbers else {})}
+    where, said = f"/cases/{CODE}/exports", {**PURPOSE, **headers}
+    answer = asking("POST", where, json=body, headers=said)
     assert answer.status_code == 202, answer.text
     assert answer.headers["Location"] == f"/api/v1/exports/{answer.json['export']}"
     return answer.json["export"]
