@@ -15,7 +15,7 @@ from ingest.readers import xmls, zips
 from ingest.readers.members import Budget, Exhausted, Unreadable
 
 NAME = "text"
-VERSION = "text reader 1"
+VERSION = "text reader 2"
 _PLAIN = frozenset({"text/plain", "text/csv", "application/json", "application/x-ndjson"})
 _MARKED = frozenset({"text/html", "application/xhtml+xml"})
 _MAIL = frozenset({"message/rfc822"})
@@ -114,6 +114,11 @@ class _Words(HTMLParser):
         """Note what no longer hides."""
         if tag in _UNSEEN:
             self._hidden = max(0, self._hidden - 1)
+
+    def parse_marked_section(self, i: int, report: int = 1) -> int:
+        """Pass over `<![…`, as browsers do: what is no section of SGML ends the parser."""
+        end = self.rawdata.find(">", i)
+        return end + 1 if end >= 0 else len(self.rawdata)
 
     def handle_data(self, data: str) -> None:
         """Keep words that are seen."""

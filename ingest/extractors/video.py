@@ -15,10 +15,10 @@ from typing import BinaryIO
 from ingest.extraction import Fact, Found, Item, Problem
 from ingest.normalise import Normal, fact, places, times
 from ingest.readers import quicktime, tracks, xmp_facts
-from ingest.readers.quicktime import Film, Header, Track
+from ingest.readers.quicktime import NO_LENGTH, Film, Header, Track
 
 NAME = "video"
-VERSION = "box reader 2"
+VERSION = "box reader 3"
 FORMATS = frozenset(
     {
         "video/mp4", "video/quicktime", "video/3gpp", "video/3gpp2", "video/x-m4v", "audio/mp4",
@@ -90,10 +90,10 @@ def extract(file: BinaryIO, found: Found) -> Iterator[Item]:
     said = list(_items(film))
     yield from _file(film)
     if film.head is not None:
-        yield from _header(film.head, said)
+        yield from _header(film.head, said, fragments=film.fragments)
     yield from said
     for number, track in enumerate(film.tracks[: quicktime.MOST_TRACKS], 1):
-        yield from _track(f"Track{number}", track, film.head)
+        yield from _track(f"Track{number}", track, film)
     for packet in film.xmp:
         yield from xmp_facts.facts(packet, "box uuid")
     for problem in film.problems:
@@ -118,7 +118,7 @@ def _file(film: Film) -> Iterator[Fact]:
         yield _text("QuickTime:Fragments", "yes", "moof or mvex")
 
 
-def _header(head: Header, said: list[Fact]) -> Iterator[Fact]:
+def _header(head: Header, said: list[Fact], *, fragments: bool) -> Iterator[Fact]:
     for name, number in (("CreateDate", head.created), ("ModifyDate", head.modified)):
         moment = _moment(number)
         if moment is not None and any(_same(moment, one) for one in said):
@@ -133,7 +133,7 @@ def _header(head: Header, said: list[Fact]) -> Iterator[Fact]:
         yield _text("QuickTime:NextTrackID", head.number, "mvhd")
         yield _text("QuickTime:PreferredRate", _fixed(head.rate, 16), "mvhd")
         yield _text("QuickTime:PreferredVolume", _fixed(head.volume, 8), "mvhd")
-    yield from _duration("QuickTime:Duration", head, "mvhd")
+    yield from _duration("QuickTime:Duration", head, "mvhd", fragments=fragments)
 
 
 def _fixed(number: int, bits: int) -> str:
@@ -161,10 +161,17 @@ def _same(moment: Normal, other: Fact) -> bool:
     return abs((one - two).total_seconds()) <= _SAME_SECONDS
 
 
-def _duration(name: str, head: Header, where: str) -> Iterator[Fact]:
-    if head.scale:
-        seconds = places.decimal(Fraction(head.duration, head.scale))
-        yield _text(name, seconds, where, f"{head.duration}/{head.scale}")
+def _duration(name: str, head: Header, where: str, *, fragments: bool) -> Iterator[Fact]:
+    if not head.scale:
+        return
+    raw, source = f"{head.duration}/{head.scale}", f"{VERSION} {where}"
+    if head.duration == NO_LENGTH:
+        yield Fact(name, raw, raw, source, None, "no length was set")
+        return
+    seconds = places.decimal(Fraction(head.duration, head.scale))
+    unknown = fragments and not head.duration
+    doubt = "the film is in fragments, whose lengths are not added up" if unknown else None
+    yield Fact(name, seconds, raw, source, None, doubt)
 
 
 def _items(film: Film) -> Iterator[Fact]:
@@ -202,20 +209,23 @@ def _place(name: str, text: str, source: str) -> Iterator[Fact]:
 
 def _location(name: str, text: str, source: str) -> Iterator[Fact]:
     yield Fact(name, text, text, source)
-    found = re.search(r"Lat=(\S+) Lon=(\S+)", text)
+    found = re.search(r"Lat=(\S+) Lon=(\S+) Alt=(\S+)", text)
     place = places.decimals(found[1], found[2]) if found else None
-    if place is not None:
+    if found is not None and place is not None:
         yield fact("Composite:GPSPosition", text, f"from {name}", place)
+        if found[3] not in {"0", "-0"}:  # the form has no way of leaving it out
+            yield Fact("Composite:GPSAltitude", found[3], text, f"from {name}")
 
 
-def _track(group: str, track: Track, film: Header | None) -> Iterator[Fact]:
+def _track(group: str, track: Track, film: Film) -> Iterator[Fact]:
     if track.head is not None:
         yield _text(f"{group}:TrackID", track.head.number, "tkhd")
         yield _text(f"{group}:TrackLayer", track.head.layer, "tkhd")
         yield _text(f"{group}:TrackVolume", _fixed(track.head.volume, 8), "tkhd")
-        if film is not None:  # a track's length is counted in the film's units
-            scaled = replace(track.head, scale=film.scale)
-            yield from _duration(f"{group}:TrackDuration", scaled, "tkhd")
+        if film.head is not None:  # a track's length is counted in the film's units
+            scaled = replace(track.head, scale=film.head.scale)
+            length = f"{group}:TrackDuration"
+            yield from _duration(length, scaled, "tkhd", fragments=film.fragments)
         if track.handler == "vide":
             yield _text(f"{group}:ImageWidth", track.head.width >> 16, "tkhd")
             yield _text(f"{group}:ImageHeight", track.head.height >> 16, "tkhd")
@@ -231,7 +241,8 @@ def _track(group: str, track: Track, film: Header | None) -> Iterator[Fact]:
                 yield fact(f"{group}:{prefix}{name}", str(number), source, moment)
     if track.media is not None:
         yield _text(f"{group}:MediaTimeScale", track.media.scale, "mdhd")
-        yield from _duration(f"{group}:MediaDuration", track.media, "mdhd")
+        length = f"{group}:MediaDuration"
+        yield from _duration(length, track.media, "mdhd", fragments=film.fragments)
     if track.handler:
         yield _text(f"{group}:HandlerType", track.handler, "hdlr")
     if track.described:

@@ -13,6 +13,7 @@ from ingest.readers.boxes import Box, Boxes
 MOST_TRACKS = 64
 MOST_ITEMS = 2_000
 MOST_TEXT = 4096
+NO_LENGTH = (1 << 64) - 1  # all ones: the length is not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def read_header(data: bytes) -> Header | None:
         created, modified, scale, duration = struct.unpack(">QQIQ", data[4:32])
     else:
         created, modified, scale, duration = struct.unpack(">IIII", data[4:20])
-        duration = 0 if duration == 0xFFFFFFFF else duration
+        duration = NO_LENGTH if duration == 0xFFFFFFFF else duration
     return Header(created, modified, scale, duration)
 
 
@@ -114,6 +115,7 @@ def read_track_header(data: bytes) -> Header | None:
         created, modified, number, _, duration = struct.unpack(">QQIIQ", data[4:36])
     else:
         created, modified, number, _, duration = struct.unpack(">5I", data[4:24])
+        duration = NO_LENGTH if duration == 0xFFFFFFFF else duration
     at = 52 if wide else 40
     layer, _, volume = struct.unpack(">hHH", data[at - 8 : at - 2])
     a, b, _, c, d = struct.unpack(">5i", data[at : at + 20])
@@ -230,18 +232,27 @@ def _location(data: bytes) -> Iterator[Item]:
     """Yield 3GPP's location (TS 26.244): name, role, longitude, latitude, altitude."""
     if len(data) < 20:
         return
-    name, _, rest = data[6:].partition(b"\0")
-    if data[6:8] in {b"\xfe\xff", b"\xff\xfe"} or len(rest) < 13:
+    name, rest = _terminated(data[6:])
+    if len(rest) < 13:
         return
     longitude, latitude, altitude = struct.unpack(">3i", rest[1:13])
     places = ((latitude, 5), (longitude, 5), (altitude, 2))  # a metre, a centimetre
     numbers = [f"{number / 65536:.{digits}f}".rstrip("0") for number, digits in places]
     lat, lon, alt = (number.rstrip(".") for number in numbers)
-    body, notes = [*rest[13:].split(b"\0"), b"", b""][:2]
-    told = [part.decode("utf-8", "backslashreplace") for part in (name, body, notes)]
+    body, more = _terminated(rest[13:])
+    notes, _ = _terminated(more)
     role = {0: "shooting", 1: "real", 2: "fictional"}.get(rest[0], str(rest[0]))
-    text = f"{told[0] or '(none)'} Role={role} Lat={lat} Lon={lon} Alt={alt} Body={told[1]}"
-    yield Item("UserData", "loci", f"{text} Notes={told[2]}")
+    text = f"{name or '(none)'} Role={role} Lat={lat} Lon={lon} Alt={alt} Body={body}"
+    yield Item("UserData", "loci", f"{text} Notes={notes}")
+
+
+def _terminated(data: bytes) -> tuple[str, bytes]:
+    """Return a text that ends with NUL, in UTF-8 or with a mark in UTF-16, and what follows it."""
+    if data[:2] not in {b"\xfe\xff", b"\xff\xfe"}:
+        text, _, rest = data.partition(b"\0")
+        return text.decode("utf-8", "backslashreplace"), rest
+    end = next((n for n in range(2, len(data) - 1, 2) if data[n : n + 2] == b"\0\0"), len(data))
+    return data[:end].decode("utf-16", "backslashreplace"), data[end + 2 :]
 
 
 def _plain(data: bytes) -> str:

@@ -113,6 +113,25 @@ def test_a_place_of_zero_is_suspect_and_what_is_no_place_is_none():
     assert "Composite:GPSPosition" not in none
 
 
+@pytest.mark.parametrize("name", ["Міст".encode(), b"\xfe\xff" + "Міст".encode("utf-16-be")])
+def test_the_place_of_3gpp_has_its_altitude_and_a_name_in_either_encoding(name):
+    end = b"\0\0" if name[:1] == b"\xfe" else b"\0"
+    where = struct.pack(">3i", -70 << 16, -33 << 16, -12 << 16)
+    place = full(b"loci", b"\x15\xc7" + name + end + b"\0" + where + b"earth\0\0")
+    found = facts(video, movie(box(b"udta", place)))
+    assert found["UserData:LocationInformation"].value.startswith("Міст Role=shooting Lat=-33")
+    assert found["Composite:GPSPosition"].value == "-33 -70"
+    assert found["Composite:GPSAltitude"].value == "-12"
+
+
+def test_a_length_that_is_not_known_is_no_length():
+    film = facts(video, movie(box(b"mvex"), duration=0))["QuickTime:Duration"]
+    assert (film.value, "fragments" in film.suspect) == ("0", True)
+    none = facts(video, movie(duration=0xFFFFFFFF))["QuickTime:Duration"]
+    assert none.suspect == "no length was set"
+    assert facts(video, movie(duration=0))["QuickTime:Duration"].suspect is None
+
+
 def test_a_track_says_its_codec_size_rate_and_turn():
     found = facts(video, movie(track(matrix=(0, 1, -1, 0))))
     assert found["Track1:CompressorID"].value == "avc1"

@@ -51,7 +51,9 @@ def test_what_is_not_in_its_encoding_is_left_out_and_said(sandbox):
 
 
 def test_html_gives_what_is_seen(sandbox):
-    page = f"<html><head><style>p{{}}</style><script>hidden()</script></head><p>{WORDS}</p></html>"
+    page = (
+        f"<html><head><style>p{{}}</style><script>hidden()</script></head><![><p>{WORDS}</p></html>"
+    )
     found, _ = read(sandbox, page.encode())
     assert found == WORDS
 
