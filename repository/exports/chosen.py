@@ -4,20 +4,20 @@ What people made of an exhibit goes in its place where the rules keep that; a re
 beside what it is of.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
 from custody.entry import Act
 from repository import Repository
-from repository.access import Right, decide
+from repository.access import Right, Thing, Who, decide
 from repository.associations import is_in, known_associated
 from repository.authorise import Caller, on_exhibit, refuse
 from repository.conditions import Marking
 from repository.consult import known_exhibits
 from repository.derivations import STAMPED, kinds_of
-from repository.errors import UnknownExhibit
+from repository.errors import AccessDenied, UnknownExhibit
 from repository.exhibits import derived_of, find_exhibit
 from repository.exports.report_words import Phrase, word
 from repository.marking import strictest, together
@@ -25,6 +25,8 @@ from repository.models import Case, Exhibit
 from repository.naming import shown
 from repository.purpose import Purpose
 from repository.still import not_allowed, of_several
+
+_NAMED = 20  # numbers of exhibits in one refusal
 
 
 def chosen(repo: Repository, caller: Caller, case: Case, numbers: Sequence[str]) -> list[Exhibit]:
@@ -186,7 +188,7 @@ def _stamped(
 def released(
     repo: Repository, caller: Caller, exhibits: Sequence[Exhibit], purpose: Purpose
 ) -> dict[str, Marking]:
-    """Refuse an export as a whole if the rules keep one of its exhibits; that one is named.
+    """Refuse an export as a whole if the rules keep one of its exhibits; those are named.
 
     Returns:
         What restricts each of them all the same, by its id.
@@ -198,10 +200,30 @@ def released(
         things = of_several(session, caller, exhibits)
         kept = not_allowed(repo, Right.EXPORT, things, purpose)
     for number in kept:
-        on_exhibit(
-            repo, caller, Right.EXPORT, number, attempted=Act.REPORT_GENERATED, purpose=purpose
-        )
+        try:
+            on_exhibit(
+                repo, caller, Right.EXPORT, number, attempted=Act.REPORT_GENERATED, purpose=purpose
+            )
+        except AccessDenied as error:
+            more = _known(repo, things, set(kept) - {number})
+            raise AccessDenied(f"{error}{more}") from error
     return {exhibit.id: strictest(thing.markings) for exhibit, _, thing in things}
+
+
+def _known(
+    repo: Repository, things: Sequence[tuple[Exhibit, Who, Thing]], kept: Collection[str]
+) -> str:
+    """Return in words which others are kept too, of those that the caller may know of."""
+    now = repo.clock()
+    more = [
+        exhibit.number
+        for exhibit, asking, thing in things
+        if exhibit.number in kept and decide(asking, Right.CONSULT, thing, None, now).allowed
+    ]
+    if not more:
+        return ""
+    rest = f" and {len(more) - _NAMED} more" if len(more) > _NAMED else ""
+    return f"; nor on {', '.join(more[:_NAMED])}{rest}: name the exhibits that are to go"
 
 
 def marking_words(markings: Sequence[Marking], purpose: Purpose) -> str | None:

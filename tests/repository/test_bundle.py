@@ -444,6 +444,24 @@ def test_a_recipient_is_some_words_and_a_redaction_of_a_bundle_of_the_case(house
         full_version(house.repo, "OTHER", closing)
 
 
+def test_an_export_that_is_refused_names_every_exhibit_that_may_not_go(tmp_path):
+    with own_house(tmp_path / "house") as house:
+        files = tmp_path / "files"
+        files.mkdir()
+        for name in ("a", "b", "c"):
+            (files / name).write_bytes(name.encode())
+        house.ingest(files)
+        for number in ("KRN-000001", "KRN-000003"):
+            assert house.evidence("mark", number, "--handling", "H1", "--motive", "m").code == 0
+        words = ("export", "--case", "KRN", "--purpose", "court", "--out")
+        said = house.evidence(*words, tmp_path / "bundle")
+        assert said.code == 4
+        assert "on KRN-000001: handling-h1; nor on KRN-000003: name" in said.err
+        inside = house.evidence(*words, house.data / "work" / "bundle", "KRN-000002")
+        assert inside.code == 2
+        assert "in the repository's own folder; name one outside" in inside.err
+
+
 def test_what_is_no_bundle_is_told_in_one_line(house, tmp_path):
     (tmp_path / "notes.txt").write_text("of a person")
     (tmp_path / "bundle.tar.age").write_bytes(b"age-encryption.org/v1")
