@@ -5,10 +5,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import select
 
-from custody.entry import Actor
+from custody.entry import Act, Actor
 from custody.errors import EvidenceError
 from ingest.errors import SourceUnreadable
 from ingest.register import (
@@ -21,7 +22,7 @@ from ingest.register import (
 from ingest.sources import Source, Thing, Watch, opened
 from ingest.staging import Intent, Received, Staged, abandon, intend, stage
 from repository import Repository
-from repository.errors import DigestMismatch, NameTaken, StoreError
+from repository.errors import AlreadyExists, DigestMismatch, NameTaken, StoreError
 from repository.exhibits import digest_of_parts
 from repository.models import Case, Exhibit, Intake, Quarantined, Submission
 from repository.naming import name_digest, shown
@@ -167,7 +168,28 @@ def _before(
         return Failure(differing, DigestMismatch(
             f"{shown(differing)}: registered before as {number}; the digest declared now is another"
         ))  # fmt: skip
+    if others := _declared_otherwise(repo, thing, same[turn]):
+        return Failure(thing.path, AlreadyExists(
+            f"{shown(thing.path)}: registered before as {same[turn].number} with another "
+            f"{', '.join(others)}; that stays on record: give it back its words here, or put the "
+            "new ones on record as a note"
+        ))  # fmt: skip
     return registered_before(repo, same[turn])
+
+
+def _declared_otherwise(repo: Repository, thing: Thing, exhibit: Exhibit) -> list[str]:
+    """Return what a list declares of a thing now, and its first entries do not say."""
+    if not thing.claims or exhibit.erased_at is not None:  # then nothing is left to compare with
+        return []
+    said: dict[str, Any] = {}
+    for entry in repo.ledger.history(exhibit.id, limit=10):  # quarantine may stand before it
+        if entry.fields["type"] == Act.COLLECTION:
+            said |= repo.ledger.opened(entry)
+            said |= said.get("detail", {})
+    said["family"] = exhibit.family
+    return [
+        name.replace("_", " ") for name, value in thing.claims.items() if said.get(name) != value
+    ]
 
 
 def _released(repo: Repository, exhibit: Exhibit, declared: list[dict[str, str]]) -> bool:

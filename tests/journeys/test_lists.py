@@ -176,6 +176,19 @@ def test_a_digest_declared_later_is_compared_with_what_was_registered(house, fil
     assert (bad.code, bad.lines[0]["error"]) == (1, "digest-mismatch")
 
 
+def test_what_a_list_says_otherwise_of_what_is_registered_is_no_silent_success(house, files):
+    listed = files.parent / "list.csv"
+    words = ["ingest", files, "--case", CODE, "--no-extract", "--manifest", listed]
+    listed.write_text("path,place\na.txt,Mosul\ngone.jpg,Erbil\n")
+    assert house.evidence(*words).code == 1
+    listed.write_text("path,place,collected_at\na.txt,Erbil,2026-01-02\n")
+    said = house.evidence(*words)
+    [failed] = by_status(said)["failed"]
+    assert (said.code, failed["error"]) == (2, "already-exists")
+    listed.write_text("path,place\na.txt,Mosul\n")
+    assert house.evidence(*words).code == 0
+
+
 def test_a_list_from_another_machine_and_system(house, files):
     rows = [("a.txt", "E:\\Evidence\\A.TXT"), ("sub/b.bin", "E:\\Evidence\\sub\\b.bin")]
     text = "%%%% HASHDEEP-1.0\n%%%% size,sha256,filename\n## Invoked from: E:\\\n"
