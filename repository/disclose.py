@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, func, or_, select
 
 from custody.append import take_lock
 from custody.entry import Act, Actor, Draft, uuid7
@@ -92,6 +92,17 @@ def disclose(
             repo, caller, Act.DISCLOSURE, ["release-ended"], error,
             purpose=stated, case=case, exhibit=exhibit,
         )  # fmt: skip
+
+
+def acting(repo: Repository, row: Disclosed) -> int:
+    """Return how many persons act now for the party of a disclosure; it may be misspelt."""
+    query = select(func.count(Grant.person_id.distinct())).where(
+        Grant.case_id == row.case_id,
+        Grant.party == row.party,
+        or_(Grant.until.is_(None), Grant.until > repo.clock()),
+    )
+    with repo.database.reading() as session:
+        return session.scalar(query) or 0
 
 
 def check_words(party: str, form: str | None) -> None:

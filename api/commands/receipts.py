@@ -9,7 +9,7 @@ import click
 from api.commands.context import Context, pass_context
 from custody.cosignature import cosignatures
 from custody.entry import parse_body
-from custody.errors import CustodyError
+from custody.errors import BadSignature, CustodyError
 from custody.note import VerifierKey
 from custody.quorum import parse as parse_policy
 from custody.receipt import AnyReceipt, Proof, Receipt, TransferReceipt
@@ -117,12 +117,17 @@ def _witnesses(found: AnyReceipt) -> tuple[str, str]:
     """Say whether the quorum of the receipt's own policy cosigned its checkpoint.
 
     Raises:
-        MalformedPolicy, BadSignature: the policy or a cosignature is not what it claims to be.
+        MalformedPolicy, MalformedNote, BadSignature: the policy, a cosignature or who is named as
+            a witness is not what it claims to be.
     """
+    note = Proof.parse(found.proof).note
+    named = [VerifierKey.parse(one) for one in found.witnessed_by]
+    if not set(named) <= cosignatures(note, named).keys():
+        raise BadSignature("witnessed_by names a key whose line is not there")
     policy = parse_policy(found.policy) if found.policy else None
     if policy is None or not policy.witnesses:
         return "not-done", f"unwitnessed since {found.unwitnessed_since}"
-    cosigners = cosignatures(Proof.parse(found.proof).note, policy.keys)
+    cosigners = cosignatures(note, policy.keys)
     names = ", ".join(sorted(key.name for key in cosigners)) or "nobody"
     if policy.satisfied(cosigners):
         return "pass", f"{names} cosigned: the quorum of the policy in the receipt"

@@ -10,6 +10,7 @@ from custody.entry import Act, timestamp
 from repository import approvals
 from repository.access_log import Wanted, access_log, as_csv
 from repository.conditions import EXCLUDED_USES, HANDLING, RECIPIENTS, TLP, Marking
+from repository.disclose import acting
 from repository.disclose import disclose as disclose_to
 from repository.disclose import reveal as reveal_source
 from repository.errors import BadRequest
@@ -264,10 +265,13 @@ def disclose(
         assured=assured, code=code, form=form,
     )  # fmt: skip
     publish(ctx.repo)
+    count = acting(ctx.repo, row)
     ctx.result(
-        {"exhibit": exhibit, "party": party, "entry": row.index},
+        {"exhibit": exhibit, "party": party, "entry": row.index, "acting": count},
         f"{exhibit}  disclosed to {shown(party)}  entry {row.index}",
     )
+    if not count:
+        ctx.say(f"nobody acts for {shown(party)} so far; see that it is spelt so")
 
 
 @click.command("access-log")
@@ -297,7 +301,9 @@ def access_log_(
         for line in as_csv(rows):
             click.echo(line, nl=False)
         return
+    nothing = True
     for row in rows:
+        nothing = False
         who = shown(row["name"] or row["person"])
         outcome = " ".join([row["outcome"], *row["reasons"]])
         ctx.result(
@@ -305,6 +311,8 @@ def access_log_(
             f"{row['at']}  {row['type']:18} {outcome:24} {row['role']:12} {who}  "
             f"{shown(row['exhibit'] or row['case'] or '-')}  {row['purpose'] or '-'}",
         )
+    if nothing:
+        ctx.say("nothing on record is of these; see that names and numbers are spelt so")
 
 
 COMMANDS = (mark, unseal, reveal, approval, disclose, access_log_)

@@ -17,6 +17,7 @@ from api.commands.court import _report
 from custody import verify
 from custody.errors import LedgerUnavailable
 from custody.findings import Finding
+from custody.note import COSIGNATURE_ED25519, VerifierKey
 from repository import exports
 from repository.errors import BadRequest, StoreUnavailable
 from repository.exports.bag import FolderBag
@@ -460,6 +461,17 @@ def test_an_export_that_is_refused_names_every_exhibit_that_may_not_go(tmp_path)
         inside = house.evidence(*words, house.data / "work" / "bundle", "KRN-000002")
         assert inside.code == 2
         assert "in the repository's own folder; name one outside" in inside.err
+
+
+def test_a_receipt_that_names_a_witness_who_did_not_cosign_fails(house, tmp_path):
+    file = tmp_path / "receipt.json"
+    assert house.evidence("receipt", "show", "KRN-000001", "--out", file).code == 0
+    assert house.evidence("receipt", "check", file).code == 0
+    told = json.loads(file.read_text())
+    witness = VerifierKey("witness.example/w", COSIGNATURE_ED25519, bytes(32))
+    for named in (str(witness), "a+b+c"):
+        file.write_text(json.dumps({**told, "witnessed_by": [named]}))
+        assert house.evidence("receipt", "check", file).code == 1
 
 
 def test_what_is_no_bundle_is_told_in_one_line(house, tmp_path):
