@@ -1,5 +1,6 @@
 """bundle, exports, receipt add: receipts of bundles, given by their recipients and taken in."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from custody.bundle_receipt import (
 from custody.entry import timestamp
 from repository import now
 from repository.bundle_receipts import Made, of_case, take
-from repository.errors import BadRequest
+from repository.errors import BadRequest, DiskFull, RepositoryError
+from repository.exports.bag import NO_ROOM
 from repository.naming import shown
 
 
@@ -61,10 +63,6 @@ def bundle_receipt(
     for option, said in (("--name", name), ("--organisation", organisation)):
         if not 0 < len(said.strip()) <= MAX_NAME:
             raise BadRequest(f"{option} has 1 to {MAX_NAME} characters")
-    if out.resolve().is_relative_to(folder.resolve()):
-        raise BadRequest(
-            f"{shown(out)} is in the bundle, which it would change; write it elsewhere"
-        )
     words = out.with_name(f"{out.name}.txt")
     for file in (out, words):
         if file.exists():
@@ -72,10 +70,18 @@ def bundle_receipt(
     secret = _read(passphrase_file).strip() if passphrase_file else None
     credential = open_credential(_read(key), secret) if key else new_credential()
     about, checks = checked(folder, payload)
+    if out.resolve().is_relative_to(folder.resolve()):
+        raise BadRequest(
+            f"{shown(out)} is in the bundle, which it would change; write it elsewhere"
+        )
     at = timestamp(now())
     made = sign(about, credential, name=name, organisation=organisation, at=at, checks=checks)
     _write(out, bytes(made))
-    _write(words, printable(made).encode())
+    try:
+        _write(words, printable(made).encode())
+    except RepositoryError:
+        out.unlink()
+        raise
     found = {
         "receipt": str(out),
         "printable": str(words),
@@ -143,7 +149,13 @@ def _write(file: Path, data: bytes) -> None:
     try:
         with file.open("xb") as out:
             out.write(data)
+    except FileExistsError as error:
+        raise BadRequest(f"{shown(file)} is there already; nothing was written") from error
     except OSError as error:
+        with suppress(OSError):
+            file.unlink()  # what was begun: else the same again would find it there
+        if error.errno in NO_ROOM:
+            raise DiskFull(f"no room for {shown(file)}; nothing was left there") from error
         raise BadRequest(f"{shown(file)} cannot be written: {error.strerror}") from error
 
 

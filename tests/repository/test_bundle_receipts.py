@@ -1,5 +1,6 @@
 """The recipient's receipt: checked and signed without a repository, taken in by the house."""
 
+import errno
 import json
 import shutil
 from base64 import b64encode
@@ -321,4 +322,15 @@ def test_a_receipt_goes_nowhere_into_the_bundle_and_names_somebody(house, bundle
         assert said.code == 2
         assert told in said.err
     assert not (bundle / "receipt.json").exists()
+    real = Path.open
+
+    def full(self, mode="r", *more, **named):
+        if mode == "xb" and self.suffix == ".txt":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(self, mode, *more, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "open", full)
+        said = house.evidence("bundle", "receipt", bundle, *WHO, "--out", tmp_path / "r.json")
+    assert (said.code, "no room for" in said.err) == (3, True)
     assert not (tmp_path / "r.json").exists()
