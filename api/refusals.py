@@ -50,7 +50,7 @@ REFUSALS: dict[tuple[str, str], tuple[str, ...]] = {
     ("get", f"{_V1}/exhibits"): CASE,
     ("post", f"{_V1}/exhibits"): (
         *CASE, *PURPOSE, *ONCE, "unknown-submission", "submission-completed", "digest-mismatch",
-        "bad-digest", "source-incomplete", "source-unreadable", "source-changed",
+        "bad-digest", "source-incomplete", "source-unreadable", "source-changed", "already-exists",
     ),
     ("get", f"{_V1}/exhibits/{{number}}"): EXHIBIT,
     ("get", f"{_V1}/exhibits/{{number}}/receipt"): (

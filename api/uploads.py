@@ -283,6 +283,11 @@ def _said(
     files, kind = _files(text)
     named = text.get("submission")
     if named:
+        if told := [name for name in CLAIMS if name in text]:
+            raise BadUpload(
+                "what is declared of a submission's files stands in the submission or in its "
+                f"list, and would be lost here; leave out {', '.join(told)}"
+            )
         actor, case, submission = on_own_submission(house, who, named)
     elif files is not None:
         raise BadUpload("files of a list belong to a submission; name it")

@@ -117,7 +117,7 @@ def open_submission(
     Raises:
         BadRequest: the id is malformed, or the marking says what there is not.
         UnknownSubmission: the id belongs to another case.
-        AlreadyExists: it was begun under other conditions.
+        AlreadyExists: it was begun under other conditions, or with other declarations.
     """
     said = said_of(declared, marking)
     fingerprint = _fingerprint(actor, case, said, sources)
@@ -130,6 +130,7 @@ def open_submission(
                     f"{found.id} was begun under other conditions; to change them: "
                     f"evidence mark {found.id}"
                 )
+            _check_same(found, declared)
             return found, True
         at = repo.clock()
         submission = Submission(
@@ -162,6 +163,22 @@ def open_submission(
             subject = Subject(submission.id, submission.id, case)
             put(repo, session, actor, subject, Marking(), conditions, motive="as handed in")
     return submission, False
+
+
+def _check_same(begun: Submission, declared: Declaration) -> None:
+    """Refuse what is declared now and was not when a submission began; what is left out, holds."""
+    now = {name: getattr(declared, name) for name in CLAIMS}
+    now["family"] = None if declared.family == "other" else declared.family
+    others = [
+        name.replace("_", " ")
+        for name, value in now.items()
+        if value is not None and value != begun.declared.get(name)
+    ]
+    if others:
+        raise AlreadyExists(
+            f"{begun.id} was begun with another {', '.join(others)}, or none; nothing was taken "
+            "in: leave that out to go on with it, or begin another submission"
+        )
 
 
 def _conditions(repo: Repository, actor: Actor, case: Case, marking: Marking) -> Marking | None:

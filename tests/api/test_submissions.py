@@ -433,6 +433,7 @@ def test_a_whole_file_does_not_come_into_anothers_submission_or_a_complete_one(d
 
     path = f"/api/v1/exhibits?case={CODE}&submission={name}"
     assert desk.ask("POST", path, data=b"x").status_code == 201
+    assert desk.ask("POST", f"{path}&place=Erbil", data=b"y").status_code == 409  # not dropped
     other = new_person(house.repo, house.custodian, name="second", role="investigator")
     grant(house.repo, house.custodian, case=house.case, person=other, role="investigator")
     assert Desk(house, "second").ask("POST", path, data=b"y").status_code == 404

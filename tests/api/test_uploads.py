@@ -158,6 +158,7 @@ def test_anothers_upload_cannot_be_told_from_none(http, house):
     [
         "case", "case !!!", "case S1JO,case S1JO", "case S1JO,filename a b", ",", "x" * 70_000,
         metadata(filename=b"a"), metadata(case=b"\xff"), metadata(submission=b"SUB-x"),
+        metadata(submission=b"SUB-01a1f000-0000-7000-8000-0000000000ff", place=b"Erbil"),
         metadata(case=b"KRN", file=b"1"), metadata(case=b"KRN", files=b"2-1"),
         metadata(case=b"NONE"), metadata(case=b"KRN", collected_at=b"yesterday"),
     ],

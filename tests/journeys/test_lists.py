@@ -187,6 +187,9 @@ def test_what_a_list_says_otherwise_of_what_is_registered_is_no_silent_success(h
     assert (said.code, failed["error"]) == (2, "already-exists")
     listed.write_text("path,place\na.txt,Mosul\n")
     assert house.evidence(*words).code == 0
+    named = [*words[:5], "--submission", failed["submission"]]
+    assert house.evidence(*named, "--place", "Kherson").code == 2
+    assert house.evidence(*named).code == 0
 
 
 def test_a_list_from_another_machine_and_system(house, files):
