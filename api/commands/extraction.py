@@ -50,7 +50,7 @@ def extract(
                 [run] = look(repo, sandbox, [exhibit], Wish(actor, True, asked))
             except EvidenceError as error:
                 codes.append(exit_code(error))
-                ctx.result({"exhibit": number, "error": error.code}, f"{number}  {error}")
+                ctx.result({"exhibit": number, "error": error.code}, f"{shown(number)}  {error}")
                 continue
             if run is None:
                 codes.append(1)

@@ -43,7 +43,9 @@ _AMONG = 500  # exhibits that are compared at once with what others hold
 @click.option("--case", "code", metavar="CODE", help="Needed, but where an invitation names it.")
 @click.option("--purpose", default="investigation", show_default=True)
 @click.option("--collected-by")
-@click.option("--collected-at", metavar="TIME")
+@click.option(
+    "--collected-at", metavar="TIME", help="Like 2026-11-20T14:05:00+01:00, or 2026-11-20."
+)
 @click.option("--place")
 @click.option("--method")
 @click.option("--authority")

@@ -33,6 +33,9 @@ _UNSEEN = frozenset({"script", "style", "noscript", "template"})
 _BLOCKS = frozenset(
     {"p", "br", "div", "li", "tr", "td", "th", "h1", "h2", "h3", "h4", "h5", "h6", "title"}
 )
+_STATED = re.compile(
+    rb"""<(?:meta|\?xml)[^>]{0,200}?(?:charset|encoding)\s*=\s*["']?([\w-]{1,40})""", re.I
+)
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
@@ -49,7 +52,9 @@ def extract(file: BinaryIO, found: Found) -> Iterator[Item]:
         elif not _MAIL.isdisjoint(names):
             _mail(file, kept)
         elif not _MARKED.isdisjoint(names):
-            _marked(kept.decoded(file.read(MOST + 1)), kept)
+            page = file.read(MOST + 1)
+            stated = _STATED.search(page, 0, 1024)  # where browsers look for it
+            _marked(kept.decoded(page, stated[1].decode() if stated else "utf-8"), kept)
         else:
             kept.add(kept.decoded(file.read(MOST + 1)))
     except (Unreadable, Exhausted) as error:
@@ -61,7 +66,7 @@ def extract(file: BinaryIO, found: Found) -> Iterator[Item]:
     if len(data) > MOST or kept.full:
         yield Problem(f"text: only the first {MOST} bytes are for the index", incomplete=False)
     if kept.undecoded:
-        yield Problem("text: not in the encoding it declares, or none", incomplete=False)
+        yield Problem("text: not in the encoding it declares, or none; letters were left out")
 
 
 class _Kept:
@@ -89,9 +94,10 @@ class _Kept:
             self.full = True
             data = data[: MOST - 4]
         try:
+            b"-".decode(charset, "ignore")  # refuses what Python has beside encodings of text: zlib
             decoder = codecs.getincrementaldecoder(charset)("strict")
             return decoder.decode(data)
-        except (UnicodeDecodeError, LookupError):
+        except (ValueError, LookupError):
             self.undecoded = True
             return data.decode("ascii", "ignore")
 

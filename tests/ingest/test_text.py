@@ -47,7 +47,10 @@ def test_plain_text_is_kept_in_its_letters(sandbox):
 def test_what_is_not_in_its_encoding_is_left_out_and_said(sandbox):
     found, record = read(sandbox, "east берег bank".encode("cp1251"))
     assert found == "east bank"
-    assert "text: not in the encoding it declares, or none" in record.problems
+    assert (
+        "text: not in the encoding it declares, or none; letters were left out" in record.problems
+    )
+    assert record.outcome == "partial"
 
 
 def test_html_gives_what_is_seen(sandbox):
@@ -56,6 +59,15 @@ def test_html_gives_what_is_seen(sandbox):
     )
     found, _ = read(sandbox, page.encode())
     assert found == WORDS
+
+
+def test_html_is_read_in_the_encoding_that_it_states(sandbox):
+    page = '<html><head><meta http-equiv="Content-Type" content="text/html; charset=windows-1251">'
+    assert read(sandbox, f"{page}</head><p>східний берег</p></html>".encode("cp1251"))[0] == (
+        "східний берег"
+    )
+    odd = page.replace("windows-1251", "zlib")  # Python knows it, and it is no encoding of text
+    assert read(sandbox, f"{odd}</head><p>bank</p></html>".encode())[0] == "bank"
 
 
 def test_mail_gives_its_bodies_and_not_its_attachments(sandbox):
