@@ -71,8 +71,11 @@ def release(
 @pass_context
 def list_(ctx: Context, code: str | None) -> None:
     """List transfers and how each stands."""
-    for one in transfer_lists.released(ctx.repo, ctx.caller, code):
+    found = list(transfer_lists.released(ctx.repo, ctx.caller, code))
+    for one in found:
         ctx.result(one.to_json(), _words(one))
+    if not found and code is None:
+        ctx.say("nothing was released to your institution; what a case released: --case CODE")
 
 
 @transfer.command("receive")
