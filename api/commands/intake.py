@@ -39,7 +39,7 @@ _AMONG = 500  # exhibits that are compared at once with what others hold
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATH…", type=click.Path())
+@click.argument("paths", nargs=-1, required=True, metavar="PATH…", type=click.UNPROCESSED)
 @click.option("--case", "code", metavar="CODE", help="Needed, but where an invitation names it.")
 @click.option("--purpose", default="investigation", show_default=True)
 @click.option("--collected-by")

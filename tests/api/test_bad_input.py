@@ -50,6 +50,29 @@ def test_a_folder_where_a_file_is_meant(house, files, tmp_path):
     assert one_line(said)
 
 
+def test_a_file_that_cannot_be_read_is_named_and_the_rest_goes_on(house, files, monkeypatch):
+    """As it is for anybody but root, whom everything may be told."""
+    access, there = os.access, os.open
+
+    def is_it(path):
+        return not isinstance(path, int) and os.fsencode(path).endswith(b"/a.txt")
+
+    def closed(path, *flags, **more):
+        if is_it(path):
+            raise PermissionError(13, "Permission denied")
+        return there(path, *flags, **more)
+
+    monkeypatch.setattr(
+        os, "access", lambda path, *a, **k: not is_it(path) and access(path, *a, **k)
+    )
+    monkeypatch.setattr(os, "open", closed)
+    (files / "b.txt").write_text("second")
+    words = [files / "a.txt", files / "b.txt", "--case", CODE, "--no-extract"]
+    said = house.evidence("ingest", *words)
+    assert said.code == 2, said.err
+    assert [line["status"] for line in said.lines] == ["failed", "registered"]
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads every folder")
 def test_an_unreadable_folder_is_named_and_the_rest_goes_on(house, files):
     (files / "sub").chmod(0)
