@@ -68,8 +68,9 @@ def bundle(
     right, actor, some = _providing(repo, caller, transfer)
     if not some[0].row.outside:
         raise BadRequest(
-            f"{shown(some[0].row.recipient)} has no installation that is known here; it answers "
-            "by: evidence transfer receive"
+            f"{shown(some[0].row.recipient)} had no installation known here when it was released; "
+            "it answers by: evidence transfer receive; or withdraw it, pin its key (evidence "
+            "counterpart add) and release it again"
         )
     recipient, purpose = some[0].row.recipient, purpose_of(some[0].row)
     exhibits = [one.exhibit for one in some]

@@ -38,7 +38,7 @@ from repository import (
 )
 from repository.authorise import Caller
 from repository.errors import UnknownPerson
-from repository.naming import recorded_name
+from repository.naming import recorded_name, shown
 from repository.people import find_person, person_of_login
 from repository.stores import ObjectStore
 
@@ -154,6 +154,16 @@ class Context:
         chosen = settings.model_copy(update={"store_url": url}) if url else settings
         secret = passphrase_file(settings).read_bytes().strip()
         return open_settings_store(chosen, wrapping_key(secret, settings.origin))
+
+    def check_outside(self, out: Path) -> None:
+        """Refuse a place in the repository's own folder, where no exhibit lies in clear.
+
+        Raises:
+            BadRequest: it is there.
+        """
+        if out.resolve().is_relative_to(self.settings.data.resolve()):
+            said = "is in the repository's own folder; name one outside"
+            raise errors.BadRequest(f"{shown(str(out))} {said}")
 
     def close(self) -> None:
         """Close what was opened."""

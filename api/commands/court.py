@@ -333,8 +333,7 @@ def export(
     language: str,
 ) -> None:
     """Write the court bundle: exhibits, custody report, proofs and a verifier."""
-    if out.resolve().is_relative_to(ctx.settings.data.resolve()):
-        raise BadRequest(f"{shown(out)} is in the repository's own folder; name one outside")
+    ctx.check_outside(out)
     keys = check_recipients([key for file in key_files for key in recipients_of(file)])
     size = parse_size(volume_size) if volume_size else None
     bag = (

@@ -113,6 +113,7 @@ def withdraw(ctx: Context, transfer_id: str, exhibits: tuple[str, ...], motive: 
 @pass_context
 def bundle(ctx: Context, transfer_id: str, out: Path) -> None:
     """Write what goes to another installation: the exhibits, their entries, the release, proofs."""
+    ctx.check_outside(out)
     made = deliveries.bundle(
         ctx.repo, ctx.caller, transfer_id, out, progress=lambda step: ctx.say(f"packing {step}")
     )
