@@ -60,7 +60,7 @@ _AMONG = 500  # exhibits that are compared at once with what others hold
 @click.option(
     "--manifest-root",
     "root",
-    type=click.Path(),
+    type=click.UNPROCESSED,
     metavar="PATH",
     help="What the list's paths begin with; left out.",
 )
