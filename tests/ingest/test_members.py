@@ -462,7 +462,11 @@ def test_the_custody_report_names_both_ends(house, tmp_path, sandbox):
         history = house.repo.ledger.history(exhibit.id)
         rows = [Row(e.index, e.fields, opened(house, e)) for e in history]
         blocks = identities(
-            [ExhibitFacts(number, exhibit.id, ())], by_exhibit(rows), {}, "2026-11-27T12:00:00.000Z"
+            [ExhibitFacts(number, exhibit.id, ())],
+            by_exhibit(rows),
+            {},
+            "2026-11-27T12:00:00.000Z",
+            elsewhere=False,
         )
         facts = [fact for block in blocks if block["kind"] == "facts" for fact in block["facts"]]
         [said[number]] = [fact["values"] for fact in facts if fact["name"] == "related"]
