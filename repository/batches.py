@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, insert, or_, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from custody.append import take_lock
@@ -22,12 +22,12 @@ from repository.access import Right, decide
 from repository.associations import is_in
 from repository.authorise import Caller, of_exhibits, on_case, on_exhibit, refuse, who
 from repository.columns import among
-from repository.disclose import check_words
+from repository.disclose import acting, check_words
 from repository.disclosed import batch_json
 from repository.errors import AccessDenied, BadRequest
 from repository.exhibits import find_exhibit, ref
 from repository.marking import handling
-from repository.models import Case, Exhibit, Grant
+from repository.models import Case, Exhibit
 from repository.naming import shown
 from repository.proceedings import Association
 from repository.purpose import Purpose
@@ -245,11 +245,8 @@ def _made(
     )  # fmt: skip
     session.add(batch)
     session.flush()
-    acts = select(func.count(Grant.person_id.distinct())).where(
-        Grant.case_id == case.id, Grant.party == party, or_(Grant.until.is_(None), Grant.until > at)
-    )
-    acting = session.scalar(acts) or 0
-    return Made(batch, [exhibit.number for exhibit, _ in goes], left_out, acting)
+    act = acting(session, case.id, party, at)
+    return Made(batch, [exhibit.number for exhibit, _ in goes], left_out, act)
 
 
 def _due(

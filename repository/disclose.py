@@ -1,9 +1,11 @@
 """Disclose an exhibit to a party of its case; show who a source is to whom it was permitted."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import and_, func, or_, select
+from sqlalchemy.orm import Session
 
 from custody.append import take_lock
 from custody.entry import Act, Actor, Draft, uuid7
@@ -94,15 +96,12 @@ def disclose(
         )  # fmt: skip
 
 
-def acting(repo: Repository, row: Disclosed) -> int:
-    """Return how many persons act now for the party of a disclosure; it may be misspelt."""
+def acting(session: Session, case: str, party: str, at: datetime) -> int:
+    """Return how many persons act for a party of a case at a time; of none, it may be misspelt."""
     query = select(func.count(Grant.person_id.distinct())).where(
-        Grant.case_id == row.case_id,
-        Grant.party == row.party,
-        or_(Grant.until.is_(None), Grant.until > repo.clock()),
+        Grant.case_id == case, Grant.party == party, or_(Grant.until.is_(None), Grant.until > at)
     )
-    with repo.database.reading() as session:
-        return session.scalar(query) or 0
+    return session.scalar(query) or 0
 
 
 def check_words(party: str, form: str | None) -> None:

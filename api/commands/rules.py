@@ -265,7 +265,8 @@ def disclose(
         assured=assured, code=code, form=form,
     )  # fmt: skip
     publish(ctx.repo)
-    count = acting(ctx.repo, row)
+    with ctx.repo.database.reading() as session:
+        count = acting(session, row.case_id, row.party, ctx.repo.clock())
     ctx.result(
         {"exhibit": exhibit, "party": party, "entry": row.index, "acting": count},
         f"{exhibit}  disclosed to {shown(party)}  entry {row.index}",
